@@ -1,0 +1,57 @@
+"""The errors that services raise and every door translates.
+
+A `DomainError` says what went wrong in words for the person who asked; `core.api` turns it into the
+API's error envelope, console views into a message, the gateway into a JSON-RPC error. Anything that is
+not a `DomainError` is a defect and travels up to the process edge.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class DomainError(Exception):
+    """A refusal with a stable code, an HTTP status and, where known, the field it is about."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 400
+
+    def __init__(self, message: str, *, field: str | None = None, details: Mapping[str, str] | None = None):
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.details = dict(details or {})
+
+
+class Invalid(DomainError):
+    """The input does not fit; `field` names what to correct."""
+
+    code = "invalid"
+    status = 400
+
+
+class PermissionDenied(DomainError):
+    """The actor may not do this. Raised outside the business transaction and recorded in its own."""
+
+    code = "permission_denied"
+    status = 403
+
+
+class NotFound(DomainError):
+    """No such object, or none that the actor may see: the two are told apart nowhere."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(DomainError):
+    """The object is no longer in the state, or at the digest, that the request was about."""
+
+    code = "conflict"
+    status = 409
+
+
+class Unavailable(DomainError):
+    """Something we depend on is away; nothing was changed and the request may be repeated."""
+
+    code = "unavailable"
+    status = 503

@@ -1,0 +1,35 @@
+"""Names of the console's and API's permissions: `resource:verb`, kept in alphabetical order.
+
+They stand in a role's `scopes` beside its MCP scopes (see `core.scopes`). Pure module.
+"""
+
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    """Everything a person or an API token can be allowed to do outside the gateway."""
+
+    AGENT_MANAGE = "agent:manage"
+    AGENT_READ = "agent:read"
+    ALERT_ACKNOWLEDGE = "alert:acknowledge"
+    ALERT_READ = "alert:read"
+    AUDIT_READ = "audit:read"
+    CHANNEL_MANAGE = "channel:manage"
+    GRANT_MANAGE = "grant:manage"
+    GRANT_READ = "grant:read"
+    PERSON_MANAGE = "person:manage"
+    PERSON_READ = "person:read"
+    REVIEW_DECIDE = "review:decide"
+    REVIEW_READ = "review:read"
+    ROLE_MANAGE = "role:manage"
+    ROLE_READ = "role:read"
+    SERVER_EDIT = "server:edit"
+    SERVER_POLL = "server:poll"
+    SERVER_READ = "server:read"
+    SERVER_REGISTER = "server:register"
+    SERVER_RETIRE = "server:retire"
+    SERVER_SUSPEND = "server:suspend"
+    TEAM_MANAGE = "team:manage"
+    TEAM_READ = "team:read"
+    TOKEN_MANAGE = "token:manage"
+    TOOL_READ = "tool:read"

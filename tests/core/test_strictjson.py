@@ -1,0 +1,69 @@
+"""The parser accepts one reading of a text or none."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import strictjson
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "complaint"),
+    [
+        (b'{"a": 1, "a": 2}', "same key twice"),
+        (b'{"a": {"b": 1, "b": 1}}', "same key twice"),
+        (b"[NaN]", "NaN is not JSON"),
+        (b"[-Infinity]", "-Infinity is not JSON"),
+        (b"1e999", "too large"),
+        (b"9" * 5000, "cannot be read"),
+        (b"[" * 300 + b"]" * 300, "deeper than 64"),
+        (b'"\\ud800"', "surrogate"),
+        (b'{"\\udfff": 1}', "surrogate"),
+        (b"\xff", "UTF-8"),
+        (b'{"a":', "not JSON"),
+        (b"", "not JSON"),
+    ],
+)
+def test_a_text_with_two_readings_or_none_is_refused_in_a_sentence(raw: bytes, complaint: str) -> None:
+    with pytest.raises(strictjson.MalformedJSON, match=complaint):
+        strictjson.loads(raw)
+
+
+def test_integers_of_any_size_stay_exact() -> None:
+    assert strictjson.loads(b"[18446744073709551615, -9007199254740993]") == [2**64 - 1, -(2**53) - 1]
+
+
+def test_a_proper_surrogate_pair_is_one_character() -> None:
+    assert strictjson.loads(b'"\\ud83d\\ude00"') == "\U0001f600"
+
+
+def test_brackets_inside_strings_do_not_nest() -> None:
+    assert strictjson.nesting('{"a": "[[[[{{{{", "b": "\\"[["}') == 1
+
+
+def test_a_long_unterminated_string_is_read_once() -> None:
+    assert strictjson.nesting('"' + '\\"' * 1_000_000) == 0
+
+
+def test_refusals_quote_nothing_of_the_text() -> None:
+    with pytest.raises(strictjson.MalformedJSON) as refused:
+        strictjson.loads(b'{"password": "hunter2"')
+    assert "hunter2" not in str(refused.value)
+
+
+@given(JSON_VALUES)
+def test_what_is_well_formed_reads_as_the_standard_library_reads_it(value: object) -> None:
+    try:
+        raw = json.dumps(value).encode()
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return
+    assert strictjson.loads(raw) == json.loads(raw)
