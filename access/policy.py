@@ -1,0 +1,192 @@
+"""`decide`: the one answer to "may this call happen?", for gateway, API, simulator and decision point.
+
+Pure: plain frozen facts in, `Allowed` or `Denied` out. It reads no clock and no table; `gateway/store.py`
+collects the facts. Whatever is unknown is denied, and the first check that fails names the reason.
+Order: identity, audience, server, definition, role, token. So a caller learns nothing of definitions that its
+role does not reach (`NOT_GRANTED` and `UNKNOWN_DEFINITION` are answered alike on the wire), and a missing
+token scope is only said where the role would allow the call (RFC 6750, 3.1; MCP authorization, step-up).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from core.scopes import CONNECT, call_scope, connects, definition_scope, read_scope
+
+
+class Reason(StrEnum):
+    """Why a call was refused. Stands in audit records and error data; never renamed."""
+
+    AGENT_INACTIVE = "agent_inactive"
+    AUDIT_UNAVAILABLE = "audit_unavailable"
+    DEFINITION_QUARANTINED = "definition_quarantined"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
+    INVALID_ARGUMENTS = "invalid_arguments"
+    INVALID_REQUEST = "invalid_request"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105 -- a reason, no secret
+    METHOD_NOT_SUPPORTED = "method_not_supported"
+    NOT_GRANTED = "not_granted"
+    PERSON_INACTIVE = "person_inactive"
+    PIN_EXPIRED = "pin_expired"
+    POLICY_STALE = "policy_stale"
+    SERVER_NOT_ACTIVE = "server_not_active"
+    SERVER_WITHHELD = "server_withheld"
+    UNKNOWN_DEFINITION = "unknown_definition"
+    UNKNOWN_SERVER = "unknown_server"
+    WRONG_AUDIENCE = "wrong_audience"
+
+
+class PinState(StrEnum):
+    """What the store knows of a definition."""
+
+    APPROVED = "approved"
+    QUARANTINED = "quarantined"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class GrantFacts:
+    """One live grant of the principal: the scopes of its role, and where and until when they hold."""
+
+    scopes: frozenset[str]
+    environment: str | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipalFacts:
+    """The caller. `person_active` is None for an agent that acts for itself."""
+
+    agent_active: bool
+    person_active: bool | None
+    grants: tuple[GrantFacts, ...]
+    token_scopes: frozenset[str]
+    audience: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """The server, or None where there is none. `withheld`: its identity or endpoint changed unapproved."""
+
+    slug: str
+    resource: str
+    environment: str
+    active: bool
+    withheld: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionFacts:
+    """The definition that a call names. A sensitive one needs its own scope, `:call` is not enough."""
+
+    kind: str
+    name: str
+    state: PinState
+    digest: str = ""
+    expires_at: datetime | None = None
+    sensitive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that `decide` may look at."""
+
+    principal: PrincipalFacts
+    server: ServerFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked. `definition` is None for connecting and listing."""
+
+    method: str
+    definition: DefinitionFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The call may be made; `digest` is the approved version it is about, `scopes` those that carried it."""
+
+    digest: str = ""
+    scopes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The call may not be made. `needed`: every scope a new token must hold (step-up), only where that helps."""
+
+    reason: Reason
+    needed: frozenset[str] = frozenset()
+
+
+Decision = Allowed | Denied
+
+
+def decide(call: Call, facts: Facts, now: datetime) -> Decision:
+    """Judge one call. `now` is an aware datetime."""
+    principal, server = facts.principal, facts.server
+    if not principal.agent_active:
+        return Denied(Reason.AGENT_INACTIVE)
+    if principal.person_active is False:
+        return Denied(Reason.PERSON_INACTIVE)
+    if server is None:
+        return Denied(Reason.UNKNOWN_SERVER)
+    if principal.audience != server.resource:
+        return Denied(Reason.WRONG_AUDIENCE)
+    granted = granted_scopes(principal.grants, server.environment, now)
+    if not connects(granted, server.slug):
+        return Denied(Reason.NOT_GRANTED)
+    if not server.active:
+        return Denied(Reason.SERVER_NOT_ACTIVE)
+    if server.withheld:
+        return Denied(Reason.SERVER_WITHHELD)
+    if call.definition is None:
+        return _decide_connection(server.slug, principal.token_scopes)
+    return _decide_definition(call.definition, server.slug, granted, principal.token_scopes, now)
+
+
+def granted_scopes(grants: Iterable[GrantFacts], environment: str, now: datetime) -> frozenset[str]:
+    """The union of what the grants that hold now, in this environment, give."""
+    live = (
+        grant.scopes
+        for grant in grants
+        if (grant.environment is None or grant.environment == environment)
+        and (grant.expires_at is None or grant.expires_at > now)
+    )
+    return frozenset().union(*live)
+
+
+def accepted_scopes(slug: str, definition: DefinitionFacts) -> frozenset[str]:
+    """The scopes any one of which reaches `definition`."""
+    own = definition_scope(slug, definition.kind, definition.name)
+    if definition.sensitive:
+        return frozenset({own})
+    broad = call_scope(slug) if definition.kind == "tool" else read_scope(slug)
+    return frozenset({own, broad})
+
+
+def _decide_connection(slug: str, token_scopes: frozenset[str]) -> Decision:
+    if connects(token_scopes, slug):
+        return Allowed(scopes=frozenset({CONNECT}))
+    return Denied(Reason.INSUFFICIENT_SCOPE, needed=frozenset({CONNECT}))
+
+
+def _decide_definition(
+    definition: DefinitionFacts, slug: str, granted: frozenset[str], token_scopes: frozenset[str], now: datetime
+) -> Decision:
+    accepted = accepted_scopes(slug, definition)
+    carried = accepted & granted
+    if definition.state is PinState.UNKNOWN:
+        return Denied(Reason.UNKNOWN_DEFINITION)
+    if not carried:
+        return Denied(Reason.NOT_GRANTED)
+    if definition.state is not PinState.APPROVED or not definition.digest:
+        return Denied(Reason.DEFINITION_QUARANTINED)
+    if definition.expires_at is not None and definition.expires_at <= now:
+        return Denied(Reason.PIN_EXPIRED)
+    used = carried & token_scopes
+    if not used:
+        smallest = min(carried, key=lambda scope: (scope.count(":"), scope))
+        return Denied(Reason.INSUFFICIENT_SCOPE, needed=frozenset({CONNECT, smallest}))
+    return Allowed(digest=definition.digest, scopes=used)

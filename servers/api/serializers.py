@@ -1,0 +1,81 @@
+"""Shapes of servers in the API. Rules of the values live in `servers.services`."""
+
+from rest_framework import serializers
+
+from core.names import SLUG_MAX
+from servers.models import Server
+from servers.rules import DriftMode, Environment, ServerState
+
+
+class ServerSerializer(serializers.ModelSerializer[Server]):
+    """A server as lists and details show it."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    state = serializers.ChoiceField(choices=[state.value for state in ServerState], read_only=True)
+    team = serializers.CharField(source="owner_team.slug", default=None, read_only=True, allow_null=True)
+    registered_by = serializers.CharField(
+        source="registered_by.username", default=None, read_only=True, allow_null=True
+    )
+    gateway_url = serializers.SerializerMethodField(help_text="Where agents call this server.")
+
+    class Meta:
+        model = Server
+        fields = (
+            "id",
+            "slug",
+            "name",
+            "url",
+            "transport",
+            "environment",
+            "state",
+            "team",
+            "required_approvals",
+            "poll_interval",
+            "drift_mode",
+            "protocol_version",
+            "reachable",
+            "last_polled_at",
+            "last_error_class",
+            "last_error",
+            "registered_by",
+            "created_at",
+            "gateway_url",
+        )
+        read_only_fields = fields
+
+    def get_gateway_url(self, server: Server) -> str:
+        """The server's endpoint at the gateway."""
+        return str(self.context["gateway_url"]) + f"/{server.slug}"
+
+
+class RegistrationSerializer(serializers.Serializer[Server]):
+    """What `POST servers/` takes."""
+
+    slug = serializers.CharField(max_length=SLUG_MAX)
+    name = serializers.CharField(max_length=200)
+    url = serializers.CharField(max_length=2000, required=False, default="")
+    transport = serializers.CharField(max_length=40, default="streamable_http")
+    environment = serializers.ChoiceField(choices=[choice.value for choice in Environment])
+    required_approvals = serializers.IntegerField(min_value=1, max_value=2, default=1)
+    poll_interval = serializers.IntegerField(min_value=5, max_value=86_400, default=300, help_text="Seconds.")
+    drift_mode = serializers.ChoiceField(choices=[choice.value for choice in DriftMode], default=DriftMode.BLOCK.value)
+    team = serializers.CharField(max_length=100, required=False, allow_null=True, default=None)
+
+
+class EditSerializer(serializers.Serializer[Server]):
+    """What `PATCH servers/{slug}/` takes; every field may be left out."""
+
+    name = serializers.CharField(max_length=200, required=False)
+    url = serializers.CharField(max_length=2000, required=False)
+    environment = serializers.ChoiceField(choices=[choice.value for choice in Environment], required=False)
+    required_approvals = serializers.IntegerField(min_value=1, max_value=2, required=False)
+    poll_interval = serializers.IntegerField(min_value=5, max_value=86_400, required=False, help_text="Seconds.")
+    drift_mode = serializers.ChoiceField(choices=[choice.value for choice in DriftMode], required=False)
+    team = serializers.CharField(max_length=100, required=False, allow_null=True)
+    reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
+
+
+class ReasonSerializer(serializers.Serializer[Server]):
+    """A reason, kept in the audit log."""
+
+    reason = serializers.CharField(max_length=2000)

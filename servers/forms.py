@@ -1,0 +1,100 @@
+"""Forms of the server pages. They shape input; the rules are the services'."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from access.models import Team
+from core.actor import Actor
+from core.names import SLUG_MAX
+from servers.models import Server
+from servers.rules import DriftMode, Environment, ServerState
+from servers.services import POLL_INTERVAL
+
+ENVIRONMENTS = (
+    (Environment.DEVELOPMENT.value, _("Development")),
+    (Environment.STAGING.value, _("Staging")),
+    (Environment.PRODUCTION.value, _("Production")),
+)
+STATES = (
+    (ServerState.REGISTERED.value, _("Registered")),
+    (ServerState.ACTIVE.value, _("Active")),
+    (ServerState.NEEDS_CREDENTIALS.value, _("Needs credentials")),
+    (ServerState.SUSPENDED.value, _("Suspended")),
+    (ServerState.RETIRED.value, _("Retired")),
+)
+
+
+class ServerForm(forms.Form):
+    """What can be changed of a server later."""
+
+    name = forms.CharField(label=_("Name"), max_length=200, help_text=_("What people call it."))
+    url = forms.CharField(
+        label=_("URL of the MCP endpoint"),
+        max_length=2000,
+        widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false", "autocomplete": "off"}),
+        help_text=_("Streamable HTTP, for example https://mcp.example.com/mcp. No user or password in it."),
+    )
+    environment = forms.ChoiceField(label=_("Environment"), choices=ENVIRONMENTS)
+    team = forms.ChoiceField(label=_("Owner team"), required=False, help_text=_("Its members may look after it."))
+    required_approvals = forms.TypedChoiceField(
+        label=_("Approvals per change"),
+        coerce=int,
+        choices=((1, _("One person")), (2, _("Two people"))),
+        help_text=_("With two, neither of them may have registered the server or last changed its URL."),
+    )
+    poll_interval = forms.IntegerField(
+        label=_("Seconds between polls"), min_value=POLL_INTERVAL[0], max_value=POLL_INTERVAL[1], initial=300
+    )
+    drift_mode = forms.ChoiceField(
+        label=_("While a change waits for review"),
+        choices=(
+            (DriftMode.BLOCK.value, _("Withhold the definition")),
+            (DriftMode.SERVE_PINNED.value, _("Keep serving the approved text where that is safe")),
+        ),
+    )
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        teams = Team.objects.visible_to(actor).values_list("slug", "name")
+        self.fields["team"].choices = [("", _("Nobody in particular")), *teams]  # type: ignore[attr-defined]
+
+
+class RegisterForm(ServerForm):
+    """A new server. The slug comes first: it is the one thing that stays."""
+
+    slug = forms.CharField(
+        label=_("Slug"),
+        max_length=SLUG_MAX,
+        widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off", "autocapitalize": "none"}),
+        help_text=_("Its namespace for ever, for example files. Small letters, digits, single hyphens."),
+    )
+    field_order = ("slug", "name", "url")
+
+
+class ServerFilterForm(forms.Form):
+    """What the list of servers narrows by. Unknown values narrow nothing."""
+
+    state = forms.ChoiceField(label=_("State"), choices=(("", _("All but retired")), *STATES), required=False)
+    environment = forms.ChoiceField(label=_("Environment"), choices=(("", _("All")), *ENVIRONMENTS), required=False)
+    q = forms.CharField(label=_("Name or slug"), max_length=100, required=False)
+
+
+def values_of(server: Server) -> dict[str, Any]:
+    """A server as the form shows it."""
+    return {
+        "name": server.name,
+        "url": server.url,
+        "environment": server.environment,
+        "team": server.owner_team.slug if server.owner_team else "",
+        "required_approvals": server.required_approvals,
+        "poll_interval": server.poll_interval,
+        "drift_mode": server.drift_mode,
+    }
+
+
+def changed(server: Server, data: dict[str, Any]) -> dict[str, Any]:
+    """Only what differs from the server as it is, so that the audit record says what was changed."""
+    before = values_of(server)
+    return {name: value for name, value in data.items() if value != before[name]}

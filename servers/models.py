@@ -1,0 +1,139 @@
+"""Servers, observations and health. Invariants are constraints of the database."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from core.ids import new_id
+from core.names import SLUG_MAX
+from servers.querysets import ObservationQuerySet, ServerQuerySet
+from servers.rules import DriftMode, Environment, Era, ServerState, Transport
+
+
+def _known(field: str, values: type[ServerState | Environment | Era | Transport | DriftMode]) -> models.CheckConstraint:
+    accepted = [member.value for member in values]
+    return models.CheckConstraint(condition=Q(**{f"{field}__in": accepted}), name=f"server_{field}_known")
+
+
+class Server(models.Model):
+    """A registered MCP server. Its slug is its namespace: immutable, and never another server's."""
+
+    public_id = models.UUIDField(default=new_id, unique=True, editable=False)
+    slug = models.CharField(max_length=SLUG_MAX, unique=True)
+    name = models.CharField(max_length=200)
+    url = models.CharField(max_length=2000, blank=True, default="")
+    template = models.CharField(max_length=200, blank=True, default="")
+    transport = models.CharField(max_length=20, default=Transport.STREAMABLE_HTTP.value)
+    environment = models.CharField(max_length=20)
+    state = models.CharField(max_length=20, default=ServerState.REGISTERED.value)
+    owner_team = models.ForeignKey("access.Team", null=True, blank=True, on_delete=models.PROTECT)
+    required_approvals = models.PositiveSmallIntegerField(default=1)
+    drift_mode = models.CharField(max_length=20, default=DriftMode.BLOCK.value)
+    registered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    endpoint_changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    # What the last polls found.
+    protocol_era = models.CharField(max_length=20, blank=True, default=Era.UNKNOWN.value)
+    protocol_version = models.CharField(max_length=20, blank=True, default="")
+    reachable = models.BooleanField(null=True, default=None)
+    last_polled_at = models.DateTimeField(null=True, blank=True)
+    last_error_class = models.CharField(max_length=40, blank=True, default="")
+    last_error = models.CharField(max_length=500, blank=True, default="")
+
+    # Scheduling: a lease makes a doubled or lost task message harmless.
+    poll_interval = models.PositiveIntegerField(default=300, help_text="seconds between polls")
+    next_poll_at = models.DateTimeField(default=timezone.now)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+
+    objects = ServerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("slug",)
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=(Q(url="") & ~Q(template="")) | (~Q(url="") & Q(template="")),
+                name="server_url_or_template",
+            ),
+            models.CheckConstraint(
+                condition=Q(slug__regex=r"^[a-z0-9]+(-[a-z0-9]+)*$"), name="server_slug_well_formed"
+            ),
+            models.CheckConstraint(condition=Q(required_approvals__in=[1, 2]), name="server_approvals_one_or_two"),
+            models.CheckConstraint(condition=Q(poll_interval__range=(5, 86_400)), name="server_poll_interval_bounded"),
+            models.CheckConstraint(
+                condition=Q(lease_until__isnull=True, lease_token__isnull=True)
+                | Q(lease_until__isnull=False, lease_token__isnull=False),
+                name="server_lease_paired",
+            ),
+            _known("state", ServerState),
+            _known("environment", Environment),
+            _known("transport", Transport),
+            _known("drift_mode", DriftMode),
+            _known("protocol_era", Era),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                F("next_poll_at"),
+                name="server_due",
+                condition=Q(state__in=["registered", "active", "needs_credentials"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Observation(models.Model):
+    """One look at a server's surface from one vantage; `items` lists `[kind, name, digest]`."""
+
+    public_id = models.UUIDField(default=new_id, unique=True, editable=False)
+    server = models.ForeignKey(Server, on_delete=models.CASCADE, related_name="observations")
+    vantage = models.CharField(max_length=100)
+    time = models.DateTimeField(default=timezone.now)
+    complete = models.BooleanField()
+    error_class = models.CharField(max_length=40, blank=True, default="")
+    error = models.CharField(max_length=500, blank=True, default="")
+    surface_digest = models.CharField(max_length=80, blank=True, default="")
+    items = models.JSONField(default=list)
+    protocol_version = models.CharField(max_length=20, blank=True, default="")
+    duration_ms = models.PositiveIntegerField(default=0)
+
+    objects = ObservationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-time",)
+        indexes: ClassVar = [models.Index(fields=["server", "-time"], name="observation_by_server")]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(complete=True, error_class="") | (Q(complete=False) & ~Q(error_class="")),
+                name="observation_incomplete_says_why",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.server_id} {self.vantage} {self.time:%Y-%m-%d %H:%M:%S}"
+
+
+class HealthSample(models.Model):
+    """Whether a server answered, and how fast."""
+
+    server = models.ForeignKey(Server, on_delete=models.CASCADE, related_name="health_samples")
+    time = models.DateTimeField(default=timezone.now)
+    ok = models.BooleanField()
+    latency_ms = models.PositiveIntegerField(default=0)
+    error_class = models.CharField(max_length=40, blank=True, default="")
+
+    class Meta:
+        ordering = ("-time",)
+        indexes: ClassVar = [models.Index(fields=["server", "-time"], name="health_by_server")]
+
+    def __str__(self) -> str:
+        return f"{self.server_id} {'ok' if self.ok else self.error_class}"

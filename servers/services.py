@@ -1,0 +1,299 @@
+"""Commands on servers: register, edit, suspend, resume, retire.
+
+Ending a retired server's pins is the work of `tools.services`, which calls `retire_server`; this module knows
+nothing of pins. Each command is one transaction with one audit record and one revision of the server's part.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from access.models import Person, Team
+from access.services import bump_revision, keep_protected_resource, server_part
+from audit.events import Event, RecordType
+from audit.permit import audited_denials, refuse_unless
+from audit.services import record
+from core.actor import Actor, ActorKind
+from core.errors import Conflict, Invalid, NotFound
+from core.names import SLUG_MAX, is_slug, subject
+from core.permissions import Permission
+from servers.models import Server
+from servers.rules import REFUSED_TRANSPORTS, DriftMode, Environment, Era, ServerState, Transport, may_become
+
+POLL_INTERVAL: Final = (5, 86_400)  # seconds
+_URL_MAX: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a person says of a server. `team` is a team's slug; intervals are in seconds."""
+
+    slug: str
+    name: str
+    url: str
+    environment: str
+    transport: str = Transport.STREAMABLE_HTTP.value
+    required_approvals: int = 1
+    poll_interval: int = 300
+    drift_mode: str = DriftMode.BLOCK.value
+    team: str | None = None
+
+
+@audited_denials
+def register_server(*, registration: Registration, actor: Actor) -> Server:
+    """Register a server, or revive a retired one under its own slug. Nothing of it is callable before approval.
+
+    Raises `Invalid`, `Conflict` (the slug is taken), `PermissionDenied`.
+    """
+    _check_slug(registration.slug)
+    values = _checked({name: getattr(registration, name) for name in EDITABLE} | {"transport": registration.transport})
+    team = values["owner_team"]
+    _may(actor, Permission.SERVER_REGISTER, registration.slug, team.pk if team else None)
+    server = Server.objects.select_for_update(of=("self",)).filter(slug=registration.slug).first()
+    if server is not None and server.state != ServerState.RETIRED.value:
+        raise Conflict(f"The slug '{registration.slug}' is taken by another server.", field="slug")
+    server = server or Server(slug=registration.slug)
+    _assign(server, values)
+    _start_over(server)
+    server.registered_by, server.endpoint_changed_by = _person(actor), None
+    server.save()
+    keep_protected_resource(server_slug=server.slug, active=True)
+    _recorded(Event.SERVER_REGISTERED, server, actor, after=_facts(server))
+    return server
+
+
+@audited_denials
+def edit_server(*, slug: str, changes: Mapping[str, Any], actor: Actor, reason: str = "") -> Server:
+    """Change what a person may change. A new URL starts observation over and withholds the server until reviewed.
+
+    `changes` holds names of `EDITABLE`. Raises `Invalid`, `NotFound`, `PermissionDenied`, `Conflict`.
+    """
+    unknown = sorted(set(changes) - set(EDITABLE))
+    if unknown:
+        raise Invalid("This cannot be changed.", field=unknown[0])
+    server = Server.objects.visible_to(actor).locked(slug)
+    _may(actor, Permission.SERVER_EDIT, slug, server.owner_team_id)
+    if server.state == ServerState.RETIRED.value:
+        raise Conflict("A retired server cannot be changed; register its slug again.")
+    before, old_url = _facts(server), server.url
+    values = _checked(dict(changes))
+    if "owner_team" in values and values["owner_team"] is not None:
+        _may(actor, Permission.SERVER_EDIT, slug, values["owner_team"].pk)
+    _assign(server, values)
+    if server.url != old_url:
+        _start_over(server, suspended=server.state == ServerState.SUSPENDED.value)
+        server.endpoint_changed_by = _person(actor)
+    server.save()
+    _recorded(Event.SERVER_EDITED, server, actor, reason=reason, before=before, after=_facts(server))
+    return server
+
+
+@audited_denials
+def suspend_server(*, slug: str, actor: Actor, reason: str) -> Server:
+    """Stop every call to a server at once. Raises `Invalid` (no reason), `NotFound`, `PermissionDenied`, `Conflict`."""
+    return _move(slug, ServerState.SUSPENDED, Permission.SERVER_SUSPEND, Event.SERVER_SUSPENDED, actor, reason)
+
+
+@audited_denials
+def resume_server(*, slug: str, actor: Actor, reason: str) -> Server:
+    """Observe a suspended server again; it serves once an observation is complete."""
+    server = Server.objects.visible_to(actor).by_slug(slug)
+    if server.state != ServerState.SUSPENDED.value:
+        raise Conflict(f"The server is {server.state}, not suspended.")
+    return _move(slug, ServerState.REGISTERED, Permission.SERVER_SUSPEND, Event.SERVER_RESUMED, actor, reason)
+
+
+@audited_denials
+def retire_server(*, slug: str, actor: Actor, reason: str) -> Server:
+    """Take a server out of use for good; its slug stays its own. Pins are ended by `tools.services.retire`."""
+    server = _move(slug, ServerState.RETIRED, Permission.SERVER_RETIRE, Event.SERVER_RETIRED, actor, reason)
+    keep_protected_resource(server_slug=slug, active=False)
+    return server
+
+
+EDITABLE: Final = ("name", "url", "environment", "required_approvals", "poll_interval", "drift_mode", "team")
+
+
+def _move(
+    slug: str, wanted: ServerState, permission: Permission, event: Event, actor: Actor, reason: str
+) -> Server:
+    if not reason.strip():
+        raise Invalid("Say why; the reason is kept in the audit log.", field="reason")
+    server = Server.objects.visible_to(actor).locked(slug)
+    _may(actor, permission, slug, server.owner_team_id)
+    if not may_become(server.state, wanted):
+        raise Conflict(f"A server that is {server.state} cannot become {wanted.value}.")
+    before = {"state": server.state}
+    server.state = wanted.value
+    if wanted is ServerState.REGISTERED:
+        server.next_poll_at = timezone.now()
+    server.save(update_fields=["state", "next_poll_at"])
+    _recorded(event, server, actor, reason=reason.strip(), before=before, after={"state": server.state})
+    return server
+
+
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    """Field names and values of the model, from what a person said. Raises `Invalid` naming the field."""
+    checked = {name: _CHECKS[name](value) for name, value in values.items() if name in _CHECKS}
+    if "team" in values:
+        checked["owner_team"] = _team(values["team"])
+    return checked
+
+
+def _check_slug(slug: str) -> None:
+    if not isinstance(slug, str) or not is_slug(slug):
+        raise Invalid(
+            f"A slug is small letters and digits in groups joined by single hyphens, at most {SLUG_MAX} characters.",
+            field="slug",
+        )
+
+
+def _name(value: Any) -> str:
+    name = str(value).strip()
+    if not name or len(name) > 200:
+        raise Invalid("A name has 1 to 200 characters.", field="name")
+    return name
+
+
+def _url(value: Any) -> str:
+    url = str(value).strip()
+    if not url.isascii() or not url.isprintable() or " " in url or len(url) > _URL_MAX:
+        raise Invalid("Give the URL in plain ASCII without spaces; international names in punycode.", field="url")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise Invalid(f"This is not a URL: {error}.", field="url") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Invalid("Give the http or https URL of the server's MCP endpoint.", field="url")
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise Invalid("A URL must hold no user, password or fragment; credentials do not belong in it.", field="url")
+    if parts.scheme == "http" and not settings.OUTBOUND_ALLOW:
+        raise Invalid("Only https is allowed here (OUTBOUND_ALLOW names no network).", field="url")
+    return url
+
+
+def _transport(value: Any) -> str:
+    if value in REFUSED_TRANSPORTS:
+        raise Invalid(REFUSED_TRANSPORTS[value], field="transport")
+    return _one_of(Transport, value, "transport")
+
+
+def _environment(value: Any) -> str:
+    return _one_of(Environment, value, "environment")
+
+
+def _drift_mode(value: Any) -> str:
+    return _one_of(DriftMode, value, "drift_mode")
+
+
+def _one_of(choices: type[Transport | Environment | DriftMode], value: Any, field: str) -> str:
+    accepted = [member.value for member in choices]
+    if value not in accepted:
+        raise Invalid(f"Must be one of: {', '.join(accepted)}.", field=field)
+    return str(value)
+
+
+def _approvals(value: Any) -> int:
+    if value not in (1, 2) or isinstance(value, bool):
+        raise Invalid("One or two approvals can be required.", field="required_approvals")
+    return int(value)
+
+
+def _interval(value: Any) -> int:
+    low, high = POLL_INTERVAL
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise Invalid(f"The poll interval is {low} to {high} seconds.", field="poll_interval")
+    return value
+
+
+def _team(value: Any) -> Team | None:
+    if value in (None, ""):
+        return None
+    found = Team.objects.filter(slug=value).first()
+    if found is None:
+        raise Invalid(f"There is no team '{value}'.", field="team")
+    return found
+
+
+_CHECKS: Final = {
+    "name": _name,
+    "url": _url,
+    "transport": _transport,
+    "environment": _environment,
+    "drift_mode": _drift_mode,
+    "required_approvals": _approvals,
+    "poll_interval": _interval,
+}
+
+
+def _assign(server: Server, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(server, name, value)
+
+
+def _start_over(server: Server, *, suspended: bool = False) -> None:
+    """Forget what polls found; a worker that still holds the lease of the old endpoint can no longer write."""
+    server.state = ServerState.SUSPENDED.value if suspended else ServerState.REGISTERED.value
+    server.protocol_era, server.protocol_version = Era.UNKNOWN.value, ""
+    server.reachable, server.last_error_class, server.last_error = None, "", ""
+    server.lease_until, server.lease_token = None, None
+    server.next_poll_at = timezone.now()
+
+
+def _may(actor: Actor, permission: Permission, slug: str, team_id: int | None) -> None:
+    refuse_unless(
+        actor.may(permission, team_id=team_id), actor=actor, permission=permission, subject=subject("server", slug)
+    )
+
+
+def _person(actor: Actor) -> Person | None:
+    if actor.kind is not ActorKind.PERSON:
+        return None
+    found = get_user_model().objects.filter(public_id=actor.id).first()
+    if found is None:
+        raise NotFound("The acting person is not known.")
+    return found
+
+
+def _facts(server: Server) -> dict[str, Any]:
+    return {
+        "name": server.name,
+        "url": server.url,
+        "transport": server.transport,
+        "environment": server.environment,
+        "team": server.owner_team.slug if server.owner_team else None,
+        "required_approvals": server.required_approvals,
+        "poll_interval": server.poll_interval,
+        "drift_mode": server.drift_mode,
+        "state": server.state,
+    }
+
+
+def _recorded(
+    event: Event,
+    server: Server,
+    actor: Actor,
+    *,
+    reason: str = "",
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    record(
+        type=RecordType.CONFIG,
+        event=event,
+        actor=actor,
+        subject=subject("server", server.slug),
+        server=server.slug,
+        reason=reason,
+        owner_team=server.owner_team.slug if server.owner_team else "",
+        environment=server.environment,
+        before=before,
+        after=after,
+    )
+    bump_revision(server_part(server.slug))

@@ -1,0 +1,69 @@
+"""What one look at an MCP server's surface gives. Pure: frozen values, no comparison, no storage."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+CARD_NAME: Final = "card"
+
+
+class Kind(StrEnum):
+    """The kinds of definition that a server shows a model."""
+
+    TOOL = "tool"
+    RESOURCE = "resource"
+    TEMPLATE = "template"
+    PROMPT = "prompt"
+    CARD = "card"
+
+
+class Problem(StrEnum):
+    """Classes of error of an observation; shown to people, never with the upstream's own words."""
+
+    BLOCKED = "blocked"
+    DEPRECATED_TRANSPORT = "deprecated_transport"
+    DNS = "dns"
+    DUPLICATE_NAME = "duplicate_name"
+    ENDLESS_LIST = "endless_list"
+    MALFORMED = "malformed"
+    NEEDS_CREDENTIALS = "needs_credentials"
+    NOT_MCP = "not_mcp"
+    PROTOCOL_ERROR = "protocol_error"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    TLS = "tls"
+    TOO_LARGE = "too_large"
+    TOO_MANY = "too_many"
+    UNAUTHENTICATED_PRODUCTION = "unauthenticated_production"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One definition as received: `body` is the parsed JSON with nothing added, dropped or rounded."""
+
+    kind: Kind
+    name: str  # a resource's URI, a template's URI template, "card" for the server's card
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationProblem:
+    """Why an observation is not complete, with a sentence for the person who registered the server."""
+
+    cls: Problem
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """One look from one vantage. An incomplete one never approves, removes or frees anything."""
+
+    items: tuple[Item, ...]
+    vantage: str
+    complete: bool
+    problem: ObservationProblem | None = None
+    protocol_version: str = ""
+    era: str = ""  # "handshake" (up to 2025-11-25) or "modern" (2026-07-28)
+    duration_ms: int = 0
+    asked_for_authentication: bool = False

@@ -1,0 +1,194 @@
+"""Registering, editing and stopping servers."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from access.models import Person, ProtectedResource, Revision, Team
+from audit.models import Record
+from core.actor import Actor, ActorKind
+from core.errors import Conflict, DomainError, Invalid, NotFound, PermissionDenied
+from core.permissions import Permission
+from servers import services
+from servers.models import Server
+from servers.services import Registration
+
+pytestmark = pytest.mark.django_db
+
+FILES = Registration(
+    slug="files", name="Files", url="http://127.0.0.1:9999/mcp", environment="development", required_approvals=1
+)
+
+
+@pytest.fixture
+def person() -> Person:
+    return Person.objects.create(username="olga")
+
+
+@pytest.fixture
+def actor(person: Person) -> Actor:
+    return Actor(ActorKind.PERSON, str(person.public_id), "olga", frozenset(Permission))
+
+
+@pytest.fixture
+def server(actor: Actor) -> Server:
+    return services.register_server(registration=FILES, actor=actor)
+
+
+def _revision(slug: str) -> int:
+    return Revision.objects.get(part=f"server:{slug}").n
+
+
+def test_a_registered_server_waits_for_its_first_observation(server: Server, person: Person) -> None:
+    assert (server.state, server.registered_by, server.endpoint_changed_by) == ("registered", person, None)
+    assert ProtectedResource.objects.get(server_slug="files").active
+
+
+def test_registering_leaves_one_record_and_one_revision(server: Server) -> None:
+    record = Record.objects.get(event="server.registered")
+    assert (record.server, record.type, record.after["url"]) == ("files", "config", FILES.url)
+    assert _revision("files") == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("slug", "Files", "small letters"),
+        ("slug", "a" * 25, "at most 24"),
+        ("name", " ", "1 to 200"),
+        ("url", "", "http or https"),
+        ("url", "ftp://127.0.0.1/", "http or https"),
+        ("url", "http://user:pw@127.0.0.1/mcp", "no user"),
+        ("url", "http://127.0.0.1:99999/mcp", "not a URL"),
+        ("url", "http://127.0.0.1/mcp\x00", "plain ASCII"),
+        ("url", "http://exämple/mcp", "plain ASCII"),
+        ("url", "http://[::1/mcp", "not a URL"),
+        ("transport", "sse", "deprecated"),
+        ("transport", "stdio", "stdio server runs commands"),
+        ("transport", "carrier-pigeon", "one of"),
+        ("environment", "moon", "one of"),
+        ("required_approvals", 3, "One or two"),
+        ("required_approvals", True, "One or two"),
+        ("poll_interval", 1, "5 to 86400"),
+        ("drift_mode", "ignore", "one of"),
+        ("team", "nobody", "no team"),
+    ],
+)
+def test_what_does_not_fit_is_refused_at_its_field(actor: Actor, field: str, value: Any, complaint: str) -> None:
+    with pytest.raises(Invalid, match=complaint) as refused:
+        services.register_server(registration=replace(FILES, **{field: value}), actor=actor)
+    assert refused.value.field == field
+    assert not Server.objects.exists()
+
+
+def test_http_is_refused_where_no_network_is_allowed(actor: Actor, settings: Any) -> None:
+    settings.OUTBOUND_ALLOW = ()
+    with pytest.raises(Invalid, match="Only https"):
+        services.register_server(registration=FILES, actor=actor)
+
+
+def test_a_slug_is_never_given_to_a_second_server(server: Server, actor: Actor) -> None:
+    with pytest.raises(Conflict, match="taken"):
+        services.register_server(registration=replace(FILES, url="http://127.0.0.1:1/"), actor=actor)
+
+
+def test_registering_a_retired_slug_revives_the_same_row(server: Server, actor: Actor) -> None:
+    services.retire_server(slug="files", actor=actor, reason="moved")
+    assert not ProtectedResource.objects.get(server_slug="files").active
+    again = services.register_server(registration=replace(FILES, name="Files 2"), actor=actor)
+    assert (again.pk, again.state, again.name) == (server.pk, "registered", "Files 2")
+    assert ProtectedResource.objects.get(server_slug="files").active
+
+
+def test_a_new_endpoint_starts_observation_over_and_names_who_moved_it(server: Server, person: Person, actor: Actor) -> None:
+    Server.objects.filter(pk=server.pk).update(state="active", protocol_era="modern", reachable=True)
+    edited = services.edit_server(slug="files", changes={"url": "http://127.0.0.1:1/mcp"}, actor=actor, reason="moved")
+    assert (edited.state, edited.protocol_era, edited.reachable) == ("registered", "", None)
+    assert edited.endpoint_changed_by == person
+    assert Record.objects.get(event="server.edited").before["url"] == FILES.url
+
+
+def test_editing_a_suspended_server_does_not_resume_it(server: Server, actor: Actor) -> None:
+    services.suspend_server(slug="files", actor=actor, reason="incident")
+    edited = services.edit_server(slug="files", changes={"url": "http://127.0.0.1:1/mcp"}, actor=actor)
+    assert edited.state == "suspended"
+
+
+def test_a_new_name_leaves_the_state_alone(server: Server, actor: Actor) -> None:
+    Server.objects.filter(pk=server.pk).update(state="active")
+    assert services.edit_server(slug="files", changes={"name": "F"}, actor=actor).state == "active"
+
+
+@pytest.mark.parametrize("field", ["slug", "state", "registered_by", "lease_token"])
+def test_nothing_else_can_be_edited(server: Server, actor: Actor, field: str) -> None:
+    with pytest.raises(Invalid, match="cannot be changed"):
+        services.edit_server(slug="files", changes={field: "x"}, actor=actor)
+
+
+def test_suspending_and_resuming_ask_for_a_reason_and_leave_records(server: Server, actor: Actor) -> None:
+    with pytest.raises(Invalid, match="why"):
+        services.suspend_server(slug="files", actor=actor, reason="  ")
+    assert services.suspend_server(slug="files", actor=actor, reason="incident 7").state == "suspended"
+    with pytest.raises(Conflict):
+        services.suspend_server(slug="files", actor=actor, reason="again")
+    assert services.resume_server(slug="files", actor=actor, reason="over").state == "registered"
+    with pytest.raises(Conflict):
+        services.resume_server(slug="files", actor=actor, reason="again")
+    events = list(Record.objects.filter(server="files").order_by("id").values_list("event", "reason"))
+    assert events[1:] == [("server.suspended", "incident 7"), ("server.resumed", "over")]
+    assert _revision("files") == 3
+
+
+def test_a_person_without_the_permission_is_refused_and_the_refusal_is_recorded(server: Server, person: Person) -> None:
+    reader = Actor(ActorKind.PERSON, str(person.public_id), "olga", frozenset({Permission.SERVER_READ.value}))
+    with pytest.raises(PermissionDenied):
+        services.suspend_server(slug="files", actor=reader, reason="because")
+    assert Record.objects.get(type="deny").subject == "server:files"
+    server.refresh_from_db()
+    assert server.state == "registered"
+
+
+def test_an_owner_acts_on_servers_of_own_teams_only(server: Server, person: Person) -> None:
+    mine = Team.objects.create(slug="mine", name="Mine")
+    theirs = Team.objects.create(slug="theirs", name="Theirs")
+    own = frozenset({Permission.SERVER_READ.value, Permission.SERVER_REGISTER.value, Permission.SERVER_SUSPEND.value})
+    owner = Actor(ActorKind.PERSON, str(person.public_id), "olga", frozenset(), own, frozenset({mine.pk}))
+    services.register_server(registration=replace(FILES, slug="mine", team="mine"), actor=owner)
+    with pytest.raises(PermissionDenied):
+        services.register_server(registration=replace(FILES, slug="theirs", team="theirs"), actor=owner)
+    with pytest.raises(NotFound):
+        services.suspend_server(slug="files", actor=owner, reason="not mine")
+    assert services.suspend_server(slug="mine", actor=owner, reason="mine").state == "suspended"
+    assert list(Server.objects.visible_to(owner)) == [Server.objects.get(slug="mine")]
+    assert theirs.pk not in owner.team_ids
+
+
+def test_a_retired_server_is_neither_edited_nor_resumed(server: Server, actor: Actor) -> None:
+    services.retire_server(slug="files", actor=actor, reason="gone")
+    for attempt in (
+        lambda: services.edit_server(slug="files", changes={"name": "x"}, actor=actor),
+        lambda: services.resume_server(slug="files", actor=actor, reason="x"),
+        lambda: services.suspend_server(slug="files", actor=actor, reason="x"),
+    ):
+        with pytest.raises(DomainError):
+            attempt()
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "constraint"),
+    [
+        ("url", "", "server_url_or_template"),
+        ("template", "a", "server_url_or_template"),
+        ("slug", "Bad Slug", "server_slug_well_formed"),
+        ("state", "excellent", "server_state_known"),
+        ("environment", "moon", "server_environment_known"),
+        ("required_approvals", 0, "server_approvals_one_or_two"),
+        ("poll_interval", 1, "server_poll_interval_bounded"),
+        ("lease_token", "00000000-0000-7000-8000-000000000000", "server_lease_paired"),
+    ],
+)
+def test_the_database_itself_refuses_what_must_never_be(server: Server, column: str, value: Any, constraint: str) -> None:
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        Server.objects.filter(pk=server.pk).update(**{column: value})
