@@ -109,17 +109,21 @@ def reason_of(request: HttpRequest) -> str:
     return str(form.cleaned_data["reason"]) if form.is_valid() else ""
 
 
-def carry_out(request: HttpRequest, command: Callable[[], object], *, done: str) -> bool:
-    """Run a command whose form has no page; its end, good or bad, becomes a message on the next page."""
+def attempt(request: HttpRequest, command: Callable[[], T]) -> T | None:
+    """What a command without a page of its own made; a refusal becomes a message on the next page, and None."""
     try:
-        command()
+        return command()
     except (NotFound, PermissionDenied):
         raise
     except DomainError as error:
         messages.error(request, error.message)
-        return False
-    messages.success(request, done)
-    return True
+        return None
+
+
+def carry_out(request: HttpRequest, command: Callable[[], object], *, done: str) -> None:
+    """Run a command without a page of its own; its end, good or bad, becomes a message on the next page."""
+    if attempt(request, lambda: (command(),)) is not None:
+        messages.success(request, done)
 
 
 def form_status(form: forms.Form) -> int:

@@ -8,92 +8,40 @@ back: headers, bytes and time. Nothing here reads proxies or other settings from
 Addresses are judged in `core.addresses`; how a body becomes JSON is `core.strictjson`. Retrying is the caller's.
 """
 
-import asyncio
 import functools
-import ipaddress
-import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, Final
+from typing import Final
 
 import anyio
 import httpcore2
 import httpx2
 
-from core.addresses import PUBLIC_PORTS, Address, Network, Reach, is_plain_name, literal, reach
+from core.outbound_dial import GuardedBackend, OutboundLimits, OutboundPolicy, Resolver, look_up
+from core.outbound_failure import TRANSPORT_FAILURES, OutboundError, Refusal, classify
 
-Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
-_DIALLED: Final = 3  # addresses tried of one name
+__all__ = [
+    "GuardedTransport",
+    "OutboundError",
+    "OutboundLimits",
+    "OutboundPolicy",
+    "Refusal",
+    "Resolver",
+    "classify",
+    "outbound_client",
+    "policy_from_settings",
+]
 _HEAD_TOO_LARGE: Final = 431
 _LOOKUPS: Final = 16  # threads; a slow name server holds one of them, and the caller leaves after its limit
 
 
-class Refusal(StrEnum):
-    """Classes of failure, and all that a registrant learns about one."""
-
-    DNS = "dns"
-    REFUSED = "refused"
-    TLS = "tls"
-    TIMEOUT = "timeout"
-    BLOCKED = "blocked"
-    TOO_LARGE = "too_large"
-    PROTOCOL_ERROR = "protocol_error"
-
-
-_SENTENCES: Final = {
-    Refusal.DNS: "The host name could not be resolved.",
-    Refusal.REFUSED: "No connection could be made to the address.",
-    Refusal.TLS: "The TLS connection failed; check the certificate and that it names this host.",
-    Refusal.TIMEOUT: "The server did not answer in time.",
-    Refusal.BLOCKED: "This address is not open to outbound traffic here.",
-    Refusal.TOO_LARGE: "The server's answer is larger than we accept.",
-    Refusal.PROTOCOL_ERROR: "The server's answer is not valid HTTP, or the connection broke off.",
-}
-
-
-class OutboundError(httpx2.TransportError):
-    """Outbound traffic failed. `cls` and `sentence` may be shown; they hold nothing that the other side sent."""
-
-    def __init__(self, cls: Refusal, sentence: str = "") -> None:
-        self.cls = cls
-        self.sentence = sentence or _SENTENCES[cls]
-        super().__init__(self.sentence)
-
-
-@dataclass(frozen=True, slots=True)
-class OutboundPolicy:
-    """Where traffic may go. `allow`: networks in which http and any port are open; `ca_file`: further authorities."""
-
-    allow: tuple[Network, ...] = ()
-    ca_file: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class OutboundLimits:
-    """Bounds of one exchange; seconds and bytes. A stream (`text/event-stream`) has its own instead of a total."""
-
-    dns_seconds: float = 2.0
-    connect_seconds: float = 5.0
-    head_seconds: float = 15.0  # from sending the request to the end of the answer's headers
-    total_seconds: float = 30.0  # the whole exchange, when the answer is no stream
-    body_bytes: int = 16 * 1024 * 1024
-    header_bytes: int = 64 * 1024
-    header_count: int = 200
-    idle_seconds: float = 60.0
-    event_bytes: int = 16 * 1024 * 1024
-    lifetime_seconds: float = 3600.0
-    connections: int = 64
-
-
 def policy_from_settings() -> OutboundPolicy:
     """The installation's policy: `OUTBOUND_ALLOW` and `OUTBOUND_CA_FILE`."""
-    from django.conf import settings  # noqa: PLC0415 -- this module is used where no settings are loaded
+    from django.conf import settings
 
     return OutboundPolicy(allow=tuple(settings.OUTBOUND_ALLOW), ca_file=settings.OUTBOUND_CA_FILE)
 
@@ -104,117 +52,22 @@ async def outbound_client(
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A guarded, pooled client; every failure of its requests is an `OutboundError` (or passes `classify`)."""
     bounds = limits or OutboundLimits()
-    with ThreadPoolExecutor(_LOOKUPS, "outbound-dns") as threads:
-        transport = GuardedTransport(policy, bounds, resolver or functools.partial(_look_up, threads))
-        try:
-            async with httpx2.AsyncClient(
-                transport=transport,
-                trust_env=False,
-                follow_redirects=False,
-                headers={"accept-encoding": "identity"},
-                # The jar keeps nothing: one principal's cookie must not travel with another's request.
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-                timeout=None,  # noqa: S113 -- the transport bounds every phase
-            ) as client:
-                yield client
-        finally:
-            # A lookup that hangs must not hold up whoever closes the client.
-            threads.shutdown(wait=False, cancel_futures=True)
-
-
-def classify(error: BaseException) -> OutboundError:
-    """The failure of an HTTP exchange in our classes, told apart by the chain of causes."""
-    chain: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in chain:
-        chain.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    for each in chain:
-        if isinstance(each, OutboundError):
-            return each
-    if any(isinstance(each, ssl.SSLError) for each in chain):
-        return OutboundError(Refusal.TLS)
-    return OutboundError(next((_CLASSES[kind] for kind in _CLASSES if isinstance(error, kind)), Refusal.PROTOCOL_ERROR))
-
-
-_CLASSES: Final[dict[type[BaseException], Refusal]] = {
-    httpcore2.TimeoutException: Refusal.TIMEOUT,
-    httpx2.TimeoutException: Refusal.TIMEOUT,
-    TimeoutError: Refusal.TIMEOUT,
-    httpcore2.ConnectError: Refusal.REFUSED,
-    httpx2.ConnectError: Refusal.REFUSED,
-    ConnectionRefusedError: Refusal.REFUSED,
-    httpx2.UnsupportedProtocol: Refusal.BLOCKED,
-    httpx2.InvalidURL: Refusal.BLOCKED,
-}
-
-
-class GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Looks a name up once, judges every answer and dials what it judged."""
-
-    def __init__(self, policy: OutboundPolicy, limits: OutboundLimits, resolver: Resolver, *, encrypted: bool) -> None:
-        self._policy = policy
-        self._limits = limits
-        self._resolver = resolver
-        self._encrypted = encrypted
-        self._inner = httpcore2.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 -- the base class's signature
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        """Connect to `host`. Raises `OutboundError`; the time is bounded by our limits, not by `timeout`."""
-        addresses = await self._permitted(host, port)
-        failure: Exception | None = None
-        with anyio.move_on_after(self._limits.connect_seconds):
-            for address in addresses[:_DIALLED]:
-                try:
-                    stream = await self._inner.connect_tcp(
-                        str(address), port, local_address=local_address, socket_options=socket_options
-                    )
-                except httpcore2.ConnectError as error:
-                    failure = error
-                    continue
-                return await _checked_peer(stream, address)
-            raise OutboundError(Refusal.REFUSED) from failure
-        raise OutboundError(Refusal.TIMEOUT)
-
-    async def connect_unix_socket(self, *_args: Any, **_options: Any) -> httpcore2.AsyncNetworkStream:
-        """Never."""
-        raise OutboundError(Refusal.BLOCKED)
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait; the pool asks for it between retries."""
-        await anyio.sleep(seconds)
-
-    async def _permitted(self, host: str, port: int) -> list[Address]:
-        addresses = await self._addresses(host, port)
-        for address in addresses:
-            verdict = reach(address, self._policy.allow)
-            public = verdict is Reach.PUBLIC and self._encrypted and port in PUBLIC_PORTS
-            if not public and verdict is not Reach.ALLOWED:
-                raise OutboundError(Refusal.BLOCKED)
-        return addresses
-
-    async def _addresses(self, host: str, port: int) -> list[Address]:
-        given = literal(host)
-        if given is not None:
-            return [given]
-        if not is_plain_name(host):
-            raise OutboundError(Refusal.BLOCKED, "The host must be a plain host name or an IP address.")
-        try:
-            with anyio.fail_after(self._limits.dns_seconds):
-                answers = await self._resolver(host, port)
-            found = [ipaddress.ip_address(answer.partition("%")[0]) for answer in dict.fromkeys(answers)]
-        except (TimeoutError, OSError, ValueError) as error:
-            raise OutboundError(Refusal.DNS) from error
-        if not found:
-            raise OutboundError(Refusal.DNS)
-        return found
+    threads = ThreadPoolExecutor(_LOOKUPS, "outbound-dns")
+    transport = GuardedTransport(policy, bounds, resolver or functools.partial(look_up, threads))
+    try:
+        async with httpx2.AsyncClient(
+            transport=transport,
+            trust_env=False,
+            follow_redirects=False,
+            headers={"accept-encoding": "identity", "user-agent": "holdfast"},
+            # The jar keeps nothing: one principal's cookie must not travel with another's request.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            timeout=None,  # the transport bounds every phase
+        ) as client:
+            yield client
+    finally:
+        # A lookup that hangs must not hold up whoever closes the client.
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
@@ -242,7 +95,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         try:
             with anyio.fail_after(self._limits.head_seconds):
                 answer = await pool.handle_async_request(_core_request(request))
-        except (*_FAILURES, ssl.SSLError, TimeoutError, OSError) as error:
+        except (*TRANSPORT_FAILURES, ssl.SSLError, TimeoutError, OSError) as error:
             raise classify(_oversized_head(error)) from error
         body = _BoundedBody(answer, self._limits, started)
         try:
@@ -265,14 +118,6 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         if encodings - {b"", b"identity"}:
             # A small compressed body can be an endless one; we asked for none.
             raise OutboundError(Refusal.PROTOCOL_ERROR, "The server compressed its answer although we asked it not to.")
-
-
-_FAILURES: Final = (
-    httpcore2.TimeoutException,
-    httpcore2.NetworkError,
-    httpcore2.ProtocolError,
-    httpcore2.UnsupportedProtocol,
-)
 
 
 class _BoundedBody(httpx2.AsyncByteStream):
@@ -308,7 +153,7 @@ class _BoundedBody(httpx2.AsyncByteStream):
         try:
             with anyio.fail_after(min(left, self._limits.idle_seconds) if self._is_stream else left):
                 return await anext(chunks, None)
-        except (*_FAILURES, ssl.SSLError, TimeoutError, OSError) as error:
+        except (*TRANSPORT_FAILURES, ssl.SSLError, TimeoutError, OSError) as error:
             raise classify(error) from error
 
     def _count(self, chunk: bytes) -> None:
@@ -348,20 +193,6 @@ def _oversized_head(error: BaseException) -> BaseException:
     if any(getattr(each, "error_status_hint", None) == _HEAD_TOO_LARGE for each in error.args):
         return OutboundError(Refusal.TOO_LARGE, "The server's answer has more headers than we accept.")
     return error
-
-
-async def _checked_peer(stream: httpcore2.AsyncNetworkStream, address: Address) -> httpcore2.AsyncNetworkStream:
-    peer = stream.get_extra_info("server_addr")
-    if peer and ipaddress.ip_address(str(peer[0]).partition("%")[0]) in {address, getattr(address, "ipv4_mapped", None)}:
-        return stream
-    await stream.aclose()
-    raise OutboundError(Refusal.BLOCKED)
-
-
-async def _look_up(threads: ThreadPoolExecutor, host: str, port: int) -> Sequence[str]:
-    loop = asyncio.get_running_loop()
-    look = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    return [str(answer[4][0]) for answer in await loop.run_in_executor(threads, look)]
 
 
 @functools.lru_cache(maxsize=4)

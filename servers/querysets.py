@@ -7,6 +7,7 @@ from django.db import models
 
 from core.actor import Actor
 from core.errors import NotFound
+from core.names import is_slug
 from core.permissions import Permission
 from servers.rules import POLLED, ServerState
 
@@ -31,7 +32,7 @@ class ServerQuerySet(models.QuerySet["Server"]):
 
     def by_slug(self, slug: str) -> "Server":
         """The server with this slug. Raises `NotFound`."""
-        found = self.filter(slug=slug).first()
+        found = self.filter(slug=slug).first() if is_slug(slug) else None
         if found is None:
             raise NotFound(f"There is no server '{slug}'.")
         return found

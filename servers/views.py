@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.console import actor_of, carry_out, form_status, fulfil, page, reason_of, show
 from core.permissions import Permission
+from core.queue import enqueue
 from servers.forms import RegisterForm, ServerFilterForm, ServerForm, changed, values_of
 from servers.models import Server
 from servers.querysets import ServerQuerySet
@@ -42,6 +43,8 @@ def register(request: HttpRequest) -> HttpResponse:
     form = RegisterForm(request.POST or None, actor=actor, initial={"environment": "development"})
     server = fulfil(form, lambda data: register_server(registration=Registration(**data), actor=actor))
     if server is not None:
+        # The page that follows waits for the first look; the tick that hands out due servers need not.
+        enqueue("tools.hand_out_due_servers")
         return redirect("tools:server_detail", slug=server.slug)
     return show(request, "servers/register.html", {"form": form}, status=form_status(form))
 

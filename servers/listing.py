@@ -1,0 +1,124 @@
+"""Reading a server's lists to their end, page by page, into items exactly as received."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mcp.client import ClientSession
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    METHOD_NOT_FOUND,
+    EmptyResult,
+    ListPromptsRequest,
+    ListResourcesRequest,
+    ListResourceTemplatesRequest,
+    ListToolsRequest,
+    PaginatedRequestParams,
+)
+from pydantic import ValidationError
+
+from servers.problems import ObservationFailed
+from servers.surface import Item, Kind, Problem
+from servers.transport import Limits, StrictDispatcher
+
+_CURSOR_CHARACTERS: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """One of the lists that a server can announce."""
+
+    kind: Kind
+    request: Any
+    capability: str
+    field: str  # of the result
+    name: str  # of an item: the field that names it
+
+
+LISTS: Final = (
+    ListOf(Kind.TOOL, ListToolsRequest, "tools", "tools", "name"),
+    ListOf(Kind.RESOURCE, ListResourcesRequest, "resources", "resources", "uri"),
+    ListOf(Kind.TEMPLATE, ListResourceTemplatesRequest, "resources", "resourceTemplates", "uriTemplate"),
+    ListOf(Kind.PROMPT, ListPromptsRequest, "prompts", "prompts", "name"),
+)
+
+
+@dataclass(slots=True)
+class Found:
+    """What has been read so far; kept when the reading fails, so that people see how far it went."""
+
+    items: list[Item] = field(default_factory=list)
+    names: set[tuple[Kind, str]] = field(default_factory=set)
+
+
+async def read_list(
+    session: ClientSession, dispatcher: StrictDispatcher, of: ListOf, found: Found, limits: Limits
+) -> None:
+    """Add every page of one list to `found`. Raises `ObservationFailed`."""
+    cursor: str | None = None
+    seen: set[str] = set()
+    for _ in range(limits.pages):
+        result = await _page(session, dispatcher, of, cursor)
+        _absorb(result, of, found, limits, dispatcher.result_bytes)
+        cursor = _next_cursor(result)
+        if cursor is None:
+            return
+        if cursor in seen:
+            raise ObservationFailed(Problem.ENDLESS_LIST, "A list of the server leads back to a page already read.")
+        seen.add(cursor)
+    raise ObservationFailed(Problem.ENDLESS_LIST)
+
+
+async def _page(
+    session: ClientSession, dispatcher: StrictDispatcher, of: ListOf, cursor: str | None
+) -> Mapping[str, Any]:
+    try:
+        # Only the sending is the session's; what it would validate is empty, and the answer is with the dispatcher.
+        with suppress(ValidationError):
+            await session.send_request(of.request(params=PaginatedRequestParams(cursor=cursor)), EmptyResult)
+    except MCPError as error:
+        if error.error.code == METHOD_NOT_FOUND and of.kind is Kind.TEMPLATE and cursor is None:
+            return {of.field: []}  # the capability `resources` does not promise templates
+        raise ObservationFailed(
+            Problem.PROTOCOL_ERROR, f"The server refuses to list what it announced ({of.capability})."
+        ) from error
+    return dispatcher.result
+
+
+def _next_cursor(result: Mapping[str, Any]) -> str | None:
+    cursor = result.get("nextCursor")
+    if cursor is None or cursor == "":
+        return None
+    if not isinstance(cursor, str) or len(cursor) > _CURSOR_CHARACTERS:
+        raise ObservationFailed(Problem.MALFORMED, "A list of the server names its next page in no acceptable way.")
+    return cursor
+
+
+def _absorb(result: Mapping[str, Any], of: ListOf, found: Found, limits: Limits, size: int) -> None:
+    bodies = result.get(of.field)
+    if not isinstance(bodies, list):
+        raise ObservationFailed(Problem.MALFORMED, f"The server's list of {of.field} is no list.")
+    for body in bodies:
+        name = _name(body, of, limits)
+        if len(found.items) >= limits.items:
+            raise ObservationFailed(Problem.TOO_MANY, f"The server lists more than {limits.items} definitions.")
+        # An item is no larger than the answer around it, so most need not be measured.
+        if size > limits.item_bytes and len(json.dumps(body, ensure_ascii=False).encode()) > limits.item_bytes:
+            raise ObservationFailed(Problem.TOO_LARGE, "A definition of the server is larger than we accept.")
+        if (of.kind, name) in found.names:
+            raise ObservationFailed(Problem.DUPLICATE_NAME)
+        found.names.add((of.kind, name))
+        found.items.append(Item(of.kind, name, body))
+
+
+def _name(body: Any, of: ListOf, limits: Limits) -> str:
+    if not isinstance(body, dict):
+        raise ObservationFailed(Problem.MALFORMED, f"The server's list of {of.field} holds something else.")
+    name = body.get(of.name)
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise ObservationFailed(Problem.MALFORMED, f"A definition in the list of {of.field} has no acceptable name.")
+    if len(name.encode()) > limits.name_bytes:
+        raise ObservationFailed(Problem.TOO_LARGE, f"A name in the list of {of.field} is longer than we accept.")
+    return name

@@ -1,0 +1,154 @@
+"""Servers in the REST API."""
+
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from access.models import Person
+from core.actor import Actor, ActorKind
+from core.permissions import Permission
+from servers.models import Server
+
+pytestmark = pytest.mark.django_db
+
+BODY = {
+    "slug": "files",
+    "name": "Files",
+    "url": "http://127.0.0.1:9999/mcp",
+    "transport": "streamable_http",
+    "environment": "development",
+    "required_approvals": 1,
+}
+
+
+class _User:
+    """What authentication leaves on the request."""
+
+    is_authenticated = True
+
+    def __init__(self, actor: Actor):
+        self.actor = actor
+
+
+def _client(*permissions: str) -> APIClient:
+    person, _ = Person.objects.get_or_create(username="olga")
+    client = APIClient()
+    actor = Actor(ActorKind.PERSON, str(person.public_id), "olga", frozenset(permissions))
+    client.force_authenticate(user=_User(actor))  # type: ignore[arg-type]  # not a Django user on purpose
+    return client
+
+
+@pytest.fixture
+def client() -> APIClient:
+    return _client(*Permission)
+
+
+@pytest.fixture
+def server(client: APIClient) -> Server:
+    assert client.post("/api/v1/servers/", BODY, format="json").status_code == 201
+    return Server.objects.get()
+
+
+def test_registering_answers_the_server_with_its_gateway_endpoint(client: APIClient) -> None:
+    response = client.post("/api/v1/servers/", BODY, format="json")
+    assert response.status_code == 201
+    shown = response.json()
+    assert {**BODY, "state": "registered"}.items() <= shown.items()
+    assert shown["gateway_url"].endswith("/mcp/files")
+    assert shown["id"] != str(Server.objects.get().pk)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"slug": "No Good"}, "slug"),
+        ({"slug": None}, "slug"),
+        ({"slug": {"a": 1}}, "slug"),
+        ({"slug": "a\u0000"}, "slug"),
+        ({"name": ""}, "name"),
+        ({"name": "x" * 201}, "name"),
+        ({"url": ""}, "url"),
+        ({"url": "javascript:alert(1)"}, "url"),
+        ({"transport": "stdio"}, "transport"),
+        ({"transport": "sse"}, "transport"),
+        ({"environment": "moon"}, "environment"),
+        ({"required_approvals": 0}, "required_approvals"),
+        ({"required_approvals": "many"}, "required_approvals"),
+        ({"poll_interval": 10**30}, "poll_interval"),
+        ({"team": "nobody"}, "team"),
+    ],
+)
+def test_input_that_does_not_fit_is_a_400_naming_the_field(client: APIClient, change: dict[str, Any], field: str) -> None:
+    response = client.post("/api/v1/servers/", BODY | change, format="json")
+    assert response.status_code == 400
+    assert field in [item["field"] for item in response.json()["error"]["details"]]
+    assert not Server.objects.exists()
+
+
+def test_a_taken_slug_is_a_409(client: APIClient, server: Server) -> None:
+    assert client.post("/api/v1/servers/", BODY, format="json").status_code == 409
+
+
+def test_lists_have_the_envelope_and_filters(client: APIClient, server: Server) -> None:
+    listed = client.get("/api/v1/servers/", {"state": "registered", "environment": "development"}).json()
+    assert [item["slug"] for item in listed["results"]] == ["files"]
+    assert listed["next"] is None
+    assert client.get("/api/v1/servers/", {"state": "retired"}).json()["results"] == []
+    assert client.get("/api/v1/servers/", {"state": "nonsense"}).status_code == 400
+
+
+def test_lists_page_without_losing_or_repeating(client: APIClient) -> None:
+    for number in range(5):
+        client.post("/api/v1/servers/", BODY | {"slug": f"s{number}"}, format="json")
+    seen, url = [], "/api/v1/servers/?limit=2"
+    while url:
+        page = client.get(url).json()
+        seen += [item["slug"] for item in page["results"]]
+        url = page["next"]
+    assert sorted(seen) == [f"s{number}" for number in range(5)]
+
+
+def test_a_server_can_be_edited_suspended_and_resumed(client: APIClient, server: Server) -> None:
+    assert client.patch("/api/v1/servers/files/", {"name": "F", "poll_interval": 60}, format="json").json()["name"] == "F"
+    assert client.post("/api/v1/servers/files/suspend/", {"reason": "x"}, format="json").json()["state"] == "suspended"
+    assert client.post("/api/v1/servers/files/resume/", {"reason": "x"}, format="json").json()["state"] == "registered"
+
+
+@pytest.mark.parametrize("path", ["suspend/", "resume/"])
+def test_stopping_and_starting_need_a_reason(client: APIClient, server: Server, path: str) -> None:
+    assert client.post(f"/api/v1/servers/files/{path}", {}, format="json").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("get", "", 200),
+        ("get", "files/", 200),
+        ("post", "", 403),
+        ("patch", "files/", 403),
+        ("post", "files/suspend/", 403),
+        ("post", "files/resume/", 409),
+        ("delete", "files/", 405),
+        ("put", "files/", 405),
+    ],
+)
+def test_a_reader_reads_and_nothing_more(server: Server, method: str, path: str, expected: int) -> None:
+    reader = _client(Permission.SERVER_READ)
+    body = BODY | {"slug": "other", "reason": "x"} if method == "post" else {"name": "x"}
+    response = getattr(reader, method)(f"/api/v1/servers/{path}", {} if method == "get" else body, format="json")
+    assert response.status_code == expected
+
+
+def test_who_may_not_read_servers_is_refused(server: Server) -> None:
+    assert _client(Permission.AUDIT_READ).get("/api/v1/servers/").status_code == 403
+
+
+def test_nobody_without_a_token_gets_anything() -> None:
+    assert APIClient().get("/api/v1/servers/").status_code == 401
+
+
+@pytest.mark.parametrize("slug", ["missing", "no%20such", "%00", "x" * 300])
+def test_a_missing_server_is_a_404(client: APIClient, slug: str) -> None:
+    response = client.get(f"/api/v1/servers/{slug}/")
+    assert response.status_code == 404

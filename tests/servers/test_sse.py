@@ -1,0 +1,58 @@
+"""Events come out the same however the bytes are cut."""
+
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servers.sse import Event, EventDecoder
+
+
+def decode(stream: bytes, size: int) -> list[Event]:
+    decoder = EventDecoder()
+    found: list[Event] = []
+    for start in range(0, len(stream), size):
+        found += decoder.feed(stream[start : start + size])
+    return found + list(decoder.finish())
+
+
+STREAM = (
+    b": comment\r\n\r\nevent: endpoint\ndata: /m\n\nid: 1\ndata\n\ndata:one\r\ndata: two\r\r"
+    b"event: dropped\n\ndata:  spaced\nretry: 5\nunknown: x\n\ndata: never finished"
+)
+EVENTS = [
+    Event("endpoint", b"/m"),
+    Event("message", b""),
+    Event("message", b"one\ntwo"),
+    Event("message", b" spaced"),
+]
+
+
+def test_events_are_decoded_as_the_standard_says() -> None:
+    assert decode(STREAM, len(STREAM)) == EVENTS
+
+
+@given(st.integers(min_value=1, max_value=len(STREAM)))
+def test_cuts_make_no_difference(size: int) -> None:
+    assert decode(STREAM, size) == EVENTS
+
+
+@given(st.lists(st.sampled_from([b"data: a", b"\r", b"\n", b"\r\n", b"event: e", b":", b"\xff"])), st.integers(1, 9))
+def test_any_stream_decodes_the_same_in_pieces(parts: list[bytes], size: int) -> None:
+    stream = b"".join(parts)
+    assert decode(stream, size) == decode(stream, len(stream) or 1)
+
+
+def test_final_bare_carriage_return_ends_the_event() -> None:
+    assert decode(b"data: x\r\r", 3) == [Event("message", b"x")]
+
+
+def test_invalid_utf8_is_passed_on_for_the_parser_to_refuse() -> None:
+    assert decode(b"data: \xff\n\n", 4) == [Event("message", b"\xff")]
+
+
+def test_long_line_in_small_pieces_takes_linear_time() -> None:
+    decoder, started = EventDecoder(), time.monotonic()
+    for _ in range(20_000):
+        assert list(decoder.feed(b"x" * 100)) == []
+    assert time.monotonic() - started < 2
