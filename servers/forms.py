@@ -9,7 +9,7 @@ from access.models import Team
 from core.actor import Actor
 from core.names import SLUG_MAX
 from servers.models import Server
-from servers.rules import DriftMode, Environment, ServerState
+from servers.rules import Environment, ServerState
 from servers.services import POLL_INTERVAL
 
 ENVIRONMENTS = (
@@ -47,13 +47,6 @@ class ServerForm(forms.Form):
     poll_interval = forms.IntegerField(
         label=_("Seconds between polls"), min_value=POLL_INTERVAL[0], max_value=POLL_INTERVAL[1], initial=300
     )
-    drift_mode = forms.ChoiceField(
-        label=_("While a change waits for review"),
-        choices=(
-            (DriftMode.BLOCK.value, _("Withhold the definition")),
-            (DriftMode.SERVE_PINNED.value, _("Keep serving the approved text where that is safe")),
-        ),
-    )
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -90,7 +83,6 @@ def values_of(server: Server) -> dict[str, Any]:
         "team": server.owner_team.slug if server.owner_team else "",
         "required_approvals": server.required_approvals,
         "poll_interval": server.poll_interval,
-        "drift_mode": server.drift_mode,
     }
 
 

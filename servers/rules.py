@@ -30,7 +30,10 @@ class Transport(StrEnum):
 
 
 class DriftMode(StrEnum):
-    """What agents get while a change waits: nothing, or the approved text where the change cannot hurt."""
+    """What agents get while a change waits: nothing, or the approved text where the change cannot hurt.
+
+    Only the first can be chosen so far; the column is there because every server has to have an answer.
+    """
 
     BLOCK = "block"
     SERVE_PINNED = "serve_pinned"

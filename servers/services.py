@@ -23,7 +23,7 @@ from core.errors import Conflict, Invalid, NotFound
 from core.names import SLUG_MAX, is_slug, subject
 from core.permissions import Permission
 from servers.models import Server
-from servers.rules import REFUSED_TRANSPORTS, DriftMode, Environment, Era, ServerState, Transport, may_become
+from servers.rules import REFUSED_TRANSPORTS, Environment, Era, ServerState, Transport, may_become
 
 POLL_INTERVAL: Final = (5, 86_400)  # seconds
 _URL_MAX: Final = 2000
@@ -40,7 +40,6 @@ class Registration:
     transport: str = Transport.STREAMABLE_HTTP.value
     required_approvals: int = 1
     poll_interval: int = 300
-    drift_mode: str = DriftMode.BLOCK.value
     team: str | None = None
 
 
@@ -116,7 +115,7 @@ def retire_server(*, slug: str, actor: Actor, reason: str) -> Server:
     return server
 
 
-EDITABLE: Final = ("name", "url", "environment", "required_approvals", "poll_interval", "drift_mode", "team")
+EDITABLE: Final = ("name", "url", "environment", "required_approvals", "poll_interval", "team")
 
 
 def _move(
@@ -188,11 +187,7 @@ def _environment(value: Any) -> str:
     return _one_of(Environment, value, "environment")
 
 
-def _drift_mode(value: Any) -> str:
-    return _one_of(DriftMode, value, "drift_mode")
-
-
-def _one_of(choices: type[Transport | Environment | DriftMode], value: Any, field: str) -> str:
+def _one_of(choices: type[Transport | Environment], value: Any, field: str) -> str:
     accepted = [member.value for member in choices]
     if value not in accepted:
         raise Invalid(f"Must be one of: {', '.join(accepted)}.", field=field)
@@ -226,7 +221,6 @@ _CHECKS: Final = {
     "url": _url,
     "transport": _transport,
     "environment": _environment,
-    "drift_mode": _drift_mode,
     "required_approvals": _approvals,
     "poll_interval": _interval,
 }
@@ -270,7 +264,6 @@ def _facts(server: Server) -> dict[str, Any]:
         "team": server.owner_team.slug if server.owner_team else None,
         "required_approvals": server.required_approvals,
         "poll_interval": server.poll_interval,
-        "drift_mode": server.drift_mode,
         "state": server.state,
     }
 

@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from core.names import SLUG_MAX
 from servers.models import Server
-from servers.rules import DriftMode, Environment, ServerState
+from servers.rules import Environment, ServerState
 
 
 class ServerSerializer(serializers.ModelSerializer[Server]):
@@ -31,7 +31,6 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
             "team",
             "required_approvals",
             "poll_interval",
-            "drift_mode",
             "protocol_version",
             "reachable",
             "last_polled_at",
@@ -58,7 +57,6 @@ class RegistrationSerializer(serializers.Serializer[Server]):
     environment = serializers.ChoiceField(choices=[choice.value for choice in Environment])
     required_approvals = serializers.IntegerField(min_value=1, max_value=2, default=1)
     poll_interval = serializers.IntegerField(min_value=5, max_value=86_400, default=300, help_text="Seconds.")
-    drift_mode = serializers.ChoiceField(choices=[choice.value for choice in DriftMode], default=DriftMode.BLOCK.value)
     team = serializers.CharField(max_length=100, required=False, allow_null=True, default=None)
 
 
@@ -70,7 +68,6 @@ class EditSerializer(serializers.Serializer[Server]):
     environment = serializers.ChoiceField(choices=[choice.value for choice in Environment], required=False)
     required_approvals = serializers.IntegerField(min_value=1, max_value=2, required=False)
     poll_interval = serializers.IntegerField(min_value=5, max_value=86_400, required=False, help_text="Seconds.")
-    drift_mode = serializers.ChoiceField(choices=[choice.value for choice in DriftMode], required=False)
     team = serializers.CharField(max_length=100, required=False, allow_null=True)
     reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
 

@@ -72,7 +72,6 @@ def test_registering_leaves_one_record_and_one_revision(server: Server) -> None:
         ("required_approvals", 3, "One or two"),
         ("required_approvals", True, "One or two"),
         ("poll_interval", 1, "5 to 86400"),
-        ("drift_mode", "ignore", "one of"),
         ("team", "nobody", "no team"),
     ],
 )

@@ -1,0 +1,16 @@
+"""Routes of `access` in the API."""
+
+from rest_framework.routers import SimpleRouter
+
+from access.api import openapi as openapi  # registers itself
+from access.api import views
+
+router = SimpleRouter()
+router.register("people", views.PersonViewSet, basename="person")
+router.register("tokens", views.TokenViewSet, basename="token")
+router.register("teams", views.TeamViewSet, basename="team")
+router.register("roles", views.RoleViewSet, basename="role")
+router.register("agents", views.AgentViewSet, basename="agent")
+router.register("grants", views.GrantViewSet, basename="grant")
+
+urlpatterns = router.urls

@@ -1,0 +1,323 @@
+"""The REST API of people, teams, agents, roles, grants and tokens: parse, call one service, answer."""
+
+from typing import Any, TypeVar
+from uuid import UUID
+
+import django_filters
+from django.db import models
+from django.db.models import Prefetch, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from access import services
+from access.api import serializers as shapes
+from access.models import Agent, AgentState, ApiToken, Grant, Person, Role, Team
+from core.actor import Actor
+from core.api import actor_of, require
+from core.permissions import Permission
+
+M = TypeVar("M", bound=models.Model)
+_UUID = r"[0-9a-fA-F-]{36}"
+_NAME = r"[^/]+"
+_NO_REASON = "No reason given."
+
+
+def _live_grants() -> Prefetch:
+    return Prefetch("grants", Grant.objects.live().select_related("role"), to_attr="live_grants")
+
+
+class _ViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[M]):
+    """A list and its items, of what the actor may see, for those who hold `reading`."""
+
+    reading: Permission | None = None
+
+    def reader(self) -> Actor:
+        """Who reads. Raises `PermissionDenied` without the permission."""
+        return require(self.request, self.reading) if self.reading else actor_of(self.request)
+
+    def parsed(self, shape: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]:
+        """The body as `shape` has it. Raises `ValidationError`."""
+        serializer = shape(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    def answer(
+        self, row: M, *, code: int = status.HTTP_200_OK, shape: type[BaseSerializer[Any]] | None = None
+    ) -> Response:
+        """One row."""
+        shown = (shape or self.get_serializer_class())(row, context=self.get_serializer_context())
+        return Response(shown.data, status=code)
+
+
+class PersonFilter(django_filters.FilterSet):
+    """Filters of the list of people."""
+
+    active = django_filters.BooleanFilter(field_name="is_active")
+
+    class Meta:
+        model = Person
+        fields = ("active",)
+
+
+class PersonViewSet(_ViewSet[Person]):
+    """People."""
+
+    queryset = Person.objects.none()
+    serializer_class = shapes.PersonSerializer
+    filterset_class = PersonFilter
+    lookup_field = "username"
+    lookup_value_regex = _NAME
+    reading = Permission.PERSON_READ
+
+    def get_queryset(self) -> QuerySet[Person]:
+        """Those the actor may see."""
+        return Person.objects.visible_to(self.reader()).prefetch_related(_live_grants())
+
+    @extend_schema(request=shapes.NewPersonSerializer, responses={201: shapes.PersonSerializer})
+    def create(self, request: Request) -> Response:
+        """Create somebody who can sign in, holding `role` from the start if one is named."""
+        person = services.create_person(**self.parsed(shapes.NewPersonSerializer, request), actor=actor_of(request))
+        return self.answer(person, code=status.HTTP_201_CREATED)
+
+    @extend_schema(request=shapes.ReasonSerializer, responses=shapes.PersonSerializer)
+    @action(detail=True, methods=["post"])
+    def deactivate(self, request: Request, username: str) -> Response:
+        """Sign somebody out for good; their tokens end."""
+        reason = self.parsed(shapes.ReasonSerializer, request)["reason"]
+        return self.answer(services.deactivate_person(username=username, actor=actor_of(request), reason=reason))
+
+    @extend_schema(request=shapes.ReasonSerializer, responses=shapes.PersonSerializer)
+    @action(detail=True, methods=["post"])
+    def reactivate(self, request: Request, username: str) -> Response:
+        """Let somebody sign in again."""
+        reason = self.parsed(shapes.ReasonSerializer, request)["reason"]
+        return self.answer(services.reactivate_person(username=username, actor=actor_of(request), reason=reason))
+
+    @extend_schema(request=shapes.PasswordSerializer, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def password(self, request: Request, username: str) -> Response:
+        """Set a password; the person's console sessions end."""
+        password = self.parsed(shapes.PasswordSerializer, request)["password"]
+        services.set_password(username=username, password=password, actor=actor_of(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class TokenViewSet(_ViewSet[ApiToken]):
+    """API tokens: one's own, and everybody's with `token:manage`."""
+
+    queryset = ApiToken.objects.none()
+    serializer_class = shapes.TokenSerializer
+    lookup_field = "public_id"
+    lookup_url_kwarg = "id"
+    lookup_value_regex = _UUID
+
+    def get_queryset(self) -> QuerySet[ApiToken]:
+        """Those the actor may see."""
+        return ApiToken.objects.visible_to(self.reader()).select_related("person")
+
+    @extend_schema(request=shapes.NewTokenSerializer, responses={201: shapes.IssuedTokenSerializer})
+    def create(self, request: Request) -> Response:
+        """Make a token. The answer shows it, once."""
+        wanted, actor = self.parsed(shapes.NewTokenSerializer, request), actor_of(request)
+        wanted["username"] = wanted["username"] or actor.name
+        row, row.token = services.create_api_token(**wanted, actor=actor)  # type: ignore[attr-defined] -- to show it
+        return self.answer(row, code=status.HTTP_201_CREATED, shape=shapes.IssuedTokenSerializer)
+
+    @extend_schema(request=shapes.OptionalReasonSerializer, responses=shapes.TokenSerializer)
+    @action(detail=True, methods=["post"])
+    def revoke(self, request: Request, id: str) -> Response:
+        """End a token now."""
+        reason = self.parsed(shapes.OptionalReasonSerializer, request)["reason"]
+        return self.answer(services.revoke_api_token(token_id=_uuid(id), actor=actor_of(request), reason=reason))
+
+
+class TeamViewSet(_ViewSet[Team]):
+    """Teams."""
+
+    queryset = Team.objects.none()
+    serializer_class = shapes.TeamSerializer
+    lookup_field = "slug"
+    lookup_value_regex = _NAME
+    reading = Permission.TEAM_READ
+
+    def get_queryset(self) -> QuerySet[Team]:
+        """Those the actor may see."""
+        return Team.objects.visible_to(self.reader()).prefetch_related("members")
+
+    @extend_schema(request=shapes.NewTeamSerializer, responses={201: shapes.TeamSerializer})
+    def create(self, request: Request) -> Response:
+        """Make a team."""
+        team = services.create_team(**self.parsed(shapes.NewTeamSerializer, request), actor=actor_of(request))
+        return self.answer(team, code=status.HTTP_201_CREATED)
+
+    @extend_schema(request=shapes.MemberSerializer, responses={201: shapes.TeamSerializer})
+    @action(detail=True, methods=["post"])
+    def members(self, request: Request, slug: str) -> Response:
+        """Put a person into the team."""
+        username = self.parsed(shapes.MemberSerializer, request)["username"]
+        membership = services.add_member(team=slug, username=username, actor=actor_of(request))
+        return self.answer(membership.team, code=status.HTTP_201_CREATED)
+
+    @extend_schema(responses={204: None})
+    @action(detail=True, methods=["delete"], url_path=r"members/(?P<username>[^/]+)")
+    def member(self, request: Request, slug: str, username: str) -> Response:
+        """Take a person out of the team."""
+        services.remove_member(team=slug, username=username, actor=actor_of(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class RoleViewSet(_ViewSet[Role]):
+    """Roles."""
+
+    queryset = Role.objects.none()
+    serializer_class = shapes.RoleSerializer
+    lookup_field = "public_id"
+    lookup_url_kwarg = "id"
+    lookup_value_regex = _UUID
+    reading = Permission.ROLE_READ
+
+    def get_queryset(self) -> QuerySet[Role]:
+        """Those the actor may see."""
+        return Role.objects.visible_to(self.reader())
+
+    @extend_schema(request=shapes.NewRoleSerializer, responses={201: shapes.RoleSerializer})
+    def create(self, request: Request) -> Response:
+        """Make a role of permissions and MCP scopes."""
+        role = services.create_role(**self.parsed(shapes.NewRoleSerializer, request), actor=actor_of(request))
+        return self.answer(role, code=status.HTTP_201_CREATED)
+
+    @extend_schema(request=shapes.RoleChangeSerializer, responses=shapes.RoleSerializer)
+    def partial_update(self, request: Request, id: str) -> Response:
+        """Give a role other scopes. Built-in roles do not change."""
+        change = self.parsed(shapes.RoleChangeSerializer, request)
+        return self.answer(services.change_role(role_id=_uuid(id), **change, actor=actor_of(request)))
+
+
+class AgentFilter(django_filters.FilterSet):
+    """Filters of the list of agents."""
+
+    state = django_filters.ChoiceFilter(choices=[(state.value, state.value) for state in AgentState])
+    team = django_filters.CharFilter(field_name="owner_team__slug")
+
+    class Meta:
+        model = Agent
+        fields = ("state", "team")
+
+
+class AgentViewSet(_ViewSet[Agent]):
+    """Agents."""
+
+    queryset = Agent.objects.none()
+    serializer_class = shapes.AgentSerializer
+    filterset_class = AgentFilter
+    lookup_field = "client_id"
+    lookup_value_regex = _NAME
+    reading = Permission.AGENT_READ
+
+    def get_queryset(self) -> QuerySet[Agent]:
+        """Those the actor may see."""
+        visible = Agent.objects.visible_to(self.reader())
+        return visible.select_related("owner_team").prefetch_related(_live_grants())
+
+    @extend_schema(request=shapes.NewAgentSerializer, responses={201: shapes.RegisteredAgentSerializer})
+    def create(self, request: Request) -> Response:
+        """Register an agent. The answer shows its secret, once."""
+        wanted = self.parsed(shapes.NewAgentSerializer, request)
+        wanted["owner_team"] = wanted.pop("team")
+        registered = services.register_agent(**wanted, actor=actor_of(request))
+        return self._with_secret(registered, status.HTTP_201_CREATED)
+
+    @extend_schema(request=shapes.ReasonSerializer, responses=shapes.AgentSerializer)
+    @action(detail=True, methods=["post"])
+    def suspend(self, request: Request, client_id: str) -> Response:
+        """Stop an agent at once; its tokens end."""
+        reason = self.parsed(shapes.ReasonSerializer, request)["reason"]
+        return self.answer(services.suspend_agent(client_id=client_id, actor=actor_of(request), reason=reason))
+
+    @extend_schema(request=shapes.ReasonSerializer, responses=shapes.AgentSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, client_id: str) -> Response:
+        """Let a suspended agent get tokens again."""
+        reason = self.parsed(shapes.ReasonSerializer, request)["reason"]
+        return self.answer(services.resume_agent(client_id=client_id, actor=actor_of(request), reason=reason))
+
+    @extend_schema(request=shapes.ReasonSerializer, responses=shapes.RegisteredAgentSerializer)
+    @action(detail=True, methods=["post"], url_path="rotate-secret")
+    def rotate_secret(self, request: Request, client_id: str) -> Response:
+        """Replace the secret; the old one and its tokens end now."""
+        reason = self.parsed(shapes.ReasonSerializer, request)["reason"]
+        rotated = services.rotate_secret(client_id=client_id, actor=actor_of(request), reason=reason)
+        return self._with_secret(rotated, status.HTTP_200_OK)
+
+    def _with_secret(self, registered: services.RegisteredAgent, code: int) -> Response:
+        registered.agent.issued_secret = registered.secret
+        return self.answer(registered.agent, code=code, shape=shapes.RegisteredAgentSerializer)
+
+
+class GrantFilter(django_filters.FilterSet):
+    """Filters of the list of grants."""
+
+    role = django_filters.CharFilter(field_name="role__name", lookup_expr="iexact")
+    agent = django_filters.CharFilter(field_name="agent__client_id")
+    person = django_filters.CharFilter(field_name="person__username", lookup_expr="iexact")
+    team = django_filters.CharFilter(field_name="team__slug")
+    live = django_filters.BooleanFilter(method="only_live")
+
+    class Meta:
+        model = Grant
+        fields = ("role", "agent", "person", "team", "live")
+
+    def only_live(self, queryset: Any, _name: str, value: bool) -> QuerySet[Grant]:
+        """Those that hold now, or those that no longer do."""
+        live = Grant.objects.live().values("pk")
+        return queryset.filter(pk__in=live) if value else queryset.exclude(pk__in=live)
+
+
+class GrantViewSet(_ViewSet[Grant]):
+    """Grants, ended ones included."""
+
+    queryset = Grant.objects.none()
+    serializer_class = shapes.GrantSerializer
+    filterset_class = GrantFilter
+    lookup_field = "public_id"
+    lookup_url_kwarg = "id"
+    lookup_value_regex = _UUID
+    reading = Permission.GRANT_READ
+
+    def get_queryset(self) -> QuerySet[Grant]:
+        """Those the actor may see."""
+        visible = Grant.objects.visible_to(self.reader())
+        return visible.select_related("role", "agent", "person", "team", "granted_by")
+
+    @extend_schema(request=shapes.NewGrantSerializer, responses={201: shapes.GrantSerializer})
+    def create(self, request: Request) -> Response:
+        """Give a role to an agent, a person or a team."""
+        wanted = self.parsed(shapes.NewGrantSerializer, request)
+        grant = services.give_grant(
+            role=wanted["role"],
+            holder=services.Holder(*(wanted[kind] or "" for kind in ("agent", "person", "team"))),
+            environment=wanted["environment"] or "",
+            expires_at=wanted["expires_at"],
+            reason=wanted["reason"] or _NO_REASON,
+            actor=actor_of(request),
+        )
+        return self.answer(grant, code=status.HTTP_201_CREATED)
+
+    @extend_schema(request=shapes.OptionalReasonSerializer, responses=shapes.GrantSerializer)
+    @action(detail=True, methods=["post"])
+    def revoke(self, request: Request, id: str) -> Response:
+        """End a grant now."""
+        reason = self.parsed(shapes.OptionalReasonSerializer, request)["reason"] or _NO_REASON
+        return self.answer(services.revoke_grant(grant_id=_uuid(id), actor=actor_of(request), reason=reason))
+
+
+def _uuid(text: str) -> UUID:
+    # The route lets 36 characters of hex and hyphens through, which need not be one.
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)

@@ -1,0 +1,191 @@
+"""Forms of the access pages. They shape input; the rules are the services'."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from access.models import Agent, NameStyle, Person, Role, Team
+from access.services import Holder
+from core.actor import Actor
+from core.permissions import Permission
+from core.preferences import THEMES
+
+_ENVIRONMENTS = (
+    ("", _("All environments")),
+    ("development", _("Development")),
+    ("staging", _("Staging")),
+    ("production", _("Production")),
+)
+_NAME_STYLES = (
+    (NameStyle.DOUBLE_UNDERSCORE.value, "files__read"),
+    (NameStyle.SLASH.value, "files/read"),
+    (NameStyle.DOT.value, "files.read"),
+)
+_AGENT, _PERSON, _TEAM = "agent", "person", "team"
+
+
+def _reason() -> forms.CharField:
+    return forms.CharField(label=_("Reason"), max_length=2000, help_text=_("Kept in the audit log."))
+
+
+class SignInForm(forms.Form):
+    """User name and password, in a form that password managers know."""
+
+    username = forms.CharField(
+        label=_("User name"),
+        max_length=150,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "autofocus": True}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=1024,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+class PreferencesForm(forms.Form):
+    """How the console looks and listens to one reader."""
+
+    theme = forms.ChoiceField(
+        label=_("Colours"),
+        required=False,
+        widget=forms.RadioSelect,
+        choices=list(zip(THEMES, (_("As the system"), _("Light"), _("Dark")), strict=True)),
+    )
+    shortcuts = forms.ChoiceField(
+        label=_("Single-key shortcuts"),
+        widget=forms.RadioSelect,
+        choices=(("on", _("On")), ("off", _("Off"))),
+        help_text=_("Turn them off if you speak to your computer or press keys by accident."),
+    )
+
+
+class AgentForm(forms.Form):
+    """A new agent."""
+
+    name = forms.CharField(label=_("Name"), max_length=120, help_text=_("What people call it, for example ci-bot."))
+    owner_team = forms.ChoiceField(label=_("Owner team"), required=False)
+    name_style = forms.ChoiceField(
+        label=_("Tool names are listed as"),
+        choices=_NAME_STYLES,
+        help_text=_("On the endpoint that joins all servers. Calls accept the canonical name always."),
+    )
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        teams = Team.objects.visible_to(actor).values_list("slug", "name")
+        self.fields["owner_team"].choices = [("", _("Nobody in particular")), *teams]  # type: ignore[attr-defined]
+
+
+class RoleForm(forms.Form):
+    """A new role: permissions of the console and API by box, MCP scopes by line."""
+
+    name = forms.CharField(label=_("Name"), max_length=120)
+    description = forms.CharField(label=_("Description"), max_length=2000, required=False)
+    scopes = forms.CharField(
+        label=_("MCP scopes"),
+        required=False,
+        max_length=100_000,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "class": "mono"}),
+        help_text=_(
+            "What agents may do, one per line: mcp:files:read to list, mcp:files:call to call its tools, "
+            "mcp:files:tool:read_file for one tool."
+        ),
+    )
+    permissions = forms.MultipleChoiceField(
+        label=_("Permissions in console and API"),
+        required=False,
+        choices=[(name.value, name.value) for name in Permission],
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("For people. You can only hand on permissions that you hold."),
+    )
+    reach = forms.ChoiceField(
+        label=_("These permissions reach"),
+        choices=(("installation", _("Everything")), ("own_teams", _("What the holder's teams own"))),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """A role that holds nothing is a slip."""
+        data = super().clean() or self.cleaned_data
+        data["all_scopes"] = [*data.get("scopes", "").split(), *data.get("permissions", ())]
+        if not data["all_scopes"] and not self.errors:
+            raise ValidationError(_("Name at least one MCP scope or permission."))
+        return data
+
+
+class GrantForm(forms.Form):
+    """Give a role to somebody."""
+
+    role = forms.ChoiceField(label=_("Role"))
+    holder = forms.ChoiceField(label=_("To"))
+    environment = forms.ChoiceField(
+        label=_("Where"),
+        required=False,
+        choices=_ENVIRONMENTS,
+        help_text=_("Limits MCP scopes to servers of one environment; such a grant gives no console permission."),
+    )
+    expires_at = forms.DateTimeField(
+        label=_("Until (UTC)"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        input_formats=("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"),
+        help_text=_("Empty: until somebody revokes it."),
+    )
+    reason = _reason()
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        roles = Role.objects.visible_to(actor).values_list("name", flat=True)
+        self.fields["role"].choices = [("", _("Choose a role")), *((name, name) for name in roles)]  # type: ignore[attr-defined]
+        self.fields["holder"].choices = _holders(actor)  # type: ignore[attr-defined]
+
+    def clean_expires_at(self) -> datetime | None:
+        """A time without a zone is UTC, as the label says."""
+        moment = self.cleaned_data["expires_at"]
+        return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+    def holder_named(self) -> Holder:
+        """The chosen holder as the service takes it."""
+        kind, _separator, name = self.cleaned_data["holder"].partition(":")
+        return Holder(**{kind: name})
+
+
+class PersonForm(forms.Form):
+    """A new person."""
+
+    username = forms.CharField(
+        label=_("User name"),
+        max_length=150,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    display_name = forms.CharField(label=_("Full name"), max_length=120, required=False)
+    email = forms.EmailField(label=_("E-mail"), required=False)
+    password = forms.CharField(
+        label=_("First password"),
+        max_length=1024,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("At least 12 characters. Hand it over in person."),
+    )
+    role = forms.ChoiceField(label=_("Role"), required=False, help_text=_("More roles can be granted later."))
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        roles = Role.objects.visible_to(actor).values_list("name", flat=True)
+        self.fields["role"].choices = [("", _("None yet")), *((name, name) for name in roles)]  # type: ignore[attr-defined]
+
+
+def _holders(actor: Actor) -> list[Any]:
+    agents = Agent.objects.visible_to(actor).order_by("name").values_list("client_id", "name")
+    people = Person.objects.visible_to(actor).active().values_list("username", "display_name")
+    teams = Team.objects.visible_to(actor).values_list("slug", "name")
+    return [
+        ("", _("Choose who")),
+        (_("Agents"), [(f"{_AGENT}:{client_id}", f"{name} ({client_id[:8]}…)") for client_id, name in agents]),
+        (_("People"), [(f"{_PERSON}:{name}", f"{shown} ({name})" if shown else name) for name, shown in people]),
+        (_("Teams"), [(f"{_TEAM}:{slug}", name) for slug, name in teams]),
+    ]

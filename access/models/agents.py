@@ -1,0 +1,120 @@
+"""Agents (OAuth clients) and their tokens: django-oauth-toolkit's five models, swapped from the first migration.
+
+The abstract models hold the columns; see `oauth2_provider.models`. Tokens are stored as their SHA-256 only, so the
+plain `token` column is empty by constraint. Audit records name a token's `public_id`, never its row, because the
+toolkit deletes access tokens when they are revoked.
+"""
+
+from django.db import models
+from django.db.models.lookups import Exact
+from oauth2_provider.models import (
+    AbstractAccessToken,
+    AbstractApplication,
+    AbstractGrant,
+    AbstractIDToken,
+    AbstractRefreshToken,
+)
+
+from access import querysets
+from access.models.people import Team
+from core.ids import new_id
+
+
+class AgentState(models.TextChoices):
+    """Whether an agent may get and use tokens."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class NameStyle(models.TextChoices):
+    """How lists spell a canonical name for this agent."""
+
+    DOUBLE_UNDERSCORE = "double_underscore"
+    SLASH = "slash"
+    DOT = "dot"
+
+
+class Agent(AbstractApplication):
+    """A program that calls tools: an OAuth client with an owner and a state."""
+
+    public_id = models.UUIDField(default=new_id, unique=True, editable=False)
+    owner_team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="agents")
+    state = models.CharField(max_length=16, default=AgentState.ACTIVE.value)
+    name_style = models.CharField(max_length=20, default=NameStyle.DOUBLE_UNDERSCORE.value)
+
+    objects = querysets.AgentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(state__in=("active", "suspended")), name="access_agent_state_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(name_style__in=("double_underscore", "slash", "dot")),
+                name="access_agent_name_style_known",
+            ),
+            models.CheckConstraint(condition=models.Q(name__regex=r"\S"), name="agent_name_not_blank"),
+            # The implicit and password grants do not exist here, whatever a form or a script sets.
+            models.CheckConstraint(
+                condition=models.Q(authorization_grant_type__in=("authorization-code", "client-credentials")),
+                name="access_agent_grant_type_known",
+            ),
+            models.CheckConstraint(condition=models.Q(hash_client_secret=True), name="agent_secret_hashed"),
+        )
+
+    def is_usable(self, request: object) -> bool:
+        """Whether the toolkit may issue to this client: a suspended agent gets no token."""
+        return self.state == AgentState.ACTIVE
+
+
+def _one_resource() -> Exact:
+    length = models.Func(models.F("resource"), function="jsonb_array_length", output_field=models.IntegerField())
+    return Exact(length, 1)
+
+
+class AccessToken(AbstractAccessToken):
+    """A token for exactly one protected resource."""
+
+    public_id = models.UUIDField(default=new_id, unique=True, editable=False)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=models.Q(token=""), name="access_token_not_in_plain"),
+            models.CheckConstraint(condition=_one_resource(), name="access_token_for_one_resource"),
+        )
+        indexes = (models.Index(fields=("expires",), name="access_token_expires"),)
+
+
+class RefreshToken(AbstractRefreshToken):
+    """A token that is exchanged for the next pair (authorization code flow; none is issued yet)."""
+
+    public_id = models.UUIDField(default=new_id, unique=True, editable=False)
+
+    class Meta:
+        constraints = (
+            # The toolkit's own key (checksum, revoked) lets two live rows share a checksum: NULLs are distinct.
+            models.UniqueConstraint(fields=("token_checksum",), name="refresh_token_checksum_unique"),
+            models.CheckConstraint(condition=models.Q(token=""), name="refresh_token_not_in_plain"),
+            models.CheckConstraint(condition=_one_resource(), name="refresh_token_for_one_resource"),
+        )
+        indexes = (models.Index(fields=("token_family",), name="refresh_token_family"),)
+
+
+class AuthorizationCode(AbstractGrant):
+    """A code that is exchanged for tokens; the toolkit calls it a grant, a word that is ours."""
+
+    public_id = models.UUIDField(default=new_id, unique=True, editable=False)
+
+    class Meta:
+        constraints = (
+            # `code` holds the SHA-256 of the code.
+            models.CheckConstraint(condition=models.Q(code__regex=r"^[0-9a-f]{64}$"), name="code_not_in_plain"),
+        )
+
+
+class IDToken(AbstractIDToken):
+    """Unused: the toolkit's migrations need the table; Holdfast is no identity provider."""
+
+    public_id = models.UUIDField(default=new_id, unique=True, editable=False)

@@ -1,0 +1,157 @@
+"""The endpoints of the authorization server. Every answer is JSON with `Cache-Control: no-store`."""
+
+import json
+import logging
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_exempt
+from django.views.generic import View
+from oauth2_provider.views.mixins import OAuthLibMixin
+
+from access.models import Agent
+from access.oauth.requests import Refusal, presented_client, read_form
+from audit.events import Event, RecordType
+from audit.services import record
+from core.actor import ANONYMOUS
+from core.names import subject
+from core.scopes import CONNECT
+
+logger = logging.getLogger(__name__)
+
+GRANT_TYPES: Final = ("client_credentials",)
+_AUTH_METHODS: Final = ["client_secret_basic", "client_secret_post"]
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class _FormEndpoint(OAuthLibMixin, View):
+    """Read strictly, hand over to the toolkit, answer in JSON whatever happened."""
+
+    form = QueryDict()  # until it was read
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer one request."""
+        try:
+            self.form = read_form(request)
+            return self.answer(request)
+        except Refusal as refusal:
+            return self.refused(request, refusal.error, refusal.description, refusal.status)
+        except DatabaseError:
+            logger.exception("the database refused while answering %s", request.path)
+            return _error("temporarily_unavailable", "Try again in a moment.", 503)
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request, or raise `Refusal`."""
+        raise NotImplementedError
+
+    def refused(self, request: HttpRequest, error: str, description: str, status: int) -> HttpResponse:
+        """Answer a refusal."""
+        return _error(error, description, status)
+
+
+class TokenEndpoint(_FormEndpoint):
+    """RFC 6749, 3.2: client credentials for an access token, for exactly one resource (RFC 8707)."""
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """A token, or the toolkit's refusal of one."""
+        grant_type = self.form.get("grant_type")
+        if not grant_type:
+            raise Refusal("invalid_request", "grant_type is missing.")
+        if grant_type not in GRANT_TYPES:
+            raise Refusal("unsupported_grant_type", f"Offered: {', '.join(GRANT_TYPES)}.")
+        _url, _headers, body, status = self.create_token_response(request)
+        answer = json.loads(body)
+        if status != 200:
+            raise Refusal(answer["error"], answer.get("error_description", ""), status)
+        return _json(answer)
+
+    def refused(self, request: HttpRequest, error: str, description: str, status: int) -> HttpResponse:
+        """Record the refusal under the agent that was claimed, if there is one, and answer."""
+        claimed = presented_client(request, self.form)
+        agent = Agent.objects.filter(client_id=claimed).first() if claimed else None
+        with transaction.atomic():
+            record(
+                type=RecordType.AUTH,
+                event=Event.TOKEN_REFUSED,
+                actor=ANONYMOUS,
+                subject=subject("agent", agent.client_id) if agent else "",
+                agent=agent.client_id if agent else "",
+                decision="denied",
+                reason=f"{error}: {description}" if description else error,
+                client_ip=str(request.META.get("REMOTE_ADDR", "")),
+            )
+        return _error(error, description, status)
+
+
+class RevocationEndpoint(_FormEndpoint):
+    """RFC 7009: a client ends a token of its own. A token that is not there is ended already: 200."""
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """Nothing, or the toolkit's refusal."""
+        _url, _headers, body, status = self.create_revocation_response(request)
+        if status != 200:
+            answer = json.loads(body)
+            raise Refusal(answer["error"], answer.get("error_description", ""), status)
+        return _json({})
+
+
+class AuthorizationEndpoint(View):
+    """Offers no flow yet. It is named in the metadata because widespread clients refuse metadata without it."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Refuse."""
+        return _error("unsupported_response_type", "Only client credentials are offered, at the token endpoint.", 400)
+
+
+class ServerMetadata(View):
+    """RFC 8414, 3. What stands here works, and nothing else does."""
+
+    def get(self, request: HttpRequest, issuer_path: str = "") -> HttpResponse:
+        """The metadata of the one issuer, which has no path."""
+        if issuer_path:
+            return _error("not_found", "There is no such issuer here.", 404)
+        response = JsonResponse(metadata())
+        response["Cache-Control"] = "public, max-age=300"
+        response["Access-Control-Allow-Origin"] = "*"
+        return response
+
+
+def metadata() -> dict[str, Any]:
+    """The authorization server's metadata (RFC 8414, 2)."""
+    return {
+        "issuer": settings.ISSUER,
+        "authorization_endpoint": _url("access_oauth:authorize"),
+        "token_endpoint": _url("access_oauth:token"),
+        "revocation_endpoint": _url("access_oauth:revoke"),
+        "response_types_supported": [],
+        "grant_types_supported": list(GRANT_TYPES),
+        "token_endpoint_auth_methods_supported": _AUTH_METHODS,
+        "revocation_endpoint_auth_methods_supported": _AUTH_METHODS,
+        "scopes_supported": [CONNECT],
+    }
+
+
+def _url(name: str) -> str:
+    return f"{settings.ISSUER}{reverse(name)}"
+
+
+def _error(error: str, description: str, status: int) -> HttpResponse:
+    body = {"error": error, "error_description": description} if description else {"error": error}
+    response = _json(body, status=status)
+    if status == 401:
+        response["WWW-Authenticate"] = 'Basic realm="holdfast", charset="UTF-8"'
+    if status == 405:
+        response["Allow"] = "POST"
+    return response
+
+
+def _json(body: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    response = JsonResponse(body, status=status)
+    response["Cache-Control"] = "no-store"
+    response["Pragma"] = "no-cache"
+    return response

@@ -1,0 +1,155 @@
+"""Reads of `access`. Every list starts from `visible_to(actor)`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from django.apps import apps
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from core.actor import Actor, ActorKind
+from core.permissions import Permission
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from access.models import Agent, ApiToken, Grant, Membership, Person, Role, Team  # noqa: F401 -- type arguments below
+
+NOTHING = Q(pk__in=[])
+M = TypeVar("M", bound=models.Model)
+
+
+class _VisibleQuerySet(models.QuerySet[M]):
+    """Rows that an actor may see: all of them with the permission `reading`, or what is near to the actor."""
+
+    reading: Permission
+
+    def visible_to(self, actor: Actor) -> Self:
+        """What `actor` may see."""
+        if actor.may(self.reading):
+            return self.all()
+        near = self._own(actor)
+        if actor.may_somewhere(self.reading):
+            near |= self._of_teams(actor)
+        return self.filter(near)
+
+    def _own(self, actor: Actor) -> Q:
+        """The rows that are the actor's own, visible without any permission."""
+        return NOTHING
+
+    def _of_teams(self, actor: Actor) -> Q:
+        """The rows of the actor's teams, visible with a permission that reaches those."""
+        return NOTHING
+
+
+def _person_is(actor: Actor, path: str) -> Q:
+    return Q(**{path: actor.id}) if actor.kind is ActorKind.PERSON else NOTHING
+
+
+def _people_of(actor: Actor) -> models.QuerySet[Membership]:
+    return apps.get_model("access", "Membership").objects.filter(team_id__in=actor.team_ids).values("person_id")
+
+
+class PersonQuerySet(_VisibleQuerySet["Person"]):
+    """People."""
+
+    reading = Permission.PERSON_READ
+
+    def _own(self, actor: Actor) -> Q:
+        return _person_is(actor, "public_id")
+
+    def _of_teams(self, actor: Actor) -> Q:
+        return Q(pk__in=_people_of(actor))
+
+    def named(self, username: str) -> Self:
+        """The person with this user name, whatever its case."""
+        return self.alias(folded=Lower("username")).filter(folded=username.lower())
+
+    def get_by_natural_key(self, username: str | None) -> Person:
+        """Django's authentication looks people up here. Raises `Person.DoesNotExist`."""
+        return self.named(username or "").get()
+
+    def active(self) -> Self:
+        """People who may sign in."""
+        return self.filter(is_active=True)
+
+
+class TeamQuerySet(_VisibleQuerySet["Team"]):
+    """Teams; everybody sees their own."""
+
+    reading = Permission.TEAM_READ
+
+    def _own(self, actor: Actor) -> Q:
+        return Q(pk__in=actor.team_ids)
+
+
+class ApiTokenQuerySet(_VisibleQuerySet["ApiToken"]):
+    """API tokens; everybody sees their own."""
+
+    reading = Permission.TOKEN_MANAGE
+
+    def _own(self, actor: Actor) -> Q:
+        return _person_is(actor, "person__public_id")
+
+    def live(self, now: datetime | None = None) -> Self:
+        """Tokens that work now: not revoked, not expired, of an active person."""
+        unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=now or timezone.now())
+        return self.filter(unexpired, revoked_at__isnull=True, person__is_active=True)
+
+
+class RoleQuerySet(_VisibleQuerySet["Role"]):
+    """Roles. They belong to no team: whoever may read roles at all reads every one."""
+
+    reading = Permission.ROLE_READ
+
+    def _of_teams(self, actor: Actor) -> Q:
+        return ~NOTHING
+
+    def named(self, name: str) -> Self:
+        """The role with this name, whatever its case."""
+        return self.alias(folded=Lower("name")).filter(folded=Lower(models.Value(name)))
+
+
+class AgentQuerySet(_VisibleQuerySet["Agent"]):
+    """Agents."""
+
+    reading = Permission.AGENT_READ
+
+    def _of_teams(self, actor: Actor) -> Q:
+        return Q(owner_team_id__in=actor.team_ids)
+
+    def get_by_natural_key(self, client_id: str) -> Agent:
+        """The toolkit's natural key. Raises `Agent.DoesNotExist`."""
+        return self.get(client_id=client_id)
+
+
+class GrantQuerySet(_VisibleQuerySet["Grant"]):
+    """Grants; everybody sees those that reach them."""
+
+    reading = Permission.GRANT_READ
+
+    def _own(self, actor: Actor) -> Q:
+        return _person_is(actor, "person__public_id") | Q(team_id__in=actor.team_ids)
+
+    def _of_teams(self, actor: Actor) -> Q:
+        return Q(agent__owner_team_id__in=actor.team_ids) | Q(person_id__in=_people_of(actor))
+
+    def live(self, now: datetime | None = None) -> Self:
+        """Grants that hold now."""
+        unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=now or timezone.now())
+        return self.filter(unexpired, revoked_at__isnull=True)
+
+    def reaching_person(self, person: Person) -> Self:
+        """Grants to the person or to a team that they belong to."""
+        return self.filter(Q(person=person) | Q(team__memberships__person=person)).distinct()
+
+    def unrevoked_rows(self) -> list[dict[str, Any]]:
+        """Everything the gateway needs of every grant that was not revoked, in one query.
+
+        Expired ones are in it too, because whether a grant holds is decided at the time of a call.
+        """
+        rows = self.filter(revoked_at__isnull=True).order_by("pk")
+        return list(rows.values("person_id", "agent_id", "team_id", "environment", "expires_at", "role__scopes"))

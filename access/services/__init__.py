@@ -1,0 +1,49 @@
+"""What can be done in `access`: one function per command, in one transaction, with one audit record."""
+
+from access.services.agents import RegisteredAgent, register_agent, resume_agent, rotate_secret, suspend_agent
+from access.services.api_tokens import authenticate_api_token, create_api_token, revoke_api_token
+from access.services.authority import actor_for, may_pass_on
+from access.services.grants import Holder, give_grant, revoke_grant
+from access.services.people import create_person, deactivate_person, reactivate_person, set_password
+from access.services.resources import keep_protected_resource
+from access.services.revisions import ACCESS_PART, bump_revision, server_part
+from access.services.roles import change_role, create_role, ensure_builtin_roles
+from access.services.setup import create_first_administrator
+from access.services.sign_in import TooManyAttempts, sign_in, sign_out
+from access.services.teams import add_member, create_team, remove_member
+from access.services.withdrawal import withdraw_server_scopes
+
+__all__ = [
+    "ACCESS_PART",
+    "Holder",
+    "RegisteredAgent",
+    "TooManyAttempts",
+    "actor_for",
+    "add_member",
+    "authenticate_api_token",
+    "bump_revision",
+    "change_role",
+    "create_api_token",
+    "create_first_administrator",
+    "create_person",
+    "create_role",
+    "create_team",
+    "deactivate_person",
+    "ensure_builtin_roles",
+    "give_grant",
+    "keep_protected_resource",
+    "may_pass_on",
+    "reactivate_person",
+    "register_agent",
+    "remove_member",
+    "resume_agent",
+    "revoke_api_token",
+    "revoke_grant",
+    "rotate_secret",
+    "server_part",
+    "set_password",
+    "sign_in",
+    "sign_out",
+    "suspend_agent",
+    "withdraw_server_scopes",
+]

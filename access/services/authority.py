@@ -1,0 +1,48 @@
+"""What a person may do, and what they may hand on to others."""
+
+from collections.abc import Iterable
+
+from access.models import Grant, Person, Reach
+from access.names import PERMISSIONS
+from core.actor import Actor, ActorKind
+
+
+def actor_for(person: Person, *, narrowed_to: Iterable[str] = ()) -> Actor:
+    """The person as an actor, with what their live grants and those of their teams give them now.
+
+    `narrowed_to` (an API token's scopes) keeps only what it names; empty keeps everything. A grant that holds in
+    one environment only gives MCP scopes there, but no permission of the console: those know no environment.
+    """
+    everywhere: set[str] = set()
+    own_teams: set[str] = set()
+    grants = Grant.objects.live().reaching_person(person).filter(environment="").select_related("role")
+    for grant in grants if person.is_active else ():
+        target = everywhere if grant.role.reach == Reach.INSTALLATION else own_teams
+        target.update(grant.role.scopes)
+    kept = PERMISSIONS & (frozenset(narrowed_to) or PERMISSIONS)
+    teams = list(person.memberships.values_list("team_id", "team__slug"))
+    return Actor(
+        kind=ActorKind.PERSON,
+        id=str(person.public_id),
+        name=person.username,
+        permissions=frozenset(everywhere & kept),
+        own_team_permissions=frozenset(own_teams & kept),
+        team_ids=frozenset(team_id for team_id, _ in teams),
+        team_slugs=frozenset(slug for _, slug in teams),
+    )
+
+
+def may_pass_on(actor: Actor, scopes: Iterable[str]) -> bool:
+    """Whether `actor` holds every permission among `scopes` themselves, everywhere.
+
+    The one rule against raising oneself: whoever gives a role, changes one, adds somebody to a team, sets another's
+    password or makes a token for another may hand on no permission that they do not hold. MCP scopes are not
+    permissions: who may grant at all may grant them.
+    """
+    return all(scope in actor.permissions for scope in scopes if scope in PERMISSIONS)
+
+
+def permissions_of_team(team_id: int) -> set[str]:
+    """Every permission that the live grants of a team give to its members."""
+    scopes = Grant.objects.live().filter(team_id=team_id).values_list("role__scopes", flat=True)
+    return {scope for held in scopes for scope in held}

@@ -1,0 +1,150 @@
+"""Commands about grants."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from access.models import Agent, Environment, Grant, Person, Role, Team
+from access.names import checked_reason
+from access.services.administrators import lock_administrators, refuse_without_administrator
+from access.services.authority import may_pass_on
+from access.services.builtin import ADMINISTRATOR
+from access.services.lookups import agent_with, locked, person_named, role_named, team_named
+from access.services.recording import changed, refuse_without, subject_of
+from audit.events import Event
+from audit.permit import audited_denials, refuse_unless
+from core.actor import Actor, ActorKind
+from core.errors import Conflict, Invalid
+from core.names import subject
+from core.permissions import Permission
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who is to hold a role: exactly one of an agent's client id, a user name, a team's slug."""
+
+    agent: str = ""
+    person: str = ""
+    team: str = ""
+
+    def found(self) -> Agent | Person | Team:
+        """The row that is named. Raises `Invalid` when not exactly one is, `NotFound` when it is not there."""
+        if sum(map(bool, (self.agent, self.person, self.team))) != 1:
+            raise Invalid("Name exactly one of agent, person and team.", field="agent")
+        if self.agent:
+            return agent_with(self.agent, field="agent")
+        if self.person:
+            return person_named(self.person, field="person")
+        return team_named(self.team, field="team")
+
+
+@audited_denials
+def give_grant(
+    *,
+    role: str,
+    holder: Holder,
+    actor: Actor,
+    reason: str,
+    environment: str = "",
+    expires_at: datetime | None = None,
+) -> Grant:
+    """Give `role` to an agent, a person or a team; perhaps in one environment only, or until an aware moment.
+
+    Needs `grant:manage`, and nobody hands on a permission that they do not hold (`may_pass_on`).
+    Raises `Invalid`, `NotFound`, `Conflict` (the person is deactivated), `PermissionDenied`.
+    """
+    return grant_role(
+        role=role, holder=holder, actor=actor, reason=reason, environment=environment, expires_at=expires_at
+    )
+
+
+def grant_role(
+    *,
+    role: str,
+    holder: Holder,
+    actor: Actor,
+    reason: str,
+    environment: str = "",
+    expires_at: datetime | None = None,
+) -> Grant:
+    """`give_grant` within a command that is under way already."""
+    given, receiver = role_named(role, field="role"), holder.found()
+    about = subject("role", given.name)
+    refuse_without(actor, Permission.GRANT_MANAGE, about)
+    refuse_unless(may_pass_on(actor, given.scopes), actor=actor, permission=Permission.GRANT_MANAGE, subject=about)
+    if environment not in Environment:
+        raise Invalid("Use development, staging or production, or leave it empty.", field="environment")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise Invalid("The grant would have ended already.", field="expires_at")
+    if isinstance(receiver, Person) and not receiver.is_active:
+        raise Conflict("This person is deactivated.", field="person")
+    grant = _insert(given, receiver, actor, environment, expires_at, checked_reason(reason))
+    changed(
+        Event.GRANT_GIVEN,
+        actor=actor,
+        subject=subject_of(receiver),
+        reason=grant.reason,
+        after=_facts(grant, receiver),
+        environment=environment,
+        agent=receiver.client_id if isinstance(receiver, Agent) else "",
+    )
+    return grant
+
+
+@audited_denials
+def revoke_grant(*, grant_id: UUID, actor: Actor, reason: str) -> Grant:
+    """End a grant now. Raises `NotFound`, `Conflict` (ended already, last administrator), `PermissionDenied`."""
+    lock_administrators()
+    grant = locked(Grant, grant_id, "grant")
+    refuse_without(actor, Permission.GRANT_MANAGE, subject_of(grant))
+    if grant.revoked_at is not None:
+        raise Conflict("This grant was revoked already.")
+    grant.revoked_at = timezone.now()
+    grant.save(update_fields=["revoked_at"])
+    if grant.role.name == ADMINISTRATOR:
+        refuse_without_administrator()
+    receiver = grant.person or grant.agent or grant.team
+    changed(
+        Event.GRANT_REVOKED,
+        actor=actor,
+        subject=subject_of(receiver),
+        reason=checked_reason(reason),
+        before=_facts(grant, receiver),
+        environment=grant.environment,
+        agent=receiver.client_id if isinstance(receiver, Agent) else "",
+    )
+    return grant
+
+
+def _insert(
+    role: Role,
+    receiver: Agent | Person | Team,
+    actor: Actor,
+    environment: str,
+    expires_at: datetime | None,
+    reason: str,
+) -> Grant:
+    granted_by = Person.objects.filter(public_id=actor.id).first() if actor.kind is ActorKind.PERSON else None
+    return Grant.objects.create(
+        role=role,
+        agent=receiver if isinstance(receiver, Agent) else None,
+        person=receiver if isinstance(receiver, Person) else None,
+        team=receiver if isinstance(receiver, Team) else None,
+        environment=environment,
+        expires_at=expires_at,
+        granted_by=granted_by,
+        reason=reason,
+    )
+
+
+def _facts(grant: Grant, receiver: Agent | Person | Team) -> dict[str, Any]:
+    return {
+        "grant": str(grant.public_id),
+        "role": grant.role.name,
+        "holder": subject_of(receiver),
+        "environment": grant.environment,
+        "expires_at": grant.expires_at.isoformat() if grant.expires_at else None,
+    }

@@ -1,0 +1,101 @@
+"""Commands about roles."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from access.models import Reach, Role
+from access.names import checked_name, checked_scopes
+from access.services.authority import may_pass_on
+from access.services.builtin import BUILTIN_ROLES
+from access.services.lookups import locked
+from access.services.recording import changed, refuse_without, subject_of
+from audit.events import Event
+from audit.permit import audited_denials, refuse_unless
+from core.actor import Actor, system_actor
+from core.errors import Conflict, Invalid
+from core.names import subject
+from core.permissions import Permission
+
+DESCRIPTION_MAX = 2000
+
+
+@audited_denials
+def create_role(
+    *, name: str, scopes: Iterable[str], actor: Actor, description: str = "", reach: str = "installation"
+) -> Role:
+    """Make a role of permissions and MCP scopes.
+
+    Needs `role:manage`, and nobody names a permission that they do not hold (`may_pass_on`).
+    Raises `Invalid`, `Conflict` (the name is taken), `PermissionDenied`.
+    """
+    about = subject("role", name[:80])
+    refuse_without(actor, Permission.ROLE_MANAGE, about)
+    role = Role(name=checked_name(name, field="name"), scopes=checked_scopes(scopes))
+    role.description, role.reach = _checked_description(description), _checked_reach(reach)
+    _refuse_to_raise(role, actor, about)
+    try:
+        with transaction.atomic():
+            role.save()
+    except IntegrityError as error:
+        raise Conflict(f"There is a role '{role.name}' already.", field="name") from error
+    changed(Event.ROLE_CREATED, actor=actor, subject=subject_of(role), after=_facts(role))
+    return role
+
+
+@audited_denials
+def change_role(*, role_id: UUID, actor: Actor, scopes: Iterable[str], description: str | None = None) -> Role:
+    """Give a role other scopes; whoever holds it follows at once. Built-in roles do not change.
+
+    Both the old and the new permissions must be the actor's own. Raises as `create_role`, and `NotFound`.
+    """
+    role = locked(Role, role_id, "role")
+    about = subject_of(role)
+    refuse_without(actor, Permission.ROLE_MANAGE, about)
+    if role.builtin:
+        raise Conflict("A built-in role does not change; make one of your own.")
+    _refuse_to_raise(role, actor, about)
+    before = _facts(role)
+    role.scopes = checked_scopes(scopes)
+    role.description = role.description if description is None else _checked_description(description)
+    _refuse_to_raise(role, actor, about)
+    role.save()
+    changed(Event.ROLE_CHANGED, actor=actor, subject=about, before=before, after=_facts(role))
+    return role
+
+
+def ensure_builtin_roles() -> None:
+    """Make the built-in roles what this version ships them as. Does nothing where they are so already."""
+    actor = system_actor("setup")
+    with transaction.atomic():
+        for shipped in BUILTIN_ROLES:
+            scopes = sorted(map(str, shipped.permissions))
+            wanted = {"description": shipped.description, "scopes": scopes, "reach": shipped.reach, "builtin": True}
+            role, created = Role.objects.select_for_update().get_or_create(name=shipped.name, defaults=wanted)
+            before = {} if created else _facts(role)
+            if created or any(getattr(role, field) != value for field, value in wanted.items()):
+                Role.objects.filter(pk=role.pk).update(**wanted)
+                event = Event.ROLE_CREATED if created else Event.ROLE_CHANGED
+                after = {"scopes": scopes, "reach": shipped.reach}
+                changed(event, actor=actor, subject=subject_of(role), before=before, after=after)
+
+
+def _refuse_to_raise(role: Role, actor: Actor, about: str) -> None:
+    refuse_unless(may_pass_on(actor, role.scopes), actor=actor, permission=Permission.ROLE_MANAGE, subject=about)
+
+
+def _checked_reach(reach: str) -> str:
+    if reach not in Reach:
+        raise Invalid("Use installation or own_teams.", field="reach")
+    return reach
+
+
+def _checked_description(text: str) -> str:
+    if len(text) > DESCRIPTION_MAX or "\0" in text:
+        raise Invalid(f"At most {DESCRIPTION_MAX} characters.", field="description")
+    return text.strip()
+
+
+def _facts(role: Role) -> dict[str, object]:
+    return {"scopes": list(role.scopes), "reach": role.reach}

@@ -1,0 +1,254 @@
+"""Console pages of the session, agents, roles and grants, people."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count, Prefetch, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from access import services
+from access.forms import AgentForm, GrantForm, PersonForm, PreferencesForm, RoleForm, SignInForm
+from access.models import Agent, Grant, Person, Role
+from core.console import actor_of, back, carry_out, form_status, fulfil, page, reason_of, safe_next, show
+from core.errors import NotFound
+from core.permissions import Permission
+from core.preferences import Preferences, keep, preferences_of
+
+PAGE_SIZE = 100
+FORM_METHODS = ["GET", "HEAD", "POST"]
+
+
+@sensitive_post_parameters("password")
+@never_cache
+@require_http_methods(FORM_METHODS)
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """Sign in, then go where the reader was going. The session gets a new key."""
+    target = safe_next(request, request.POST.get("next", request.GET.get("next", "")), otherwise=reverse("tools:inbox"))
+    if request.user.is_authenticated:
+        return redirect(target)
+    form = SignInForm(request.POST or None)
+    if fulfil(form, lambda data: services.sign_in(request=request, **data)):
+        return redirect(target)
+    return show(request, "access/sign_in.html", {"form": form, "next": target}, status=form_status(form))
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End the session."""
+    services.sign_out(request=request)
+    messages.success(request, _("You are signed out."))
+    return redirect("access:sign_in")
+
+
+@require_http_methods(FORM_METHODS)
+@page()
+def preferences(request: HttpRequest) -> HttpResponse:
+    """Colours and shortcuts of this browser."""
+    kept = preferences_of(request)
+    initial = {"theme": kept.theme, "shortcuts": "on" if kept.shortcuts else "off"}
+    form = PreferencesForm(request.POST or None, initial=initial)
+    if form.is_valid():
+        messages.success(request, _("Saved for this browser."))
+        response = redirect("access:preferences")
+        keep(response, Preferences(form.cleaned_data["theme"], form.cleaned_data["shortcuts"] == "on"))
+        return response
+    return show(request, "access/preferences.html", {"form": form}, status=form_status(form))
+
+
+@require_safe
+@page(Permission.AGENT_READ)
+def agents(request: HttpRequest) -> HttpResponse:
+    """Agents with the roles that they hold now."""
+    visible = Agent.objects.visible_to(actor_of(request)).select_related("owner_team").order_by("name", "pk")
+    rows = visible.prefetch_related(_live_grants())
+    context = {
+        "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")),
+        "may_manage": actor_of(request).may_somewhere(Permission.AGENT_MANAGE),
+    }
+    return show(request, "access/agents.html", context)
+
+
+@require_http_methods(FORM_METHODS)
+@page(Permission.AGENT_MANAGE)
+def register_agent(request: HttpRequest) -> HttpResponse:
+    """Register an agent. The answer is the one page that ever shows its secret."""
+    actor = actor_of(request)
+    form = AgentForm(request.POST or None, actor=actor)
+    made = fulfil(form, lambda data: services.register_agent(actor=actor, **data))
+    if made is not None:
+        return show(request, "access/agent_secret.html", {"made": made, "is_new": True})
+    return show(request, "access/register_agent.html", {"form": form}, status=form_status(form))
+
+
+@require_safe
+@page(Permission.AGENT_READ)
+def agent(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+    """One agent: state, roles, and what can be done about it."""
+    actor = actor_of(request)
+    found = _agent(request, agent_id)
+    context = {
+        "agent": found,
+        "grants": Grant.objects.filter(agent=found).select_related("role", "granted_by").order_by("-pk")[:PAGE_SIZE],
+        "now": timezone.now(),
+        "may_manage": actor.may(Permission.AGENT_MANAGE, team_id=found.owner_team_id),
+        "may_grant": actor.may_somewhere(Permission.GRANT_MANAGE),
+    }
+    return show(request, "access/agent.html", context)
+
+
+@require_POST
+@page(Permission.AGENT_MANAGE)
+def suspend_agent(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+    """Stop an agent and end its tokens."""
+    found, actor, reason = _agent(request, agent_id), actor_of(request), reason_of(request)
+    done = _("%s is suspended and its tokens have ended.") % found.name
+    carry_out(request, lambda: services.suspend_agent(client_id=found.client_id, actor=actor, reason=reason), done=done)
+    return redirect("access:agent", agent_id=agent_id)
+
+
+@require_POST
+@page(Permission.AGENT_MANAGE)
+def resume_agent(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+    """Let a suspended agent get tokens again."""
+    found, actor, reason = _agent(request, agent_id), actor_of(request), reason_of(request)
+    done = _("%s may get tokens again.") % found.name
+    carry_out(request, lambda: services.resume_agent(client_id=found.client_id, actor=actor, reason=reason), done=done)
+    return redirect("access:agent", agent_id=agent_id)
+
+
+@require_safe
+@page(Permission.ROLE_READ)
+def roles(request: HttpRequest) -> HttpResponse:
+    """Roles, and the grants that hold now."""
+    actor = actor_of(request)
+    live = Grant.objects.live()
+    held = Count("grants", filter=Q(grants__in=live.values("pk")))
+    grants = Grant.objects.visible_to(actor).live().select_related("role", "person", "agent", "team", "granted_by")
+    context = {
+        "roles": Role.objects.visible_to(actor).annotate(held=held).order_by("-builtin", "name"),
+        "page": Paginator(grants.order_by("-pk"), PAGE_SIZE).get_page(request.GET.get("page")),
+        "may_create": actor.may(Permission.ROLE_MANAGE),
+        "may_grant": actor.may(Permission.GRANT_MANAGE),
+    }
+    return show(request, "access/roles.html", context)
+
+
+@require_http_methods(FORM_METHODS)
+@page(Permission.ROLE_MANAGE)
+def create_role(request: HttpRequest) -> HttpResponse:
+    """Make a role."""
+    actor = actor_of(request)
+    form = RoleForm(request.POST or None)
+    made = fulfil(
+        form,
+        lambda data: services.create_role(
+            name=data["name"],
+            scopes=data["all_scopes"],
+            description=data["description"],
+            reach=data["reach"],
+            actor=actor,
+        ),
+    )
+    if made is not None:
+        messages.success(request, _("The role %s exists. Give it to somebody so that it counts.") % made.name)
+        return redirect("access:roles")
+    return show(request, "access/create_role.html", {"form": form}, status=form_status(form))
+
+
+@require_http_methods(FORM_METHODS)
+@page(Permission.GRANT_MANAGE)
+def give_grant(request: HttpRequest) -> HttpResponse:
+    """Give a role to an agent, a person or a team."""
+    actor = actor_of(request)
+    initial = {"role": request.GET.get("role", ""), "holder": request.GET.get("holder", "")}
+    form = GrantForm(request.POST or None, actor=actor, initial=initial)
+    made = fulfil(
+        form,
+        lambda data: services.give_grant(
+            role=data["role"],
+            holder=form.holder_named(),
+            environment=data["environment"],
+            expires_at=data["expires_at"],
+            reason=data["reason"],
+            actor=actor,
+        ),
+    )
+    if made is not None:
+        messages.success(request, _("Given. It holds from now on."))
+        return back(request, reverse("access:roles"))
+    return show(
+        request, "access/give_grant.html", {"form": form, "next": request.GET.get("next", "")}, status=form_status(form)
+    )
+
+
+@require_POST
+@page(Permission.GRANT_MANAGE)
+def revoke_grant(request: HttpRequest, grant_id: UUID) -> HttpResponse:
+    """End a grant now."""
+    actor, reason = actor_of(request), reason_of(request)
+    done = _("Revoked. It no longer holds.")
+    carry_out(request, lambda: services.revoke_grant(grant_id=grant_id, actor=actor, reason=reason), done=done)
+    return back(request, reverse("access:roles"))
+
+
+@require_safe
+@page(Permission.PERSON_READ)
+def people(request: HttpRequest) -> HttpResponse:
+    """People with the roles and teams that they have now."""
+    visible = Person.objects.visible_to(actor_of(request)).order_by("username")
+    context = {
+        "page": Paginator(visible.prefetch_related(_live_grants(), "teams"), PAGE_SIZE).get_page(
+            request.GET.get("page")
+        ),
+        "may_manage": actor_of(request).may(Permission.PERSON_MANAGE),
+    }
+    return show(request, "access/people.html", context)
+
+
+@sensitive_post_parameters("password")
+@require_http_methods(FORM_METHODS)
+@page(Permission.PERSON_MANAGE)
+def create_person(request: HttpRequest) -> HttpResponse:
+    """Create somebody who can sign in."""
+    actor = actor_of(request)
+    form = PersonForm(request.POST or None, actor=actor)
+    made = fulfil(form, lambda data: services.create_person(actor=actor, **data))
+    if made is not None:
+        messages.success(request, _("%s can sign in now.") % made.username)
+        return redirect("access:people")
+    return show(request, "access/create_person.html", {"form": form}, status=form_status(form))
+
+
+@require_POST
+@page(Permission.PERSON_MANAGE)
+def deactivate_person(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    """Sign somebody out for good."""
+    found = Person.objects.visible_to(actor_of(request)).filter(public_id=person_id).first()
+    if found is None:
+        raise NotFound("There is no such person.")
+    actor, reason = actor_of(request), reason_of(request)
+    done = _("%s can no longer sign in, and their tokens have ended.") % found.username
+    carry_out(
+        request, lambda: services.deactivate_person(username=found.username, actor=actor, reason=reason), done=done
+    )
+    return redirect("access:people")
+
+
+def _agent(request: HttpRequest, agent_id: UUID) -> Agent:
+    visible = Agent.objects.visible_to(actor_of(request)).select_related("owner_team")
+    found = visible.filter(public_id=agent_id).first()
+    if found is None:
+        raise NotFound("There is no such agent.")
+    return found
+
+
+def _live_grants() -> "Prefetch[str]":
+    return Prefetch("grants", queryset=Grant.objects.live().select_related("role"), to_attr="live_grants")

@@ -1,0 +1,168 @@
+"""Tables of the audit log. Text copies, no foreign keys: a record outlives what it is about.
+
+`audit_record` and `audit_leaf` are partitioned by shard and append-only by trigger; their SQL is in the first
+migration, because the ORM cannot write it. Say tamper-evident, never immutable.
+"""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from audit.events import RecordType
+from audit.querysets import LeafQuerySet, RecordQuerySet, SubjectQuerySet
+
+_DECISIONS = ("", "allowed", "denied")
+
+
+class Record(models.Model):
+    """One recorded fact. `body` holds the canonical bytes that count; the other columns are for searching.
+
+    `shard` is YYYYMM. `writer` and `seq` are set for records of a gateway process only. `chain` and `mac` stay
+    empty until records are chained.
+    """
+
+    pk = models.CompositePrimaryKey("shard", "id")
+    shard = models.IntegerField()
+    id = models.UUIDField()
+    time = models.DateTimeField()
+    type = models.TextField()
+    event = models.TextField()
+    writer = models.UUIDField(null=True)
+    seq = models.BigIntegerField(null=True)
+    chain = models.BinaryField(null=True)
+    mac = models.BinaryField(null=True)
+    call_id = models.UUIDField(null=True)
+    parent_call_id = models.UUIDField(null=True)
+    batch_id = models.UUIDField(null=True)
+    principal = models.TextField(default="")
+    actor = models.TextField(default="")
+    agent = models.TextField(default="")
+    token_id = models.TextField(default="")
+    server = models.TextField(default="")
+    method = models.TextField(default="")
+    kind = models.TextField(default="")
+    tool = models.TextField(default="")
+    tool_hash = models.TextField(default="")
+    subject = models.TextField(default="")
+    owner_team = models.TextField(default="")
+    environment = models.TextField(default="")
+    decision = models.TextField(default="")
+    reason = models.TextField(default="")
+    rule_ids = ArrayField(models.TextField(), default=list)
+    policy_digest = models.TextField(default="")
+    scopes_used = ArrayField(models.TextField(), default=list)
+    upstream_credential = models.TextField(default="")
+    args_commit = models.BinaryField(null=True)
+    result_commit = models.BinaryField(null=True)
+    intention = models.TextField(default="")
+    status = models.TextField(default="")
+    error_class = models.TextField(default="")
+    latency_ms = models.IntegerField(null=True)
+    bytes = models.BigIntegerField(null=True)
+    client_ip = models.TextField(default="")
+    trace_id = models.TextField(default="")
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    body = models.BinaryField()
+
+    objects = RecordQuerySet.as_manager()
+
+    class Meta:
+        db_table = "audit_record"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(type__in=[item.value for item in RecordType]), name="audit_record_type_known"
+            ),
+            models.CheckConstraint(condition=models.Q(decision__in=_DECISIONS), name="audit_record_decision_known"),
+            models.CheckConstraint(
+                condition=models.Q(writer__isnull=True, seq__isnull=True) | models.Q(writer__isnull=False, seq__gt=0),
+                name="audit_record_writer_and_seq",
+            ),
+            models.UniqueConstraint(fields=["shard", "writer", "seq"], name="audit_record_one_per_seq"),
+        ]
+        indexes = [
+            models.Index(fields=["call_id"], name="audit_record_call"),
+            models.Index(fields=["principal", "id"], name="audit_record_principal"),
+            models.Index(fields=["agent", "id"], name="audit_record_agent"),
+            models.Index(fields=["server", "tool", "id"], name="audit_record_tool"),
+            models.Index(fields=["type", "id"], name="audit_record_type"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.id}"
+
+
+class Leaf(models.Model):
+    """The place of a record in the log: `index` is global and gapless, `hash` the RFC 6962 leaf hash of the body."""
+
+    pk = models.CompositePrimaryKey("shard", "index")
+    shard = models.IntegerField()
+    index = models.BigIntegerField()
+    record_id = models.UUIDField()
+    writer = models.UUIDField(null=True)
+    seq = models.BigIntegerField(null=True)
+    hash = models.BinaryField()
+
+    objects = LeafQuerySet.as_manager()
+
+    class Meta:
+        db_table = "audit_leaf"
+        constraints = [
+            models.CheckConstraint(condition=models.Q(index__gte=0), name="audit_leaf_index_positive"),
+            models.UniqueConstraint(fields=["shard", "record_id"], name="audit_leaf_one_per_record"),
+        ]
+        indexes = [
+            models.Index(fields=["index"], name="audit_leaf_index"),
+            models.Index(fields=["writer", "seq"], name="audit_leaf_writer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"leaf {self.index}"
+
+
+class Pending(models.Model):
+    """A record that waits for its place. A trigger writes these rows; one leaves only when its leaf exists."""
+
+    shard = models.IntegerField()
+    record_id = models.UUIDField()
+    writer = models.UUIDField(null=True)
+    seq = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "audit_pending"
+
+    def __str__(self) -> str:
+        return f"pending {self.record_id}"
+
+
+class Writer(models.Model):
+    """One gateway process's gapless sequence within one shard. Append-only."""
+
+    id = models.UUIDField(primary_key=True)
+    shard = models.IntegerField()
+    host = models.TextField()
+    process = models.TextField()
+    started_at = models.DateTimeField()
+    key_id = models.TextField(default="")
+
+    class Meta:
+        db_table = "audit_writer"
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.process}"
+
+
+class Subject(models.Model):
+    """Who stands behind a pseudonym. The one table here that may change: forgetting a person empties its row."""
+
+    pseudonym = models.UUIDField(unique=True)
+    public_id = models.UUIDField(unique=True, null=True)
+    name = models.TextField()
+
+    objects = SubjectQuerySet.as_manager()
+
+    class Meta:
+        db_table = "audit_subject"
+        indexes = [models.Index(fields=["name"], name="audit_subject_name")]
+
+    def __str__(self) -> str:
+        return self.name
