@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from django.db import DataError
-from django.http import Http404
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from rest_framework import exceptions
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import JSONParser

@@ -31,5 +31,5 @@ class Permission(StrEnum):
     SERVER_SUSPEND = "server:suspend"
     TEAM_MANAGE = "team:manage"
     TEAM_READ = "team:read"
-    TOKEN_MANAGE = "token:manage"
+    TOKEN_MANAGE = "token:manage"  # noqa: S105 -- a permission, no secret
     TOOL_READ = "tool:read"

@@ -12,7 +12,7 @@ from core.permissions import Permission
 from servers.rules import POLLED, ServerState
 
 if TYPE_CHECKING:
-    from servers.models import Observation, Server
+    from servers.models import Observation, Server  # noqa: F401 -- the linter does not read base classes' strings
 
 
 class ServerQuerySet(models.QuerySet["Server"]):

@@ -59,8 +59,8 @@ TRANSITIONS: Final[Mapping[ServerState, frozenset[ServerState]]] = {
 POLLED: Final = frozenset({ServerState.REGISTERED, ServerState.ACTIVE, ServerState.NEEDS_CREDENTIALS})
 
 REFUSED_TRANSPORTS: Final[Mapping[str, str]] = {
-    "sse": "The HTTP+SSE transport is deprecated since MCP 2025-03-26; register the server's Streamable HTTP endpoint.",
-    "stdio": "A stdio server runs commands on this host, so it cannot be registered here; run it behind Streamable HTTP.",
+    "sse": "HTTP+SSE is deprecated since MCP 2025-03-26; register the server's Streamable HTTP endpoint.",
+    "stdio": "A stdio server runs commands on this host and cannot be registered; run it behind Streamable HTTP.",
 }
 
 

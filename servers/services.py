@@ -118,9 +118,7 @@ def retire_server(*, slug: str, actor: Actor, reason: str) -> Server:
 EDITABLE: Final = ("name", "url", "environment", "required_approvals", "poll_interval", "team")
 
 
-def _move(
-    slug: str, wanted: ServerState, permission: Permission, event: Event, actor: Actor, reason: str
-) -> Server:
+def _move(slug: str, wanted: ServerState, permission: Permission, event: Event, actor: Actor, reason: str) -> Server:
     if not reason.strip():
         raise Invalid("Say why; the reason is kept in the audit log.", field="reason")
     server = Server.objects.visible_to(actor).locked(slug)
@@ -145,7 +143,7 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_slug(slug: str) -> None:
-    if not isinstance(slug, str) or not is_slug(slug):
+    if not is_slug(slug):
         raise Invalid(
             f"A slug is small letters and digits in groups joined by single hyphens, at most {SLUG_MAX} characters.",
             field="slug",

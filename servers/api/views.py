@@ -19,7 +19,7 @@ from servers.models import Server
 from servers.rules import Environment, ServerState
 
 
-class ServerFilter(django_filters.FilterSet):
+class ServerFilter(django_filters.FilterSet):  # type: ignore[misc] # django-filter has no types
     """Filters of the list."""
 
     state = django_filters.ChoiceFilter(choices=[(state.value, state.value) for state in ServerState])
@@ -66,9 +66,7 @@ class ServerViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Server]):
         """Edit a server. A new URL withholds the server until its card is reviewed again."""
         changes = self._parsed(EditSerializer, request)
         reason = changes.pop("reason")
-        return self._answer(
-            services.edit_server(slug=slug, changes=changes, actor=actor_of(request), reason=reason)
-        )
+        return self._answer(services.edit_server(slug=slug, changes=changes, actor=actor_of(request), reason=reason))
 
     @extend_schema(request=ReasonSerializer, responses=ServerSerializer)
     @action(detail=True, methods=["post"])

@@ -22,7 +22,7 @@ OWNER = Actor(ActorKind.PERSON, "1", "olga", frozenset({"audit:read"}), frozense
     ],
 )
 def test_permissions_reach_everything_or_what_own_teams_own(
-    actor: Actor, permission: str, team: int | None, expected: bool
+    actor: Actor, permission: str, team: int | None, *, expected: bool
 ) -> None:
     assert actor.may(permission, team_id=team) is expected
 

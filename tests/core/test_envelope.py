@@ -13,7 +13,9 @@ KEY = os.urandom(32)
 
 @given(st.binary(max_size=200))
 def test_what_is_sealed_opens_again(plaintext: bytes) -> None:
-    assert open_sealed(seal(plaintext, key=KEY, place="channel:1:secret"), key=KEY, place="channel:1:secret") == plaintext
+    assert (
+        open_sealed(seal(plaintext, key=KEY, place="channel:1:secret"), key=KEY, place="channel:1:secret") == plaintext
+    )
 
 
 def test_a_secret_copied_to_another_row_does_not_open() -> None:

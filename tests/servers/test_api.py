@@ -79,7 +79,9 @@ def test_registering_answers_the_server_with_its_gateway_endpoint(client: APICli
         ({"team": "nobody"}, "team"),
     ],
 )
-def test_input_that_does_not_fit_is_a_400_naming_the_field(client: APIClient, change: dict[str, Any], field: str) -> None:
+def test_input_that_does_not_fit_is_a_400_naming_the_field(
+    client: APIClient, change: dict[str, Any], field: str
+) -> None:
     response = client.post("/api/v1/servers/", BODY | change, format="json")
     assert response.status_code == 400
     assert field in [item["field"] for item in response.json()["error"]["details"]]
@@ -110,7 +112,9 @@ def test_lists_page_without_losing_or_repeating(client: APIClient) -> None:
 
 
 def test_a_server_can_be_edited_suspended_and_resumed(client: APIClient, server: Server) -> None:
-    assert client.patch("/api/v1/servers/files/", {"name": "F", "poll_interval": 60}, format="json").json()["name"] == "F"
+    assert (
+        client.patch("/api/v1/servers/files/", {"name": "F", "poll_interval": 60}, format="json").json()["name"] == "F"
+    )
     assert client.post("/api/v1/servers/files/suspend/", {"reason": "x"}, format="json").json()["state"] == "suspended"
     assert client.post("/api/v1/servers/files/resume/", {"reason": "x"}, format="json").json()["state"] == "registered"
 

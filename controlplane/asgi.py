@@ -1,0 +1,18 @@
+"""The web process: gateway paths first, then Django.
+
+The gateway is dispatched before Django's ASGI handler, which alone costs more than a whole governed call
+(docs/adr/0005-gateway-before-django.md).
+"""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
+
+from django.core.asgi import get_asgi_application
+
+django_application = get_asgi_application()
+
+from controlplane.dispatch import WebApplication  # noqa: E402 -- models may only load after Django's set-up
+from gateway.asgi import create_application  # noqa: E402 -- as above
+
+application = WebApplication(django=django_application, gateway=create_application())

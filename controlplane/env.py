@@ -1,0 +1,103 @@
+"""Typed readers of environment variables. A bad value stops start-up with a sentence.
+
+Every read is declared with its purpose, so that `docs/settings.md` can be generated from `DECLARED`. A secret
+`NAME` may also come from the file that `NAME_FILE` names. Pure apart from the environment and those files.
+"""
+
+import ipaddress
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+
+class SettingError(Exception):
+    """A setting is missing or malformed; the message is for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One environment variable, as the settings reference shows it."""
+
+    name: str
+    purpose: str
+    default: str
+    secret: bool
+
+
+DECLARED: Final[dict[str, Declaration]] = {}
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def text(name: str, purpose: str, *, default: str | None = None, secret: bool = False) -> str:
+    """The variable as text; without `default` it is required."""
+    shown = "required" if default is None else ("" if secret else default)
+    DECLARED[name] = Declaration(name, purpose, shown, secret)
+    value = _from_file(name) if secret else None
+    value = os.environ.get(name) if value is None else value
+    if value:
+        return value
+    if default is None:
+        hint = f" (or {name}_FILE)" if secret else ""
+        raise SettingError(f"{name}{hint} is not set: {purpose}")
+    return default
+
+
+def integer(name: str, purpose: str, *, default: int, minimum: int, maximum: int) -> int:
+    """The variable as a whole number within bounds."""
+    value = text(name, purpose, default=str(default))
+    if not value.isascii() or not value.isdigit() or not minimum <= int(value) <= maximum:
+        raise SettingError(f"{name} must be a whole number from {minimum} to {maximum}, not '{value}'")
+    return int(value)
+
+
+def boolean(name: str, purpose: str, *, default: bool) -> bool:
+    """The variable as true or false; any other word is refused."""
+    value = text(name, purpose, default="true" if default else "false").lower()
+    if value not in ("true", "false"):
+        raise SettingError(f"{name} must be 'true' or 'false', not '{value}'")
+    return value == "true"
+
+
+def web_url(name: str, purpose: str, *, default: str) -> str:
+    """The variable as an http(s) URL without query, fragment, user or trailing slash."""
+    value = text(name, purpose, default=default).rstrip("/")
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise SettingError(f"{name} must be an http or https URL such as https://holdfast.example, not '{value}'")
+    return value
+
+
+def networks(name: str, purpose: str) -> tuple[IpNetwork, ...]:
+    """The variable as comma-separated networks in CIDR form."""
+    value = text(name, purpose, default="")
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
+    except ValueError as error:
+        raise SettingError(f"{name} must list networks such as 127.0.0.0/8: {error}") from error
+
+
+def database(name: str, purpose: str) -> dict[str, object]:
+    """The variable, a libpq connection URI, as an entry of Django's DATABASES."""
+    value = text(name, purpose, secret=True)
+    try:
+        parts = {key: str(item) for key, item in conninfo_to_dict(value).items()}
+    except ProgrammingError as error:
+        raise SettingError(f"{name} is not a PostgreSQL connection URI: {str(error).strip()}") from error
+    names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    known = {names[key]: parts.pop(key) for key in list(parts) if key in names}
+    return {"ENGINE": "django.db.backends.postgresql", **known, "OPTIONS": parts}
+
+
+def _from_file(name: str) -> str | None:
+    path = os.environ.get(f"{name}_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{name}_FILE names '{path}', which cannot be read: {error}") from error

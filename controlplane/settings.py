@@ -1,0 +1,300 @@
+"""The one settings module: every value that differs between installations comes from the environment."""
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from csp.constants import NONCE, NONE, SELF
+
+from controlplane import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+PUBLIC_URL = env.web_url("PUBLIC_URL", "where people reach the console", default="http://127.0.0.1:8000")
+GATEWAY_URL = env.web_url("GATEWAY_URL", "where agents reach the gateway; ends in /mcp", default=f"{PUBLIC_URL}/mcp")
+ISSUER = PUBLIC_URL
+_public = urlsplit(PUBLIC_URL)
+_gateway = urlsplit(GATEWAY_URL)
+IS_LOOPBACK = _public.hostname in ("127.0.0.1", "localhost", "::1")
+IS_HTTPS = _public.scheme == "https"
+
+SECRET_KEY = env.text("SECRET_KEY", "signs sessions and forms; at least 50 random characters", secret=True)
+DEBUG = False
+ALLOWED_HOSTS = [str(_public.hostname), str(_gateway.hostname)] + (["localhost", "127.0.0.1"] if IS_LOOPBACK else [])
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+INSTALLATION_ID = env.text(
+    "INSTALLATION_ID", "name of this installation, part of everything signed or sealed", default="holdfast"
+)
+
+
+def _key(name: str, purpose: str) -> bytes:
+    value = env.text(name, f"{purpose}; 32 random bytes in base64", secret=True)
+    try:
+        key = base64.b64decode(value, validate=True)
+    except binascii.Error as error:
+        raise env.SettingError(f"{name} is not base64") from error
+    if len(key) != 32:
+        raise env.SettingError(f"{name} must hold 32 bytes, not {len(key)}")
+    return key
+
+
+SECRETS_KEY = _key("SECRETS_KEY", "encrypts stored secrets")
+TOKEN_KEY = _key("TOKEN_KEY", "authenticates the tokens we issue")
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "servestatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "csp",
+    "django_filters",
+    "rest_framework",
+    "drf_spectacular",
+    "oauth2_provider",
+    "audit",
+    "access",
+    "servers",
+    "tools",
+    "alerts",
+    "gateway",
+    "controlplane",
+]
+
+MIDDLEWARE = [
+    "controlplane.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "access.middleware.ActorMiddleware",
+]
+
+ROOT_URLCONF = "controlplane.urls"
+ASGI_APPLICATION = "controlplane.asgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": False,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "controlplane.context.navigation",
+            ],
+            "builtins": [
+                "django.templatetags.i18n",
+                "django.templatetags.static",
+                "controlplane.templatetags.holdfast",
+            ],
+        },
+    }
+]
+
+# --- data ---------------------------------------------------------------------------------------------------
+DATABASES = {
+    "default": {
+        **env.database("DATABASE_URL", "PostgreSQL as the application's role, which owns nothing"),
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "ATOMIC_REQUESTS": False,
+    }
+}
+DATABASE_ADMIN_URL = env.text(
+    "DATABASE_ADMIN_URL", "PostgreSQL as the owner role; used by migrations only", default="", secret=True
+)
+REDIS_URL = env.text("REDIS_URL", "Redis or Valkey: task broker and messenger", secret=True)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = True
+
+# --- people -------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "access.Person"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+LOGIN_URL = "access:sign_in"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "access:sign_in"
+# People's passwords take the first; the second is for agents' secrets, which we generate (see its docstring).
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "access.oauth.hashers.ClientSecretHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+
+# --- agents: django-oauth-toolkit, strict -----------------------------------------------------------------------
+OAUTH2_PROVIDER_APPLICATION_MODEL = "access.Agent"
+OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "access.AccessToken"  # noqa: S105 -- a model's name, no secret
+OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "access.RefreshToken"  # noqa: S105 -- a model's name, no secret
+OAUTH2_PROVIDER_GRANT_MODEL = "access.AuthorizationCode"
+OAUTH2_PROVIDER_ID_TOKEN_MODEL = "access.IDToken"  # noqa: S105 -- a model's name, no secret
+ACCESS_TOKEN_SECONDS = env.integer(
+    "ACCESS_TOKEN_SECONDS", "life of an agent's access token in seconds", default=600, minimum=30, maximum=3600
+)
+# The toolkit's defaults are neither safe nor interoperable for MCP; each line here closes something.
+OAUTH2_PROVIDER: dict[str, Any] = {
+    "OIDC_ISS_ENDPOINT": ISSUER,  # never derived from the Host header
+    "OAUTH2_VALIDATOR_CLASS": "access.oauth.validator.Validator",
+    "SCOPES_BACKEND_CLASS": "access.oauth.scopes.McpScopes",
+    "SCOPES": {"mcp:connect": "Connect to a server and list what it offers"},
+    "DEFAULT_SCOPES": ["mcp:connect"],
+    "ACCESS_TOKEN_GENERATOR": "access.oauth.generators.access_token",
+    "REFRESH_TOKEN_GENERATOR": "access.oauth.generators.refresh_token",
+    "CLIENT_SECRET_HASHER": "holdfast_client_secret",
+    "ACCESS_TOKEN_EXPIRE_SECONDS": ACCESS_TOKEN_SECONDS,
+    "AUTHORIZATION_CODE_EXPIRE_SECONDS": 60,
+    "REFRESH_TOKEN_EXPIRE_SECONDS": 14 * 86_400,
+    "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    "ROTATE_REFRESH_TOKEN": True,
+    "PKCE_REQUIRED": True,
+    "ALLOW_URI_WILDCARDS": False,
+    "ALLOW_LOCALHOST_LOOPBACK": True,
+    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
+    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
+    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
+    "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN": True,
+    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED": True,
+    "OAUTH2_GRANT_TYPES_SUPPORTED": ["client_credentials"],
+    "OAUTH2_RESPONSE_TYPES_SUPPORTED": [],
+    "CIMD_ENABLED": False,
+    "DCR_ENABLED": False,
+}
+
+# --- outbound traffic -------------------------------------------------------------------------------------------
+OUTBOUND_ALLOW = env.networks(
+    "OUTBOUND_ALLOW", "networks that servers and webhooks may live in besides public https addresses"
+)
+OUTBOUND_CA_FILE = env.text("OUTBOUND_CA_FILE", "extra certificate authorities for outbound TLS, PEM", default="")
+
+# --- browser safety ---------------------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+CSRF_FAILURE_VIEW = "controlplane.views.csrf_failure"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "session"
+CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
+SESSION_COOKIE_AGE = 8 * 3600
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = BASE_DIR / ".static"
+SERVESTATIC_USE_FINDERS = True
+
+# --- API --------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["access.api.authentication.ApiTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["core.api.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "core.api.Pagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "core.api.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Holdfast API",
+    "VERSION": "1",
+    "DESCRIPTION": "Everything the console can do, for programs.",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_PUBLIC": True,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+}
+
+# --- background work --------------------------------------------------------------------------------------------
+POLL_TICK_SECONDS = env.integer(
+    "POLL_TICK_SECONDS", "how often due servers are handed out", default=5, minimum=1, maximum=300
+)
+# redis-py says unix:///path?db=1 where kombu says redis+socket:///path?virtual_host=1.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# With kombu's defaults a task of a killed worker comes back after about 100 s.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 300,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+}
+CELERY_TASK_DEFAULT_QUEUE = "poll"
+# A task's name starts with the queue's name or, for the app `tools`, belongs to `poll`.
+CELERY_TASK_ROUTES = {
+    "tools.*": {"queue": "poll"},
+    "servers.*": {"queue": "poll"},
+    "alerts.*": {"queue": "alerts"},
+    "audit.*": {"queue": "audit"},
+}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    # `expires`: a tick that waited past the next one has nothing left to say.
+    "hand-out-due-servers": {
+        "task": "tools.hand_out_due_servers",
+        "schedule": POLL_TICK_SECONDS,
+        "options": {"expires": POLL_TICK_SECONDS},
+    },
+    "place-records": {"task": "audit.place_records", "schedule": 1.0, "options": {"expires": 5}},
+    "create-shards": {"task": "audit.create_shards", "schedule": 3600.0, "options": {"expires": 3600}},
+    "follow-records": {"task": "alerts.follow_records", "schedule": 1.0, "options": {"expires": 5}},
+    "deliver": {"task": "alerts.deliver_due", "schedule": 2.0, "options": {"expires": 10}},
+}
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    # The outbound client logs full URLs at INFO; ours says what is needed without query strings.
+    # Celery's two lines per task say nothing: a tick runs every second.
+    "loggers": {
+        name: {"level": "WARNING"} for name in ("httpx2", "httpcore2", "celery.worker.strategy", "celery.app.trace")
+    },
+}
