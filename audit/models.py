@@ -79,12 +79,13 @@ class Record(models.Model):
             ),
             models.UniqueConstraint(fields=["shard", "writer", "seq"], name="audit_record_one_per_seq"),
         ]
+        # Each ends in the list's own order, so that a page of a filtered list reads no more than the page.
         indexes = [
             models.Index(fields=["call_id"], name="audit_record_call"),
-            models.Index(fields=["principal", "id"], name="audit_record_principal"),
-            models.Index(fields=["agent", "id"], name="audit_record_agent"),
-            models.Index(fields=["server", "tool", "id"], name="audit_record_tool"),
-            models.Index(fields=["type", "id"], name="audit_record_type"),
+            models.Index(fields=["principal", "shard", "id"], name="audit_record_principal"),
+            models.Index(fields=["agent", "shard", "id"], name="audit_record_agent"),
+            models.Index(fields=["server", "tool", "shard", "id"], name="audit_record_tool"),
+            models.Index(fields=["type", "shard", "id"], name="audit_record_type"),
         ]
 
     def __str__(self) -> str:

@@ -110,15 +110,14 @@ def _insert(draft: RecordDraft) -> Record:
 
 
 def _ensure_shard(shard: int) -> bool:
-    """Whether the shard had to be made. Known ones are remembered, but only once a transaction that met them has
-    committed: the shard that this very transaction made goes away with its rollback.
-    """
+    """Whether the shard had to be made."""
     known = (str(connection.settings_dict["NAME"]), shard)
     if known in _shards:
         return False
     with connection.cursor() as cursor:
         cursor.execute("SELECT audit_create_shard(%s)", [shard])
         made = bool(cursor.fetchone()[0])
+    # Not before the commit: a shard that this very transaction made goes away with its rollback.
     transaction.on_commit(lambda: _shards.add(known))
     return made
 

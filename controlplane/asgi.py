@@ -15,4 +15,5 @@ django_application = get_asgi_application()
 from controlplane.dispatch import WebApplication  # noqa: E402 -- models may only load after Django's set-up
 from gateway.asgi import create_application  # noqa: E402 -- as above
 
-application = WebApplication(django=django_application, gateway=create_application())
+gateway = create_application()
+application = WebApplication(django=django_application, gateway=gateway, owns=gateway.owns)

@@ -39,6 +39,7 @@ class RecordSerializer(serializers.ModelSerializer[Record]):
     principal_id = serializers.CharField(source="principal", help_text="As recorded: people under a pseudonym.")
     actor = serializers.SerializerMethodField(help_text="Who acted, where that is not the principal.")
     tool = serializers.SerializerMethodField(help_text="Canonical name, such as `files/read`.")
+    subject = serializers.SerializerMethodField(help_text="What it is about, such as `server:files`, `person:ada`.")
     before = serializers.JSONField(allow_null=True)
     after = serializers.JSONField(allow_null=True)
 
@@ -94,6 +95,11 @@ class RecordSerializer(serializers.ModelSerializer[Record]):
     def get_tool(self, record: Record) -> str:
         """Canonical where the server is known."""
         return canonical_name(record.server, record.tool) if record.server and record.tool else record.tool
+
+    def get_subject(self, record: Record) -> str:
+        """A person by name; the record itself holds their pseudonym."""
+        kind, colon, name = record.subject.partition(":")
+        return f"{kind}:{self._name(name)}" if kind == "person" and colon else record.subject
 
     def _name(self, principal: str) -> str:
         names: dict[str, str] = self.context["names"]

@@ -54,7 +54,8 @@ class RecordViewSet(viewsets.GenericViewSet[Record]):
 
     def _shown(self, records: Iterable[Record], *, many: bool) -> Any:
         rows = list(records)
-        names = Subject.objects.shown_names(text for row in rows for text in (row.principal, row.actor))
+        texts = (text for row in rows for text in (row.principal, row.actor, row.subject.removeprefix("person:")))
+        names = Subject.objects.shown_names(texts)
         return RecordSerializer(rows, many=many, context={"names": names}).data
 
 

@@ -60,10 +60,10 @@ CREATE TABLE audit_record (
     CONSTRAINT audit_record_one_per_seq UNIQUE (shard, writer, seq)
 ) PARTITION BY LIST (shard);
 CREATE INDEX audit_record_call ON audit_record (call_id);
-CREATE INDEX audit_record_principal ON audit_record (principal, id);
-CREATE INDEX audit_record_agent ON audit_record (agent, id);
-CREATE INDEX audit_record_tool ON audit_record (server, tool, id);
-CREATE INDEX audit_record_type ON audit_record (type, id);
+CREATE INDEX audit_record_principal ON audit_record (principal, shard, id);
+CREATE INDEX audit_record_agent ON audit_record (agent, shard, id);
+CREATE INDEX audit_record_tool ON audit_record (server, tool, shard, id);
+CREATE INDEX audit_record_type ON audit_record (type, shard, id);
 """
 
 LEAF = """
@@ -197,10 +197,10 @@ class Migration(migrations.Migration):
                         "db_table": "audit_record",
                         "indexes": [
                             models.Index(fields=["call_id"], name="audit_record_call"),
-                            models.Index(fields=["principal", "id"], name="audit_record_principal"),
-                            models.Index(fields=["agent", "id"], name="audit_record_agent"),
-                            models.Index(fields=["server", "tool", "id"], name="audit_record_tool"),
-                            models.Index(fields=["type", "id"], name="audit_record_type"),
+                            models.Index(fields=["principal", "shard", "id"], name="audit_record_principal"),
+                            models.Index(fields=["agent", "shard", "id"], name="audit_record_agent"),
+                            models.Index(fields=["server", "tool", "shard", "id"], name="audit_record_tool"),
+                            models.Index(fields=["type", "shard", "id"], name="audit_record_type"),
                         ],
                         "constraints": [
                             models.CheckConstraint(
@@ -233,9 +233,7 @@ class Migration(migrations.Migration):
                                 ),
                                 name="audit_record_writer_and_seq",
                             ),
-                            models.UniqueConstraint(
-                                fields=("shard", "writer", "seq"), name="audit_record_one_per_seq"
-                            ),
+                            models.UniqueConstraint(fields=("shard", "writer", "seq"), name="audit_record_one_per_seq"),
                         ],
                     },
                 ),
@@ -265,9 +263,7 @@ class Migration(migrations.Migration):
                             models.CheckConstraint(
                                 condition=models.Q(("index__gte", 0)), name="audit_leaf_index_positive"
                             ),
-                            models.UniqueConstraint(
-                                fields=("shard", "record_id"), name="audit_leaf_one_per_record"
-                            ),
+                            models.UniqueConstraint(fields=("shard", "record_id"), name="audit_leaf_one_per_record"),
                         ],
                     },
                 ),

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIRequestFactory, force_authenticate
 
-from audit import services
+from audit import services, subjects
 from audit.api.views import RecordViewSet
 from audit.events import Event, RecordType
 from audit.models import Record
@@ -24,8 +24,7 @@ def ask(actor: Actor | None, query: str = "", record_id: str | None = None, meth
     request = getattr(APIRequestFactory(), method)(f"{URL}{query}")
     if actor is not None:
         force_authenticate(request, user=SimpleNamespace(actor=actor, is_authenticated=True))  # type: ignore[arg-type]
-    action = {"get": "list"} if record_id is None else {"get": "retrieve"}
-    view = RecordViewSet.as_view(action)
+    view: Any = RecordViewSet.as_view({"get": "list" if record_id is None else "retrieve"})
     return view(request) if record_id is None else view(request, id=record_id)
 
 
@@ -82,6 +81,14 @@ def test_an_item_carries_what_outside_tools_rely_on(ada: Actor, drifted: Record)
     assert {name: item[name] for name in expected} == expected
     assert item["principal_id"] == drifted.principal
     assert item["time"].endswith("Z")
+
+
+def test_a_person_whom_a_record_is_about_is_shown_by_name(ada: Actor) -> None:
+    pseudonym = subjects.principal_of(ada)
+    a_record(actor=ada, subject=f"person:{pseudonym}")
+    a_record(actor=ada, subject=f"team:{pseudonym}")
+    shown = [item["subject"] for item in ask(ada).data["results"]]
+    assert shown == [f"team:{pseudonym}", "person:ada"]
 
 
 def test_one_record_is_shown_like_in_the_list(ada: Actor, drifted: Record) -> None:

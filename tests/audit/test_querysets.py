@@ -13,7 +13,7 @@ from audit import services, subjects
 from audit.drafts import RecordDraft, columns, shard_of
 from audit.events import Event, RecordType
 from audit.models import Record, Subject
-from core.actor import Actor, ActorKind, system_actor
+from core.actor import Actor, system_actor
 from core.errors import NotFound
 from core.ids import new_id
 from core.permissions import Permission
@@ -90,13 +90,6 @@ def test_a_person_is_found_by_pseudonym_and_under_a_new_name(log: dict[str, UUID
     assert Record.objects.all().by_principal("ada").count() == 0
 
 
-def test_a_forgotten_person_leaves_records_but_no_name(log: dict[str, UUID], ada: Actor) -> None:
-    subjects.forget(public_id=UUID(ada.id))
-    (row,) = Record.objects.all().matching(type="deny")
-    assert Subject.objects.shown_names([row.principal]) == {row.principal: "forgotten"}
-    assert subjects.principal_of(ada) != row.principal
-
-
 def test_principals_are_shown_by_the_name_people_know(db: None, ada: Actor) -> None:
     pseudonym = subjects.principal_of(ada)
     unknown = str(uuid4())
@@ -108,13 +101,6 @@ def test_principals_are_shown_by_the_name_people_know(db: None, ada: Actor) -> N
         unknown: unknown,
         "anonymous": "anonymous",
     }
-
-
-@pytest.mark.parametrize("kind", [ActorKind.AGENT, ActorKind.SYSTEM, ActorKind.ANONYMOUS])
-def test_who_is_no_person_needs_no_pseudonym(db: None, kind: ActorKind) -> None:
-    expected = "anonymous" if kind is ActorKind.ANONYMOUS else f"{kind}:x"
-    assert subjects.principal_of(Actor(kind=kind, id="x", name="X")) == expected
-    assert not Subject.objects.exists()
 
 
 def test_only_who_may_read_the_log_sees_it(log: dict[str, UUID], bob: Actor) -> None:

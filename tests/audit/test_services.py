@@ -105,9 +105,3 @@ def test_a_denial_about_a_server_names_it(ada: Actor, subject: str, server: str)
     services.denied(actor=ada, permission="server:edit", subject=subject)
     row = Record.objects.get()
     assert (row.server, row.reason) == (server, "needs the permission server:edit")
-
-
-def test_events_are_in_order_and_named_by_their_values() -> None:
-    names = [event.name for event in Event]
-    assert names == sorted(names)
-    assert all(event.value.replace(".", "_").upper() == event.name for event in Event)

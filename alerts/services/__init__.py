@@ -1,0 +1,26 @@
+"""Writes of the alerts: following the log, handling alerts, channels, delivery."""
+
+from alerts.services.channels import (
+    CreatedChannel,
+    change_channel,
+    create_channel,
+    disable_channel,
+    enable_channel,
+    test_channel,
+)
+from alerts.services.delivery import deliver_due
+from alerts.services.following import follow_records
+from alerts.services.handling import acknowledge_alert, resolve_alert
+
+__all__ = [
+    "CreatedChannel",
+    "acknowledge_alert",
+    "change_channel",
+    "create_channel",
+    "deliver_due",
+    "disable_channel",
+    "enable_channel",
+    "follow_records",
+    "resolve_alert",
+    "test_channel",
+]

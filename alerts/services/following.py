@@ -1,0 +1,162 @@
+"""Reading the audit log by its placement index and raising or resolving alerts for what it says.
+
+The cursor's row is locked for the batch, and moves in the transaction that holds the batch's consequences: a second
+follower skips, a crashed one is repeated whole.
+"""
+
+import time
+from typing import Final
+from uuid import UUID
+
+from django.apps import apps
+from django.db import transaction
+
+from alerts.models import Alert, Cursor
+from alerts.rules import (
+    ENDS_ALL_OF_SERVER,
+    ENDS_CHANNEL_FAILING,
+    ENDS_DRIFT,
+    ENDS_UNREACHABLE,
+    ENDS_WAITING,
+    FOLLOWED,
+    SEVERITY,
+    AlertKind,
+    AlertState,
+    Fact,
+    alert_key,
+    raised_kind,
+)
+from alerts.services.messages import announce
+from audit.events import Event
+from audit.models import Leaf, Record
+
+_NAME: Final = "alerts"
+_BATCH: Final = 500
+
+
+def follow_records(*, seconds: float = 5.0) -> int:
+    """Follow the log for at most about `seconds`; answers how many places were read."""
+    deadline = time.monotonic() + seconds
+    Cursor.objects.get_or_create(name=_NAME)
+    read = 0
+    while time.monotonic() < deadline:
+        count = _follow_batch()
+        if not count:
+            break
+        read += count
+    return read
+
+
+def _follow_batch() -> int:
+    with transaction.atomic():
+        cursor = Cursor.objects.select_for_update(skip_locked=True).filter(name=_NAME).first()
+        if cursor is None:
+            return 0
+        leaves = list(Leaf.objects.after(cursor.index)[:_BATCH])
+        if not leaves:
+            return 0
+        records = _followed(leaves)
+        for leaf in leaves:
+            record = records.get((leaf.shard, leaf.record_id))
+            if record is not None:
+                _apply(record)
+        cursor.index = leaves[-1].index
+        cursor.save(update_fields=["index"])
+        return len(leaves)
+
+
+def _followed(leaves: list[Leaf]) -> dict[tuple[int, UUID], Record]:
+    found = Record.objects.filter(
+        shard__in={leaf.shard for leaf in leaves},
+        id__in=[leaf.record_id for leaf in leaves],
+        event__in=[event.value for event in FOLLOWED],
+    )
+    return {(record.shard, record.id): record for record in found}
+
+
+def _apply(record: Record) -> None:
+    fact = Fact(
+        event=Event(record.event),
+        subject=record.subject,
+        server=record.server,
+        digest=record.tool_hash,
+        by_system=record.actor.startswith("system:"),
+        is_closing=not isinstance(record.after, dict) or record.after.get("state") != "waiting",
+    )
+    kind = raised_kind(fact)
+    if kind is not None:
+        _raise_alert(kind, fact, record)
+    for alert in _ended(fact):
+        _resolve(alert, record)
+
+
+def _raise_alert(kind: AlertKind, fact: Fact, record: Record) -> None:
+    key = alert_key(kind, fact)
+    alert = Alert.objects.live().select_for_update().filter(key=key).first()
+    if alert is None:
+        alert = Alert.objects.create(
+            kind=kind.value,
+            severity=SEVERITY[kind],
+            key=key,
+            subject=f"server:{record.server}" if kind is AlertKind.REVIEW_WAITING else record.subject,
+            server=record.server,
+            owner_team=record.owner_team,
+            environment=record.environment,
+            digest=record.tool_hash,
+            reason=_why(record),
+            time=record.time,
+            last_time=record.time,
+            record_id=record.id,
+        )
+        announce(alert, record)
+        return
+    # Another text than the one that was acknowledged is news; the same one again is only counted.
+    is_news = kind is AlertKind.DRIFT and alert.digest != record.tool_hash
+    alert.count += 1
+    alert.last_time = max(alert.last_time, record.time)
+    alert.digest, alert.reason = record.tool_hash, _why(record)
+    if is_news:
+        alert.state = AlertState.OPEN.value
+    alert.save(update_fields=["count", "last_time", "digest", "reason", "state"])
+    if is_news:
+        announce(alert, record)
+
+
+def _why(record: Record) -> str:
+    error = record.after.get("error") if isinstance(record.after, dict) else None
+    return record.reason or (error if isinstance(error, str) else "")
+
+
+def _ended(fact: Fact) -> list[Alert]:
+    """The live alerts that `fact` puts an end to."""
+    live = Alert.objects.live().select_for_update()
+    ended: list[Alert] = []
+    if fact.event in ENDS_DRIFT and fact.is_closing:
+        ended += live.filter(kind=AlertKind.DRIFT.value, subject=fact.subject)
+    if fact.event in ENDS_UNREACHABLE:
+        ended += live.filter(kind=AlertKind.UNREACHABLE.value, server=fact.server)
+    if fact.event in ENDS_CHANNEL_FAILING:
+        ended += live.filter(kind=AlertKind.CHANNEL_FAILING.value, subject=fact.subject)
+    if fact.event in ENDS_WAITING and not _waits(fact.server):
+        ended += live.filter(kind=AlertKind.REVIEW_WAITING.value, server=fact.server)
+    if fact.event in ENDS_ALL_OF_SERVER:
+        ended += live.filter(server=fact.server).exclude(kind=AlertKind.CHANNEL_FAILING.value)
+    return ended
+
+
+def _waits(server: str) -> bool:
+    """Whether a definition of `server` still waits for its first decision; the tables know, the log only hints."""
+    reviews = apps.get_model("tools", "Review").objects
+    waiting: bool = reviews.filter(
+        state="waiting", base__isnull=True, definition__present=True, definition__server__slug=server
+    ).exists()
+    return waiting
+
+
+def _resolve(alert: Alert, record: Record) -> None:
+    alert.state = AlertState.RESOLVED.value
+    alert.handled_by = "system:alerts"
+    alert.handled_at = record.time
+    alert.handled_reason = record.event
+    alert.save(update_fields=["state", "handled_by", "handled_at", "handled_reason"])
+    announce(alert, record)

@@ -1,0 +1,17 @@
+"""Periodic work of the alerts; both tasks may be lost or doubled without harm."""
+
+from celery import shared_task
+
+from alerts import services
+
+
+@shared_task(name="alerts.follow_records")
+def follow_records() -> None:
+    """Raise and resolve alerts for what was recorded."""
+    services.follow_records()
+
+
+@shared_task(name="alerts.deliver_due")
+def deliver_due() -> None:
+    """Send messages that are due."""
+    services.deliver_due()
