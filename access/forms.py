@@ -1,6 +1,5 @@
 """Forms of the access pages. They shape input; the rules are the services'."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -142,11 +141,6 @@ class GrantForm(forms.Form):
         roles = Role.objects.visible_to(actor).values_list("name", flat=True)
         self.fields["role"].choices = [("", _("Choose a role")), *((name, name) for name in roles)]  # type: ignore[attr-defined]
         self.fields["holder"].choices = _holders(actor)  # type: ignore[attr-defined]
-
-    def clean_expires_at(self) -> datetime | None:
-        """A time without a zone is UTC, as the label says."""
-        moment = self.cleaned_data["expires_at"]
-        return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
     def holder_named(self) -> Holder:
         """The chosen holder as the service takes it."""

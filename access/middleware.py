@@ -18,7 +18,7 @@ class ActorMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer one request."""
-        request.actor = _actor(request)  # type: ignore[attr-defined] -- ours
+        request.actor = _actor(request)  # type: ignore[attr-defined]  # ours
         return self.get_response(request)
 
 

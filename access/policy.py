@@ -24,7 +24,7 @@ class Reason(StrEnum):
     INSUFFICIENT_SCOPE = "insufficient_scope"
     INVALID_ARGUMENTS = "invalid_arguments"
     INVALID_REQUEST = "invalid_request"
-    INVALID_TOKEN = "invalid_token"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105 -- a reason, no secret
     METHOD_NOT_SUPPORTED = "method_not_supported"
     NOT_GRANTED = "not_granted"
     PERSON_INACTIVE = "person_inactive"

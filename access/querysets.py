@@ -16,7 +16,7 @@ from core.permissions import Permission
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from access.models import Agent, ApiToken, Grant, Membership, Person, Role, Team  # noqa: F401 -- type arguments below
+    from access.models import Agent, ApiToken, Grant, Person, Role, Team  # noqa: F401 -- type arguments below
 
 NOTHING = Q(pk__in=[])
 M = TypeVar("M", bound=models.Model)
@@ -49,7 +49,7 @@ def _person_is(actor: Actor, path: str) -> Q:
     return Q(**{path: actor.id}) if actor.kind is ActorKind.PERSON else NOTHING
 
 
-def _people_of(actor: Actor) -> models.QuerySet[Membership]:
+def _people_of(actor: Actor) -> Any:
     return apps.get_model("access", "Membership").objects.filter(team_id__in=actor.team_ids).values("person_id")
 
 
@@ -152,4 +152,5 @@ class GrantQuerySet(_VisibleQuerySet["Grant"]):
         Expired ones are in it too, because whether a grant holds is decided at the time of a call.
         """
         rows = self.filter(revoked_at__isnull=True).order_by("pk")
-        return list(rows.values("person_id", "agent_id", "team_id", "environment", "expires_at", "role__scopes"))
+        columns = ("person_id", "agent_id", "team_id", "environment", "expires_at", "role__scopes")
+        return [dict(row) for row in rows.values(*columns)]

@@ -13,7 +13,9 @@ from access.token_format import TokenKind, checksum, is_genuine
 
 @dataclass(frozen=True, slots=True)
 class TokenFacts:
-    """A genuine, unexpired token. `person_*` are None where an agent acts for itself; `agent_id` and `person_id` are keys.
+    """A genuine, unexpired token; `agent_id` and `person_id` are keys of rows.
+
+    `person_*` are None where an agent acts for itself.
 
     Whether agent and person are active is said, not judged: `access.policy.decide` does that.
     """

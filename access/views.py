@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, Prefetch, Q
@@ -84,7 +85,8 @@ def register_agent(request: HttpRequest) -> HttpResponse:
     form = AgentForm(request.POST or None, actor=actor)
     made = fulfil(form, lambda data: services.register_agent(actor=actor, **data))
     if made is not None:
-        return show(request, "access/agent_secret.html", {"made": made, "is_new": True})
+        context = {"made": made, "token_command": _token_command(made.agent.client_id)}
+        return show(request, "access/agent_secret.html", context)
     return show(request, "access/register_agent.html", {"form": form}, status=form_status(form))
 
 
@@ -248,6 +250,12 @@ def _agent(request: HttpRequest, agent_id: UUID) -> Agent:
     if found is None:
         raise NotFound("There is no such agent.")
     return found
+
+
+def _token_command(client_id: str) -> str:
+    """A command that gets a token; curl asks for the secret, so that it stays out of the shell's history."""
+    url = f"{settings.ISSUER}{reverse('access_oauth:token')}"
+    return f"curl --user {client_id} -d grant_type=client_credentials -d resource={settings.GATEWAY_URL}/SLUG {url}"
 
 
 def _live_grants() -> "Prefetch[str]":

@@ -1,12 +1,13 @@
 """Pages of the audit log: search, and one record with the others of its call."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
+from django_htmx.http import HttpResponseClientRedirect
 
 from audit.forms import RecordFilterForm
 from audit.models import Record, Subject
@@ -25,8 +26,12 @@ def records(request: HttpRequest) -> HttpResponse:
     """Search the log, newest first. Pages follow a cursor: a count of a large table would cost too much."""
     filters = RecordFilterForm(request.GET)
     valid = filters.is_valid()
-    found = narrowed(Record.objects.visible_to(actor_of(request)), filters.cleaned_data) if valid else ()
-    rows = list(_after(found, request.GET.get("after", ""))[: PAGE_SIZE + 1]) if valid else []
+    if request.htmx and not valid:  # type: ignore[attr-defined]
+        # What is wrong stands at its field, which is not part of the fragment.
+        return HttpResponseClientRedirect(request.get_full_path())
+    visible = Record.objects.visible_to(actor_of(request)) if valid else Record.objects.none()
+    found = _after(narrowed(visible, filters.cleaned_data), request.GET.get("after", ""))
+    rows = list(found[: PAGE_SIZE + 1])
     context = {
         "filters": filters,
         "is_filtered": valid and any(filters.cleaned_data.values()),
@@ -60,7 +65,7 @@ def record_detail(request: HttpRequest, record_id: UUID) -> HttpResponse:
 
 def narrowed(found: RecordQuerySet, wanted: dict[str, Any]) -> RecordQuerySet:
     """`found` by what the form names."""
-    by = {
+    by: dict[str, Callable[[RecordQuerySet, Any], RecordQuerySet]] = {
         "principal": RecordQuerySet.by_principal,
         "agent": RecordQuerySet.by_agent,
         "server": RecordQuerySet.on_server,

@@ -8,7 +8,10 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONCE, NONE, SELF
 
+from alerts.rules import AlertKind, AlertState, ChannelState, DeliveryState
 from controlplane import env
+from servers.rules import ServerState
+from tools.rules import DefinitionState
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 PUBLIC_URL = env.web_url("PUBLIC_URL", "where people reach the console", default="http://127.0.0.1:8000")
@@ -97,6 +100,7 @@ TEMPLATES: list[dict[str, Any]] = [
             "builtins": [
                 "django.templatetags.i18n",
                 "django.templatetags.static",
+                "controlplane.templatetags.governance",
                 "controlplane.templatetags.holdfast",
             ],
         },
@@ -242,6 +246,16 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PUBLIC": True,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
+    # Plain values: the generator compares them with what the serializers list.
+    "ENUM_NAME_OVERRIDES": {
+        "AgentState": ["active", "suspended"],
+        "DefinitionState": [state.value for state in DefinitionState],
+        "ServerState": [state.value for state in ServerState],
+        "AlertState": [state.value for state in AlertState],
+        "AlertKind": [kind.value for kind in AlertKind],
+        "ChannelState": [state.value for state in ChannelState],
+        "DeliveryState": [state.value for state in DeliveryState],
+    },
 }
 
 # --- background work --------------------------------------------------------------------------------------------
@@ -268,6 +282,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_DEFAULT_QUEUE = "poll"
 # A task's name starts with the queue's name or, for the app `tools`, belongs to `poll`.
 CELERY_TASK_ROUTES = {
+    "access.*": {"queue": "audit"},
     "tools.*": {"queue": "poll"},
     "servers.*": {"queue": "poll"},
     "alerts.*": {"queue": "alerts"},
@@ -281,6 +296,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": POLL_TICK_SECONDS},
     },
     "place-records": {"task": "audit.place_records", "schedule": 1.0, "options": {"expires": 5}},
+    "clear-expired-tokens": {"task": "access.clear_expired", "schedule": 3600.0, "options": {"expires": 3600}},
+    "forget-old-samples": {
+        "task": "servers.forget_old_samples",
+        "schedule": 86_400.0,
+        "options": {"expires": 86_400},
+    },
     "create-shards": {"task": "audit.create_shards", "schedule": 3600.0, "options": {"expires": 3600}},
     "follow-records": {"task": "alerts.follow_records", "schedule": 1.0, "options": {"expires": 5}},
     "deliver": {"task": "alerts.deliver_due", "schedule": 2.0, "options": {"expires": 10}},

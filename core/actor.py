@@ -28,6 +28,7 @@ class Actor:
     permissions: frozenset[str] = frozenset()
     own_team_permissions: frozenset[str] = frozenset()
     team_ids: frozenset[int] = field(default_factory=frozenset)
+    narrowed: bool = False  # acts by a token that names its scopes, so holds less than the person may come to hold
     team_slugs: frozenset[str] = field(default_factory=frozenset)
 
     def may(self, permission: str, *, team_id: int | None = None) -> bool:

@@ -16,6 +16,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django_htmx.http import HttpResponseClientRedirect
 
 from core.actor import ANONYMOUS, Actor
 from core.errors import DomainError, Invalid, NotFound, PermissionDenied
@@ -50,7 +51,7 @@ def page(permission: str = "") -> Callable[[View[P]], View[P]]:
         @wraps(view)
         def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not request.user.is_authenticated:
-                return redirect_to_login(request.get_full_path())
+                return _to_sign_in(request)
             if permission and not actor_of(request).may_somewhere(permission):
                 raise PageRefused(permission)
             try:
@@ -63,6 +64,13 @@ def page(permission: str = "") -> Callable[[View[P]], View[P]]:
         return guarded
 
     return decorate
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    """The sign-in page, which leads back here; never as a fragment within another page."""
+    if getattr(request, "htmx", False):
+        return HttpResponseClientRedirect(redirect_to_login(request.htmx.current_url_abs_path or "/").url)  # type: ignore[attr-defined]
+    return redirect_to_login(request.get_full_path())
 
 
 def fulfil(form: forms.Form, command: Callable[[dict[str, Any]], T]) -> T | None:
@@ -146,7 +154,7 @@ def safe_next(request: HttpRequest, wanted: str, *, otherwise: str) -> str:
     allowed = url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return wanted if allowed and wanted.startswith("/") else otherwise
+    return wanted if allowed and wanted.startswith("/") and wanted.isprintable() else otherwise
 
 
 def back(request: HttpRequest, otherwise: str) -> HttpResponse:

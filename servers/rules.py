@@ -58,6 +58,8 @@ TRANSITIONS: Final[Mapping[ServerState, frozenset[ServerState]]] = {
 }
 POLLED: Final = frozenset({ServerState.REGISTERED, ServerState.ACTIVE, ServerState.NEEDS_CREDENTIALS})
 
+RESERVED_SLUGS: Final = frozenset({"register"})  # `/servers/register/` is the form, no server
+
 REFUSED_TRANSPORTS: Final[Mapping[str, str]] = {
     "sse": "HTTP+SSE is deprecated since MCP 2025-03-26; register the server's Streamable HTTP endpoint.",
     "stdio": "A stdio server runs commands on this host and cannot be registered; run it behind Streamable HTTP.",

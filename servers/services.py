@@ -6,6 +6,7 @@ nothing of pins. Each command is one transaction with one audit record and one r
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -22,10 +23,11 @@ from core.actor import Actor, ActorKind
 from core.errors import Conflict, Invalid, NotFound
 from core.names import SLUG_MAX, is_slug, subject
 from core.permissions import Permission
-from servers.models import Server
-from servers.rules import REFUSED_TRANSPORTS, Environment, Era, ServerState, Transport, may_become
+from servers.models import HealthSample, Server
+from servers.rules import REFUSED_TRANSPORTS, RESERVED_SLUGS, Environment, Era, ServerState, Transport, may_become
 
 POLL_INTERVAL: Final = (5, 86_400)  # seconds
+SAMPLES_KEPT: Final = timedelta(days=91)  # one more than the 90 days that trends look back
 _URL_MAX: Final = 2000
 
 
@@ -115,6 +117,12 @@ def retire_server(*, slug: str, actor: Actor, reason: str) -> Server:
     return server
 
 
+def forget_old_samples() -> int:
+    """Delete health samples older than `SAMPLES_KEPT`; answers how many. They are measurements, not evidence."""
+    deleted, _ = HealthSample.objects.filter(time__lt=timezone.now() - SAMPLES_KEPT).delete()
+    return deleted
+
+
 EDITABLE: Final = ("name", "url", "environment", "required_approvals", "poll_interval", "team")
 
 
@@ -148,6 +156,8 @@ def _check_slug(slug: str) -> None:
             f"A slug is small letters and digits in groups joined by single hyphens, at most {SLUG_MAX} characters.",
             field="slug",
         )
+    if slug in RESERVED_SLUGS:
+        raise Invalid(f"'{slug}' is a page of the console; choose another slug.", field="slug")
 
 
 def _name(value: Any) -> str:

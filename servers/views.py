@@ -1,4 +1,4 @@
-"""Pages of servers as such: list, register, edit, suspend, resume. The page of one server with its tools is `tools`'."""
+"""Pages of servers as such: list, register, edit, suspend, resume. One server with its tools is `tools`'."""
 
 from django.contrib import messages
 from django.core.paginator import Paginator

@@ -7,7 +7,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
 
-class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call] -- registers by subclassing
+class ApiTokenScheme(OpenApiAuthenticationExtension):
     """An HTTP bearer scheme."""
 
     target_class = "access.api.authentication.ApiTokenAuthentication"

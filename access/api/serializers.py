@@ -58,7 +58,7 @@ class PasswordSerializer(serializers.Serializer[Person]):
     password = serializers.CharField(max_length=1024, write_only=True, trim_whitespace=False)
 
 
-class ReasonSerializer(serializers.Serializer[Any]):
+class StatedReasonSerializer(serializers.Serializer[Any]):
     """A reason, kept in the audit log."""
 
     reason = serializers.CharField(max_length=REASON_MAX)
@@ -89,8 +89,8 @@ class IssuedTokenSerializer(TokenSerializer):
     token = serializers.CharField(read_only=True)
 
     class Meta(TokenSerializer.Meta):
-        fields = ("id", "token", *TokenSerializer.Meta.fields[1:])  # type: ignore[assignment] -- one more
-        read_only_fields = fields
+        fields = ("id", "token", *TokenSerializer.Meta.fields[1:])  # type: ignore[assignment]  # one more
+        read_only_fields = fields  # type: ignore[assignment]  # as above
 
 
 class NewTokenSerializer(serializers.Serializer[ApiToken]):
@@ -106,7 +106,7 @@ class TeamSerializer(serializers.ModelSerializer[Team]):
     """A team and its people."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
-    members = serializers.SlugRelatedField(slug_field="username", many=True, read_only=True)
+    members: Any = serializers.SlugRelatedField(slug_field="username", many=True, read_only=True)
 
     class Meta:
         model = Team
@@ -189,8 +189,8 @@ class RegisteredAgentSerializer(AgentSerializer):
     client_secret = serializers.CharField(source="issued_secret", read_only=True)
 
     class Meta(AgentSerializer.Meta):
-        fields = ("id", "client_id", "client_secret", *AgentSerializer.Meta.fields[2:])  # type: ignore[assignment]
-        read_only_fields = fields
+        fields = ("id", "client_id", "client_secret", *AgentSerializer.Meta.fields[2:])  # type: ignore[assignment]  # one more
+        read_only_fields = fields  # type: ignore[assignment]  # as above
 
 
 class NewAgentSerializer(serializers.Serializer[Agent]):
@@ -253,6 +253,7 @@ class NewGrantSerializer(serializers.Serializer[Grant]):
 
 
 def _roles(holder: Agent | Person) -> list[str]:
-    live = getattr(holder, "live_grants", None)
-    rows = holder.grants.live().select_related("role") if live is None else live
+    rows = getattr(holder, "live_grants", None)
+    if rows is None:
+        rows = Grant.objects.live().filter(pk__in=holder.grants.values_list("pk", flat=True)).select_related("role")
     return sorted({grant.role.name for grant in rows})

@@ -26,7 +26,7 @@ _NAME = r"[^/]+"
 _NO_REASON = "No reason given."
 
 
-def _live_grants() -> Prefetch:
+def _live_grants() -> Any:
     return Prefetch("grants", Grant.objects.live().select_related("role"), to_attr="live_grants")
 
 
@@ -83,18 +83,18 @@ class PersonViewSet(_ViewSet[Person]):
         person = services.create_person(**self.parsed(shapes.NewPersonSerializer, request), actor=actor_of(request))
         return self.answer(person, code=status.HTTP_201_CREATED)
 
-    @extend_schema(request=shapes.ReasonSerializer, responses=shapes.PersonSerializer)
+    @extend_schema(request=shapes.StatedReasonSerializer, responses=shapes.PersonSerializer)
     @action(detail=True, methods=["post"])
     def deactivate(self, request: Request, username: str) -> Response:
         """Sign somebody out for good; their tokens end."""
-        reason = self.parsed(shapes.ReasonSerializer, request)["reason"]
+        reason = self.parsed(shapes.StatedReasonSerializer, request)["reason"]
         return self.answer(services.deactivate_person(username=username, actor=actor_of(request), reason=reason))
 
-    @extend_schema(request=shapes.ReasonSerializer, responses=shapes.PersonSerializer)
+    @extend_schema(request=shapes.StatedReasonSerializer, responses=shapes.PersonSerializer)
     @action(detail=True, methods=["post"])
     def reactivate(self, request: Request, username: str) -> Response:
         """Let somebody sign in again."""
-        reason = self.parsed(shapes.ReasonSerializer, request)["reason"]
+        reason = self.parsed(shapes.StatedReasonSerializer, request)["reason"]
         return self.answer(services.reactivate_person(username=username, actor=actor_of(request), reason=reason))
 
     @extend_schema(request=shapes.PasswordSerializer, responses={204: None})
@@ -124,12 +124,13 @@ class TokenViewSet(_ViewSet[ApiToken]):
         """Make a token. The answer shows it, once."""
         wanted, actor = self.parsed(shapes.NewTokenSerializer, request), actor_of(request)
         wanted["username"] = wanted["username"] or actor.name
-        row, row.token = services.create_api_token(**wanted, actor=actor)  # type: ignore[attr-defined] -- to show it
+        row, token = services.create_api_token(**wanted, actor=actor)
+        row.token = token  # type: ignore[attr-defined]  # to be shown
         return self.answer(row, code=status.HTTP_201_CREATED, shape=shapes.IssuedTokenSerializer)
 
     @extend_schema(request=shapes.OptionalReasonSerializer, responses=shapes.TokenSerializer)
     @action(detail=True, methods=["post"])
-    def revoke(self, request: Request, id: str) -> Response:
+    def revoke(self, request: Request, id: str) -> Response:  # noqa: A002 -- the route's name for it
         """End a token now."""
         reason = self.parsed(shapes.OptionalReasonSerializer, request)["reason"]
         return self.answer(services.revoke_api_token(token_id=_uuid(id), actor=actor_of(request), reason=reason))
@@ -191,7 +192,7 @@ class RoleViewSet(_ViewSet[Role]):
         return self.answer(role, code=status.HTTP_201_CREATED)
 
     @extend_schema(request=shapes.RoleChangeSerializer, responses=shapes.RoleSerializer)
-    def partial_update(self, request: Request, id: str) -> Response:
+    def partial_update(self, request: Request, id: str) -> Response:  # noqa: A002 -- the route's name for it
         """Give a role other scopes. Built-in roles do not change."""
         change = self.parsed(shapes.RoleChangeSerializer, request)
         return self.answer(services.change_role(role_id=_uuid(id), **change, actor=actor_of(request)))
@@ -231,25 +232,25 @@ class AgentViewSet(_ViewSet[Agent]):
         registered = services.register_agent(**wanted, actor=actor_of(request))
         return self._with_secret(registered, status.HTTP_201_CREATED)
 
-    @extend_schema(request=shapes.ReasonSerializer, responses=shapes.AgentSerializer)
+    @extend_schema(request=shapes.StatedReasonSerializer, responses=shapes.AgentSerializer)
     @action(detail=True, methods=["post"])
     def suspend(self, request: Request, client_id: str) -> Response:
         """Stop an agent at once; its tokens end."""
-        reason = self.parsed(shapes.ReasonSerializer, request)["reason"]
+        reason = self.parsed(shapes.StatedReasonSerializer, request)["reason"]
         return self.answer(services.suspend_agent(client_id=client_id, actor=actor_of(request), reason=reason))
 
-    @extend_schema(request=shapes.ReasonSerializer, responses=shapes.AgentSerializer)
+    @extend_schema(request=shapes.StatedReasonSerializer, responses=shapes.AgentSerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, client_id: str) -> Response:
         """Let a suspended agent get tokens again."""
-        reason = self.parsed(shapes.ReasonSerializer, request)["reason"]
+        reason = self.parsed(shapes.StatedReasonSerializer, request)["reason"]
         return self.answer(services.resume_agent(client_id=client_id, actor=actor_of(request), reason=reason))
 
-    @extend_schema(request=shapes.ReasonSerializer, responses=shapes.RegisteredAgentSerializer)
+    @extend_schema(request=shapes.StatedReasonSerializer, responses=shapes.RegisteredAgentSerializer)
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, client_id: str) -> Response:
         """Replace the secret; the old one and its tokens end now."""
-        reason = self.parsed(shapes.ReasonSerializer, request)["reason"]
+        reason = self.parsed(shapes.StatedReasonSerializer, request)["reason"]
         rotated = services.rotate_secret(client_id=client_id, actor=actor_of(request), reason=reason)
         return self._with_secret(rotated, status.HTTP_200_OK)
 
@@ -271,7 +272,7 @@ class GrantFilter(django_filters.FilterSet):
         model = Grant
         fields = ("role", "agent", "person", "team", "live")
 
-    def only_live(self, queryset: Any, _name: str, value: bool) -> QuerySet[Grant]:
+    def only_live(self, queryset: QuerySet[Grant], _name: str, value: bool) -> QuerySet[Grant]:  # noqa: FBT001 -- a filter's shape
         """Those that hold now, or those that no longer do."""
         live = Grant.objects.live().values("pk")
         return queryset.filter(pk__in=live) if value else queryset.exclude(pk__in=live)
@@ -309,7 +310,7 @@ class GrantViewSet(_ViewSet[Grant]):
 
     @extend_schema(request=shapes.OptionalReasonSerializer, responses=shapes.GrantSerializer)
     @action(detail=True, methods=["post"])
-    def revoke(self, request: Request, id: str) -> Response:
+    def revoke(self, request: Request, id: str) -> Response:  # noqa: A002 -- the route's name for it
         """End a grant now."""
         reason = self.parsed(shapes.OptionalReasonSerializer, request)["reason"] or _NO_REASON
         return self.answer(services.revoke_grant(grant_id=_uuid(id), actor=actor_of(request), reason=reason))

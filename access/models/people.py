@@ -14,7 +14,7 @@ USERNAME_MAX = 150
 NAME_MAX = 120
 
 
-class Person(AbstractBaseUser):
+class Person(AbstractBaseUser):  # type: ignore[django-manager-missing]  # the toolkit's models have no types
     """Somebody who signs in. What they may do comes from grants alone; there is no flag that outranks them."""
 
     public_id = models.UUIDField(default=new_id, unique=True, editable=False)
@@ -35,7 +35,7 @@ class Person(AbstractBaseUser):
         ordering = ("username",)
         constraints = (
             models.UniqueConstraint(Lower("username"), name="person_username_unique"),
-            # ASCII only, so that PostgreSQL's and Python's idea of lower case is the same and no name looks like another.
+            # ASCII only: PostgreSQL and Python then agree on lower case, and no name looks like another.
             models.CheckConstraint(
                 condition=models.Q(username__regex=r"^[A-Za-z0-9][A-Za-z0-9@._+-]*$"), name="person_username_form"
             ),
@@ -49,7 +49,7 @@ class Person(AbstractBaseUser):
         return self.display_name or self.username
 
 
-class Team(models.Model):
+class Team(models.Model):  # type: ignore[django-manager-missing]  # the toolkit's models have no types
     """People who own servers and agents together."""
 
     public_id = models.UUIDField(default=new_id, unique=True, editable=False)
@@ -107,7 +107,8 @@ class ApiToken(models.Model):
         ordering = ("-id",)
         constraints = (
             models.CheckConstraint(
-                condition=models.Q(token_checksum__regex=r"^[0-9a-f]{64}$"), name="api_token_checksum_is_sha256"
+                condition=models.Q(token_checksum__regex=r"^[0-9a-f]{64}$"),  # noqa: S106 -- a pattern
+                name="api_token_checksum_is_sha256",
             ),
         )
 

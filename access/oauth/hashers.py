@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import BasePasswordHasher
@@ -17,7 +17,7 @@ class ClientSecretHasher(BasePasswordHasher):
     it is not the first of `PASSWORD_HASHERS`.
     """
 
-    algorithm: ClassVar[str] = "holdfast_client_secret"
+    algorithm = "holdfast_client_secret"
 
     def salt(self) -> str:
         """A random salt; it keeps equal secrets from having equal hashes."""
@@ -37,7 +37,7 @@ class ClientSecretHasher(BasePasswordHasher):
         """Whether `password` is the secret, in constant time."""
         return constant_time_compare(encoded, self.encode(password, self.decode(encoded)["salt"]))
 
-    def safe_summary(self, encoded: str) -> dict[str, Any]:
+    def safe_summary(self, encoded: str) -> Any:
         """What may be shown of a hash."""
         return {"algorithm": self.decode(encoded)["algorithm"]}
 

@@ -31,6 +31,8 @@ def read_form(request: HttpRequest) -> QueryDict:
         raise Refusal("invalid_request", "Parameters stand in the body, not in the URL.")
     if request.content_type != _FORM:
         raise Refusal("invalid_request", f"The body must be {_FORM}.", 415)
+    if (request.encoding or "utf-8").lower() not in ("utf-8", "utf8"):
+        raise Refusal("invalid_request", "The body must be UTF-8.", 415)
     form = _parsed(_body(request))
     for name, values in form.lists():
         if len(values) > 1:

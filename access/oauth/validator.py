@@ -66,6 +66,11 @@ class Validator(OAuth2Validator):
         """Nothing in this process takes an agent's token; the gateway judges them by `access.tokens`."""
         return False
 
+    def _extract_basic_auth(self, request: Request) -> str | None:
+        # RFC 9110, 11.1: the scheme's case does not matter; the toolkit takes one spelling only.
+        scheme, _, credentials = str(request.headers.get("HTTP_AUTHORIZATION") or "").partition(" ")
+        return credentials.strip() or None if scheme.lower() == "basic" else None
+
     def _load_application(self, client_id: str, request: Request) -> Agent | None:
         # PostgreSQL refuses NUL in a text with an error that the toolkit does not expect.
         if not client_id or len(client_id) > _CLIENT_ID_MAX or not client_id.isprintable():

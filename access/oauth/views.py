@@ -32,7 +32,7 @@ _AUTH_METHODS: Final = ["client_secret_basic", "client_secret_post"]
 class _FormEndpoint(OAuthLibMixin, View):
     """Read strictly, hand over to the toolkit, answer in JSON whatever happened."""
 
-    form = QueryDict()  # until it was read
+    form: QueryDict = QueryDict()  # until it was read
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer one request."""

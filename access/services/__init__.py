@@ -4,6 +4,7 @@ from access.services.agents import RegisteredAgent, register_agent, resume_agent
 from access.services.api_tokens import authenticate_api_token, create_api_token, revoke_api_token
 from access.services.authority import actor_for, may_pass_on
 from access.services.grants import Holder, give_grant, revoke_grant
+from access.services.housekeeping import clear_expired
 from access.services.people import create_person, deactivate_person, reactivate_person, set_password
 from access.services.resources import keep_protected_resource
 from access.services.revisions import ACCESS_PART, bump_revision, server_part
@@ -23,6 +24,7 @@ __all__ = [
     "authenticate_api_token",
     "bump_revision",
     "change_role",
+    "clear_expired",
     "create_api_token",
     "create_first_administrator",
     "create_person",

@@ -53,7 +53,10 @@ def create_api_token(
 
 @audited_denials
 def revoke_api_token(*, token_id: UUID, actor: Actor, reason: str = "") -> ApiToken:
-    """End a token now: one's own, or anybody's with `token:manage`. Raises `NotFound`, `Conflict`, `PermissionDenied`."""
+    """End a token now: one's own, or anybody's with `token:manage`.
+
+    Raises `NotFound`, `Conflict` (ended already), `PermissionDenied`.
+    """
     token = locked(ApiToken, token_id, "token")
     if actor.id != str(token.person.public_id):
         refuse_without(actor, Permission.TOKEN_MANAGE, subject_of(token))
@@ -107,6 +110,8 @@ def _refuse_to_raise(person: Person, wanted: list[str], actor: Actor) -> None:
         # A narrow token must not make a wider one; what the person does not hold does no harm.
         theirs = actor_for(person)
         allowed = asked & (theirs.permissions | theirs.own_team_permissions) <= held
+        # Nor one that follows grants which are still to come.
+        allowed = allowed and (bool(wanted) or not actor.narrowed)
     else:
         allowed = actor.may(Permission.TOKEN_MANAGE) and asked <= actor.permissions
     refuse_unless(allowed, actor=actor, permission=Permission.TOKEN_MANAGE, subject=subject_of(person))

@@ -29,6 +29,7 @@ def actor_for(person: Person, *, narrowed_to: Iterable[str] = ()) -> Actor:
         own_team_permissions=frozenset(own_teams & kept),
         team_ids=frozenset(team_id for team_id, _ in teams),
         team_slugs=frozenset(slug for _, slug in teams),
+        narrowed=kept != PERMISSIONS,
     )
 
 

@@ -106,7 +106,7 @@ def revoke_grant(*, grant_id: UUID, actor: Actor, reason: str) -> Grant:
     grant.save(update_fields=["revoked_at"])
     if grant.role.name == ADMINISTRATOR:
         refuse_without_administrator()
-    receiver = grant.person or grant.agent or grant.team
+    receiver = _receiver(grant)
     changed(
         Event.GRANT_REVOKED,
         actor=actor,
@@ -117,6 +117,12 @@ def revoke_grant(*, grant_id: UUID, actor: Actor, reason: str) -> Grant:
         agent=receiver.client_id if isinstance(receiver, Agent) else "",
     )
     return grant
+
+
+def _receiver(grant: Grant) -> Agent | Person | Team:
+    receiver = grant.person or grant.agent or grant.team
+    assert receiver is not None  # noqa: S101 -- for the type checker; a constraint of the table says so
+    return receiver
 
 
 def _insert(

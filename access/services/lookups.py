@@ -43,7 +43,7 @@ def team_named(slug_or_name: str, *, field: str | None = None) -> Team:
 
 def locked(model: type[M], public_id: UUID, what: str) -> M:
     """The row with this public id, locked until the transaction ends."""
-    row = model._default_manager.select_for_update(of=("self",)).filter(public_id=public_id).first()
+    row = model._default_manager.select_for_update(of=("self",)).filter(public_id=public_id).first()  # noqa: SLF001 -- Django's documented name
     if row is None:
         raise NotFound(f"There is no such {what}.")
     return row

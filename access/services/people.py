@@ -153,4 +153,4 @@ def _end_tokens(person: Person) -> int:
     ended = ApiToken.objects.filter(person=person, revoked_at__isnull=True).update(revoked_at=now)
     RefreshToken.objects.filter(user=person, revoked__isnull=True).update(revoked=now)
     gone, _ = AccessToken.objects.filter(user=person).delete()
-    return ended + gone
+    return int(ended + gone)

@@ -35,7 +35,7 @@ def refuse_without(actor: Actor, permission: str, about: str, *, team_id: int | 
     refuse_unless(actor.may(permission, team_id=team_id), actor=actor, permission=permission, subject=about)
 
 
-def changed(
+def changed(  # noqa: PLR0913 -- what an audit record says
     event: Event,
     *,
     actor: Actor,

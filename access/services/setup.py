@@ -14,7 +14,7 @@ from audit.events import Event
 from core.actor import system_actor
 from core.permissions import Permission
 
-_TOKEN_NAME = "setup"
+_TOKEN_NAME = "setup"  # noqa: S105 -- a token's name, no secret
 
 
 def create_first_administrator(*, username: str, password: str) -> tuple[Person, str]:

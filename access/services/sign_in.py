@@ -66,7 +66,7 @@ def _count_attempt(key: str, now: datetime) -> int:
     expired = "access_failedsignin.window_started_at < %(start)s"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO access_failedsignin (key, count, window_started_at) VALUES (%(key)s, 1, %(now)s) "
+            "INSERT INTO access_failedsignin (key, count, window_started_at) VALUES (%(key)s, 1, %(now)s) "  # noqa: S608 -- constants
             f"ON CONFLICT (key) DO UPDATE SET count = CASE WHEN {expired} THEN 1 "
             "ELSE access_failedsignin.count + 1 END, "
             f"window_started_at = CASE WHEN {expired} THEN %(now)s ELSE access_failedsignin.window_started_at END "

@@ -52,7 +52,10 @@ def add_member(*, team: str, username: str, actor: Actor) -> Membership:
 
 @audited_denials
 def remove_member(*, team: str, username: str, actor: Actor) -> None:
-    """Take a person out of a team. Raises `NotFound`, `Conflict` (no member, last administrator), `PermissionDenied`."""
+    """Take a person out of a team.
+
+    Raises `NotFound`, `Conflict` (no member, last administrator), `PermissionDenied`.
+    """
     lock_administrators()
     left, person = _pair(team, username, actor)
     gone, _ = Membership.objects.filter(team=left, person=person).delete()

@@ -64,6 +64,8 @@ def _filters(request: Request) -> dict[str, Any]:
     unknown = set(request.query_params) - set(RecordFilters().fields) - _PAGING
     if unknown:
         raise ValidationError({name: ["There is no such filter."] for name in sorted(unknown)})
-    filters = RecordFilters(data=request.query_params.dict())
+    # An empty one narrows nothing, as in every other list: forms and templates send `?server=&type=deny`.
+    given = {name: value for name, value in request.query_params.items() if value}
+    filters = RecordFilters(data=given)
     filters.is_valid(raise_exception=True)
     return dict(filters.validated_data)

@@ -81,7 +81,7 @@ def test_a_token_is_stored_as_its_hash_only(agent: Agent) -> None:
 
 def test_issuing_is_recorded_under_the_tokens_public_id(agent: Agent) -> None:
     ask()
-    record = Record.objects.get(event="token.issued")
+    record: Any = Record.objects.get(event="token.issued")
     assert (record.type, record.principal, record.agent, record.decision) == ("auth", "agent:bot", "bot", "allowed")
     assert record.subject == f"token:{AccessToken.objects.get().public_id}"
     assert record.after["resource"] == RESOURCE
@@ -91,6 +91,11 @@ def test_issuing_is_recorded_under_the_tokens_public_id(agent: Agent) -> None:
 def test_the_secret_may_stand_in_the_body_instead(agent: Agent) -> None:
     body = {"grant_type": "client_credentials", "resource": RESOURCE, "client_id": "bot", "client_secret": "secret"}
     assert post(body, headers={}).status_code == 200
+
+
+def test_the_case_of_the_header_scheme_does_not_matter(agent: Agent) -> None:
+    headers = {"authorization": basic()["authorization"].replace("Basic", "bAsIc")}
+    assert post({"grant_type": "client_credentials", "resource": RESOURCE}, headers=headers).status_code == 200
 
 
 def test_credentials_in_the_header_are_form_encoded() -> None:
@@ -215,6 +220,8 @@ def test_an_agent_of_another_grant_type_gets_no_token() -> None:
         (b"x" * 20_000, FORM, 413),
         (b"a=" + b"x" * 2_000_000, FORM, 413),
         (b"&".join(b"a%d=1" % number for number in range(2000)), FORM, 400),
+        (b"grant_type=client_credentials", FORM + "; charset=utf-16", 415),
+        (b"x=1", FORM + "; charset=nonsense", 400),
         (b"grant_type=%ff%fe", FORM, 400),
         (b"grant_type=\xff\xfe", FORM, 400),
         (b"grant_type=%00", FORM, 400),

@@ -188,7 +188,7 @@ PINS = tuple(
 
 
 def test_nothing_is_allowed_unless_everything_fits() -> None:
-    """The whole table: person × role × server × pin × token, against what `Allowed` claims."""
+    """The whole table: person, role, server, pin and token, against what `Allowed` claims."""
     table = product((None, True, False), ROLES, STATES, PINS, ROLES)
     allowed = 0
     for person, role, server, pin, token in table:

@@ -1,0 +1,84 @@
+"""What every page shows around its content: navigation with counts, and the reader's preferences."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from alerts.models import Alert
+from core.actor import Actor
+from core.console import actor_of
+from core.permissions import Permission
+from core.preferences import preferences_of
+from tools.models import Review
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One entry of the navigation. `current`: the page shown belongs to it."""
+
+    title: str
+    url: str
+    icon: str
+    current: bool
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Entries that belong to one kind of work."""
+
+    title: str
+    links: tuple[Link, ...]
+
+
+def navigation(request: HttpRequest) -> dict[str, Any]:
+    """Context processor. Fragments for htmx and pages before sign-in need none of it."""
+    context: dict[str, Any] = {"preferences": preferences_of(request)}
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated and not getattr(request, "htmx", False):
+        context["navigation"] = {"groups": _groups(request, actor_of(request))}
+    return context
+
+
+def _groups(request: HttpRequest, actor: Actor) -> list[Group]:
+    here = request.path
+    groups = (
+        (_("Decide"), (
+            (_("Review inbox"), "tools:inbox", "inbox", Permission.REVIEW_READ),
+            (_("Alerts"), "alerts:list", "bell", Permission.ALERT_READ),
+        )),
+        (_("Govern"), (
+            (_("Servers"), "servers:list", "server", Permission.SERVER_READ),
+            (_("Agents"), "access:agents", "agent", Permission.AGENT_READ),
+            (_("Roles and grants"), "access:roles", "key", Permission.ROLE_READ),
+            (_("People"), "access:people", "people", Permission.PERSON_READ),
+        )),
+        (_("Prove"), ((_("Audit log"), "audit:records", "record", Permission.AUDIT_READ),)),
+    )  # fmt: skip
+    shown = []
+    for title, entries in groups:
+        links = tuple(
+            Link(name, reverse(url_name), icon, _is_current(reverse(url_name), here), _count(url_name, actor))
+            for name, url_name, icon, permission in entries
+            if actor.may_somewhere(permission)
+        )
+        if links:
+            shown.append(Group(title, links))
+    return shown
+
+
+def _is_current(url: str, here: str) -> bool:
+    if url == "/":
+        return here == "/" or here.startswith("/reviews/")
+    return here.startswith(url)
+
+
+def _count(url_name: str, actor: Actor) -> int:
+    if url_name == "tools:inbox":
+        return Review.objects.visible_to(actor).waiting().count()
+    if url_name == "alerts:list":
+        return Alert.objects.visible_to(actor).filter(state="open").count()
+    return 0

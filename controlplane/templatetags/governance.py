@@ -1,0 +1,194 @@
+"""Tags and filters for what is governed: states, changes, findings, grants, records. A builtin of every template."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlencode
+
+from django import template
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+
+from access.models import Grant
+from alerts.models import Alert
+from audit.models import Record
+from controlplane import words
+from controlplane.templatetags.holdfast import chip, foreign, icon, tone_icon
+from core.actor import Actor
+from tools.classify import ChangeClass, Risk
+from tools.models import Finding, Review
+from tools.presentation import FieldView
+
+register = template.Library()
+
+
+@register.simple_tag
+def state_chip(state: str) -> SafeString:
+    """A state by its word, tone and icon. An unknown state shows its own word, quietly."""
+    text, tone, icon_name = words.STATES.get(state, (state.replace("_", " "), "quiet", ""))
+    return chip(text, tone, icon_name)
+
+
+@register.filter
+def environment(name: str) -> words.Text:
+    """An environment by its word; empty means all of them."""
+    return words.ENVIRONMENTS.get(name, name) if name else gettext("All environments")
+
+
+@register.filter
+def kind(name: str) -> words.Text:
+    """A kind of definition by its word."""
+    return words.KINDS.get(name, name)
+
+
+@register.filter
+def risk_title(name: str) -> words.Text:
+    """The heading above reviews of one risk."""
+    return words.RISK_TITLES.get(name, name)
+
+
+@register.simple_tag
+def risk_chip(name: str) -> SafeString:
+    """How risky a change is."""
+    return chip(*words.RISK_TONES.get(name, (name, "quiet", "")))
+
+
+@register.filter
+def rule_title(rule: str) -> str:
+    """What a scanner rule looks for."""
+    return words.RULE_TITLES.get(rule, rule)
+
+
+@register.simple_tag
+def severity_chip(name: str) -> SafeString:
+    """How severe a finding is."""
+    return chip(*words.SEVERITIES.get(name, (name, "quiet", "")))
+
+
+@register.simple_tag
+def change_chip(name: str) -> SafeString:
+    """One class of a change, with the tone of its risk."""
+    return chip(words.CHANGES.get(name, name), _change_tone(name, otherwise="quiet"))
+
+
+@register.filter
+def by_severity(findings: Iterable[Finding]) -> list[tuple[str, int]]:
+    """How many findings of each severity, worst first."""
+    counts = Counter(finding.severity for finding in findings)
+    return [(severity, counts[severity]) for severity in words.SEVERITIES if counts[severity]]
+
+
+@register.simple_tag
+def severity_count(name: str, count: int) -> SafeString:
+    """A severity with the number of findings that have it."""
+    text, tone_name, icon_name = words.SEVERITIES[name]
+    return chip(f"{count} {text}", tone_name, icon_name)
+
+
+@register.simple_tag
+def votes(review: Review) -> SafeString:
+    """How many approvals a waiting review has, of how many; in words and as dots."""
+    given = sum(1 for decision in review.decisions.all() if decision.verdict == "approve")
+    needed = max(review.required_approvals, review.definition.server.required_approvals)
+    dots = format_html_join(
+        "",
+        '<span class="votes__dot{}" aria-hidden="true"></span>',
+        ((" votes__dot--given" if number < given else "",) for number in range(needed)),
+    )
+    text = gettext("%(given)d of %(needed)d") % {"given": given, "needed": needed}
+    return format_html('<span class="votes">{}<span>{}</span></span>', dots, text)
+
+
+@register.filter
+def alert_kind(name: str) -> words.Text:
+    """A kind of alert by its words."""
+    return words.ALERT_KINDS.get(name, name)
+
+
+@register.simple_tag
+def alert_url(alert: Alert) -> str:
+    """The page where somebody can do something about an alert."""
+    if alert.kind in ("drift", "review_waiting") and alert.server:
+        return f"{reverse('tools:inbox')}?{urlencode({'server': alert.server})}"
+    if alert.server:
+        return reverse("tools:server_detail", args=[alert.server])
+    return reverse("alerts:channels")
+
+
+@register.simple_tag
+def change_sentence(name: str, sentences: Sequence[str], index: int) -> SafeString:
+    """What one class of a change means, as an item of a list."""
+    tone_name = _change_tone(name, otherwise="info")
+    sentence = sentences[index] if index < len(sentences) else name
+    return format_html(
+        '<li><span class="tone-{}">{}</span><span>{}</span></li>', tone_name, icon(tone_icon(tone_name)), sentence
+    )
+
+
+@register.filter
+def structured(changed: FieldView) -> bool:
+    """Whether a changed field is JSON rather than words."""
+    return (changed.after or changed.before or "").startswith(("{", "["))
+
+
+@register.simple_tag
+def record_chip(record: Record) -> SafeString:
+    """What sort of audit record it is, and what was decided."""
+    if record.decision == "denied" or record.type == "deny":
+        return state_chip("denied")
+    if record.type == "outcome":
+        return chip(gettext("outcome"), "ok", "check") if record.status in ("", "ok") else _failed(record)
+    text, tone_name, icon_name = words.RECORD_TYPES.get(record.type, (record.type, "quiet", ""))
+    return chip(text, tone_name, icon_name)
+
+
+@register.filter
+def facts(record: Record) -> list[tuple[str, str]]:
+    """Label and value of every column of a record that says something."""
+    shown = []
+    for name, label in words.RECORD_FACTS.items():
+        value = getattr(record, name)
+        if isinstance(value, memoryview | bytes):
+            value = bytes(value).hex()
+        if value not in (None, "", []):
+            shown.append((str(label), ", ".join(value) if isinstance(value, list) else str(value)))
+    return shown
+
+
+def _change_tone(name: str, *, otherwise: str) -> str:
+    if name == ChangeClass.NEW:
+        return "info"
+    return {Risk.HIGH: "danger", Risk.MEDIUM: "warn"}.get(words.RISKS.get(name, Risk.LOW), otherwise)
+
+
+def _failed(record: Record) -> SafeString:
+    return chip(record.status.replace("_", " "), "warn", "warning")
+
+
+@register.simple_tag
+def grant_chip(grant: Grant) -> SafeString:
+    """Whether a grant holds now."""
+    if grant.revoked_at is not None:
+        return state_chip("revoked")
+    expired = grant.expires_at is not None and grant.expires_at <= timezone.now()
+    return state_chip("expired" if expired else "active")
+
+
+@register.simple_tag
+def holder(grant: Grant) -> SafeString:
+    """Who holds a grant, and what they are."""
+    if grant.agent is not None:
+        url = reverse("access:agent", args=[grant.agent.public_id])
+        return format_html('<a class="row" href="{}">{}{}</a>', url, icon("agent"), foreign(grant.agent.name))
+    name = "people" if grant.team is not None else "person"
+    label = gettext("team") if grant.team is not None else gettext("person")
+    receiver = foreign(grant.team or grant.person)
+    return format_html('<span class="row">{}{} <span class="faint small">{}</span></span>', icon(name), receiver, label)
+
+
+@register.filter
+def holds(actor: Actor, permission: str) -> bool:
+    """Whether `actor` has `permission` for something."""
+    return actor.may_somewhere(permission)

@@ -1,0 +1,147 @@
+"""Tags and filters of the console's own language: icons, chips, times, digests, fields, foreign text.
+
+A builtin of every template; what shows things that are governed stands in `governance`.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.forms import BoundField
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+
+from controlplane import words
+from tools.visible import Run, runs
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """An icon of our sprite; decoration only, so the word beside it carries the meaning."""
+    sprite = static("img/icons.svg")
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', sprite, name)
+
+
+@register.simple_tag
+def chip(text: object, tone: str = "quiet", icon_name: str = "") -> SafeString:
+    """A short word with a tone and, where named, an icon."""
+    return format_html('<span class="chip chip--{}">{}{}</span>', tone, icon(icon_name) if icon_name else "", text)
+
+
+@register.filter
+def tone(level_tag: str) -> str:
+    """The tone of a message level."""
+    return words.TONES.get(level_tag, "info")
+
+
+@register.filter
+def tone_icon(name: str) -> str:
+    """The icon of a tone."""
+    return words.TONE_ICONS.get(name, "info")
+
+
+@register.filter
+def ago(moment: datetime | None) -> SafeString | str:
+    """How long ago, or how soon, with the full time in UTC behind it."""
+    if moment is None:
+        return gettext("never")
+    seconds = int((timezone.now() - moment).total_seconds())
+    text = _distance(abs(seconds))
+    if seconds >= 60:
+        text = gettext("%(distance)s ago") % {"distance": text}
+    elif seconds <= -60:
+        text = gettext("in %(distance)s") % {"distance": text}
+    else:
+        text = gettext("just now") if seconds >= 0 else gettext("in a moment")
+    return _time(moment, text)
+
+
+@register.filter
+def at(moment: datetime | None) -> SafeString | str:
+    """The full time in UTC."""
+    return gettext("never") if moment is None else _time(moment, f"{moment:%Y-%m-%d %H:%M:%S}")
+
+
+@register.simple_tag
+def digest(value: str) -> SafeString | str:
+    """A digest in short, whole in its title, with a button that copies all of it."""
+    if not value:
+        return "-"
+    short = value.rpartition(":")[2][:12]
+    return format_html('<span class="digest"><code title="{}">{}…</code>{}</span>', value, short, copy_button(value))
+
+
+@register.simple_tag
+def copy_button(text: str) -> SafeString:
+    """A button that copies `text`; scripts show it where the browser can copy."""
+    return format_html(
+        '<button class="button button--bare button--small" type="button" data-copy="{}" data-done="{}" hidden>{}'
+        "<span data-label>{}</span></button>",
+        text,
+        gettext("Copied"),
+        icon("copy"),
+        gettext("Copy"),
+    )
+
+
+@register.inclusion_tag("parts/_field.html")
+def field(bound: BoundField, style: str = "") -> dict[str, Any]:
+    """One field with label, hint and errors, tied together for assistive technology.
+
+    `style` "quiet": a filter, where every field is optional and nothing needs to say so.
+    """
+    return {"field": bound, "mark_optional": not bound.field.required and style != "quiet"}
+
+
+@register.simple_tag
+def foreign(text: object) -> SafeString:
+    """Text that somebody else wrote: escaped, isolated in direction, unseen characters as named chips."""
+    return format_html('<bdi class="foreign">{}</bdi>', marked(str(text)))
+
+
+@register.filter
+def named(text: str) -> str:
+    """`text` for places that hold no elements (titles, labels): unseen characters as `[NAME]`."""
+    return "".join(f"[{run.text}]" if run.chip else run.text for run in runs(text))
+
+
+@register.simple_tag
+def marked(text: str) -> SafeString:
+    """`text` escaped, with unseen characters as named chips."""
+    return format_html_join("", "{}", ((_run(run),) for run in runs(text)))
+
+
+@register.simple_tag(name="runs")
+def show_runs(parts: Iterable[Run]) -> SafeString:
+    """Runs of `tools.visible`: plain text escaped, chips for what would not be seen."""
+    return format_html_join("", "{}", ((_run(run),) for run in parts))
+
+
+def _run(run: Run) -> SafeString:
+    if not run.chip:
+        return format_html("{}", run.text)
+    return format_html('<span class="glyph" title="{}">{}</span>', run.title, run.text)
+
+
+def _distance(seconds: int) -> str:
+    for size, one, many in (
+        (86_400, "%(n)d day", "%(n)d days"),
+        (3_600, "%(n)d hour", "%(n)d hours"),
+        (60, "%(n)d min", "%(n)d min"),
+    ):
+        count = seconds // size
+        if count:
+            return ngettext(one, many, count) % {"n": count}
+    return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
+
+
+def _time(moment: datetime, text: str) -> SafeString:
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), f"{moment:%Y-%m-%d %H:%M:%S} UTC", text
+    )

@@ -1,0 +1,168 @@
+"""The words, tones and icons that pages use for states, kinds and changes. One place, so that they agree.
+
+Tones are those of `static/css/chip.css`; icons those of `static/img/icons.svg`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.utils.translation import gettext_lazy
+
+from alerts.rules import AlertKind
+from servers.surface import Kind
+from tools import classify
+from tools.classify import ChangeClass, Risk
+from tools.scanner.findings import Severity
+from tools.scanner.rules import RULES
+
+Text = Any  # a lazily translated text
+
+TONES: Final[Mapping[str, str]] = {"debug": "info", "success": "ok", "warning": "warn", "error": "danger"}
+TONE_ICONS: Final[Mapping[str, str]] = {
+    "danger": "stop",
+    "warn": "warning",
+    "ok": "check",
+    "info": "info",
+    "quiet": "info",
+}
+ENVIRONMENTS: Final[Mapping[str, Text]] = {
+    "development": gettext_lazy("Development"),
+    "staging": gettext_lazy("Staging"),
+    "production": gettext_lazy("Production"),
+}
+# One word, one tone, one icon for every state that a page shows.
+STATES: Final[Mapping[str, tuple[Text, str, str]]] = {
+    "acknowledged": (gettext_lazy("acknowledged"), "info", "check"),
+    "active": (gettext_lazy("active"), "ok", "check"),
+    "allowed": (gettext_lazy("allowed"), "ok", "check"),
+    "approve": (gettext_lazy("approved"), "ok", "check"),
+    "approved": (gettext_lazy("approved"), "ok", "check"),
+    "completed": (gettext_lazy("completed"), "ok", "check"),
+    "delivered": (gettext_lazy("delivered"), "ok", "check"),
+    "denied": (gettext_lazy("denied"), "danger", "stop"),
+    "disabled": (gettext_lazy("disabled"), "quiet", "pause"),
+    "drift": (gettext_lazy("drift"), "warn", "hold"),
+    "error": (gettext_lazy("error"), "danger", "warning"),
+    "expired": (gettext_lazy("expired"), "quiet", "clock"),
+    "failed": (gettext_lazy("failed"), "danger", "warning"),
+    "held": (gettext_lazy("in quarantine"), "warn", "hold"),
+    "inactive": (gettext_lazy("inactive"), "quiet", "pause"),
+    "needs_credentials": (gettext_lazy("needs credentials"), "warn", "key"),
+    "ok": (gettext_lazy("ok"), "ok", "check"),
+    "open": (gettext_lazy("open"), "warn", "bell"),
+    "pending": (gettext_lazy("pending"), "info", "clock"),
+    "registered": (gettext_lazy("registered"), "info", "clock"),
+    "reject": (gettext_lazy("rejected"), "danger", "cross"),
+    "rejected": (gettext_lazy("rejected"), "danger", "cross"),
+    "resolved": (gettext_lazy("resolved"), "ok", "check"),
+    "retired": (gettext_lazy("retired"), "quiet", "cross"),
+    "revoked": (gettext_lazy("revoked"), "quiet", "cross"),
+    "superseded": (gettext_lazy("superseded"), "quiet", "refresh"),
+    "suspended": (gettext_lazy("suspended"), "danger", "pause"),
+    "unreachable": (gettext_lazy("unreachable"), "danger", "warning"),
+    "vanished": (gettext_lazy("no longer shown"), "quiet", "info"),
+    "waiting": (gettext_lazy("waiting"), "warn", "clock"),
+}
+
+
+RECORD_TYPES: Final[Mapping[str, tuple[Text, str, str]]] = {
+    "admin": (gettext_lazy("administration"), "quiet", "people"),
+    "auth": (gettext_lazy("access"), "quiet", "key"),
+    "checkpoint": (gettext_lazy("checkpoint"), "quiet", "record"),
+    "config": (gettext_lazy("configuration"), "quiet", "server"),
+    "intent": (gettext_lazy("intent"), "info", "send"),
+    "review": (gettext_lazy("review"), "quiet", "inbox"),
+}
+RECORD_FACTS: Final[Mapping[str, Text]] = {
+    "agent": gettext_lazy("Agent"),
+    "server": gettext_lazy("Server"),
+    "kind": gettext_lazy("Kind"),
+    "tool": gettext_lazy("Name"),
+    "tool_hash": gettext_lazy("Version"),
+    "subject": gettext_lazy("Subject"),
+    "method": gettext_lazy("Method"),
+    "owner_team": gettext_lazy("Owner team"),
+    "environment": gettext_lazy("Environment"),
+    "decision": gettext_lazy("Decision"),
+    "reason": gettext_lazy("Reason"),
+    "rule_ids": gettext_lazy("Rules"),
+    "scopes_used": gettext_lazy("Scopes used"),
+    "intention": gettext_lazy("Intention"),
+    "status": gettext_lazy("Status"),
+    "error_class": gettext_lazy("Error"),
+    "latency_ms": gettext_lazy("Milliseconds"),
+    "bytes": gettext_lazy("Bytes"),
+    "token_id": gettext_lazy("Token"),
+    "args_commit": gettext_lazy("Arguments (commitment)"),
+    "result_commit": gettext_lazy("Result (commitment)"),
+    "client_ip": gettext_lazy("Client address"),
+    "trace_id": gettext_lazy("Trace"),
+    "call_id": gettext_lazy("Call"),
+    "parent_call_id": gettext_lazy("Parent call"),
+    "batch_id": gettext_lazy("Batch"),
+    "writer": gettext_lazy("Writer"),
+    "seq": gettext_lazy("Sequence"),
+}
+KINDS: Final[Mapping[str, Text]] = {
+    Kind.TOOL: gettext_lazy("tool"),
+    Kind.RESOURCE: gettext_lazy("resource"),
+    Kind.TEMPLATE: gettext_lazy("resource template"),
+    Kind.PROMPT: gettext_lazy("prompt"),
+    Kind.CARD: gettext_lazy("server card"),
+}
+RISKS: Final[Mapping[str, Risk]] = {name.value: risk for name, risk in classify.RISKS.items()}
+RULE_TITLES: Final[Mapping[str, str]] = {rule.id: rule.title for rule in RULES}
+RISK_TONES: Final[Mapping[str, tuple[Text, str, str]]] = {
+    Risk.HIGH: (gettext_lazy("high risk"), "danger", "stop"),
+    Risk.MEDIUM: (gettext_lazy("medium risk"), "warn", "warning"),
+    Risk.LOW: (gettext_lazy("low risk"), "quiet", "info"),
+}
+RISK_TITLES: Final[Mapping[str, Text]] = {
+    Risk.HIGH: gettext_lazy("read these first"),
+    Risk.MEDIUM: gettext_lazy("can change what an agent does"),
+    Risk.LOW: gettext_lazy("narrower or only written differently"),
+}
+SEVERITIES: Final[Mapping[str, tuple[Text, str, str]]] = {
+    Severity.CRITICAL: (gettext_lazy("critical"), "danger", "stop"),
+    Severity.HIGH: (gettext_lazy("high"), "danger", "warning"),
+    Severity.MEDIUM: (gettext_lazy("medium"), "warn", "warning"),
+    Severity.LOW: (gettext_lazy("low"), "quiet", "info"),
+}
+CHANGES: Final[Mapping[str, Text]] = {
+    ChangeClass.ANNOTATIONS: gettext_lazy("annotations"),
+    ChangeClass.ANNOTATIONS_LOOSENED: gettext_lazy("asks for less caution"),
+    ChangeClass.ANNOTATIONS_TIGHTENED: gettext_lazy("asks for more caution"),
+    ChangeClass.ARGUMENTS: gettext_lazy("arguments"),
+    ChangeClass.AUTHORIZATION: gettext_lazy("authorization"),
+    ChangeClass.CAPABILITIES_GAINED: gettext_lazy("new capabilities"),
+    ChangeClass.CAPABILITIES_LOST: gettext_lazy("fewer capabilities"),
+    ChangeClass.ENDPOINT: gettext_lazy("endpoint"),
+    ChangeClass.EXECUTION: gettext_lazy("execution"),
+    ChangeClass.EXPIRED: gettext_lazy("approval expired"),
+    ChangeClass.ICONS: gettext_lazy("icons"),
+    ChangeClass.IDENTITY: gettext_lazy("identity"),
+    ChangeClass.IDENTITY_VERSION: gettext_lazy("version number"),
+    ChangeClass.INPUT_SCHEMA_EQUIVALENT: gettext_lazy("input reworded"),
+    ChangeClass.INPUT_SCHEMA_NARROWED: gettext_lazy("input narrowed"),
+    ChangeClass.INPUT_SCHEMA_UNKNOWN: gettext_lazy("input changed"),
+    ChangeClass.INPUT_SCHEMA_WIDENED: gettext_lazy("input widened"),
+    ChangeClass.INSTRUCTIONS: gettext_lazy("instructions"),
+    ChangeClass.META: gettext_lazy("metadata"),
+    ChangeClass.MIME_TYPE: gettext_lazy("media type"),
+    ChangeClass.NEW: gettext_lazy("new"),
+    ChangeClass.OTHER: gettext_lazy("something else"),
+    ChangeClass.OUTPUT_SCHEMA_EQUIVALENT: gettext_lazy("output reworded"),
+    ChangeClass.OUTPUT_SCHEMA_NARROWED: gettext_lazy("output narrowed"),
+    ChangeClass.OUTPUT_SCHEMA_UNKNOWN: gettext_lazy("output changed"),
+    ChangeClass.OUTPUT_SCHEMA_WIDENED: gettext_lazy("output widened"),
+    ChangeClass.SCHEMA_DEFAULT: gettext_lazy("default value"),
+    ChangeClass.TITLE: gettext_lazy("title"),
+    ChangeClass.URI: gettext_lazy("URI"),
+    ChangeClass.WORDING: gettext_lazy("wording"),
+}
+ALERT_KINDS: Final[Mapping[str, Text]] = {
+    AlertKind.CHANNEL_FAILING: gettext_lazy("Channel is failing"),
+    AlertKind.DRIFT: gettext_lazy("Drift"),
+    AlertKind.REVIEW_WAITING: gettext_lazy("Reviews wait"),
+    AlertKind.UNREACHABLE: gettext_lazy("Server is unreachable"),
+}
