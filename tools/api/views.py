@@ -1,0 +1,197 @@
+"""API of definitions, reviews and polling. Views parse, call one service and render."""
+
+from typing import Any
+from uuid import UUID
+
+import django_filters
+from django.conf import settings
+from django.db.models import F, QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, serializers, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from core.api import actor_of, require
+from core.errors import Invalid, NotFound
+from core.permissions import Permission
+from servers.api.serializers import ReasonSerializer, ServerSerializer
+from servers.surface import Kind
+from tools import services
+from tools.api.serializers import (
+    BulkDecisionSerializer,
+    BulkResultSerializer,
+    DefinitionDetailSerializer,
+    DefinitionSerializer,
+    PollResultSerializer,
+    QueuedSerializer,
+    RejectionSerializer,
+    ReviewDetailSerializer,
+    ReviewSerializer,
+    SensitiveSerializer,
+    VerdictSerializer,
+)
+from tools.models import Definition, Review
+from tools.querysets import DefinitionQuerySet
+from tools.rules import DefinitionState, ReviewState, Verdict
+
+_WAIT = OpenApiParameter("wait", OpenApiTypes.BOOL, description="Answer only when the poll is done.")
+
+
+class DefinitionFilter(django_filters.FilterSet):
+    """Filters of the list of definitions."""
+
+    server = django_filters.CharFilter(field_name="server__slug")
+    kind = django_filters.ChoiceFilter(choices=[(kind.value, kind.value) for kind in Kind])
+    state = django_filters.ChoiceFilter(
+        choices=[(state.value, state.value) for state in DefinitionState], method="in_state"
+    )
+
+    class Meta:
+        model = Definition
+        fields = ("server", "kind", "state")
+
+    def in_state(self, queryset: DefinitionQuerySet, _name: str, value: str) -> DefinitionQuerySet:
+        """Held, approved or gone."""
+        return queryset.in_state(DefinitionState(value))
+
+
+class ReviewFilter(django_filters.FilterSet):
+    """Filters of the list of reviews."""
+
+    server = django_filters.CharFilter(field_name="definition__server__slug")
+    kind = django_filters.ChoiceFilter(
+        field_name="definition__kind", choices=[(kind.value, kind.value) for kind in Kind]
+    )
+    state = django_filters.ChoiceFilter(choices=[(state.value, state.value) for state in ReviewState])
+
+    class Meta:
+        model = Review
+        fields = ("server", "kind", "state")
+
+
+class DefinitionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Definition]):
+    """What servers show to models, and whether agents may see it."""
+
+    queryset = Definition.objects.none()
+    serializer_class = DefinitionSerializer
+    filterset_class = DefinitionFilter
+    lookup_field = "public_id"
+    lookup_url_kwarg = "id"
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Definition]:
+        """What the actor may see, without texts."""
+        return self._visible().defer("observed__text")
+
+    @extend_schema(responses=DefinitionDetailSerializer)
+    def retrieve(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
+        """One definition with what the server shows and what agents are shown."""
+        found = self._visible().annotate(pin_text=F("live_pin__version__text")).filter(public_id=id).first()
+        if found is None:
+            raise NotFound("There is no such definition.")
+        return Response(DefinitionDetailSerializer(found).data)
+
+    @extend_schema(request=SensitiveSerializer, responses=DefinitionDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def sensitive(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
+        """Mark the definition as sensitive: it then needs a scope of its own."""
+        data = _parsed(SensitiveSerializer, request)
+        services.mark_sensitive(definition_id=id, actor=actor_of(request), **data)
+        return self.retrieve(request, id)
+
+    def _visible(self) -> DefinitionQuerySet:
+        actor = require(self.request, Permission.TOOL_READ)
+        return Definition.objects.visible_to(actor).for_list()
+
+
+class ReviewViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Review]):
+    """Decisions that wait, and those that were made."""
+
+    queryset = Review.objects.none()
+    serializer_class = ReviewSerializer
+    filterset_class = ReviewFilter
+    lookup_field = "public_id"
+    lookup_url_kwarg = "id"
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Review]:
+        """What the actor may see, without texts."""
+        return Review.objects.visible_to(require(self.request, Permission.REVIEW_READ)).for_list()
+
+    @extend_schema(responses=ReviewDetailSerializer)
+    def retrieve(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
+        """One review with both texts and what differs."""
+        actor = require(request, Permission.REVIEW_READ)
+        return Response(ReviewDetailSerializer(Review.objects.visible_to(actor).for_page().by_id(id)).data)
+
+    @extend_schema(request=VerdictSerializer, responses=ReviewDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def approve(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
+        """Approve exactly the digest that was shown; 409 when anything else waits by now."""
+        return self._decide(request, id, Verdict.APPROVE, _parsed(VerdictSerializer, request))
+
+    @extend_schema(request=RejectionSerializer, responses=ReviewDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def reject(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
+        """Reject exactly the digest that was shown; it stays withheld."""
+        return self._decide(request, id, Verdict.REJECT, _parsed(RejectionSerializer, request))
+
+    @extend_schema(request=BulkDecisionSerializer, responses=BulkResultSerializer)
+    @action(detail=False, methods=["post"])
+    def decide(self, request: Request) -> Response:
+        """Decide several reviews with one reason; each item has its own result."""
+        data = _parsed(BulkDecisionSerializer, request)
+        results = services.decide_reviews(
+            choices=[services.Choice(item["id"], item["digest"]) for item in data["reviews"]],
+            verdict=data["decision"],
+            reason=data["reason"],
+            actor=actor_of(request),
+        )
+        return Response({"results": [_item(result) for result in results]})
+
+    def _decide(self, request: Request, id: UUID, verdict: Verdict, data: dict[str, Any]) -> Response:  # noqa: A002
+        actor = actor_of(request)
+        review = services.decide_review(review_id=id, verdict=verdict, actor=actor, **data)
+        return Response(ReviewDetailSerializer(Review.objects.for_page().get(pk=review.pk)).data)
+
+
+class PollView(APIView):
+    """Looking at a server at once."""
+
+    @extend_schema(request=None, parameters=[_WAIT], responses={200: PollResultSerializer, 202: QueuedSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        """Poll a server now; with `wait=true` the answer says what came of it."""
+        wait = request.query_params.get("wait", "false").lower()
+        if wait not in ("true", "false"):
+            raise Invalid("Must be true or false.", field="wait")
+        if wait == "false":
+            services.poll_soon(slug=slug, actor=actor_of(request))
+            return Response({"queued": True}, status=status.HTTP_202_ACCEPTED)
+        result = services.poll_now(slug=slug, actor=actor_of(request))
+        return Response(PollResultSerializer(result).data)
+
+
+class RetireView(APIView):
+    """Taking a server out of use."""
+
+    @extend_schema(request=ReasonSerializer, responses=ServerSerializer)
+    def post(self, request: Request, slug: str) -> Response:
+        """Retire a server for good: its pins end, its slug stays its own."""
+        reason = _parsed(ReasonSerializer, request)["reason"]
+        server = services.retire(slug=slug, actor=actor_of(request), reason=reason)
+        return Response(ServerSerializer(server, context={"gateway_url": settings.GATEWAY_URL}).data)
+
+
+def _parsed(serializer_class: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    serializer = serializer_class(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def _item(result: services.ItemResult) -> dict[str, Any]:
+    if result.error is None:
+        return {"id": str(result.review_id), "result": result.state}
+    return {"id": str(result.review_id), "error": {"code": result.error.code, "message": result.error.message}}

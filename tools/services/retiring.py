@@ -1,0 +1,32 @@
+"""Retiring a server together with what was decided about its definitions."""
+
+from django.utils import timezone
+
+from access.services import bump_revision, server_part, withdraw_server_scopes
+from audit.events import Event
+from audit.permit import audited_denials
+from core.actor import Actor
+from servers.models import Server
+from servers.services import retire_server
+from tools.models import Pin, Review
+from tools.rules import PinEnd, ReviewState
+from tools.services.recording import note_server
+
+
+@audited_denials
+def retire(*, slug: str, actor: Actor, reason: str) -> Server:
+    """Retire a server: its pins end and what waits is superseded, so a revival starts with everything held.
+
+    Raises what `servers.services.retire_server` raises.
+    """
+    server = retire_server(slug=slug, actor=actor, reason=reason)
+    now = timezone.now()
+    ended = Pin.objects.live().filter(definition__server=server)
+    pins = ended.update(ended_at=now, ended_reason=PinEnd.SERVER_RETIRED.value)
+    waiting = Review.objects.of_server(server).waiting()
+    reviews = waiting.update(state=ReviewState.SUPERSEDED.value, closed_at=now)
+    withdraw_server_scopes(slug=slug, actor=actor, reason=reason.strip())
+    after = {"pins_ended": pins, "reviews_superseded": reviews}
+    note_server(Event.PIN_ENDED, server=server, actor=actor, reason=reason.strip(), after=after)
+    bump_revision(server_part(slug))
+    return server

@@ -1,0 +1,76 @@
+"""Background work: hand out due servers, poll them. A task is a door like a view: no rules here."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from queue import SimpleQueue
+from threading import Thread
+from typing import Final
+from uuid import UUID
+
+from celery import shared_task
+
+from core.queue import enqueue
+from servers.models import Server
+from servers.observe import observe
+from servers.surface import Surface
+from tools.services import Lease, absorb, claim_due_servers, still_held
+from tools.services.polling import POLLING, target_of
+
+BATCH: Final = 20
+CONCURRENCY: Final = 10
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="tools.hand_out_due_servers")
+def hand_out_due_servers() -> int:
+    """Lease every due server and queue it; answers how many. What no worker takes is leased again later."""
+    handed_out = 0
+    while leases := claim_due_servers(limit=BATCH):
+        enqueue("tools.poll_servers", leases=[[lease.server_id, str(lease.token)] for lease in leases])
+        handed_out += len(leases)
+    return handed_out
+
+
+@shared_task(name="tools.poll_servers")
+def poll_servers(leases: list[tuple[int, str]]) -> int:
+    """Poll these servers together; answers how many results were stored. One server's failure is its own."""
+    held = still_held([Lease(server_id, UUID(token)) for server_id, token in leases])
+    return sum(_stored(server, token, surface) for token, server, surface in _surfaces(held))
+
+
+def _stored(server: Server, token: UUID, surface: Surface) -> bool:
+    try:
+        return not absorb(server=server, surface=surface, actor=POLLING, lease_token=token).stale
+    except Exception:
+        # The edge of the process: nothing was changed, and the lease runs out and is handed out again.
+        logger.exception("the observation of server %s was not stored", server.slug)
+        return False
+
+
+def _surfaces(held: dict[UUID, Server]) -> Iterator[tuple[UUID, Server, Surface]]:
+    """Each server's surface as soon as it is there, so that one that hangs holds up no other."""
+    arrived: SimpleQueue[tuple[UUID, Surface | None]] = SimpleQueue()
+    loop = Thread(target=lambda: asyncio.run(_look_at_all(held, arrived)), name="poll")
+    loop.start()
+    for _ in held:
+        token, surface = arrived.get()
+        if surface is not None:
+            yield token, held[token], surface
+    loop.join()
+
+
+async def _look_at_all(held: dict[UUID, Server], arrived: "SimpleQueue[tuple[UUID, Surface | None]]") -> None:
+    slots = asyncio.Semaphore(CONCURRENCY)
+
+    async def look(token: UUID, server: Server) -> None:
+        surface = None
+        try:
+            async with slots:
+                surface = await observe(target_of(server))
+        except Exception:
+            logger.exception("server %s could not be observed", server.slug)
+        finally:
+            arrived.put((token, surface))
+
+    await asyncio.gather(*(look(token, server) for token, server in held.items()))
