@@ -51,8 +51,12 @@ TRANSITIONS: Final[Mapping[ServerState, frozenset[ServerState]]] = {
     ServerState.REGISTERED: frozenset(
         {ServerState.ACTIVE, ServerState.NEEDS_CREDENTIALS, ServerState.SUSPENDED, ServerState.RETIRED}
     ),
-    ServerState.ACTIVE: frozenset({ServerState.NEEDS_CREDENTIALS, ServerState.SUSPENDED, ServerState.RETIRED}),
-    ServerState.NEEDS_CREDENTIALS: frozenset({ServerState.ACTIVE, ServerState.SUSPENDED, ServerState.RETIRED}),
+    ServerState.ACTIVE: frozenset(
+        {ServerState.REGISTERED, ServerState.NEEDS_CREDENTIALS, ServerState.SUSPENDED, ServerState.RETIRED}
+    ),
+    ServerState.NEEDS_CREDENTIALS: frozenset(
+        {ServerState.REGISTERED, ServerState.ACTIVE, ServerState.SUSPENDED, ServerState.RETIRED}
+    ),
     ServerState.SUSPENDED: frozenset({ServerState.REGISTERED, ServerState.RETIRED}),
     ServerState.RETIRED: frozenset({ServerState.REGISTERED}),
 }

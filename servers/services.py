@@ -70,7 +70,7 @@ def register_server(*, registration: Registration, actor: Actor) -> Server:
 
 @audited_denials
 def edit_server(*, slug: str, changes: Mapping[str, Any], actor: Actor, reason: str = "") -> Server:
-    """Change what a person may change. A new URL starts observation over and withholds the server until reviewed.
+    """Change what a person may change. A new URL or environment starts observation over; a new URL is reviewed too.
 
     `changes` holds names of `EDITABLE`. Raises `Invalid`, `NotFound`, `PermissionDenied`, `Conflict`.
     """
@@ -81,13 +81,16 @@ def edit_server(*, slug: str, changes: Mapping[str, Any], actor: Actor, reason: 
     _may(actor, Permission.SERVER_EDIT, slug, server.owner_team_id)
     if server.state == ServerState.RETIRED.value:
         raise Conflict("A retired server cannot be changed; register its slug again.")
-    before, old_url = _facts(server), server.url
+    before, old = _facts(server), (server.url, server.environment)
     values = _checked(dict(changes))
     if "owner_team" in values and values["owner_team"] is not None:
         _may(actor, Permission.SERVER_EDIT, slug, values["owner_team"].pk)
     _assign(server, values)
-    if server.url != old_url:
+    moved = server.url != old[0]
+    if moved or server.environment != old[1]:
+        # Another environment asks for other things of a server: it serves once it was looked at again.
         _start_over(server, suspended=server.state == ServerState.SUSPENDED.value)
+    if moved:
         server.endpoint_changed_by = _person(actor)
     server.save()
     _recorded(Event.SERVER_EDITED, server, actor, reason=reason, before=before, after=_facts(server))

@@ -117,6 +117,12 @@ def test_editing_a_suspended_server_does_not_resume_it(server: Server, actor: Ac
     assert edited.state == "suspended"
 
 
+def test_another_environment_is_looked_at_again_before_the_server_serves(server: Server, actor: Actor) -> None:
+    Server.objects.filter(pk=server.pk).update(state="active")
+    edited = services.edit_server(slug="files", changes={"environment": "production"}, actor=actor)
+    assert (edited.state, edited.endpoint_changed_by) == ("registered", None)
+
+
 def test_a_new_name_leaves_the_state_alone(server: Server, actor: Actor) -> None:
     Server.objects.filter(pk=server.pk).update(state="active")
     assert services.edit_server(slug="files", changes={"name": "F"}, actor=actor).state == "active"
@@ -182,7 +188,6 @@ def test_a_retired_server_is_neither_edited_nor_resumed(server: Server, actor: A
     [
         ("url", "", "server_url_or_template"),
         ("template", "a", "server_url_or_template"),
-        ("slug", "Bad Slug", "server_slug_well_formed"),
         ("state", "excellent", "server_state_known"),
         ("environment", "moon", "server_environment_known"),
         ("required_approvals", 0, "server_approvals_one_or_two"),
@@ -195,3 +200,8 @@ def test_the_database_itself_refuses_what_must_never_be(
 ) -> None:
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         Server.objects.filter(pk=server.pk).update(**{column: value})
+
+
+def test_a_slug_that_is_none_is_refused_by_the_database(server: Server) -> None:
+    with pytest.raises(IntegrityError, match="server_slug_well_formed"), transaction.atomic():
+        Server.objects.create(slug="Bad Slug", name="x", url="http://127.0.0.1/", environment="development")

@@ -91,8 +91,8 @@ def test_one_person_cannot_be_both_pairs_of_eyes(four_eyes: Review, reviewer: Ac
 def test_registrant_and_endpoint_changer_do_not_count_among_two(
     four_eyes: Review, reviewer: Actor, second_reviewer: Actor, field: str
 ) -> None:
-    Server.objects.update(registered_by=None)
-    Server.objects.update(**{field: person_of(second_reviewer)})
+    Server.objects.update(state="retired")  # only a revival says anew who registered a server
+    Server.objects.update(**{"registered_by": None, field: person_of(second_reviewer), "state": "active"})
     for actor in (reviewer, second_reviewer):
         run(DECIDE, four_eyes.pk, person_of(actor).pk, four_eyes.version.digest)
     assert "approvals first" in refused(APPROVE, four_eyes.pk)

@@ -149,7 +149,9 @@ class TestFourEyes:
         assert not ReviewDecision.objects.exists()
 
     def test_whoever_changed_the_endpoint_is_refused(self, server: Server, review: Review, reviewer: Actor) -> None:
-        Server.objects.update(endpoint_changed_by=Person.objects.get(public_id=reviewer.id))
+        Server.objects.update(
+            url="http://127.0.0.1:1/mcp", endpoint_changed_by=Person.objects.get(public_id=reviewer.id)
+        )
         with pytest.raises(PermissionDenied):
             approve(review, reviewer)
 
@@ -157,7 +159,9 @@ class TestFourEyes:
         self, server: Server, review: Review, reviewer: Actor, second_reviewer: Actor
     ) -> None:
         approve(review, reviewer)
-        Server.objects.update(endpoint_changed_by=Person.objects.get(public_id=reviewer.id))
+        Server.objects.update(
+            url="http://127.0.0.1:1/mcp", endpoint_changed_by=Person.objects.get(public_id=reviewer.id)
+        )
         assert approve(review, second_reviewer).state == "waiting"
 
     def test_one_person_may_reject_even_the_registrant(self, review: Review, registrant: Person) -> None:

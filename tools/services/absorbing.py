@@ -145,6 +145,8 @@ def _note_state(server: Server, look: Look, actor: Actor, before: tuple[str, str
         server.state = ServerState.ACTIVE.value
     elif problem.cls is Problem.NEEDS_CREDENTIALS:
         server.state = ServerState.NEEDS_CREDENTIALS.value
+    elif problem.cls is Problem.UNAUTHENTICATED_PRODUCTION:
+        server.state = ServerState.REGISTERED.value
     server.save(update_fields=[
         "state", "reachable", "last_polled_at", "last_error_class", "last_error", "next_poll_at", "lease_until",
         "lease_token", "protocol_version", "protocol_era",

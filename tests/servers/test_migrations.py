@@ -1,0 +1,48 @@
+"""The guards of the server table hold against raw SQL of the application's role."""
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from access.models import Person
+from servers.models import Server
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def server() -> Server:
+    olga, _ = Person.objects.get_or_create(username="olga")
+    return Server.objects.create(
+        slug="files", name="Files", url="http://127.0.0.1/", environment="development", registered_by=olga
+    )
+
+
+def _refused(sql: str, *values: object) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql, values)
+
+
+def test_a_slug_never_changes_and_never_becomes_free(server: Server) -> None:
+    _refused("UPDATE servers_server SET slug = 'mail' WHERE id = %s", server.pk)
+    _refused("DELETE FROM servers_server WHERE id = %s", server.pk)
+
+
+def test_who_registered_a_server_is_not_rewritten_to_make_room_for_an_approval(server: Server) -> None:
+    mallory = Person.objects.create(username="mallory")
+    _refused("UPDATE servers_server SET registered_by_id = %s WHERE id = %s", mallory.pk, server.pk)
+    _refused("UPDATE servers_server SET registered_by_id = NULL WHERE id = %s", server.pk)
+
+
+def test_who_moved_a_server_is_written_with_the_move_and_not_taken_back(server: Server) -> None:
+    mallory = Person.objects.create(username="mallory")
+    _refused("UPDATE servers_server SET endpoint_changed_by_id = %s WHERE id = %s", mallory.pk, server.pk)
+    Server.objects.filter(pk=server.pk).update(url="http://127.0.0.1:1/", endpoint_changed_by=mallory)
+    _refused("UPDATE servers_server SET endpoint_changed_by_id = NULL WHERE id = %s", server.pk)
+
+
+def test_a_retired_server_is_registered_anew_by_anybody(server: Server) -> None:
+    mallory = Person.objects.create(username="mallory")
+    Server.objects.filter(pk=server.pk).update(state="retired")
+    Server.objects.filter(pk=server.pk).update(state="registered", registered_by=mallory)
+    server.refresh_from_db()
+    assert server.registered_by == mallory
