@@ -1,7 +1,8 @@
 """Writing to the audit log from the control plane. Gateways write through `audit.writer`."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Required, TypedDict, Unpack
 from uuid import UUID
 
 from django.conf import settings
@@ -15,66 +16,64 @@ from audit.placement import place_records
 from audit.subjects import principal_of
 from core.actor import Actor, ActorKind
 
-__all__ = ["create_shards", "denied", "place_records", "record"]
+__all__ = ["Fact", "create_shards", "denied", "place_records", "record", "record_many"]
 
 _AHEAD: Final = 2
+_BATCH: Final = 500  # rows of one statement
 _shards: Final[set[tuple[str, int]]] = set()  # database and shard
 
 
-def record(  # noqa: PLR0913 -- one parameter per column that callers fill
-    *,
-    type: RecordType,  # noqa: A002 -- the column's name
-    event: Event,
-    actor: Actor,
-    subject: str = "",
-    server: str = "",
-    tool: str = "",
-    kind: str = "",
-    digest: str = "",
-    reason: str = "",
-    decision: str = "",
-    owner_team: str = "",
-    environment: str = "",
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-    batch_id: UUID | None = None,
-    call_id: UUID | None = None,
-    agent: str = "",
-    client_ip: str = "",
-    principal: Actor | None = None,
-    status: str = "",
-) -> Record:
-    """Record one fact in the current transaction, the one it describes.
+class Fact(TypedDict, total=False):
+    """What is recorded, by the columns that callers fill.
 
     `subject` follows `core.names.subject`; `owner_team` is a slug; `digest` the definition version's. `actor` did
     it; `principal` is whom it was done for, where that is somebody else. `before` and `after` are plain values;
-    beyond 8 KB only their hashes are kept. Raises what the database raises: unrecordable means not done.
+    beyond 8 KB only their hashes are kept.
     """
-    who = principal_of(actor)
-    draft = RecordDraft(
-        type=type,
-        event=event,
-        time=timezone.now(),
-        principal=who if principal is None else principal_of(principal),
-        actor=who,
-        agent=agent or (actor.id if actor.kind is ActorKind.AGENT else ""),
-        subject=subject,
-        server=server,
-        tool=tool,
-        kind=kind,
-        tool_hash=digest,
-        reason=reason,
-        decision=decision,
-        owner_team=owner_team,
-        environment=environment,
-        before=before,
-        after=after,
-        batch_id=batch_id,
-        call_id=call_id,
-        client_ip=client_ip,
-        status=status,
-    )
-    return _insert(draft)
+
+    type: Required[RecordType]
+    event: Required[Event]
+    actor: Required[Actor]
+    principal: Actor | None
+    subject: str
+    server: str
+    tool: str
+    kind: str
+    digest: str
+    reason: str
+    decision: str
+    owner_team: str
+    environment: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    batch_id: UUID | None
+    call_id: UUID | None
+    agent: str
+    client_ip: str
+    status: str
+
+
+def record(**fact: Unpack[Fact]) -> Record:
+    """Record one fact in the current transaction, the one it describes.
+
+    Raises what the database raises: unrecordable means not done.
+    """
+    (written,) = record_many([fact])
+    return written
+
+
+def record_many(facts: Sequence[Fact]) -> list[Record]:
+    """Record several facts, in their order, in a number of statements that does not grow with them."""
+    names: dict[Actor, str] = {}
+    now = timezone.now()
+    drafts = [_draft(fact, names, now) for fact in facts]
+    if not drafts:
+        return []
+    shard = shard_of(now)
+    # Beat creates shards two months ahead; after a longer standstill the first record of a month does.
+    _ensure_shard(shard)
+    rows = [Record(**columns(draft, installation=settings.INSTALLATION_ID, shard=shard)) for draft in drafts]
+    return Record.objects.bulk_create(rows, batch_size=_BATCH)
 
 
 def denied(*, actor: Actor, permission: str, subject: str, reason: str = "", server: str = "") -> None:
@@ -102,11 +101,16 @@ def create_shards() -> int:
     return made
 
 
-def _insert(draft: RecordDraft) -> Record:
-    shard = shard_of(draft.time)
-    # Beat creates shards two months ahead; after a longer standstill the first record of a month does.
-    _ensure_shard(shard)
-    return Record.objects.create(**columns(draft, installation=settings.INSTALLATION_ID, shard=shard))
+def _draft(fact: Fact, names: dict[Actor, str], now: datetime) -> RecordDraft:
+    """The draft of one fact; `names` remembers how actors stand in records."""
+    actor, principal = fact["actor"], fact.get("principal") or fact["actor"]
+    for who in {actor, principal} - names.keys():
+        names[who] = principal_of(who)
+    given: dict[str, Any] = {key: value for key, value in fact.items() if key not in ("actor", "principal", "digest")}
+    given["agent"] = fact.get("agent") or (actor.id if actor.kind is ActorKind.AGENT else "")
+    return RecordDraft(
+        **given, time=now, actor=names[actor], principal=names[principal], tool_hash=fact.get("digest", "")
+    )
 
 
 def _ensure_shard(shard: int) -> bool:

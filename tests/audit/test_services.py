@@ -1,6 +1,7 @@
 """What the control plane records."""
 
 import json
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from audit import services
 from audit.events import Event, RecordType
 from audit.models import Record
-from core.actor import Actor, ActorKind
+from core.actor import Actor, ActorKind, system_actor
 
 AGENT = Actor(kind=ActorKind.AGENT, id="client-1", name="CI")
 
@@ -105,3 +106,19 @@ def test_a_denial_about_a_server_names_it(ada: Actor, subject: str, server: str)
     services.denied(actor=ada, permission="server:edit", subject=subject)
     row = Record.objects.get()
     assert (row.server, row.reason) == (server, "needs the permission server:edit")
+
+
+@pytest.mark.django_db
+def test_many_facts_cost_a_few_statements_and_keep_their_order(django_assert_max_num_queries: Any) -> None:
+    poller = system_actor("poller")
+    services.record(type=RecordType.CONFIG, event=Event.SERVER_EDITED, actor=poller)
+    with django_assert_max_num_queries(3):
+        written = services.record_many(
+            [
+                {"type": RecordType.CONFIG, "event": Event.TOOL_APPEARED, "actor": poller, "tool": str(n)}
+                for n in range(99)
+            ]
+        )
+    assert [record.tool for record in written] == [str(n) for n in range(99)]
+    assert Record.objects.filter(event="tool.appeared").count() == 99
+    assert services.record_many([]) == []

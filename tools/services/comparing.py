@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from audit.events import Event, RecordType
+from audit.services import Fact, record_many
 from core.actor import Actor
 from servers.models import Observation, Server
 from tools import scanner
@@ -20,7 +21,7 @@ from tools.classify import Change, ChangeClass, Risk, classify, risk_of
 from tools.look import Key, Look, Seen
 from tools.models import Definition, DefinitionVersion, Finding, Pin, Review
 from tools.rules import ReviewState
-from tools.services.recording import note_definition
+from tools.services.recording import fact_of_definition
 
 logger = logging.getLogger(__name__)
 VersionKey = tuple[int, str]  # a definition's primary key and a digest
@@ -40,6 +41,7 @@ class _Comparison:
     definitions: dict[Key, Definition]
     pins: dict[int, Pin]
     waiting: dict[int, Review]
+    facts: list[Fact] = field(default_factory=list)
     fresh: set[int] = field(default_factory=set)
     moved: set[int] = field(default_factory=set)  # observed another version than last time, or back again
 
@@ -48,10 +50,12 @@ class _Comparison:
         return self.look.seen[row.kind, row.name]
 
     def note(self, event: Event, row: Definition, **columns: Any) -> None:
-        """Record `event` about a definition."""
+        """Note `event` about a definition; all of them are recorded together, at the end of the transaction."""
         digest = row.observed.digest if row.observed else ""
-        note_definition(
-            event, server=self.server, kind=row.kind, name=row.name, actor=self.actor, digest=digest, **columns
+        self.facts.append(
+            fact_of_definition(
+                event, server=self.server, actor=self.actor, kind=row.kind, name=row.name, digest=digest, **columns
+            )
         )
 
 
@@ -74,6 +78,7 @@ def compare(*, server: Server, look: Look, actor: Actor, now: datetime) -> tuple
     _move_to_observed(comparison)
     gone = _let_go(comparison)
     opened = _settle(comparison)
+    record_many(comparison.facts)
     return opened, bool(comparison.moved or gone)
 
 

@@ -1,11 +1,11 @@
 """Audit records of this app, with the columns that every one of them fills."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 from audit.events import Event, RecordType
-from audit.services import record
+from audit.services import Fact, record
 from core.actor import Actor
 from core.names import subject
 from servers.models import Server
@@ -35,34 +35,42 @@ def note_server(
     )
 
 
-def note_definition(  # noqa: PLR0913 -- columns of a record
-    event: Event,
-    *,
-    server: Server,
-    kind: str,
-    name: str,
-    actor: Actor,
-    type: RecordType = RecordType.CONFIG,  # noqa: A002 -- the column's name
-    digest: str = "",
-    reason: str = "",
-    batch_id: UUID | None = None,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-) -> None:
+class About(TypedDict, total=False):
+    """What a record says of a definition."""
+
+    server: Required[Server]
+    actor: Required[Actor]
+    kind: Required[str]
+    name: Required[str]
+    type: RecordType
+    digest: str
+    reason: str
+    batch_id: UUID | None
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+def note_definition(event: Event, **about: Unpack[About]) -> None:
     """Record a fact about a definition."""
-    record(
-        type=type,
-        event=event,
-        actor=actor,
-        subject=subject(kind, server.slug, name),
-        server=server.slug,
-        tool=name,
-        kind=kind,
-        digest=digest,
-        reason=reason,
-        owner_team=server.owner_team.slug if server.owner_team else "",
-        environment=server.environment,
-        batch_id=batch_id,
-        before=before,
-        after=after,
-    )
+    record(**fact_of_definition(event, **about))
+
+
+def fact_of_definition(event: Event, **about: Unpack[About]) -> Fact:
+    """What `audit.services` records of a definition."""
+    server, kind, name = about["server"], about["kind"], about["name"]
+    return {
+        "type": about.get("type", RecordType.CONFIG),
+        "event": event,
+        "actor": about["actor"],
+        "subject": subject(kind, server.slug, name),
+        "server": server.slug,
+        "tool": name,
+        "kind": kind,
+        "digest": about.get("digest", ""),
+        "reason": about.get("reason", ""),
+        "owner_team": server.owner_team.slug if server.owner_team else "",
+        "environment": server.environment,
+        "batch_id": about.get("batch_id"),
+        "before": about.get("before"),
+        "after": about.get("after"),
+    }
