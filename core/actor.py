@@ -1,6 +1,7 @@
 """Who is acting, as plain values, so that no lower layer has to ask `access`. Pure module."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -30,6 +31,7 @@ class Actor:
     team_ids: frozenset[int] = field(default_factory=frozenset)
     narrowed: bool = False  # acts by a token that names its scopes, so holds less than the person may come to hold
     team_slugs: frozenset[str] = field(default_factory=frozenset)
+    until: datetime | None = None  # when the token that it acts by ends; None where nothing ends
 
     def may(self, permission: str, *, team_id: int | None = None) -> bool:
         """Whether the actor holds `permission` for something that team `team_id` owns (None: nobody's)."""

@@ -5,13 +5,15 @@ Lists answer `{"results": [...], "next": url or null}`.
 """
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from typing import IO, Any, Final
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import DataError
 from django.http import Http404, HttpRequest
 from rest_framework import exceptions
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,6 +24,15 @@ from core.actor import ANONYMOUS, Actor
 from core.errors import DomainError, PermissionDenied
 
 logger = logging.getLogger(__name__)
+_KEY: Final = re.compile(r"[0-9]{1,18}")  # a primary key, within a bigint
+
+
+class ReadRefused(PermissionDenied):
+    """A view refused before any service was asked, so the refusal is still to be recorded (`audit.api.denials`)."""
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(f"This needs the permission {permission}.")
+        self.permission = permission
 
 
 class StrictJSONParser(JSONParser):
@@ -50,6 +61,23 @@ class Pagination(CursorPagination):
     page_size_query_param = "limit"
     ordering = "-id"
 
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Where to go on. Raises `ValidationError` for what no list of ours gave."""
+        try:
+            cursor = super().decode_cursor(request)
+        except exceptions.NotFound:
+            cursor = Cursor(0, False, "")
+        if cursor is not None and cursor.position is not None and not _KEY.fullmatch(cursor.position):
+            raise exceptions.ValidationError({"cursor": ["Not a cursor that this list gave."]})
+        return cursor
+
+    def get_page_size(self, request: Request) -> int:
+        """How many at once. Raises `ValidationError` for what is no such number."""
+        text = request.query_params.get(self.page_size_query_param) or str(self.page_size)
+        if not _KEY.fullmatch(text) or int(text) < 1:
+            raise exceptions.ValidationError({"limit": [f"Must be a whole number from 1 to {self.max_page_size}."]})
+        return min(int(text), self.max_page_size)
+
     def get_paginated_response(self, data: Any) -> Response:
         """The list envelope."""
         return Response({"results": data, "next": self.get_next_link()})
@@ -76,7 +104,7 @@ def require(request: Request, permission: str) -> Actor:
     """The acting person, who must hold `permission` for at least something. For reads; writes ask their service."""
     actor = actor_of(request)
     if not actor.may_somewhere(permission):
-        raise PermissionDenied(f"This needs the permission {permission}.")
+        raise ReadRefused(permission)
     return actor
 
 
@@ -90,6 +118,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
         return _envelope(error.status, error.code, error.message, details, request_id)
     if isinstance(error, Http404):
         return _envelope(404, "not_found", "There is no such thing here.", [], request_id)
+    if isinstance(error, RequestDataTooBig):
+        return _envelope(413, "too_large", "The body is larger than the API takes.", [], request_id)
     if isinstance(error, DataError):
         # A value that passed its serializer but that the column cannot hold; the driver's text may quote it.
         return _envelope(400, "invalid", "A value is out of range.", [], request_id)

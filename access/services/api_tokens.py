@@ -1,6 +1,7 @@
 """Commands about API tokens, and the check of one that is presented."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -46,6 +47,8 @@ def create_api_token(
         raise Conflict("This person is deactivated.", field="username")
     if expires_at is not None and expires_at <= timezone.now():
         raise Invalid("The token would have ended already.", field="expires_at")
+    if actor.until is not None and (expires_at is None or expires_at > actor.until):
+        raise Invalid("A token that ends makes none that outlives it.", field="expires_at")
     if len(name) > NAME_MAX or "\0" in name:
         raise Invalid(f"At most {NAME_MAX} characters.", field="name")
     return insert_api_token(person, actor=actor, scopes=wanted, name=name, expires_at=expires_at)
@@ -79,7 +82,7 @@ def authenticate_api_token(token: str) -> tuple[ApiToken, Actor] | None:
     stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - USE_RESOLUTION)
     if row.last_used_at is None or row.last_used_at < now - USE_RESOLUTION:
         ApiToken.objects.filter(stale, pk=row.pk).update(last_used_at=now)
-    return row, actor_for(row.person, narrowed_to=row.scopes)
+    return row, replace(actor_for(row.person, narrowed_to=row.scopes), until=row.expires_at)
 
 
 def insert_api_token(

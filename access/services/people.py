@@ -88,11 +88,13 @@ def reactivate_person(*, username: str, actor: Actor, reason: str) -> Person:
 def set_password(*, username: str, password: str, actor: Actor) -> None:
     """Set a password: one's own, or as an administrator of people that of somebody who may not do more.
 
-    Ends the person's console sessions (their session hash changes). Raises `Invalid`, `NotFound`, `PermissionDenied`.
+    Whoever knows a password may do all that the person may, so a narrowed token sets its own person's as a stranger
+    would. Ends the person's console sessions (their session hash changes).
+    Raises `Invalid`, `NotFound`, `PermissionDenied`.
     """
     person = person_named(username)
     person = Person.objects.select_for_update().get(pk=person.pk)
-    if actor.id != str(person.public_id):
+    if actor.narrowed or actor.id != str(person.public_id):
         refuse_without(actor, Permission.PERSON_MANAGE, subject_of(person))
         _refuse_to_raise(person, actor)
     _set_checked_password(person, password)

@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 from access.models import Membership, Person, Team
 from access.names import checked_name, checked_slug
 from access.services.administrators import lock_administrators, refuse_without_administrator
-from access.services.authority import may_pass_on, permissions_of_team
+from access.services.authority import actor_for, may_pass_on, permissions_of_team
 from access.services.lookups import person_named, team_named
 from access.services.recording import changed, refuse_without, subject_of
 from audit.events import Event
@@ -34,11 +34,12 @@ def create_team(*, slug: str, actor: Actor, name: str = "") -> Team:
 def add_member(*, team: str, username: str, actor: Actor) -> Membership:
     """Put a person into a team, whose grants then reach them.
 
-    Needs `team:manage`, and nobody hands on a permission that they do not hold (`may_pass_on`).
+    Needs `team:manage`, and nobody hands on a permission that they do not hold (`may_pass_on`): neither the team's,
+    nor those of the person that reach what their teams own and so this team's things from now on.
     Raises `NotFound`, `Conflict` (a member already, deactivated), `PermissionDenied`.
     """
     joined, person = _pair(team, username, actor)
-    handed_on = permissions_of_team(joined.pk)
+    handed_on = permissions_of_team(joined.pk) | actor_for(person).own_team_permissions
     about = subject_of(joined)
     refuse_unless(may_pass_on(actor, handed_on), actor=actor, permission=Permission.TEAM_MANAGE, subject=about)
     if not person.is_active:

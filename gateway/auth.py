@@ -1,0 +1,71 @@
+"""Who calls: the bearer token of the header and nothing else, and what a refusal tells the client to do.
+
+Tokens in a query or a body are never read (RFC 6750, 5.3; OAuth 2.1). A 401 names the metadata of the endpoint and
+the scopes of ordinary use, a 403 every scope that the operation needs (MCP authorization, step-up).
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from access.policy import Denied, Reason
+from core.scopes import baseline_scopes
+from gateway.errors import Refused, refuse
+from gateway.front import Head
+from gateway.site import Site
+from gateway.snapshot import Token
+
+_BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(?P<token>[A-Za-z0-9._~+/-]{1,4096}=*)")
+
+
+class Tokens(Protocol):
+    """What knows tokens."""
+
+    async def token(self, raw: str) -> Token | None:
+        """The token, or None when it is not valid now."""
+
+    def is_ours(self, raw: str) -> bool:
+        """Whether we issued the token, however long ago."""
+
+
+async def authenticate(head: Head, slug: str, *, site: Site, tokens: Tokens) -> Token:
+    """The caller's token. Raises `Refused` with 401; whom it is for is judged by policy."""
+    given = head.headers.get("authorization")
+    if given is None:
+        raise refuse(Reason.INVALID_TOKEN, headers=(challenge(site, slug),), recorded=False)
+    match = _BEARER.fullmatch(given)
+    token = await tokens.token(match["token"]) if match else None
+    if token is None:
+        raise refuse(
+            Reason.INVALID_TOKEN,
+            "The access token is not valid.",
+            headers=(challenge(site, slug, error="invalid_token", text="The access token is not valid."),),
+            # Rubbish is not worth a record; a token of ours that has ended is.
+            recorded=match is not None and tokens.is_ours(match["token"]),
+        )
+    return token
+
+
+def refused(denied: Denied, slug: str, *, site: Site) -> Refused:
+    """A denial of `decide` with the headers that tell the client what would help."""
+    text = str(refuse(denied.reason))
+    if denied.reason is Reason.WRONG_AUDIENCE:
+        return refuse(denied.reason, headers=(challenge(site, slug, error="invalid_token", text=text),))
+    if denied.reason is Reason.INSUFFICIENT_SCOPE:
+        header = challenge(site, slug, error="insufficient_scope", text=text, scopes=denied.needed)
+        return refuse(denied.reason, headers=(header,))
+    return refuse(denied.reason)
+
+
+def challenge(
+    site: Site, slug: str, *, error: str = "", text: str = "", scopes: Iterable[str] | None = None
+) -> tuple[str, str]:
+    """A `WWW-Authenticate` header (RFC 6750, 3; RFC 9728, 5.1). Nothing in it comes from the caller but the slug."""
+    wanted = sorted(baseline_scopes(slug) if scopes is None else scopes)
+    parts = {
+        "error": error,
+        "error_description": text,
+        "resource_metadata": site.metadata_url(slug),
+        "scope": " ".join(wanted),
+    }
+    return "www-authenticate", "Bearer " + ", ".join(f'{key}="{value}"' for key, value in parts.items() if value)

@@ -1,0 +1,158 @@
+"""Every way in which the gateway says no, and how each is answered on the wire. Pure module.
+
+JSON-RPC's own codes are used where the specification asks for them (-326xx; -32020 to -32022 of MCP
+2026-07-28); our own stay in -32000 to -32019. -32000 to -32002 are left alone, because SDKs use them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from access.policy import Reason
+
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+INVALID_PARAMS: Final = -32602
+HEADER_MISMATCH: Final = -32020
+UNSUPPORTED_PROTOCOL_VERSION: Final = -32022
+REQUEST_CANCELLED: Final = -32800  # answers a cancelled request of the handshake era, whose streams end with an answer
+
+DENIED: Final = -32004
+WITHHELD: Final = -32005
+SERVER_UNAVAILABLE: Final = -32006
+POLICY_STALE: Final = -32007
+AUDIT_UNAVAILABLE: Final = -32008
+UPSTREAM_FAILED: Final = -32010
+NOT_CARRIED: Final = -32011
+SHUTTING_DOWN: Final = -32012
+
+# Codes that the 2026-07-28 transport answers with a status of their own; everything else is 200.
+_MODERN_STATUS: Final[Mapping[int, int]] = {
+    PARSE_ERROR: 400,
+    INVALID_REQUEST: 400,
+    INVALID_PARAMS: 400,
+    HEADER_MISMATCH: 400,
+    -32021: 400,
+    UNSUPPORTED_PROTOCOL_VERSION: 400,
+    METHOD_NOT_FOUND: 404,
+}
+
+
+class Refused(Exception):
+    """A request that is not carried out: JSON-RPC error, HTTP status and headers of its answer.
+
+    `reason` is a `Reason` for what policy refused and a plain word for what failed on the way. `status` is
+    None where the protocol era decides it (`http_status`). `recorded_as` is the reason that the audit record
+    keeps, None where there is none to keep (nobody known asked).
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        code: int,
+        status: int | None = None,
+        data: Mapping[str, Any] | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        recorded_as: str | None = "",
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.code = code
+        self.status = status
+        self.data = dict(data or {})
+        self.headers = headers
+        self.recorded_as = reason if recorded_as == "" else recorded_as
+
+    def payload(self, request_id: str) -> dict[str, Any]:
+        """The JSON-RPC `error` member."""
+        details = {"code": word(self.code), "reason": self.reason, "request_id": request_id, "message": self.message}
+        return {"code": self.code, "message": self.message, "data": {**self.data, **details}}
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    code: int
+    status: int | None
+    message: str
+
+
+_SHOWN: Final = 200  # characters of a caller's own text that an error repeats
+_RETRY: Final = (("retry-after", "1"),)
+_SHAPES: Final[Mapping[Reason, _Shape]] = {
+    Reason.AGENT_INACTIVE: _Shape(DENIED, 403, "This agent is suspended."),
+    Reason.AUDIT_UNAVAILABLE: _Shape(AUDIT_UNAVAILABLE, 503, "The call cannot be recorded now, so it is refused."),
+    Reason.DEFINITION_QUARANTINED: _Shape(WITHHELD, None, "Withheld until a person has reviewed it."),
+    Reason.INSUFFICIENT_SCOPE: _Shape(DENIED, 403, "The access token lacks a scope that this operation needs."),
+    Reason.INVALID_ARGUMENTS: _Shape(INVALID_PARAMS, None, "The arguments do not fit."),
+    Reason.INVALID_REQUEST: _Shape(INVALID_REQUEST, 400, "This is not a valid request."),
+    Reason.INVALID_TOKEN: _Shape(DENIED, 401, "An access token for this endpoint is needed."),
+    Reason.METHOD_NOT_SUPPORTED: _Shape(METHOD_NOT_FOUND, None, "Method not found"),
+    Reason.NOT_GRANTED: _Shape(DENIED, 403, "No role of yours reaches this server."),
+    Reason.PERSON_INACTIVE: _Shape(DENIED, 403, "This person's account is deactivated."),
+    Reason.PIN_EXPIRED: _Shape(WITHHELD, None, "The approval of this definition has expired; it waits for a review."),
+    Reason.POLICY_STALE: _Shape(POLICY_STALE, 503, "The policy in force cannot be read now, so the call is refused."),
+    Reason.SERVER_NOT_ACTIVE: _Shape(SERVER_UNAVAILABLE, None, "This server is not active."),
+    Reason.SERVER_WITHHELD: _Shape(WITHHELD, None, "This server changed; it is withheld until a review."),
+    Reason.UNKNOWN_DEFINITION: _Shape(INVALID_PARAMS, None, "There is no such definition."),
+    Reason.UNKNOWN_SERVER: _Shape(DENIED, 404, "There is no such server."),
+    Reason.WRONG_AUDIENCE: _Shape(DENIED, 401, "The access token was issued for another endpoint."),
+}
+_WORDS: Final[Mapping[int, str]] = {
+    PARSE_ERROR: "parse_error",
+    INVALID_REQUEST: "invalid_request",
+    METHOD_NOT_FOUND: "method_not_found",
+    INVALID_PARAMS: "invalid_params",
+    HEADER_MISMATCH: "header_mismatch",
+    UNSUPPORTED_PROTOCOL_VERSION: "unsupported_protocol_version",
+    REQUEST_CANCELLED: "request_cancelled",
+    DENIED: "denied",
+    WITHHELD: "withheld",
+    SERVER_UNAVAILABLE: "server_unavailable",
+    POLICY_STALE: "policy_stale",
+    AUDIT_UNAVAILABLE: "audit_unavailable",
+    UPSTREAM_FAILED: "upstream_failed",
+    NOT_CARRIED: "not_carried",
+    SHUTTING_DOWN: "shutting_down",
+}
+
+
+def refuse(
+    reason: Reason, message: str = "", *, headers: tuple[tuple[str, str], ...] = (), recorded: bool = True
+) -> Refused:
+    """The refusal that belongs to a policy reason."""
+    shape = _SHAPES[reason]
+    return Refused(
+        reason,
+        message or shape.message,
+        code=shape.code,
+        status=shape.status,
+        headers=headers + (_RETRY if shape.status == 503 else ()),
+        recorded_as=reason if recorded and reason is not Reason.AUDIT_UNAVAILABLE else None,
+    )
+
+
+def unknown_tool(name: str, *, recorded_as: Reason) -> Refused:
+    """The specification's answer for a tool that is not there; one that nobody granted is answered alike."""
+    message = f"Unknown tool: {name[:_SHOWN]}"
+    return Refused(Reason.UNKNOWN_DEFINITION, message, code=INVALID_PARAMS, recorded_as=recorded_as)
+
+
+def word(code: int) -> str:
+    """The stable word that stands beside a numeric code."""
+    return _WORDS.get(code, "error")
+
+
+def http_status(refused: Refused, *, modern: bool) -> int:
+    """The HTTP status of a refusal in the client's protocol era."""
+    if refused.status is not None:
+        return refused.status
+    return modern_status(refused.code) if modern else 200
+
+
+def modern_status(code: int) -> int:
+    """The HTTP status that MCP 2026-07-28 gives to a JSON-RPC error code."""
+    return _MODERN_STATUS.get(code, 200)

@@ -1,0 +1,184 @@
+"""The front door: what is judged of a request's head before and beside its body. Pure module.
+
+Host and Origin (DNS rebinding), repeated headers, media types, protocol era, and the agreement of headers with
+the body (MCP 2026-07-28, transports: `MCP-Protocol-Version`, `Mcp-Method`, `Mcp-Name`). Policy decides on the
+body; a header that says something else is refused, because something before us may have routed by it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from access.policy import Reason
+from gateway.errors import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION, Refused
+from gateway.headers import NAME_BEARING, decode_value
+from gateway.jsonrpc import Request
+from gateway.protocol import (
+    CLIENT_CAPABILITIES,
+    DEFAULT_VERSION,
+    HANDSHAKE_VERSIONS,
+    MODERN_VERSIONS,
+    PROTOCOL_VERSION,
+    Wire,
+)
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+_HOST: Final = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
+_LISTS: Final = frozenset({"accept"})  # may be repeated; the lines are one list (RFC 9110, 5.2)
+_SINGLE: Final = frozenset(
+    {
+        "authorization",
+        "content-length",
+        "content-type",
+        "host",
+        "mcp-method",
+        "mcp-name",
+        "mcp-protocol-version",
+        "mcp-session-id",
+        "origin",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One HTTP request without its body. Header names are lower-case; `repeated` names came more than once."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: Mapping[str, str]
+    repeated: frozenset[str]
+    client_ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The names under which we may be addressed. `loopback`: any loopback host and port is one of them."""
+
+    urls: tuple[str, ...]
+    loopback: bool
+    _hosts: frozenset[str] = field(init=False)
+    _origins: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        parts = [urlsplit(url) for url in self.urls]
+        hosts = {_bare(each.netloc.lower(), each.scheme) for each in parts}
+        # A client may spell the default port out.
+        hosts |= {f"{host}:{_DEFAULT_PORTS[each.scheme]}" for each in parts for host in hosts if ":" not in host}
+        object.__setattr__(self, "_hosts", frozenset(hosts))
+        origins = {f"{each.scheme}://{_bare(each.netloc.lower(), each.scheme)}" for each in parts}
+        object.__setattr__(self, "_origins", frozenset(origins))
+
+    def check(self, head: Head) -> None:
+        """Refuse a request that is not for us, or that a foreign web page sent. Raises `Refused`."""
+        host = head.headers.get("host", "").lower()
+        match = _HOST.fullmatch(host)
+        if match is None or not (host in self._hosts or (self.loopback and match["name"] in _LOOPBACK)):
+            raise _bad_request("This host name is not ours.", status=421)
+        origin = head.headers.get("origin")
+        if origin is not None and not self._is_ours(origin.lower()):
+            raise _bad_request("Requests of other web origins are refused.", status=403)
+
+    def _is_ours(self, origin: str) -> bool:
+        if origin in self._origins:
+            return True
+        scheme, separator, host = origin.partition("://")
+        match = _HOST.fullmatch(host)
+        return bool(self.loopback and separator and scheme in _DEFAULT_PORTS and match and match["name"] in _LOOPBACK)
+
+
+def _bare(netloc: str, scheme: str) -> str:
+    return netloc.removesuffix(f":{_DEFAULT_PORTS[scheme]}")
+
+
+def read_head(
+    method: str, path: str, query: bytes, headers: Iterable[tuple[bytes, bytes]], client_ip: str = ""
+) -> Head:
+    """Fold raw header lines; the last line of a name stands, and the name is noted as repeated."""
+    found: dict[str, str] = {}
+    repeated: set[str] = set()
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        if name in found:
+            if name in _LISTS:
+                value = f"{found[name]}, {value}"
+            else:
+                repeated.add(name)
+        found[name] = value
+    return Head(method, path, query, found, frozenset(repeated), client_ip)
+
+
+def check_single(head: Head) -> None:
+    """Refuse repeated headers that decide something: readers of the first and of the last copy would disagree."""
+    twice = head.repeated & _SINGLE
+    if twice:
+        code = HEADER_MISMATCH if any(name.startswith("mcp-") for name in twice) else INVALID_REQUEST
+        raise _bad_request(f"The header {min(twice)} came more than once.", code=code)
+
+
+def check_media(head: Head) -> None:
+    """JSON in, JSON out, events where the client takes them. Raises `Refused` with 415 or 406."""
+    kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise _bad_request("The content type must be application/json.", status=415)
+    if not accepts(head, "application/json"):
+        raise _bad_request("The client must accept application/json and text/event-stream.", status=406)
+
+
+def accepts(head: Head, media_type: str) -> bool:
+    """Whether the `Accept` header takes `media_type` (RFC 9110, 12.5.1, without weights)."""
+    family = media_type.partition("/")[0] + "/*"
+    offered = {part.partition(";")[0].strip().lower() for part in head.headers.get("accept", "").split(",")}
+    return not offered.isdisjoint({"*/*", family, media_type})
+
+
+def wire_of_header(head: Head) -> Wire:
+    """The era that the version header names, before any body was read. Raises `Refused` for an unknown version."""
+    version = head.headers.get("mcp-protocol-version")
+    if version is None or version in HANDSHAKE_VERSIONS:
+        return Wire(modern=False, version=version or DEFAULT_VERSION)
+    if version in MODERN_VERSIONS:
+        return Wire(modern=True, version=version)
+    raise _unsupported(version)
+
+
+def wire_of(head: Head, request: Request) -> Wire:
+    """The request's era and version, header and body agreeing (R8). Raises `Refused`.
+
+    The order is the specification's: envelope, agreement, version.
+    """
+    header, claimed = head.headers.get("mcp-protocol-version"), request.meta.get(PROTOCOL_VERSION)
+    if claimed is None and (header is None or header in HANDSHAKE_VERSIONS):
+        return Wire(modern=False, version=header or DEFAULT_VERSION)
+    missing = [key for key in (PROTOCOL_VERSION, CLIENT_CAPABILITIES) if key not in request.meta]
+    if missing:
+        raise _bad_request(f"params._meta lacks {', '.join(missing)}.", code=INVALID_PARAMS)
+    if header is None or header != claimed:
+        raise _mismatch("MCP-Protocol-Version", "protocol version")
+    if head.headers.get("mcp-method") != request.method:
+        raise _mismatch("Mcp-Method", "method")
+    member = NAME_BEARING.get(request.method)
+    named = request.params.get(member) if member else None
+    if named is not None and decode_value(head.headers.get("mcp-name")) != named:
+        raise _mismatch("Mcp-Name", str(member))
+    if header not in MODERN_VERSIONS:
+        raise _unsupported(header)
+    return Wire(modern=True, version=header)
+
+
+def _bad_request(message: str, *, code: int = INVALID_REQUEST, status: int = 400) -> Refused:
+    return Refused(Reason.INVALID_REQUEST, message, code=code, status=status)
+
+
+def _mismatch(header: str, member: str) -> Refused:
+    return _bad_request(f"The header {header} does not agree with the body's {member}.", code=HEADER_MISMATCH)
+
+
+def _unsupported(version: str) -> Refused:
+    data: dict[str, Any] = {"supported": [*MODERN_VERSIONS, *HANDSHAKE_VERSIONS], "requested": version[:64]}
+    message = "Unsupported protocol version"
+    return Refused(Reason.INVALID_REQUEST, message, code=UNSUPPORTED_PROTOCOL_VERSION, status=400, data=data)

@@ -1,0 +1,233 @@
+"""JSON-RPC messages: strict parsing of what callers send, exact serialisation of what is sent on. Pure module.
+
+Policy judges the parsed message and the upstream gets what was judged. So everything that two parsers could
+read differently is refused: equal keys, keys that differ in case only, NaN, lone surrogates, deep nesting,
+batches (removed in MCP 2025-06-18). Numbers keep the digits they came with.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from core import strictjson
+from gateway.errors import INVALID_REQUEST, PARSE_ERROR
+
+MAX_BODY: Final = 4 * 1024 * 1024  # bytes
+MAX_METHOD: Final = 128  # characters
+MAX_ID: Final = 1024  # characters of a string id
+
+Id = int | str
+
+
+def _names(*names: str) -> dict[str, str]:
+    return {name.casefold(): name for name in names}
+
+
+_ENVELOPE: Final = _names("jsonrpc", "id", "method", "params", "result", "error")
+_PARAMS: Final = _names(
+    "_meta", "argument", "arguments", "capabilities", "clientInfo", "cursor", "inputResponses", "level", "name",
+    "progress", "progressToken", "protocolVersion", "reason", "ref", "requestId", "requestState", "task", "uri",
+)  # fmt: skip
+_META: Final = _names(
+    "progressToken",
+    "io.modelcontextprotocol/clientCapabilities",
+    "io.modelcontextprotocol/clientInfo",
+    "io.modelcontextprotocol/logLevel",
+    "io.modelcontextprotocol/protocolVersion",
+)
+
+
+class Malformed(Exception):
+    """The body is not one JSON-RPC message that we accept. `id` is set where it could be read."""
+
+    def __init__(self, code: int, message: str, *, id: Id | None = None) -> None:  # noqa: A002 -- JSON-RPC's own name
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.id = id
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request, which is owed exactly one answer."""
+
+    id: Id
+    method: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """`params._meta`, empty where there is none."""
+        found = self.params.get("_meta")
+        return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A message that is owed no answer."""
+
+    method: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer to a request of the other side: a result or an error."""
+
+    id: Id | None
+    result: Any = None
+    error: Mapping[str, Any] | None = None
+
+
+Message = Request | Notification | Response
+
+
+class ExactFloat(float):
+    """A number whose shortest float form differs from the digits that were received."""
+
+    text: str
+
+
+def exact_float(text: str) -> float:
+    """Parse a number with a fraction or exponent so that `dumps` writes the digits it came with."""
+    value = strictjson.finite(text)
+    if repr(value) == text:
+        return value
+    exact = ExactFloat(value)
+    exact.text = text
+    return exact
+
+
+def parse(raw: bytes) -> Message:
+    """One message from a caller's body. Raises `Malformed`."""
+    if len(raw) > MAX_BODY:
+        raise Malformed(INVALID_REQUEST, f"the body is larger than {MAX_BODY} bytes")
+    try:
+        value = strictjson.loads(raw, parse_float=exact_float)
+    except strictjson.MalformedJSON as error:
+        raise Malformed(PARSE_ERROR, f"Parse error: {error}") from error
+    return message(value)
+
+
+def message(value: Any) -> Message:
+    """One message from parsed JSON. Raises `Malformed`."""
+    if isinstance(value, list):
+        raise Malformed(INVALID_REQUEST, "Batches are not accepted; send one message per request")
+    if not isinstance(value, dict):
+        raise Malformed(INVALID_REQUEST, "The body must be one JSON-RPC message object")
+    found = value.get("id")
+    id_ = found if _is_id(found) else None
+    _refuse_variants(value, _ENVELOPE, id_)
+    if value.get("jsonrpc") != "2.0":
+        raise Malformed(INVALID_REQUEST, 'The member "jsonrpc" must be "2.0"', id=id_)
+    if "method" in value:
+        return _call(value, id_)
+    return _answer(value, id_)
+
+
+def _call(value: dict[str, Any], id_: Id | None) -> Request | Notification:
+    method, params = value["method"], value.get("params")
+    if not isinstance(method, str) or not 0 < len(method) <= MAX_METHOD:
+        raise Malformed(INVALID_REQUEST, 'The member "method" must be a short string', id=id_)
+    if "result" in value or "error" in value:
+        raise Malformed(INVALID_REQUEST, "A message is a request or an answer, never both", id=id_)
+    if params is None:
+        params = {}
+    if not isinstance(params, dict):
+        raise Malformed(INVALID_REQUEST, 'The member "params" must be an object', id=id_)
+    _refuse_variants(params, _PARAMS, id_)
+    meta = params.get("_meta")
+    if meta is not None and not isinstance(meta, dict):
+        raise Malformed(INVALID_REQUEST, 'The member "params._meta" must be an object', id=id_)
+    _refuse_variants(meta or {}, _META, id_)
+    if "id" not in value:
+        return Notification(method, params)
+    if id_ is None:
+        raise Malformed(INVALID_REQUEST, 'The member "id" must be a string or a whole number')
+    return Request(id_, method, params)
+
+
+def _answer(value: dict[str, Any], id_: Id | None) -> Response:
+    if ("result" in value) == ("error" in value):
+        raise Malformed(INVALID_REQUEST, "The message is neither a request nor an answer", id=id_)
+    if id_ is None and value.get("id", 0) is not None:
+        raise Malformed(INVALID_REQUEST, 'The member "id" must be a string or a whole number')
+    if "result" in value:
+        return Response(id_, result=value["result"])
+    error = value["error"]
+    well_formed = isinstance(error, dict) and _is_int(error.get("code")) and isinstance(error.get("message"), str)
+    if not well_formed:
+        raise Malformed(INVALID_REQUEST, "The error holds no code and message", id=id_)
+    return Response(id_, error=error)
+
+
+def _refuse_variants(value: Mapping[str, Any], names: Mapping[str, str], id_: Id | None) -> None:
+    for key in value:
+        if names.get(key.casefold(), key) != key:
+            raise Malformed(INVALID_REQUEST, "A member's name differs from a protocol name in case only", id=id_)
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_id(value: Any) -> bool:
+    return _is_int(value) or (isinstance(value, str) and len(value) <= MAX_ID)
+
+
+def call_bytes(id_: Id, method: str, params: Mapping[str, Any]) -> bytes:
+    """A request on the wire."""
+    return dumps({"jsonrpc": "2.0", "id": id_, "method": method, "params": params})
+
+
+def notification_bytes(method: str, params: Mapping[str, Any] | None = None) -> bytes:
+    """A notification on the wire."""
+    members: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
+    return dumps(members if params is None else {**members, "params": params})
+
+
+def result_bytes(id_: Id, result: bytes) -> bytes:
+    """An answer around a result that is serialised already, so that approved text stays byte for byte."""
+    return b'{"jsonrpc":"2.0","id":' + dumps(id_) + b',"result":' + result + b"}"
+
+
+def error_bytes(id_: Id | None, error: Mapping[str, Any]) -> bytes:
+    """An error answer; `id` is null where the request's could not be read."""
+    return dumps({"jsonrpc": "2.0", "id": id_, "error": error})
+
+
+def dumps(value: Any) -> bytes:
+    """Compact JSON in UTF-8, numbers with the digits they came with."""
+    if _holds_exact(value):
+        return "".join(_pieces(value)).encode()
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _holds_exact(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_exact, value.values()))
+    if isinstance(value, list):
+        return any(map(_holds_exact, value))
+    return type(value) is ExactFloat
+
+
+def _pieces(value: Any) -> list[str]:
+    """`json.dumps` in pieces; its encoder never asks a subclass of float how to write it."""
+    if isinstance(value, dict):
+        inner = [[json.dumps(key, ensure_ascii=False), ":", *_pieces(item)] for key, item in value.items()]
+        return ["{", *_joined(inner), "}"]
+    if isinstance(value, list):
+        return ["[", *_joined([_pieces(item) for item in value]), "]"]
+    if isinstance(value, ExactFloat):
+        return [value.text]
+    return [json.dumps(value, ensure_ascii=False, allow_nan=False)]
+
+
+def _joined(groups: list[list[str]]) -> list[str]:
+    found: list[str] = []
+    for index, group in enumerate(groups):
+        if index:
+            found.append(",")
+        found.extend(group)
+    return found

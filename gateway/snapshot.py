@@ -1,0 +1,161 @@
+"""What the gateway knows when it decides: frozen parts, replaced one at a time. Pure module.
+
+`gateway.store` builds the parts; nothing here reads a table, a clock or a socket. A part changes by being
+replaced, so whoever holds a snapshot decides one request by one state of the world.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from access.policy import (
+    Allowed,
+    Call,
+    Decision,
+    DefinitionFacts,
+    Facts,
+    GrantFacts,
+    PinState,
+    PrincipalFacts,
+    ServerFacts,
+    decide,
+)
+from gateway.headers import HeaderMap
+from gateway.protocol import HANDSHAKE_VERSIONS, Wire
+
+STALE_AFTER: Final = 5.0  # seconds since the revisions were last read
+HANDSHAKE: Final = Wire(modern=False, version=HANDSHAKE_VERSIONS[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token that is valid by itself: known, not expired, not revoked.
+
+    `agent` and `person` are keys (`person` None: the agent acts for itself). `principal` is the caller in the
+    grammar of audit records: `agent:<client id>`, or a person's pseudonym.
+    """
+
+    id: str
+    client_id: str
+    agent: int
+    agent_active: bool
+    person: int | None
+    person_active: bool | None
+    principal: str
+    resource: str
+    scopes: frozenset[str]
+
+    @property
+    def holder(self) -> str:
+        """Whom a session belongs to: the client, and the person that it acts for."""
+        return f"{self.agent}|{'' if self.person is None else self.person}"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A definition as policy sees it, with its approved text (empty unless it is served)."""
+
+    facts: DefinitionFacts
+    body: bytes = b""
+    headers: HeaderMap = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """How a server presents itself: approved text, until the approval expires."""
+
+    identity: Mapping[str, Any]
+    instructions: str = ""
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPart:
+    """One server: its facts, the way to it, and every definition by kind and name, in the order of lists."""
+
+    facts: ServerFacts
+    url: str = ""
+    upstream: Wire = HANDSHAKE
+    card: Card | None = None
+    owner_team: str = ""
+    definitions: Mapping[tuple[str, str], Definition] = field(default_factory=dict)
+
+    def presented(self, now: datetime) -> Card:
+        """The approved card, or a neutral one that says nothing of the server's own words."""
+        card = self.card
+        if card is None or (card.expires_at is not None and card.expires_at <= now):
+            return Card(identity={"name": self.facts.slug, "version": "1"})
+        return card
+
+    def definition(self, kind: str, name: str) -> Definition:
+        """The definition, or one whose state is unknown."""
+        found = self.definitions.get((kind, name))
+        return found or Definition(DefinitionFacts(kind=kind, name=name, state=PinState.UNKNOWN))
+
+    def of_kind(self, kind: str) -> Iterator[Definition]:
+        """Every definition of one kind."""
+        return (each for (its_kind, _), each in self.definitions.items() if its_kind == kind)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPart:
+    """The grants that reach somebody, by key of the agent and of the person (own grants and those of teams)."""
+
+    agents: Mapping[int, tuple[GrantFacts, ...]] = field(default_factory=dict)
+    people: Mapping[int, tuple[GrantFacts, ...]] = field(default_factory=dict)
+
+    def principal(self, token: Token) -> PrincipalFacts:
+        """The facts of a token's holder.
+
+        An agent that acts for a person has that person's grants: the token's scopes narrow them, and what the
+        agent was given itself never widens them.
+        """
+        of_person = token.person is not None
+        grants = self.people.get(token.person, ()) if token.person is not None else self.agents.get(token.agent, ())
+        return PrincipalFacts(
+            agent_active=token.agent_active,
+            person_active=token.person_active if of_person else None,
+            grants=grants,
+            token_scopes=token.scopes,
+            audience=token.resource,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All parts, the revision of each, and when the revisions were last compared (monotonic seconds)."""
+
+    servers: Mapping[str, ServerPart] = field(default_factory=dict)
+    access: AccessPart = field(default_factory=AccessPart)
+    revisions: Mapping[str, int] = field(default_factory=dict)
+    read_at: float = float("-inf")
+
+    def is_stale(self, now: float) -> bool:
+        """Whether the snapshot is too old to decide by."""
+        return now - self.read_at > STALE_AFTER
+
+    def facts(self, token: Token, slug: str) -> Facts:
+        """What `decide` looks at for this caller and server."""
+        server = self.servers.get(slug)
+        return Facts(principal=self.access.principal(token), server=server.facts if server else None)
+
+    def decide(self, call: Call, token: Token, slug: str, now: datetime) -> Decision:
+        """Judge one call by this snapshot."""
+        return decide(call, self.facts(token, slug), now)
+
+    def callable_tools(self, token: Token, slug: str, now: datetime) -> Iterator[Definition]:
+        """The tools that the caller could call now: what a list shows is what is callable (R12)."""
+        server = self.servers.get(slug)
+        facts = self.facts(token, slug)
+        for each in server.of_kind("tool") if server else ():
+            if each.body and isinstance(decide(Call("tools/call", each.facts), facts, now), Allowed):
+                yield each
+
+    def with_server(self, slug: str, part: ServerPart | None) -> "Snapshot":
+        """A snapshot with one server replaced, or taken out."""
+        servers = {key: value for key, value in self.servers.items() if key != slug}
+        if part is not None:
+            servers[slug] = part
+        return replace(self, servers=MappingProxyType(servers))

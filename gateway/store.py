@@ -1,0 +1,309 @@
+"""The one door to models: builds the snapshot's parts, looks tokens up, and notices what changed.
+
+Revisions are read every second and at once when a message says that something changed; a message never brings
+the change itself. Only parts whose revision differs are read again. All of it runs in this module's own threads,
+whose connections live outside Django's request cycle, so they are tried again once when they broke and closed at
+the end.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+import redis.asyncio
+from django.db import InterfaceError, OperationalError, connection
+from redis.exceptions import RedisError
+
+from access.keys import token_key
+from access.models import Grant, Membership, Revision
+from access.policy import DefinitionFacts, GrantFacts, PinState, Reason, ServerFacts
+from access.services import ACCESS_PART, server_part
+from access.services.revisions import CHANNEL
+from access.token_format import TokenKind, is_genuine
+from access.tokens import TokenFacts, verify_access_token
+from audit.subjects import pseudonym_for
+from gateway.errors import refuse
+from gateway.headers import header_map
+from gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSIONS, Wire
+from gateway.snapshot import AccessPart, Card, Definition, ServerPart, Snapshot, Token
+from servers.models import Server
+from servers.rules import Era, ServerState
+from servers.surface import CARD_NAME, Kind
+from tools.models import Definition as DefinitionRow
+from tools.querysets import ServedRow
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LOOK_SECONDS: Final = 1.0
+LOOKUP_SECONDS: Final = 2.0
+_THREADS: Final = 4
+_RECONNECT_SECONDS: Final = 1.0
+_RECANCEL_SECONDS: Final = 0.2
+_SERVER_PREFIX: Final = server_part("")
+# Members of a card whose change makes it another server (architecture, flow 1, 5).
+_IDENTITY: Final = ("serverInfo", "endpoint", "authorization")
+
+
+class Store:
+    """Keeps the snapshot fresh while it runs. `resource` gives the resource indicator of a server's endpoint."""
+
+    def __init__(self, *, resource: Callable[[str], str], redis_url: str) -> None:
+        self._resource = resource
+        self._redis_url = redis_url
+        self._snapshot = Snapshot()
+        self._changed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._threads = ThreadPoolExecutor(_THREADS, "gateway-store")
+
+    async def start(self) -> None:
+        """Take the first look; a database that is away leaves the snapshot stale, and the looks go on."""
+        await self._look()
+        self._tasks = [
+            asyncio.create_task(self._look_forever(), name="gateway snapshot"),
+            asyncio.create_task(self._listen_forever(), name="gateway revisions"),
+        ]
+
+    async def stop(self) -> None:
+        """Stop looking and close the connections of every thread."""
+        pending: set[asyncio.Task[None]] = set(self._tasks)
+        while pending:
+            # Repeated, because the messenger's client can swallow a cancellation while it connects.
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=_RECANCEL_SECONDS)
+        await asyncio.to_thread(self._close_threads)
+
+    def current(self) -> Snapshot:
+        """The snapshot. Raises `Refused` when it is too old to decide by."""
+        if self.is_stale():
+            raise refuse(Reason.POLICY_STALE)
+        return self._snapshot
+
+    def is_stale(self) -> bool:
+        """Whether nothing can be decided now."""
+        return self._snapshot.is_stale(time.monotonic())
+
+    async def token(self, raw: str) -> Token | None:
+        """The facts of a token that is valid now. Raises `Refused` when that cannot be found out."""
+        try:
+            async with asyncio.timeout(LOOKUP_SECONDS):
+                return await self._in_thread(_token, raw)
+        except (TimeoutError, OperationalError, InterfaceError) as error:
+            raise refuse(Reason.POLICY_STALE, "Access tokens cannot be checked now, so the call is refused.") from error
+
+    def is_ours(self, raw: str) -> bool:
+        """Whether we issued the token, however long ago."""
+        return is_genuine(raw, TokenKind.ACCESS, token_key())
+
+    async def _look_forever(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._changed.wait()
+            self._changed.clear()
+            await self._look()
+
+    async def _look(self) -> None:
+        try:
+            self._snapshot = await self._in_thread(_refreshed, self._snapshot, self._resource)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("policy not read: %s", type(error).__name__)
+        except Exception:
+            logger.exception("policy not read")
+
+    async def _listen_forever(self) -> None:
+        while True:
+            try:
+                await self._listen()
+            except (RedisError, OSError) as error:
+                logger.info("messenger away, looking every second: %s", type(error).__name__)
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _listen(self) -> None:
+        async with redis.asyncio.Redis.from_url(self._redis_url) as client, client.pubsub() as channel:
+            await channel.subscribe(CHANNEL)
+            self._changed.set()  # whatever was said while nobody listened
+            async for _ in channel.listen():
+                self._changed.set()
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, _tried_again, work, arguments)
+
+    def _close_threads(self) -> None:
+        # Every thread waits for the others, so each of them closes its own connection exactly once.
+        meeting = threading.Barrier(_THREADS)
+        for done in [self._threads.submit(_close_own, meeting) for _ in range(_THREADS)]:
+            done.result()
+        self._threads.shutdown()
+
+
+def _tried_again(work: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+    """Once more on a new connection: a server that was restarted shows only when the old one is used."""
+    try:
+        return work(*arguments)
+    except (OperationalError, InterfaceError):
+        connection.close()
+    return work(*arguments)
+
+
+def _close_own(meeting: threading.Barrier) -> None:
+    connection.close()
+    with contextlib.suppress(threading.BrokenBarrierError):
+        meeting.wait(LOOKUP_SECONDS)
+
+
+def _token(raw: str) -> Token | None:
+    facts = verify_access_token(raw)
+    if facts is None:
+        return None
+    return Token(
+        id=str(facts.public_id),
+        client_id=facts.client_id,
+        agent=facts.agent_id,
+        agent_active=facts.agent_active,
+        person=facts.person_id,
+        person_active=facts.person_active,
+        principal=_principal(facts),
+        resource=facts.resource,
+        scopes=facts.scopes,
+    )
+
+
+def _principal(facts: TokenFacts) -> str:
+    if facts.person_public_id is None:
+        return f"agent:{facts.client_id}"
+    return pseudonym_for(public_id=facts.person_public_id, name=facts.person_name)
+
+
+def _refreshed(snapshot: Snapshot, resource: Callable[[str], str]) -> Snapshot:
+    """The snapshot with every part read again whose revision differs.
+
+    Revisions are read first: a part read afterwards is at least as new as its number says.
+    """
+    looked_at = time.monotonic()
+    revisions = dict(Revision.objects.values_list("part", "n"))
+    for part, n in revisions.items():
+        if snapshot.revisions.get(part) == n:
+            continue
+        if part == ACCESS_PART:
+            snapshot = replace(snapshot, access=_read_access())
+        elif part.startswith(_SERVER_PREFIX):
+            slug = part.removeprefix(_SERVER_PREFIX)
+            snapshot = snapshot.with_server(slug, _readable_server(slug, resource))
+    return replace(snapshot, revisions=MappingProxyType(revisions), read_at=looked_at)
+
+
+def _read_access() -> AccessPart:
+    agents: dict[int, list[GrantFacts]] = {}
+    people: dict[int, list[GrantFacts]] = {}
+    members: dict[int, list[int]] = {}
+    for team, person in Membership.objects.values_list("team_id", "person_id"):
+        members.setdefault(team, []).append(person)
+    for row in Grant.objects.unrevoked_rows():
+        facts = GrantFacts(frozenset(row["role__scopes"]), row["environment"] or None, row["expires_at"])
+        if row["agent_id"] is not None:
+            agents.setdefault(row["agent_id"], []).append(facts)
+        holders = [row["person_id"]] if row["person_id"] is not None else members.get(row["team_id"], [])
+        for holder in holders:
+            people.setdefault(holder, []).append(facts)
+    return AccessPart(agents=_frozen(agents), people=_frozen(people))
+
+
+def _frozen(grants: Mapping[int, Iterable[GrantFacts]]) -> Mapping[int, tuple[GrantFacts, ...]]:
+    return MappingProxyType({holder: tuple(held) for holder, held in grants.items()})
+
+
+def _readable_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None:
+    """One server's part; one that cannot be read is unknown, so that it never takes the others along."""
+    try:
+        return _read_server(slug, resource)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("server %s cannot be read", slug)
+        return None
+
+
+def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None:
+    server = Server.objects.select_related("owner_team").filter(slug=slug).first()
+    if server is None or server.state == ServerState.RETIRED.value:
+        return None
+    rows = {(row.kind, row.name): row for row in DefinitionRow.objects.filter(server=server).served_rows()}
+    card = rows.get((Kind.CARD.value, CARD_NAME))
+    facts = ServerFacts(
+        slug=slug,
+        resource=resource(slug),
+        environment=server.environment,
+        active=server.state == ServerState.ACTIVE.value and bool(server.url),
+        withheld=card is not None and _is_another_server(server, card),
+    )
+    return ServerPart(
+        facts=facts,
+        url=server.url,
+        upstream=_wire(server),
+        card=_card(card) if card is not None else None,
+        owner_team=server.owner_team.slug if server.owner_team else "",
+        definitions=MappingProxyType({key: _definition(row) for key, row in rows.items() if row is not card}),
+    )
+
+
+def _wire(server: Server) -> Wire:
+    if server.protocol_era == Era.MODERN.value:
+        return Wire(modern=True, version=MODERN_VERSIONS[0])
+    return Wire(modern=False, version=server.protocol_version or HANDSHAKE_VERSIONS[0])
+
+
+def _definition(row: ServedRow) -> Definition:
+    """What is vanished is unknown; what is present and not exactly its pin is held back."""
+    approved = row.present and bool(row.pin_digest) and row.observed_digest == row.pin_digest
+    state = PinState.APPROVED if approved else PinState.QUARANTINED if row.present else PinState.UNKNOWN
+    facts = DefinitionFacts(
+        kind=row.kind,
+        name=row.name,
+        state=state,
+        digest=row.pin_digest if approved else "",
+        expires_at=row.expires_at,
+        sensitive=row.sensitive,
+    )
+    if not approved:
+        return Definition(facts)
+    headers = header_map(json.loads(row.text).get("inputSchema")) if row.kind == Kind.TOOL.value else {}
+    return Definition(facts, body=row.text.encode(), headers=headers)
+
+
+def _card(row: ServedRow) -> Card | None:
+    """The approved presentation; it is served on while a change of it waits."""
+    if not row.pin_digest:
+        return None
+    body: dict[str, Any] = json.loads(row.text)
+    identity = body.get("serverInfo")
+    if not isinstance(identity, dict) or not isinstance(identity.get("name"), str):
+        return None
+    instructions = body.get("instructions")
+    return Card(identity, instructions if isinstance(instructions, str) else "", row.expires_at)
+
+
+def _is_another_server(server: Server, card: ServedRow) -> bool:
+    """Whether identity, endpoint or authorization differ from what was approved.
+
+    A card that nobody approved yet has nothing to differ from, unless the endpoint moved after other definitions
+    were approved: then only an approval of the card says that the new place is meant.
+    """
+    if not card.pin_digest:
+        return server.endpoint_changed_by_id is not None
+    if card.observed_digest == card.pin_digest:
+        return False
+    rows = DefinitionRow.objects.filter(server=server, kind=Kind.CARD.value, name=CARD_NAME)
+    observed: dict[str, Any] = json.loads(rows.values_list("observed__text", flat=True).get() or "{}")
+    approved: dict[str, Any] = json.loads(card.text)
+    return any(observed.get(member) != approved.get(member) for member in _IDENTITY)

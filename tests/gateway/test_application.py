@@ -1,0 +1,103 @@
+"""The process: health, readiness, and leaving without losing a call."""
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+
+from tests.fixtures_mcp.processes import HonestServer
+
+if TYPE_CHECKING:
+    from tests.gateway.world import World
+
+pytestmark = pytest.mark.network
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_health_is_told_under_any_name_and_tells_nothing_else(world: "World") -> None:
+    for path in ("/healthz", "/readyz"):
+        response = httpx2.get(world.url + path, headers={"host": "probe.internal"})
+        assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/mcp", "/mcp/", "/mcp/Files", "/mcp/files/", "/mcp/%66iles", "/mcp/a--b", "//mcp/a"]
+)
+def test_a_path_that_is_no_endpoint_is_not_found(world: "World", path: str) -> None:
+    assert httpx2.post(world.url + path, json={}).status_code == 404
+
+
+def test_a_body_that_nobody_may_send_is_not_read_and_the_connection_lives_on(world: "World") -> None:
+    with httpx2.Client() as client:
+        refused = client.post(f"{world.url}/mcp/files", content=b" " * 3_000_000)
+        assert (refused.status_code, client.get(f"{world.url}/healthz").status_code) == (401, 200)
+
+
+def test_a_gateway_that_drains_finishes_calls_and_takes_no_new_ones(
+    world: "World", servers: dict[str, HonestServer]
+) -> None:
+    from tests.gateway.test_pipeline import answer, approved, until_called
+    from tests.gateway.world import until
+
+    token = approved(world, servers["modern"])
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(world.modern, token, "tools/call", {"name": "slow", "arguments": {"steps": 10}})
+        until_called(servers["modern"])
+        world.gateway.drain()
+        assert httpx2.get(f"{world.url}/readyz").json() == {"status": "stopping"}
+        refused = world.modern(token, "tools/call", {"name": "echo"})
+        assert (refused.status_code, answer(refused)["error"]["data"]["code"]) == (503, "shutting_down")
+        assert "result" in answer(running.result())
+    until(lambda: world.records(tool="slow", type="outcome", status="ok"))
+
+
+def test_a_process_that_is_told_to_stop_finishes_its_calls(
+    world: "World", servers: dict[str, HonestServer], settings: Any
+) -> None:
+    """The real process, by its own entry point, ended by SIGTERM in the middle of a call."""
+    from tests.gateway.test_pipeline import answer, approved, until_called
+    from tests.gateway.world import World, free_port, until
+
+    token = approved(world, servers["modern"])
+    port = free_port()
+    other = World.__new__(World)
+    other.url = f"http://127.0.0.1:{port}"
+    # Tokens are for the address that GATEWAY_URL names; on loopback any port of it is ours.
+    environment = {**os.environ, "PUBLIC_URL": world.url, "GATEWAY_URL": settings.GATEWAY_URL}
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "gateway.asgi:application",
+        "--port",
+        str(port),
+        "--log-level",
+        "warning",
+    ]
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as process, ThreadPoolExecutor(1) as pool:
+        try:
+            until(lambda: ready(other.url), seconds=30)
+            running = pool.submit(other.modern, token, "tools/call", {"name": "slow", "arguments": {"steps": 20}})
+            until_called(servers["modern"])
+            process.send_signal(signal.SIGTERM)
+            until(lambda: httpx2.get(f"{other.url}/readyz").status_code == 503)
+            assert "result" in answer(running.result())
+            process.wait(20)
+        finally:
+            process.kill()
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert world.records(tool="slow", type="outcome", status="ok")
+
+
+def ready(url: str) -> bool:
+    """Whether a process answers that it is ready."""
+    try:
+        return httpx2.get(f"{url}/readyz").status_code == 200
+    except httpx2.TransportError:
+        return False

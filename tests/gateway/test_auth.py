@@ -1,0 +1,81 @@
+"""Bearer tokens of the header, and what a refusal tells the client."""
+
+import pytest
+
+from access.policy import Denied, Reason
+from gateway.auth import authenticate, challenge, refused
+from gateway.errors import Refused
+from gateway.front import read_head
+from gateway.site import Site
+from gateway.snapshot import Token
+from tests.gateway.test_snapshot import token
+
+SITE = Site(gateway_url="https://gw.example/mcp", issuer="https://hold.example")
+METADATA = 'resource_metadata="https://gw.example/.well-known/oauth-protected-resource/mcp/files"'
+
+
+class Known:
+    """Knows the token `good`; issued `old` once."""
+
+    async def token(self, raw: str) -> Token | None:
+        return token() if raw == "good" else None
+
+    def is_ours(self, raw: str) -> bool:
+        return raw == "old"
+
+
+async def ask(*values: str) -> Token:
+    """Authenticate a request with these `Authorization` lines."""
+    head = read_head(
+        "POST", "/mcp/files", b"access_token=good", [(b"Authorization", value.encode()) for value in values]
+    )
+    return await authenticate(head, "files", site=SITE, tokens=Known())
+
+
+@pytest.mark.parametrize("value", ["Bearer good", "bearer good", "BEARER   good"])
+async def test_a_good_token_is_its_holder(value: str) -> None:
+    assert await ask(value) == token()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[], [""], ["good"], ["Basic good"], ["Bearer"], ["Bearer "], ["Bearer good good"], ["Bearer good,x"],
+     ["Bearer go\todd"], ["Bearer bad"], ["Bearer old"], ["Bearer " + "x" * 5000], ["bearer=good"]],
+)  # fmt: skip
+async def test_anything_else_is_refused_with_a_challenge(values: list[str]) -> None:
+    with pytest.raises(Refused) as found:
+        await ask(*values)
+    name, value = found.value.headers[0]
+    assert (found.value.status, name) == (401, "www-authenticate")
+    assert METADATA in value
+    assert 'scope="mcp:connect mcp:files:call mcp:files:read"' in value
+    assert ("error=" in value) == bool(values)
+    assert (found.value.recorded_as is not None) == (values == ["Bearer old"])
+
+
+@pytest.mark.parametrize(
+    ("denied", "status", "parts"),
+    [
+        (Denied(Reason.WRONG_AUDIENCE), 401, ['error="invalid_token"', METADATA]),
+        (
+            Denied(Reason.INSUFFICIENT_SCOPE, frozenset({"mcp:files:call", "mcp:connect"})),
+            403,
+            ['error="insufficient_scope"', 'scope="mcp:connect mcp:files:call"', METADATA],
+        ),
+    ],
+)
+def test_a_denial_that_another_token_would_lift_says_which(denied: Denied, status: int, parts: list[str]) -> None:
+    found = refused(denied, "files", site=SITE)
+    ((_, value),) = found.headers
+    assert found.status == status
+    assert all(part in value for part in parts)
+
+
+def test_other_denials_promise_nothing() -> None:
+    assert refused(Denied(Reason.NOT_GRANTED), "files", site=SITE).headers == ()
+
+
+def test_a_challenge_is_one_line_of_quoted_strings() -> None:
+    _, value = challenge(SITE, "files", error="invalid_token", text="The access token is not valid.")
+    assert value.count('"') == 8
+    assert "\n" not in value

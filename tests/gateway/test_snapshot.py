@@ -1,0 +1,133 @@
+"""The frozen snapshot: what is listed is what is callable, and parts change alone."""
+
+from dataclasses import FrozenInstanceError, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from access.policy import Allowed, Call, DefinitionFacts, Denied, GrantFacts, PinState, Reason, ServerFacts
+from gateway.snapshot import STALE_AFTER, AccessPart, Card, Definition, ServerPart, Snapshot, Token
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+RESOURCE = "https://gw.example/mcp/files"
+ALL = frozenset({"mcp:files:call"})
+
+
+def definition(name: str, state: PinState = PinState.APPROVED, **more: Any) -> Definition:
+    """A tool; its body is its name."""
+    digest = "d" if state is PinState.APPROVED else ""
+    return Definition(DefinitionFacts("tool", name, state, digest, **more), body=name.encode() if digest else b"")
+
+
+def server(*definitions: Definition, **facts: Any) -> ServerPart:
+    """The server `files`."""
+    known = {"slug": "files", "resource": RESOURCE, "environment": "development", "active": True, **facts}
+    return ServerPart(
+        ServerFacts(**known), definitions={(each.facts.kind, each.facts.name): each for each in definitions}
+    )
+
+
+def token(**more: Any) -> Token:
+    """A token of agent 1 for `files`."""
+    known: dict[str, Any] = {
+        "id": "t",
+        "client_id": "c",
+        "agent": 1,
+        "agent_active": True,
+        "person": None,
+        "person_active": None,
+        "principal": "agent:c",
+        "resource": RESOURCE,
+        "scopes": ALL,
+    }
+    return Token(**{**known, **more})
+
+
+def snapshot(part: ServerPart, *, agents: Any = None, people: Any = None) -> Snapshot:
+    """A snapshot of one server."""
+    access = AccessPart(agents=agents if agents is not None else {1: (GrantFacts(ALL),)}, people=people or {})
+    return Snapshot(servers={"files": part}, access=access, read_at=100.0)
+
+
+TOOLS = (
+    definition("plain"),
+    definition("held", PinState.QUARANTINED),
+    definition("gone", PinState.UNKNOWN),
+    definition("expired", expires_at=NOW),
+    definition("expiring", expires_at=NOW + timedelta(seconds=1)),
+    definition("sensitive", sensitive=True),
+)
+
+
+def test_what_is_listed_is_exactly_what_is_callable() -> None:
+    known = snapshot(server(*TOOLS))
+    listed = [each.facts.name for each in known.callable_tools(token(), "files", NOW)]
+    callable_ = [
+        each.facts.name
+        for each in TOOLS
+        if isinstance(known.decide(Call("tools/call", each.facts), token(), "files", NOW), Allowed)
+    ]
+    assert listed == callable_ == ["plain", "expiring"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"agent_active": False}, Reason.AGENT_INACTIVE),
+        ({"resource": "https://gw.example/mcp/other"}, Reason.WRONG_AUDIENCE),
+        ({"agent": 2}, Reason.NOT_GRANTED),
+        ({"scopes": frozenset()}, Reason.INSUFFICIENT_SCOPE),
+        ({"person": 7, "person_active": False}, Reason.PERSON_INACTIVE),
+        ({"person": 7, "person_active": True}, Reason.NOT_GRANTED),
+    ],
+)
+def test_a_holder_is_judged_by_token_and_grants(change: dict[str, Any], reason: Reason) -> None:
+    decision = snapshot(server(*TOOLS)).decide(Call("tools/list"), token(**change), "files", NOW)
+    assert isinstance(decision, Denied)
+    assert decision.reason is reason
+
+
+def test_an_agent_that_acts_for_a_person_has_that_persons_grants() -> None:
+    known = snapshot(server(*TOOLS), agents={}, people={7: (GrantFacts(ALL),)})
+    for_person = token(person=7, person_active=True)
+    assert isinstance(known.decide(Call("tools/list"), for_person, "files", NOW), Allowed)
+
+
+def test_an_unknown_server_lists_nothing_and_is_denied() -> None:
+    known = snapshot(server(*TOOLS))
+    assert list(known.callable_tools(token(), "absent", NOW)) == []
+    assert known.decide(Call("tools/list"), token(), "absent", NOW) == Denied(Reason.UNKNOWN_SERVER)
+
+
+def test_an_unknown_name_is_a_definition_in_state_unknown() -> None:
+    assert server().definition("tool", "absent").facts.state is PinState.UNKNOWN
+
+
+def test_a_snapshot_goes_stale() -> None:
+    known = snapshot(server())
+    assert not known.is_stale(100.0 + STALE_AFTER)
+    assert known.is_stale(100.1 + STALE_AFTER)
+    assert Snapshot().is_stale(0.0)
+
+
+def test_replacing_one_server_leaves_the_old_snapshot_and_the_other_servers() -> None:
+    before = snapshot(server())
+    after = before.with_server("other", server(slug="other"))
+    assert set(before.servers) == {"files"}
+    assert set(after.servers) == {"files", "other"}
+    assert after.servers["files"] is before.servers["files"]
+    assert set(after.with_server("files", None).servers) == {"other"}
+
+
+def test_a_card_is_shown_until_its_approval_expires() -> None:
+    card = Card({"name": "Files", "version": "9"}, "Be kind.", NOW)
+    part = replace(server(), card=card)
+    assert part.presented(NOW - timedelta(seconds=1)) is card
+    for neutral in (part.presented(NOW), server().presented(NOW)):
+        assert neutral == Card({"name": "files", "version": "1"})
+
+
+def test_nothing_of_a_snapshot_can_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        snapshot(server()).read_at = 0.0  # type: ignore[misc]

@@ -1,0 +1,183 @@
+"""A gateway that listens, real servers behind it, and short ways to approve, grant and call."""
+
+import json
+import socket
+import threading
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import httpx2
+import uvicorn
+from django.conf import settings
+from django.test import Client as Browser
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from access.models import Agent, Grant, Person
+from access.services import Holder, create_role, give_grant, register_agent
+from audit.models import Record
+from core.actor import Actor, ActorKind
+from core.permissions import Permission
+from gateway.application import Gateway, from_settings
+from servers.services import Registration, register_server
+from tools.models import Review
+from tools.services import PollResult, decide_review, poll_now
+
+SLUG = "files"
+META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+# `auto` asks `server/discover` first; the pinned modern mode asks nothing.
+MODES = {"handshake": "legacy", "modern": "2026-07-28", "auto": "auto"}
+BOTH = "application/json, text/event-stream"
+_T = TypeVar("_T")
+
+
+def until(look: Callable[[], _T | None], *, seconds: float = 10) -> _T:
+    """The first answer of `look` that is true."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
+@dataclass
+class Agency:
+    """One agent and the way to its tokens."""
+
+    agent: Agent
+    secret: str
+
+    def token(self, slug: str = SLUG, *, scope: str | None = None) -> str:
+        """A token from the real token endpoint, for the endpoint of `slug`."""
+        basic = b64encode(f"{self.agent.client_id}:{self.secret}".encode()).decode()
+        form = {"grant_type": "client_credentials", "resource": f"{settings.GATEWAY_URL}/{slug}"}
+        form |= {"scope": scope} if scope is not None else {}
+        answer = Browser().post(
+            "/oauth/token/",
+            urlencode(form),
+            content_type="application/x-www-form-urlencoded",
+            headers={"authorization": f"Basic {basic}"},
+        )
+        assert answer.status_code == 200, answer.content
+        return str(answer.json()["access_token"])
+
+
+@dataclass
+class World:
+    """What a test sees of one gateway."""
+
+    url: str
+    gateway: Gateway
+    admin: Actor = field(init=False)
+
+    def __post_init__(self) -> None:
+        person = Person.objects.create(username="admin")
+        self.admin = Actor(ActorKind.PERSON, str(person.public_id), person.username, frozenset(Permission))
+
+    def endpoint(self, slug: str = SLUG) -> str:
+        """Where agents call a server."""
+        return f"{self.url}/mcp/{slug}"
+
+    def register(self, url: str, slug: str = SLUG) -> PollResult:
+        """Register a server and look at it once."""
+        registration = Registration(slug=slug, name=slug, url=url, environment="development")
+        register_server(registration=registration, actor=self.admin)
+        return self.poll(slug)
+
+    def poll(self, slug: str = SLUG) -> PollResult:
+        """One look."""
+        result = poll_now(slug=slug, actor=self.admin)
+        assert result.complete, result.error
+        return result
+
+    def approve(self, *names: str, slug: str = SLUG) -> None:
+        """Approve waiting reviews: those of `names`, or all."""
+        waiting = Review.objects.waiting().filter(definition__server__slug=slug)
+        for review in waiting.filter(definition__name__in=names) if names else waiting:
+            decide_review(
+                review_id=review.public_id,
+                verdict="approve",
+                digest=review.version.digest,
+                reason="Fine.",
+                actor=self.admin,
+            )
+        self.settle()
+
+    def agent(self, *scopes: str, name: str = "robot") -> Agency:
+        """An agent whose role holds exactly `scopes`; none means no role at all."""
+        made = register_agent(name=name, actor=self.admin)
+        if scopes:
+            self.grant(made.agent, *scopes)
+        return Agency(made.agent, made.secret)
+
+    def grant(self, agent: Agent, *scopes: str) -> Grant:
+        """Give an agent a role of its own."""
+        role = create_role(name=f"role {Grant.objects.count()}", scopes=scopes, actor=self.admin)
+        holder = Holder(agent=agent.client_id)
+        grant = give_grant(role=role.name, holder=holder, actor=self.admin, reason="A test.")
+        self.settle()
+        return grant
+
+    def settle(self) -> None:
+        """Wait until the gateway knows the present state: its revisions are those of the database."""
+        from access.models import Revision
+
+        wanted = dict(Revision.objects.values_list("part", "n"))
+        until(lambda: dict(self.gateway._store._snapshot.revisions) == wanted)
+
+    def records(self, **filters: Any) -> list[Record]:
+        """Audit records about the gateway, oldest first."""
+        types = ["intent", "outcome", "deny", "auth"]
+        return list(Record.objects.filter(type__in=types, **filters).exclude(server="").order_by("id"))
+
+    @asynccontextmanager
+    async def client(self, token: str, era: str, slug: str = SLUG) -> AsyncIterator[Client]:
+        """The `mcp` package's client."""
+        async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=20) as http:
+            async with Client(streamable_http_client(self.endpoint(slug), http_client=http), mode=MODES[era]) as client:
+                yield client
+
+    def post(self, token: str | None, body: Any, *, slug: str = SLUG, **headers: str) -> httpx2.Response:
+        """One raw POST; underscores in header names stand for hyphens."""
+        sent = {"content-type": "application/json", "accept": BOTH}
+        sent |= {"authorization": f"Bearer {token}"} if token else {}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return httpx2.post(self.endpoint(slug), content=content, headers=sent, timeout=20)
+
+    def modern(self, token: str, method: str, params: dict[str, Any], **headers: str) -> httpx2.Response:
+        """One request of the modern era, headers in agreement unless `headers` says otherwise."""
+        sent = {"mcp_protocol_version": "2026-07-28", "mcp_method": method}
+        sent |= {"mcp_name": params["name"]} if "name" in params else {}
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": META}}
+        return self.post(token, body, **{**sent, **headers})
+
+
+@contextmanager
+def running(port: int) -> Iterator[Gateway]:
+    """This process's gateway, listening in a thread."""
+    gateway = from_settings()
+    config = uvicorn.Config(gateway, host="127.0.0.1", port=port, log_level="warning", lifespan="on")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        until(lambda: server.started, seconds=20)
+        yield gateway
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
