@@ -185,7 +185,8 @@ def _decide_definition(
         return Denied(Reason.DEFINITION_QUARANTINED)
     if definition.expires_at is not None and definition.expires_at <= now:
         return Denied(Reason.PIN_EXPIRED)
-    used = carried & token_scopes
+    # A broader scope of the token includes what a narrower one of the role allows (R3: the hierarchy is honoured).
+    used = accepted & token_scopes
     if not used:
         smallest = min(carried, key=lambda scope: (scope.count(":"), scope))
         return Denied(Reason.INSUFFICIENT_SCOPE, needed=frozenset({CONNECT, smallest}))

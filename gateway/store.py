@@ -37,6 +37,7 @@ from gateway.snapshot import AccessPart, Card, Definition, ServerPart, Snapshot,
 from servers.models import Server
 from servers.rules import Era, ServerState
 from servers.surface import CARD_NAME, Kind
+from tools.classify import classify, withholds_server
 from tools.models import Definition as DefinitionRow
 from tools.querysets import ServedRow
 
@@ -49,8 +50,6 @@ _THREADS: Final = 4
 _RECONNECT_SECONDS: Final = 1.0
 _RECANCEL_SECONDS: Final = 0.2
 _SERVER_PREFIX: Final = server_part("")
-# Members of a card whose change makes it another server (architecture, flow 1, 5).
-_IDENTITY: Final = ("serverInfo", "endpoint", "authorization")
 
 
 class Store:
@@ -306,4 +305,4 @@ def _is_another_server(server: Server, card: ServedRow) -> bool:
     rows = DefinitionRow.objects.filter(server=server, kind=Kind.CARD.value, name=CARD_NAME)
     observed: dict[str, Any] = json.loads(rows.values_list("observed__text", flat=True).get() or "{}")
     approved: dict[str, Any] = json.loads(card.text)
-    return any(observed.get(member) != approved.get(member) for member in _IDENTITY)
+    return withholds_server(classify(Kind.CARD, approved, observed).classes)

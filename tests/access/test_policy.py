@@ -106,9 +106,18 @@ def test_one_fact_amiss_denies_the_call(replaced: dict[str, Any], reason: Reason
             {
                 "principal": {
                     **grants("mcp:files:tool:read"),
-                    "token_scopes": frozenset({"mcp:files:tool:read", "mcp:files:call"}),
+                    "token_scopes": frozenset({"mcp:files:tool:read", "mcp:files:read"}),
                 }
             },
+            {"mcp:files:tool:read"},
+        ),
+        # A broad scope of the token includes the one tool that the role allows, and the other way round.
+        (
+            {"principal": {**grants("mcp:files:tool:read"), "token_scopes": frozenset({"mcp:files:call"})}},
+            {"mcp:files:call"},
+        ),
+        (
+            {"principal": {**grants("mcp:files:call"), "token_scopes": frozenset({"mcp:files:tool:read"})}},
             {"mcp:files:tool:read"},
         ),
         (
@@ -205,7 +214,8 @@ def test_nothing_is_allowed_unless_everything_fits() -> None:
             assert server == SERVER
             assert (pin.state, pin.expires_at) == (PinState.APPROVED, None)
             assert decision.scopes
-            assert decision.scopes <= set(role) & set(token) & accepted_scopes("files", pin)
+            assert decision.scopes <= set(token) & accepted_scopes("files", pin)
+            assert set(role) & accepted_scopes("files", pin)
         else:
             assert not decision.needed or decision.needed - {"mcp:connect"} <= set(role)
     assert allowed > 0

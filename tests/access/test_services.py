@@ -230,7 +230,23 @@ def test_everybody_sets_their_own_password_and_nobody_that_of_a_mightier_person(
     services.set_password(username="auditor", password=PASSWORD, actor=actor_with("person:manage", "audit:read"))
 
 
+def test_a_narrow_token_does_not_become_its_person_by_setting_their_password() -> None:
+    ada = person_with("audit:read", "person:manage", username="ada")
+    for scopes in (["audit:read"], ["person:manage"]):
+        with pytest.raises(PermissionDenied):
+            services.set_password(username="ada", password=PASSWORD, actor=services.actor_for(ada, narrowed_to=scopes))
+
+
 # --- teams ---------------------------------------------------------------------------------------------------
+
+
+def test_nobody_carries_what_reaches_own_teams_into_another_team() -> None:
+    mallory = person_with("team:manage", username="mallory")
+    GrantFactory.create(role=RoleFactory.create(scopes=["server:edit"], reach="own_teams"), person=mallory)
+    TeamFactory.create(slug="blue")
+    with pytest.raises(PermissionDenied):
+        services.add_member(team="blue", username="mallory", actor=services.actor_for(mallory))
+    services.add_member(team="blue", username="mallory", actor=actor_with("team:manage", "server:edit"))
 
 
 def test_a_team_is_made_and_joined_and_left(admin: Actor) -> None:
@@ -551,6 +567,17 @@ def test_rubbish_costs_no_query(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0):
         for text in ("", "x", "hfp_00000000_" + "0" * 64 + "_" + "0" * 32, "hfp_\0", "\ud800"):
             assert services.authenticate_api_token(text) is None
+
+
+def test_a_token_that_ends_makes_none_that_outlives_it() -> None:
+    person, end = person_with("server:read", username="ada"), timezone.now() + timedelta(hours=1)
+    _row, token = services.create_api_token(username="ada", actor=services.actor_for(person), expires_at=end)
+    found = services.authenticate_api_token(token)
+    assert found
+    for later in (None, end + timedelta(seconds=1)):
+        with pytest.raises(Invalid, match="outlives"):
+            services.create_api_token(username="ada", actor=found[1], expires_at=later)
+    assert services.create_api_token(username="ada", actor=found[1], expires_at=end)
 
 
 def test_a_narrow_token_makes_no_wider_one() -> None:
