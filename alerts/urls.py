@@ -11,4 +11,6 @@ urlpatterns: list[URLPattern] = [
     path("alerts/channels/", views.channels, name="channels"),
     path("alerts/channels/add/", views.add_channel, name="add_channel"),
     path("alerts/channels/<uuid:channel_id>/test/", views.test_channel, name="test_channel"),
+    path("alerts/channels/<uuid:channel_id>/disable/", views.disable_channel, name="disable_channel"),
+    path("alerts/channels/<uuid:channel_id>/enable/", views.enable_channel, name="enable_channel"),
 ]

@@ -79,6 +79,26 @@ def test_channel(request: HttpRequest, channel_id: UUID) -> HttpResponse:
     return redirect("alerts:channels")
 
 
+@require_POST
+@page()
+def disable_channel(request: HttpRequest, channel_id: UUID) -> HttpResponse:
+    """Stop sending to a channel."""
+    actor, reason = actor_of(request), reason_of(request)
+    done = _("Nothing is sent there any more.")
+    carry_out(request, lambda: services.disable_channel(channel_id=channel_id, actor=actor, reason=reason), done=done)
+    return redirect("alerts:channels")
+
+
+@require_POST
+@page()
+def enable_channel(request: HttpRequest, channel_id: UUID) -> HttpResponse:
+    """Send to a channel again."""
+    actor = actor_of(request)
+    done = _("Alerts are sent there again, from now on.")
+    carry_out(request, lambda: services.enable_channel(channel_id=channel_id, actor=actor), done=done)
+    return redirect("alerts:channels")
+
+
 def _narrowed(found: AlertQuerySet, wanted: dict[str, Any]) -> AlertQuerySet:
     state = wanted.get("state") or LIVE
     found = found.live() if state == LIVE else found.filter(state=state)

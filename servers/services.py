@@ -52,12 +52,16 @@ def register_server(*, registration: Registration, actor: Actor) -> Server:
     Raises `Invalid`, `Conflict` (the slug is taken), `PermissionDenied`.
     """
     _check_slug(registration.slug)
+    _transport(registration.transport)  # first: what speaks another transport may have no URL at all
     values = _checked({name: getattr(registration, name) for name in EDITABLE} | {"transport": registration.transport})
     team = values["owner_team"]
     _may(actor, Permission.SERVER_REGISTER, registration.slug, team.pk if team else None)
     server = Server.objects.select_for_update(of=("self",)).filter(slug=registration.slug).first()
     if server is not None and server.state != ServerState.RETIRED.value:
         raise Conflict(f"The slug '{registration.slug}' is taken by another server.", field="slug")
+    if server is not None:
+        # Its definitions and reviews come back with the row, so whoever revives it must reach the old owner's things.
+        _may(actor, Permission.SERVER_REGISTER, registration.slug, server.owner_team_id)
     server = server or Server(slug=registration.slug)
     _assign(server, values)
     _start_over(server)
@@ -85,6 +89,9 @@ def edit_server(*, slug: str, changes: Mapping[str, Any], actor: Actor, reason: 
     values = _checked(dict(changes))
     if "owner_team" in values and values["owner_team"] is not None:
         _may(actor, Permission.SERVER_EDIT, slug, values["owner_team"].pk)
+    if values.get("required_approvals", server.required_approvals) < server.required_approvals:
+        # Nobody edits four eyes away: asking fewer people is as much as retiring the server and beginning anew.
+        _may(actor, Permission.SERVER_RETIRE, slug, server.owner_team_id)
     _assign(server, values)
     moved = server.url != old[0]
     if moved or server.environment != old[1]:

@@ -29,7 +29,7 @@ from core.errors import NotFound
 from core.permissions import Permission
 
 
-class AlertFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
+class AlertFilter(django_filters.FilterSet):
     """Filters of the list."""
 
     kind = django_filters.ChoiceFilter(choices=[(kind.value, kind.value) for kind in AlertKind])

@@ -3,9 +3,10 @@
 A builtin of every template; what shows things that are governed stands in `governance`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from itertools import groupby
+from typing import Any, Final
 
 from django import template
 from django.forms import BoundField
@@ -19,6 +20,7 @@ from controlplane import words
 from tools.visible import Run, runs
 
 register = template.Library()
+CHIPS_IN_A_ROW: Final = 20
 
 
 @register.simple_tag
@@ -114,19 +116,33 @@ def named(text: str) -> str:
 @register.simple_tag
 def marked(text: str) -> SafeString:
     """`text` escaped, with unseen characters as named chips."""
-    return format_html_join("", "{}", ((_run(run),) for run in runs(text)))
+    return show_runs(runs(text))
 
 
 @register.simple_tag(name="runs")
 def show_runs(parts: Iterable[Run]) -> SafeString:
     """Runs of `tools.visible`: plain text escaped, chips for what would not be seen."""
-    return format_html_join("", "{}", ((_run(run),) for run in parts))
+    return format_html_join("", "{}", ((shown,) for shown in _shown(parts)))
 
 
-def _run(run: Run) -> SafeString:
-    if not run.chip:
-        return format_html("{}", run.text)
-    return format_html('<span class="glyph" title="{}">{}</span>', run.title, run.text)
+def _shown(parts: Iterable[Run]) -> Iterator[SafeString]:
+    """Each run; where very many unseen characters follow each other, the rest of them is counted, not drawn.
+
+    A description can be 64 KB of them, which would make a page of megabytes. Nothing that can be read is left out:
+    plain text never is, nor is a run of TAG characters, whose label spells what a model reads.
+    """
+    for is_chip, group in groupby(parts, key=lambda run: run.chip):
+        left_out = 0
+        for number, run in enumerate(group):
+            if not is_chip:
+                yield format_html("{}", run.text)
+            elif number < CHIPS_IN_A_ROW or run.text.startswith("TAG"):
+                yield format_html('<span class="glyph" title="{}">{}</span>', run.title, run.text)
+            else:
+                left_out += 1
+        if left_out:
+            text = ngettext("%(n)d more unseen", "%(n)d more unseen", left_out) % {"n": left_out}
+            yield format_html('<span class="glyph">{}</span>', text)
 
 
 def _distance(seconds: int) -> str:

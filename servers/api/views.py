@@ -19,7 +19,7 @@ from servers.models import Server
 from servers.rules import Environment, ServerState
 
 
-class ServerFilter(django_filters.FilterSet):  # type: ignore[misc] # django-filter has no types
+class ServerFilter(django_filters.FilterSet):
     """Filters of the list."""
 
     state = django_filters.ChoiceFilter(choices=[(state.value, state.value) for state in ServerState])

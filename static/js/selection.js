@@ -1,0 +1,28 @@
+// "Select all" and the number of selected rows of a bulk form.
+export function selection() {
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest("form[data-bulk]");
+    if (!form) return;
+    if (event.target.matches("[data-select-all]")) selectAll(form, event.target.checked);
+    count(form);
+  });
+  for (const form of document.querySelectorAll("form[data-bulk]")) start(form);
+  document.addEventListener("htmx:afterSwap", () => document.querySelectorAll("form[data-bulk]").forEach(start));
+}
+
+const boxes = (form) => [...form.querySelectorAll("input[type=checkbox][data-select]")];
+
+function start(form) {
+  const all = form.querySelector("[data-select-all]");
+  if (all) all.closest("[hidden]")?.removeAttribute("hidden");
+  count(form);
+}
+
+function selectAll(form, checked) {
+  for (const box of boxes(form)) box.checked = checked;
+}
+
+export function count(form) {
+  const output = form.querySelector("[data-selected]");
+  if (output) output.textContent = boxes(form).filter((box) => box.checked).length;
+}

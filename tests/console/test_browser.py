@@ -1,0 +1,185 @@
+"""The console in a real Chromium: signing in, the inbox by keyboard alone, approving; and that nothing hostile runs."""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.features import chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+    from pytest_django.live_server_helper import LiveServer
+
+    from tests.console.world import World
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PASSWORD = "a long enough password"
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    path = chromium()
+    from playwright.sync_api import sync_playwright
+
+    # Chromium's own sandbox does not work for root.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
+        # Playwright's synchronous interface keeps a loop in this thread; the tests' own queries are synchronous.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        started = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def world(transactional_db: None) -> "World":
+    from tests.console.world import HOSTILE, World, administrator, tool
+
+    world = World(administrator(username="ada"), [tool("read"), tool("write"), *(tool(name, name) for name in HOSTILE)])
+    world.admin.set_password(PASSWORD)
+    world.admin.save()
+    return world.build()
+
+
+@pytest.fixture
+def page(browser: "Browser", world: "World", live_server: "LiveServer") -> "Iterator[Page]":
+    """A page where `ada` has signed in. Anything that the content policy refuses, or a script throws, fails the test."""
+    context = browser.new_context(base_url=live_server.url)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+    page.goto("/")
+    page.get_by_label("User name").fill("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    inbox_of(page)
+    yield page
+    context.close()
+    assert problems == []
+
+
+def inbox_of(page: "Page") -> None:
+    """Wait until the inbox is there, its scripts included."""
+    page.get_by_role("heading", name="Review inbox").wait_for()
+    page.wait_for_load_state("load")
+
+
+def test_signing_in_leads_to_the_inbox(page: "Page") -> None:
+    assert page.get_by_role("heading", level=1).inner_text() == "Review inbox"
+    assert page.locator("tr[data-row]").count() == 12
+
+
+def test_a_change_is_read_and_approved_by_keyboard_alone(page: "Page", world: "World") -> None:
+    wanted = str(world.waiting().public_id)
+    for _ in range(page.locator("tr[data-row]").count()):
+        page.keyboard.press("j")
+        if wanted in (page.locator("tr[data-current] a").get_attribute("href") or ""):
+            break
+    page.keyboard.press("o")
+    page.wait_for_url(f"**/reviews/{wanted}/")
+    page.keyboard.press("a")
+    page.keyboard.type("I read it: a plain reader. j k ?")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_text("Agents get exactly this version").wait_for()
+    page.keyboard.press("u")
+    inbox_of(page)
+    assert page.locator("tr[data-row]").count() == 11
+
+
+def test_several_are_selected_by_keyboard_and_counted(page: "Page") -> None:
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    assert page.locator("[data-selected]").inner_text() == "2"
+    page.keyboard.press("r")
+    page.keyboard.type("None of these is needed.")
+    page.keyboard.press("Enter")
+    page.get_by_text("2 reviews decided").wait_for()
+    assert page.locator("tr[data-row]").count() == 10
+
+
+def test_a_review_is_found_and_decided_without_any_script(
+    browser: "Browser", world: "World", live_server: "LiveServer"
+) -> None:
+    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/?kind=tool")
+    page.get_by_label("User name").fill("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Server").select_option("files")
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("link", name="read", exact=True).click()
+    page.get_by_label("Approve", exact=False).first.check()
+    page.get_by_label("Reason").fill("A plain reader.")
+    page.get_by_role("button", name="Record the decision").click()
+    page.get_by_text("Agents get exactly this version").wait_for()
+    page.goto("/servers/files/")
+    page.locator("summary", has_text="Suspend").click()
+    page.get_by_label("Reason").first.fill("An exercise.")
+    page.locator(".reason__form button", has_text="Suspend").click()
+    page.get_by_text("Calls to files are stopped").wait_for()
+    context.close()
+
+
+def test_shortcuts_are_shown_and_can_be_turned_off(page: "Page") -> None:
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keyboard shortcuts").wait_for()
+    page.keyboard.press("Escape")
+    page.goto("/preferences/")
+    page.get_by_label("Off").check()
+    page.get_by_role("button", name="Save").click()
+    page.goto("/")
+    inbox_of(page)
+    page.keyboard.press("?")
+    page.keyboard.press("j")
+    assert page.locator("dialog[open], tr[data-current]").count() == 0
+
+
+def test_filters_narrow_the_list_without_a_reload_and_stand_in_the_url(page: "Page") -> None:
+    page.evaluate("window.kept = true")
+    page.get_by_label("Kind").select_option("prompt")
+    page.get_by_text("No review matches these filters").wait_for()
+    assert "kind=prompt" in page.url
+    assert page.evaluate("window.kept")
+    page.reload()
+    page.get_by_text("No review matches these filters").wait_for()
+    page.go_back()
+    page.locator("tr[data-row]").first.wait_for()
+    inbox_of(page)
+
+
+def test_nothing_that_a_server_wrote_is_executed_on_any_page(page: "Page", world: "World") -> None:
+    from tools.models import Review
+
+    reviews = [f"/reviews/{review.public_id}/" for review in Review.objects.all()]
+    for url in [*world.urls(), *reviews]:
+        page.goto(url)
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        assert page.evaluate("window.hacked") is None, url
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_is_wider_than_a_small_window(page: "Page", world: "World", scheme: str) -> None:
+    page.set_viewport_size({"width": 800, "height": 900})
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    for url in world.urls():
+        page.goto(url)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), url
+
+
+def test_controls_are_large_enough_to_hit(page: "Page", world: "World") -> None:
+    small = """() => [...document.querySelectorAll("button, select, .button, .nav__link, input:not([type=hidden])")]
+        .map((one) => one.closest("label") ?? one)
+        .filter((one) => one.offsetParent && Math.min(one.offsetWidth, one.offsetHeight) < 24)
+        .map((one) => one.outerHTML.slice(0, 120))"""
+    for url in world.urls():
+        page.goto(url)
+        assert page.evaluate(small) == [], url

@@ -1,0 +1,372 @@
+"""Forms of the console: what they do, what they say when something is wrong."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from access.models import Agent, Grant, Person, Role
+from alerts.models import Alert, Channel
+from audit.models import Record
+from servers.models import Server
+from tests.console.world import Page, World
+from tests.factories import PersonFactory
+from tools.services import retire
+
+PASSWORD = "a long enough password"
+SERVER = {
+    "slug": "crm",
+    "name": "Customers",
+    "url": "http://127.0.0.1:9/crm",
+    "environment": "staging",
+    "team": "",
+    "required_approvals": "2",
+    "poll_interval": "60",
+}
+
+
+def text_of(response: Any) -> str:
+    return Page(response.content.decode()).text
+
+
+@pytest.fixture
+def ada(db: None) -> Person:
+    person = PersonFactory.create(username="ada")
+    person.set_password(PASSWORD)
+    person.save()
+    return person
+
+
+# --- the session ----------------------------------------------------------------------------------------------
+
+
+def test_signing_in_starts_a_new_session_and_goes_where_the_reader_was_going(ada: Person) -> None:
+    client = Client()
+    client.get("/sign-in/")
+    session = client.session
+    session["before"] = True
+    session.save()
+    before = session.session_key
+    client.cookies["session"] = str(before)
+    response = client.post("/sign-in/", {"username": "ada", "password": PASSWORD, "next": "/agents/"})
+    assert response.status_code == 302
+    assert response["Location"] == "/agents/"
+    assert client.session.session_key != before
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "/\\evil.example"]
+)
+def test_signing_in_never_leaves_this_console(ada: Person, target: str) -> None:
+    response = Client().post("/sign-in/", {"username": "ada", "password": PASSWORD, "next": target})
+    assert response["Location"] == "/"
+
+
+@pytest.mark.parametrize(("username", "password"), [("ada", "wrong"), ("nobody", PASSWORD), ("", ""), ("a\0b", "x")])
+def test_a_failed_sign_in_says_so_and_tells_no_more(ada: Person, username: str, password: str) -> None:
+    response = Client().post("/sign-in/", {"username": username, "password": password})
+    assert response.status_code == 422
+    page = Page(response.content.decode())
+    assert [values for _, values in page.tags if values.get("role") == "alert"]
+    assert not [values for values in page.named("input") if values.get("type") == "password" and values.get("value")]
+
+
+def test_too_many_failures_answer_429(ada: Person) -> None:
+    client = Client()
+    answers = [client.post("/sign-in/", {"username": "ada", "password": "wrong"}).status_code for _ in range(11)]
+    assert answers[-1] == 429
+
+
+def test_a_form_without_its_token_is_refused_in_our_own_words(ada: Person) -> None:
+    response = Client(enforce_csrf_checks=True).post("/sign-in/", {"username": "ada", "password": PASSWORD})
+    assert response.status_code == 403
+    assert "open for too long" in text_of(response)
+
+
+def test_signing_out_ends_the_session_and_needs_a_form(console: Client) -> None:
+    assert console.get("/sign-out/").status_code == 405
+    console.post("/sign-out/")
+    assert console.get("/").status_code == 302
+
+
+def test_preferences_hold_for_the_browser(world: World, console: Client) -> None:
+    console.post("/preferences/", {"theme": "dark", "shortcuts": "off"})
+    (root,) = Page(console.get("/").content.decode()).named("html")
+    assert root["data-theme"] == "dark"
+    assert root["data-shortcuts"] == "off"
+
+
+def test_unknown_preferences_are_the_defaults(world: World, console: Client) -> None:
+    console.cookies["theme"] = '"><script>'
+    (root,) = Page(console.get("/").content.decode()).named("html")
+    assert "data-theme" not in root
+
+
+# --- servers --------------------------------------------------------------------------------------------------
+
+
+def test_a_server_is_registered_and_its_page_waits_for_the_first_look(world: World, console: Client) -> None:
+    response = console.post("/servers/register/", SERVER, follow=True)
+    assert "first time" in text_of(response)
+    server = Server.objects.get(slug="crm")
+    assert (server.required_approvals, server.poll_interval, server.environment) == (2, 60, "staging")
+    assert server.registered_by == world.admin
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "status"),
+    [
+        ("slug", "files", 409),
+        ("slug", "Not A Slug", 422),
+        ("slug", "", 422),
+        ("slug", "register", 422),
+        ("url", "ftp://example.com", 422),
+        ("url", "http://user:secret@example.com/", 422),
+        ("url", "not a url", 422),
+        ("url", "https://exa\0mple.com", 422),
+        ("name", "", 422),
+        ("environment", "moon", 422),
+        ("team", "absent", 422),
+        ("required_approvals", "3", 422),
+        ("poll_interval", "1", 422),
+    ],
+)
+def test_what_is_wrong_with_a_server_stands_at_its_field(
+    world: World, console: Client, field: str, value: str, status: int
+) -> None:
+    response = console.post("/servers/register/", {**SERVER, field: value})
+    assert response.status_code == status
+    assert f'id="id_{field}_error"' in response.content.decode()
+    assert not Server.objects.filter(slug="crm").exists()
+
+
+def test_only_what_was_changed_of_a_server_is_recorded(world: World, console: Client) -> None:
+    sent = {**SERVER, "slug": "", "name": "Renamed", "url": "http://127.0.0.1:9/files", "environment": "development"}
+    response = console.post("/servers/files/edit/", {**sent, "required_approvals": "1", "poll_interval": "300"})
+    assert response.status_code == 302
+    record = Record.objects.get(event="server.edited")
+    assert (record.before or {})["name"] == "Files"
+    assert (record.after or {})["name"] == "Renamed"
+
+
+def test_a_server_is_suspended_resumed_and_retired_with_a_reason(world: World, console: Client) -> None:
+    for command, state in (("suspend", "suspended"), ("resume", "registered"), ("retire", "retired")):
+        console.post(f"/servers/files/{command}/", {"reason": " "})
+        assert Server.objects.get(slug="files").state != state
+        response = console.post(f"/servers/files/{command}/", {"reason": "An exercise."}, follow=True)
+        assert response.status_code == 200
+        assert Server.objects.get(slug="files").state == state
+
+
+def test_what_a_server_in_this_state_cannot_do_becomes_a_message(world: World, console: Client) -> None:
+    retire(slug="files", actor=world.actor, reason="Done with it.")
+    for command in ("suspend", "resume", "poll"):
+        response = console.post(f"/servers/files/{command}/", {"reason": "Again."}, follow=True)
+        assert response.status_code == 200
+        notices = [values.get("class", "") for values in Page(response.content.decode()).named("li")]
+        assert "notice notice--danger" in notices, command
+
+
+@pytest.mark.parametrize("url", ["/servers/files/poll/", "/servers/files/retire/", "/reviews/decide/"])
+def test_commands_are_not_links(world: World, console: Client, url: str) -> None:
+    assert console.get(url).status_code == 405
+
+
+# --- agents, roles, grants ------------------------------------------------------------------------------------
+
+
+def test_a_new_agents_secret_is_shown_once(world: World, console: Client) -> None:
+    response = console.post("/agents/register/", {"name": "bot", "owner_team": "", "name_style": "slash"})
+    assert response.status_code == 200
+    assert "no-store" in response["Cache-Control"]
+    assert "hfs_" in text_of(response)
+    agent = Agent.objects.get(name="bot")
+    assert "hfs_" not in text_of(console.get(f"/agents/{agent.public_id}/"))
+
+
+def test_an_agent_is_suspended_and_resumed(world: World, console: Client) -> None:
+    agent = Agent.objects.get(name="ci-bot")
+    console.post(f"/agents/{agent.public_id}/suspend/", {"reason": "It misbehaves."})
+    agent.refresh_from_db()
+    assert agent.state == "suspended"
+    console.post(f"/agents/{agent.public_id}/resume/", {"reason": "Fixed."})
+    agent.refresh_from_db()
+    assert agent.state == "active"
+
+
+def test_a_role_is_made_of_scopes_and_permissions(world: World, console: Client) -> None:
+    sent = {"name": "mixed", "scopes": "mcp:files:read\nmcp:files:tool:read", "permissions": ["audit:read"]}
+    console.post("/roles/create/", {**sent, "description": "", "reach": "installation"})
+    assert sorted(Role.objects.get(name="mixed").scopes) == ["audit:read", "mcp:files:read", "mcp:files:tool:read"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "where"),
+    [
+        ({"scopes": "mcp:files:write"}, 422, "id_scopes_error"),
+        ({"scopes": "nonsense"}, 422, "id_scopes_error"),
+        ({"scopes": ""}, 422, 'role="alert"'),
+        ({"name": ""}, 422, "id_name_error"),
+        ({"name": "files-reader"}, 409, "id_name_error"),
+        ({"permissions": ["server:explode"]}, 422, "id_permissions_error"),
+    ],
+)
+def test_what_is_wrong_with_a_role_stands_at_its_field(
+    world: World, console: Client, sent: dict[str, Any], status: int, where: str
+) -> None:
+    whole = {"name": "mixed", "scopes": "mcp:files:read", "description": "", "reach": "installation", **sent}
+    response = console.post("/roles/create/", whole)
+    assert response.status_code == status
+    assert where in response.content.decode()
+    assert not Role.objects.filter(name="mixed").exists()
+
+
+def grant_form(**changes: str) -> dict[str, str]:
+    agent = Agent.objects.get(name="ci-bot")
+    whole = {"role": "files-reader", "holder": f"agent:{agent.client_id}", "environment": "", "expires_at": ""}
+    return {**whole, "reason": "It needs it.", **changes}
+
+
+def test_a_grant_is_given_for_a_time_and_revoked(world: World, console: Client) -> None:
+    until = (timezone.now() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
+    console.post("/grants/give/", grant_form(environment="staging", expires_at=until))
+    grant = Grant.objects.latest("pk")
+    assert grant.environment == "staging"
+    assert grant.expires_at is not None
+    assert grant.expires_at.strftime("%Y-%m-%dT%H:%M") == until
+    console.post(f"/grants/{grant.public_id}/revoke/", {"reason": "No longer.", "next": "/agents/"})
+    grant.refresh_from_db()
+    assert grant.revoked_at is not None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("role", "absent"),
+        ("holder", "agent:absent"),
+        ("holder", "nonsense"),
+        ("environment", "moon"),
+        ("expires_at", "2001-01-01T00:00"),
+        ("expires_at", "soon"),
+        ("reason", ""),
+    ],
+)
+def test_what_is_wrong_with_a_grant_stands_at_its_field(world: World, console: Client, field: str, value: str) -> None:
+    before = Grant.objects.count()
+    response = console.post("/grants/give/", grant_form(**{field: value}))
+    assert response.status_code == 422
+    assert f'id="id_{field}_error"' in response.content.decode()
+    assert Grant.objects.count() == before
+
+
+def test_the_last_administrator_stays(world: World, console: Client) -> None:
+    missing = console.post("/grants/01900000-0000-7000-8000-000000000000/revoke/", {"reason": "x"})
+    assert missing.status_code == 404
+
+
+# --- people ---------------------------------------------------------------------------------------------------
+
+
+def test_a_person_is_added_and_deactivated(world: World, console: Client) -> None:
+    sent = {"username": "tom", "display_name": "Tom", "email": "", "password": PASSWORD, "role": "files-reader"}
+    console.post("/people/create/", sent)
+    tom = Person.objects.get(username="tom")
+    assert tom.grants.get().role.name == "files-reader"
+    console.post(f"/people/{tom.public_id}/deactivate/", {"reason": "Left."})
+    tom.refresh_from_db()
+    assert not tom.is_active
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "status"),
+    [("username", "a b", 422), ("username", "ada", 409), ("password", "short", 422), ("email", "nonsense", 422)],
+)
+def test_what_is_wrong_with_a_person_stands_at_its_field(
+    world: World, console: Client, field: str, value: str, status: int
+) -> None:
+    sent = {"username": "tom", "display_name": "", "email": "", "password": PASSWORD, "role": "", field: value}
+    response = console.post("/people/create/", sent)
+    assert response.status_code == status
+    assert f'id="id_{field}_error"' in response.content.decode()
+    assert PASSWORD not in response.content.decode()
+
+
+# --- audit and alerts -----------------------------------------------------------------------------------------
+
+
+def test_the_log_is_searched_by_its_url(world: World, console: Client) -> None:
+    assert "server.registered" in text_of(console.get("/audit/?server=files&type=config"))
+    assert "No record matches" in text_of(console.get("/audit/?server=absent"))
+    assert "ada" in text_of(console.get("/audit/?principal=ada"))
+    assert "No record matches" in text_of(console.get("/audit/?until=2001-01-01T00:00"))
+
+
+def test_an_unreadable_time_is_said_at_its_field(world: World, console: Client) -> None:
+    response = console.get("/audit/?since=yesterday")
+    assert response.status_code == 422
+    assert 'id="id_since_error"' in response.content.decode()
+
+
+def test_pages_of_the_log_follow_each_other_without_gap_or_repetition(
+    world: World, console: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audit.views.PAGE_SIZE", 3)
+    seen: list[str] = []
+    url = "/audit/"
+    while url:
+        page = Page(console.get(url).content.decode())
+        seen += [link["href"] for link in page.named("a") if link["href"].startswith("/audit/0")]
+        url = next((link["href"] for link in page.named("a") if link.get("rel") == "next"), "")
+    everything = Record.objects.newest_first().values_list("id", flat=True)
+    assert seen == [f"/audit/{record_id}/" for record_id in everything]
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "202611.x", "9" * 40, ".", "202611." + "-" * 36])
+def test_a_broken_cursor_is_the_first_page(world: World, console: Client, cursor: str) -> None:
+    assert console.get("/audit/", {"after": cursor}).status_code == 200
+
+
+def test_a_record_shows_everything_that_it_says(world: World, console: Client) -> None:
+    record = Record.objects.get(event="server.registered")
+    text = text_of(console.get(f"/audit/{record.id}/"))
+    assert "server:files" in text
+    assert "http://127.0.0.1:9/files" in text
+
+
+def test_an_alert_is_acknowledged(world: World, console: Client) -> None:
+    alert = Alert.objects.open().latest("pk")
+    console.post(f"/alerts/{alert.public_id}/acknowledge/", {"reason": "On it."})
+    alert.refresh_from_db()
+    assert (alert.state, alert.handled_reason) == ("acknowledged", "On it.")
+
+
+def test_a_new_channels_secret_is_shown_once_and_a_test_is_queued(world: World, console: Client) -> None:
+    response = console.post(
+        "/alerts/channels/add/", {"name": "team", "url": "http://127.0.0.1:9/x", "kinds": ["drift"]}
+    )
+    assert "whsec_" in text_of(response)
+    channel = Channel.objects.get(name="team")
+    assert "whsec_" not in text_of(console.get("/alerts/channels/"))
+    console.post(f"/alerts/channels/{channel.public_id}/test/")
+    assert channel.deliveries.count() == 1
+
+
+def test_a_channel_is_disabled_and_enabled(world: World, console: Client) -> None:
+    channel = Channel.objects.get(name="on-call")
+    for command, state in (("disable", "disabled"), ("test", "disabled"), ("enable", "active")):
+        console.post(f"/alerts/channels/{channel.public_id}/{command}/", {"reason": "Maintenance."})
+        channel.refresh_from_db()
+        assert channel.state == state, command
+    assert not channel.deliveries.filter(event="channel.tested").exists()
+
+
+@pytest.mark.parametrize(("field", "value", "status"), [("name", "", 422), ("name", "on-call", 409), ("url", "x", 422)])
+def test_what_is_wrong_with_a_channel_stands_at_its_field(
+    world: World, console: Client, field: str, value: str, status: int
+) -> None:
+    sent = {"name": "team", "url": "http://127.0.0.1:9/x", field: value}
+    response = console.post("/alerts/channels/add/", sent)
+    assert response.status_code == status
+    assert f'id="id_{field}_error"' in response.content.decode()

@@ -1,0 +1,196 @@
+"""The inbox and the review page: finding, reading, deciding."""
+
+from django.test import Client
+
+from access.models import Person
+from audit.models import Record
+from core.permissions import Permission
+from servers.services import edit_server
+from tests.console.world import Page, World, tool
+from tests.factories import person_with
+from tools.models import Pin, Review
+
+READS = (Permission.REVIEW_READ, Permission.SERVER_READ, Permission.TOOL_READ)
+
+
+def signed_in(person: Person) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+def text_of(response: object) -> str:
+    return Page(response.content.decode()).text  # type: ignore[attr-defined]
+
+
+def decision(review: Review, verdict: str = "approve", reason: str = "Read it.") -> dict[str, str]:
+    return {"digest": review.version.digest, "verdict": verdict, "reason": reason}
+
+
+def test_the_inbox_is_filtered_by_its_url(world: World, console: Client) -> None:
+    world.register("other")
+    world.show([tool("elsewhere")], slug="other")
+    assert "elsewhere" in text_of(console.get("/"))
+    assert "elsewhere" not in text_of(console.get("/?server=files"))
+    assert "elsewhere" in text_of(console.get("/?server=other&kind=tool"))
+    assert "No review matches" in text_of(console.get("/?server=other&kind=prompt"))
+    assert "None in this state" in text_of(console.get("/?state=rejected"))
+
+
+def test_an_unknown_filter_changes_nothing(world: World, console: Client) -> None:
+    for query in ("state=nonsense", "kind=%00", "server=%3Cb%3E", "page=-3", "page=x"):
+        assert console.get(f"/?{query}").status_code == 200, query
+
+
+def test_htmx_gets_the_list_alone(world: World, console: Client) -> None:
+    page = Page(console.get("/", headers={"HX-Request": "true"}).content.decode())
+    assert page.named("table")
+    assert not page.named("html")
+
+
+def test_risky_changes_stand_first(world: World, console: Client) -> None:
+    world.approve("write")
+    world.show([world.tools[0], tool("write", "Writes a file.", inputSchema={"type": "object"})])
+    rows = [link["href"] for link in Page(console.get("/").content.decode()).named("a") if "/reviews/" in link["href"]]
+    assert rows[0] == f"/reviews/{world.waiting('write').public_id}/"
+
+
+def test_the_review_page_says_what_changed_word_by_word(world: World, console: Client) -> None:
+    world.approve("read")
+    world.show([tool("read", "Reads a secret file."), world.tools[1]])
+    html = console.get(f"/reviews/{world.waiting('read').public_id}/").content.decode()
+    assert "<ins>secret </ins>" in html
+    assert "Wording that a model reads changed" in html
+
+
+def test_an_approval_pins_the_version_that_was_shown(world: World, console: Client) -> None:
+    review = world.waiting()
+    response = console.post(f"/reviews/{review.public_id}/", decision(review), follow=True)
+    assert response.status_code == 200
+    assert "Agents get exactly this version" in text_of(response)
+    assert Pin.objects.live().get(definition=review.definition).version == review.version
+
+
+def test_a_reason_is_required_and_asked_for_at_its_field(world: World, console: Client) -> None:
+    review = world.waiting()
+    response = console.post(f"/reviews/{review.public_id}/", decision(review, reason=" "))
+    assert response.status_code == 422
+    assert 'id="id_reason_error"' in response.content.decode()
+    assert not Pin.objects.exists()
+
+
+def test_a_stale_digest_is_refused_with_409_and_the_way_to_what_waits_now(world: World, console: Client) -> None:
+    stale = world.waiting()
+    world.show([tool("read", "Something else."), world.tools[1]])
+    response = console.post(f"/reviews/{stale.public_id}/", decision(stale, reason="I read the old text."))
+    assert response.status_code == 409
+    page = Page(response.content.decode())
+    assert "Your decision was not recorded" in page.text
+    assert f"/reviews/{world.waiting().public_id}/" in [link["href"] for link in page.named("a")]
+    assert not Pin.objects.exists()
+
+
+def test_a_wrong_digest_is_refused_and_the_page_shows_the_right_one(world: World, console: Client) -> None:
+    review = world.waiting()
+    sent = {**decision(review), "digest": "sha256:" + "0" * 64}
+    response = console.post(f"/reviews/{review.public_id}/", sent)
+    assert response.status_code == 409
+    page = Page(response.content.decode())
+    hidden = [values["value"] for values in page.named("input") if values.get("name") == "digest"]
+    assert hidden == [review.version.digest]
+    assert "Read it." in page.text
+
+
+def test_who_registered_the_server_is_told_that_two_others_have_to_approve(world: World, console: Client) -> None:
+    edit_server(slug="files", changes={"required_approvals": 2}, actor=world.actor)
+    url = f"/reviews/{world.waiting().public_id}/"
+    page = Page(console.get(url).content.decode())
+    verdicts = [values["value"] for values in page.named("input") if values.get("name") == "verdict"]
+    assert verdicts == ["reject"]
+    assert "You registered this server" in page.text
+    assert console.post(url, decision(world.waiting())).status_code == 403
+
+
+def test_the_first_of_two_approvers_is_told_that_another_person_has_to(world: World) -> None:
+    edit_server(slug="files", changes={"required_approvals": 2}, actor=world.actor)
+    review = world.waiting()
+    url = f"/reviews/{review.public_id}/"
+    first, second = (signed_in(person_with(*READS, Permission.REVIEW_DECIDE)) for _ in range(2))
+    assert "another person has to approve" in text_of(first.post(url, decision(review), follow=True))
+    again = text_of(first.get(url))
+    assert "1 of 2" in again
+    assert "You have decided" in again
+    assert first.post(url, decision(review)).status_code == 409
+    assert "Agents get exactly this version" in text_of(second.post(url, decision(review), follow=True))
+
+
+def test_a_reader_sees_no_decision_form_and_is_refused_when_sending_one(world: World) -> None:
+    reader, review = signed_in(person_with(*READS)), world.waiting()
+    url = f"/reviews/{review.public_id}/"
+    page = Page(reader.get(url).content.decode())
+    assert not [values for values in page.named("input") if values.get("name") == "verdict"]
+    assert "may read reviews but not decide" in page.text
+    assert reader.post(url, decision(review)).status_code == 403
+    assert Record.objects.filter(event="action.denied").count() == 1
+    assert not Pin.objects.exists()
+
+
+def chosen(*reviews: Review) -> list[str]:
+    return [f"{review.public_id} {review.version.digest}" for review in reviews]
+
+
+def test_several_reviews_are_decided_with_one_reason(world: World, console: Client) -> None:
+    sent = {"review": chosen(world.waiting("read"), world.waiting("write")), "verdict": "approve", "reason": "Known."}
+    response = console.post("/reviews/decide/", sent, follow=True)
+    assert "2 reviews decided" in text_of(response)
+    assert "All decided" in text_of(response)
+    records = Record.objects.filter(event="review.decided")
+    assert len(set(records.values_list("batch_id", flat=True))) == 1
+
+
+def test_a_bulk_decision_leads_back_to_the_same_list(world: World, console: Client) -> None:
+    sent = {"review": chosen(world.waiting()), "verdict": "approve", "reason": "Known."}
+    assert console.post("/reviews/decide/?server=files", sent)["Location"] == "/?server=files"
+
+
+def test_a_bulk_decision_says_for_each_item_what_came_of_it(world: World, console: Client) -> None:
+    stale = chosen(world.waiting("read"))
+    world.show([tool("read", "Something else."), world.tools[1]])
+    sent = {"review": [*stale, *chosen(world.waiting("write"))], "verdict": "approve", "reason": "Known."}
+    response = console.post("/reviews/decide/", sent)
+    assert "1 of 2 decided" in text_of(response)
+    assert "not decided" in text_of(response)
+
+
+def test_a_critical_finding_is_not_approved_in_bulk(world: World, console: Client) -> None:
+    world.show([*world.tools, tool("tagged", "Hello\U000e0041\U000e0042")])
+    sent = {"review": chosen(world.waiting("tagged")), "verdict": "approve", "reason": "Known."}
+    assert "never approved in bulk" in text_of(console.post("/reviews/decide/", sent))
+
+
+def test_a_bulk_decision_without_rows_or_reason_shows_what_is_missing(world: World, console: Client) -> None:
+    for sent in (
+        {"verdict": "approve", "reason": "Known."},
+        {"review": chosen(world.waiting()), "verdict": "approve", "reason": ""},
+        {"review": chosen(world.waiting()), "reason": "Known."},
+        {"review": ["nonsense"], "verdict": "approve", "reason": "Known."},
+        {"review": ["a b c"], "verdict": "approve", "reason": "Known."},
+    ):
+        response = console.post("/reviews/decide/", sent)
+        assert response.status_code == 422, sent
+        assert Page(response.content.decode()).named("table"), sent
+    assert not Pin.objects.exists()
+
+
+def test_what_was_ticked_stays_ticked_when_the_reason_is_missing(world: World, console: Client) -> None:
+    sent = {"review": chosen(world.waiting()), "verdict": "approve", "reason": ""}
+    page = Page(console.post("/reviews/decide/", sent).content.decode())
+    ticked = [box["value"] for box in page.named("input") if box.get("type") == "checkbox" and "checked" in box]
+    assert ticked == chosen(world.waiting())
+
+
+def test_an_empty_inbox_says_what_to_do_next(db: None) -> None:
+    reader = signed_in(person_with(*READS, Permission.SERVER_REGISTER))
+    page = Page(reader.get("/").content.decode())
+    assert "Nothing to govern yet" in page.text
+    assert "/servers/register/" in [link.get("href") for link in page.named("a")]
