@@ -12,8 +12,9 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
-from controlplane.dispatch import WebApplication  # noqa: E402 -- models may only load after Django's set-up
+from controlplane.bodies import BoundedBodies  # noqa: E402 -- models may only load after Django's set-up
+from controlplane.dispatch import WebApplication  # noqa: E402 -- as above
 from gateway.asgi import create_application  # noqa: E402 -- as above
 
 gateway = create_application()
-application = WebApplication(django=django_application, gateway=gateway, owns=gateway.owns)
+application = WebApplication(django=BoundedBodies(django_application), gateway=gateway, owns=gateway.owns)

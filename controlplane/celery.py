@@ -1,11 +1,28 @@
 """The Celery application. Tasks are hints: every piece of periodic work claims its rows by lease."""
 
 import os
+import sys
+from typing import Any
 
 from celery import Celery
+from celery.signals import beat_init, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
 
 app = Celery("holdfast")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+@beat_init.connect
+def refuse_a_bad_start(**_kwargs: Any) -> None:
+    """End the process where its database role could rewrite the log, or its tables are not those it expects."""
+    from django.db import connections
+
+    from access.checks import problems_at_start
+
+    problems = problems_at_start()
+    connections.close_all()  # workers fork: no child may share this connection
+    if problems:
+        sys.exit("\n".join(problems))

@@ -33,10 +33,11 @@ DECLARED: Final[dict[str, Declaration]] = {}
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def text(name: str, purpose: str, *, default: str | None = None, secret: bool = False) -> str:
-    """The variable as text; without `default` it is required."""
-    shown = "required" if default is None else ("" if secret else default)
-    DECLARED[name] = Declaration(name, purpose, shown, secret)
+def text(name: str, purpose: str, *, default: str | None = None, secret: bool = False, declare: bool = True) -> str:
+    """The variable as text; without `default` it is required. `declare=False`: read by one command, not by settings."""
+    if declare:
+        shown = "required" if default is None else ("" if secret else default)
+        DECLARED[name] = Declaration(name, purpose, shown, secret)
     value = _from_file(name) if secret else None
     value = os.environ.get(name) if value is None else value
     if value:

@@ -31,7 +31,7 @@ from controlplane.upstate import (
     published,
     write_atomically,
 )
-from controlplane.upwelcome import ADMIN, GATEWAY, NOTES, WEATHER, demo_environment, ready_facts, welcome
+from controlplane.upwelcome import ADMIN, GATEWAY, NOTES, WEATHER, demo_url, ready_facts, welcome
 
 ROOT = Path(__file__).resolve().parent.parent
 QUEUES = "poll,alerts,audit,scan"
@@ -87,8 +87,9 @@ def _run(options: Options) -> None:
         pids = start_programs(supervisor, options, environment)
         wait_for_answers(supervisor, options)
         if options.demo:
-            command = manage("demo_data", "--administrator", ADMIN, "--agent-file", str(agent_file(options)))
-            supervisor.run("demo data", command, environment | demo_environment(options))
+            places = ("--notes-url", demo_url(options, NOTES), "--weather-url", demo_url(options, WEATHER))
+            command = manage("demo_data", "--administrator", ADMIN, "--agent-file", str(agent_file(options)), *places)
+            supervisor.run("demo data", command, environment)
         facts = ready_facts(options, environment, token, services, pids)
         if options.ready_file:
             write_atomically(options.ready_file, json.dumps(facts, indent=2) + "\n")

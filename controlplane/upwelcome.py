@@ -14,12 +14,9 @@ REVIEWER = "reviewer"
 GATEWAY, NOTES, WEATHER = 1, 2, 3
 
 
-def demo_environment(options: Options) -> dict[str, str]:
-    """Where the demo servers are."""
-    return {
-        "DEMO_NOTES_URL": f"http://127.0.0.1:{options.port + NOTES}/mcp",
-        "DEMO_WEATHER_URL": f"http://127.0.0.1:{options.port + WEATHER}/mcp",
-    }
+def demo_url(options: Options, offset: int) -> str:
+    """The MCP endpoint of a demo server."""
+    return f"http://127.0.0.1:{options.port + offset}/mcp"
 
 
 def ready_facts(
@@ -41,7 +38,8 @@ def ready_facts(
     }
     if options.demo:
         facts["demo"] = {
-            **demo_environment(options),
+            "notes_url": demo_url(options, NOTES),
+            "weather_url": demo_url(options, WEATHER),
             "reviewer": {"username": REVIEWER, "password": read_secret("REVIEWER_PASSWORD", environment)},
             "agent": json.loads(agent_file(options).read_text(encoding="utf-8")),
         }

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Any, Final
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import DataError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest
 from rest_framework import exceptions
 from rest_framework.pagination import Cursor, CursorPagination
@@ -63,12 +63,13 @@ class Pagination(CursorPagination):
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         """Where to go on. Raises `ValidationError` for what no list of ours gave."""
+        refusal = exceptions.ValidationError({"cursor": ["Not a cursor that this list gave."]})
         try:
             cursor = super().decode_cursor(request)
-        except exceptions.NotFound:
-            cursor = Cursor(0, False, "")
-        if cursor is not None and cursor.position is not None and not _KEY.fullmatch(cursor.position):
-            raise exceptions.ValidationError({"cursor": ["Not a cursor that this list gave."]})
+        except exceptions.NotFound as error:
+            raise refusal from error
+        if cursor is not None and cursor.position is not None and not _KEY.fullmatch(str(cursor.position)):
+            raise refusal
         return cursor
 
     def get_page_size(self, request: Request) -> int:
@@ -123,6 +124,9 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     if isinstance(error, DataError):
         # A value that passed its serializer but that the column cannot hold; the driver's text may quote it.
         return _envelope(400, "invalid", "A value is out of range.", [], request_id)
+    if isinstance(error, OperationalError | InterfaceError):
+        logger.error("the database refused while answering", exc_info=error)
+        return _envelope(503, "unavailable", "The database does not answer. Try again in a moment.", [], request_id)
     if isinstance(error, exceptions.APIException):
         return _from_rest_framework(error, request_id)
     return None

@@ -6,12 +6,22 @@ is away is logged and never an error to the caller.
 """
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
+from redis import RedisError
 
+# A broker that accepts connections and answers nothing must not hold up who asked. The senders' own connections
+# have it: a worker waits for its broker as long as it takes.
+_IMPATIENT: Final = {
+    "socket_timeout": 1.0,
+    "socket_connect_timeout": 1.0,
+    "max_retries": 1,
+    "interval_start": 0.0,
+    "interval_step": 0.0,
+}
 logger = logging.getLogger(__name__)
 
 
@@ -22,6 +32,7 @@ def enqueue(task: str, **kwargs: Any) -> None:
 
 def _send(task: str, kwargs: dict[str, Any]) -> None:
     try:
-        current_app.send_task(task, kwargs=kwargs, retry=False)
-    except (OperationalError, OSError):
+        with current_app.connection_for_write(transport_options=_IMPATIENT) as connection:
+            current_app.send_task(task, kwargs=kwargs, retry=False, connection=connection)
+    except (OperationalError, RedisError, OSError):
         logger.warning("broker away, task %s left to the next tick", task)

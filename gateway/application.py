@@ -61,7 +61,7 @@ class Gateway:
         return self._site.owns(path)
 
     async def start(self) -> None:
-        """Connect to everything. A database or messenger that is away leaves the gateway alive and not ready."""
+        """Connect to everything. What goes away later leaves the gateway alive and not ready."""
         self._stopping = False
         self._loop = asyncio.get_running_loop()
         writer = await self._stack.enter_async_context(GroupCommitWriter())
@@ -106,6 +106,10 @@ class Gateway:
         while True:
             event = await receive()
             if event["type"] == "lifespan.startup":
+                problems = await self._store.problems()
+                if problems:
+                    await send({"type": "lifespan.startup.failed", "message": " ".join(problems)})
+                    return
                 await self.start()
                 await send({"type": "lifespan.startup.complete"})
             else:

@@ -22,6 +22,7 @@ import redis.asyncio
 from django.db import InterfaceError, OperationalError, connection
 from redis.exceptions import RedisError
 
+from access.checks import problems_at_start
 from access.keys import token_key
 from access.models import Grant, Membership, Revision
 from access.policy import DefinitionFacts, GrantFacts, PinState, Reason, ServerFacts
@@ -62,6 +63,10 @@ class Store:
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._threads = ThreadPoolExecutor(_THREADS, "gateway-store")
+
+    async def problems(self) -> list[str]:
+        """Why this process must not serve, as sentences (`access.checks`); empty when it may."""
+        return await self._in_thread(problems_at_start)
 
     async def start(self) -> None:
         """Take the first look; a database that is away leaves the snapshot stale, and the looks go on."""

@@ -87,11 +87,7 @@ def edit_server(*, slug: str, changes: Mapping[str, Any], actor: Actor, reason: 
         raise Conflict("A retired server cannot be changed; register its slug again.")
     before, old = _facts(server), (server.url, server.environment)
     values = _checked(dict(changes))
-    if "owner_team" in values and values["owner_team"] is not None:
-        _may(actor, Permission.SERVER_EDIT, slug, values["owner_team"].pk)
-    if values.get("required_approvals", server.required_approvals) < server.required_approvals:
-        # Nobody edits four eyes away: asking fewer people is as much as retiring the server and beginning anew.
-        _may(actor, Permission.SERVER_RETIRE, slug, server.owner_team_id)
+    _refuse_to_gain(server, values, actor)
     _assign(server, values)
     moved = server.url != old[0]
     if moved or server.environment != old[1]:
@@ -262,6 +258,19 @@ def _may(actor: Actor, permission: Permission, slug: str, team_id: int | None) -
     refuse_unless(
         actor.may(permission, team_id=team_id), actor=actor, permission=permission, subject=subject("server", slug)
     )
+
+
+def _refuse_to_gain(server: Server, values: Mapping[str, Any], actor: Actor) -> None:
+    """Nobody edits four eyes away, nor a server into the reach of what they hold for their own teams only."""
+    if values.get("required_approvals", server.required_approvals) < server.required_approvals:
+        # Asking fewer people is as much as retiring the server and beginning anew.
+        _may(actor, Permission.SERVER_RETIRE, server.slug, server.owner_team_id)
+    team = values.get("owner_team")
+    if team is None or team.pk == server.owner_team_id:
+        return
+    _may(actor, Permission.SERVER_EDIT, server.slug, team.pk)
+    for permission in sorted(actor.own_team_permissions if team.pk in actor.team_ids else ()):
+        _may(actor, Permission(permission), server.slug, server.owner_team_id)
 
 
 def _person(actor: Actor) -> Person | None:

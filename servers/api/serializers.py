@@ -52,7 +52,7 @@ class RegistrationSerializer(serializers.Serializer[Server]):
 
     slug = serializers.CharField(max_length=SLUG_MAX)
     name = serializers.CharField(max_length=200)
-    url = serializers.CharField(max_length=2000, required=False, default="")
+    url = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
     transport = serializers.CharField(max_length=40, default="streamable_http")
     environment = serializers.ChoiceField(choices=[choice.value for choice in Environment])
     required_approvals = serializers.IntegerField(min_value=1, max_value=2, default=1)

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from django.db import DataError
+from django.core.exceptions import RequestDataTooBig
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
@@ -12,7 +13,7 @@ from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
 from core.actor import ANONYMOUS, Actor, ActorKind
-from core.api import actor_of, require
+from core.api import Pagination, actor_of, require
 from core.errors import Conflict, Invalid, PermissionDenied
 
 
@@ -82,6 +83,9 @@ def test_a_body_of_another_type_is_refused() -> None:
         (PermissionDenied("No."), 403, "permission_denied"),
         (Http404(), 404, "not_found"),
         (DataError("value too long: hunter2"), 400, "invalid"),
+        (RequestDataTooBig("1048576"), 413, "too_large"),
+        (OperationalError("connection failed: hunter2"), 503, "unavailable"),
+        (InterfaceError("connection is closed: hunter2"), 503, "unavailable"),
         (exceptions.Throttled(wait=7), 429, "throttled"),
     ],
 )
@@ -119,3 +123,30 @@ def test_reads_need_their_permission_for_at_least_something() -> None:
     assert require(_request_of(reader), "server:read") == reader
     with pytest.raises(PermissionDenied, match="audit:read"):
         require(_request_of(reader), "audit:read")
+
+
+def _query(**parameters: str) -> Request:
+    return Request(APIRequestFactory().get("/", parameters))
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["cD14", "cD0lMDA=", "cD05OTk5OTk5OTk5OTk5OTk5OTk5", "cj14", "\u00e9"],
+    ids=["a letter", "NUL", "beyond a bigint", "no direction", "not ASCII"],
+)
+def test_a_cursor_that_no_list_gave_is_refused_at_its_field(cursor: str) -> None:
+    with pytest.raises(exceptions.ValidationError) as refused:
+        Pagination().decode_cursor(_query(cursor=cursor))
+    assert list(refused.value.detail) == ["cursor"]
+
+
+@pytest.mark.parametrize(("limit", "rows"), [("", 50), ("1", 1), ("500", 500), ("501", 500)])
+def test_a_limit_is_kept_within_what_a_page_holds(limit: str, rows: int) -> None:
+    assert Pagination().get_page_size(_query(limit=limit)) == rows
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "x", "1e5", "\u0663", "9" * 40])
+def test_a_limit_that_is_no_number_of_rows_is_refused_at_its_field(limit: str) -> None:
+    with pytest.raises(exceptions.ValidationError) as refused:
+        Pagination().get_page_size(_query(limit=limit))
+    assert list(refused.value.detail) == ["limit"]

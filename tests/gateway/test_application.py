@@ -101,3 +101,17 @@ def ready(url: str) -> bool:
         return httpx2.get(f"{url}/readyz").status_code == 200
     except httpx2.TransportError:
         return False
+
+
+def test_a_gateway_whose_role_owns_the_tables_does_not_start(owner_connection: Any) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "uvicorn", "gateway.asgi:application", "--port", "0"],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": owner_connection.info.dsn},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert "name a role that owns nothing" in ended.stderr

@@ -17,7 +17,7 @@ def server() -> Server:
     )
 
 
-def _refused(sql: str, *values: object) -> None:
+def _refused(sql: str, *values: int) -> None:
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, values)
 

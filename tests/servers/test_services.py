@@ -82,6 +82,12 @@ def test_what_does_not_fit_is_refused_at_its_field(actor: Actor, field: str, val
     assert not Server.objects.exists()
 
 
+def test_stdio_that_names_no_url_is_told_that_it_is_stdio(actor: Actor) -> None:
+    with pytest.raises(Invalid, match="runs commands") as refused:
+        services.register_server(registration=replace(FILES, transport="stdio", url=""), actor=actor)
+    assert refused.value.field == "transport"
+
+
 def test_http_is_refused_where_no_network_is_allowed(actor: Actor, settings: Any) -> None:
     settings.OUTBOUND_ALLOW = ()
     with pytest.raises(Invalid, match="Only https"):
@@ -99,6 +105,37 @@ def test_registering_a_retired_slug_revives_the_same_row(server: Server, actor: 
     again = services.register_server(registration=replace(FILES, name="Files 2"), actor=actor)
     assert (again.pk, again.state, again.name) == (server.pk, "registered", "Files 2")
     assert ProtectedResource.objects.get(server_slug="files").active
+
+
+def test_another_team_does_not_take_a_retired_slug_over_with_its_history(actor: Actor, person: Person) -> None:
+    theirs, mine = (Team.objects.create(slug=slug, name=slug) for slug in ("theirs", "mine"))
+    services.register_server(registration=replace(FILES, team="theirs"), actor=actor)
+    services.retire_server(slug="files", actor=actor, reason="gone")
+    own = frozenset({Permission.SERVER_REGISTER.value})
+    owner = Actor(ActorKind.PERSON, str(person.public_id), "olga", frozenset(), own, frozenset({mine.pk}))
+    with pytest.raises(PermissionDenied):
+        services.register_server(registration=replace(FILES, team="mine"), actor=owner)
+    both = replace(owner, team_ids=frozenset({mine.pk, theirs.pk}))
+    assert services.register_server(registration=replace(FILES, team="mine"), actor=both).owner_team == mine
+
+
+def test_four_eyes_are_not_edited_away_by_who_could_not_retire_the_server(server: Server, actor: Actor) -> None:
+    editor = replace(actor, permissions=actor.permissions - {Permission.SERVER_RETIRE})
+    services.edit_server(slug="files", changes={"required_approvals": 2}, actor=editor)
+    with pytest.raises(PermissionDenied, match="server:retire"):
+        services.edit_server(slug="files", changes={"required_approvals": 1}, actor=editor)
+    services.edit_server(slug="files", changes={"required_approvals": 2, "name": "F"}, actor=editor)
+    services.edit_server(slug="files", changes={"required_approvals": 1}, actor=actor)
+
+
+def test_nobody_moves_a_server_to_where_they_may_do_more_to_it(server: Server, actor: Actor) -> None:
+    mine = Team.objects.create(slug="mine", name="Mine")
+    own = {"permissions": frozenset({"server:read", "server:edit"}), "team_ids": frozenset({mine.pk})}
+    mover = replace(actor, **own, own_team_permissions=frozenset({"review:decide"}))
+    with pytest.raises(PermissionDenied, match="review:decide"):
+        services.edit_server(slug="files", changes={"team": "mine"}, actor=mover)
+    services.edit_server(slug="files", changes={"team": "mine"}, actor=replace(actor, **own))
+    services.edit_server(slug="files", changes={"team": "mine", "name": "F"}, actor=mover)
 
 
 def test_a_new_endpoint_starts_observation_over_and_names_who_moved_it(

@@ -20,14 +20,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--administrator", default="admin", help="the person who registers and approves")
+        parser.add_argument("--notes-url", default="http://127.0.0.1:8002/mcp", help="MCP endpoint of `notes`")
+        parser.add_argument("--weather-url", default="http://127.0.0.1:8003/mcp", help="MCP endpoint of `weather`")
         parser.add_argument("--agent-file", type=Path, required=True, help="keeps the demo agent's id and secret")
 
-    def handle(self, *, administrator: str, agent_file: Path, **_options: Any) -> None:
+    def handle(
+        self, *, administrator: str, agent_file: Path, notes_url: str, weather_url: str, **_options: Any
+    ) -> None:
         """Make it."""
         demo = Demo(
-            notes_url=env.web_url("DEMO_NOTES_URL", "demo server `notes`", default="http://127.0.0.1:8002/mcp"),
-            weather_url=env.web_url("DEMO_WEATHER_URL", "demo server `weather`", default="http://127.0.0.1:8003/mcp"),
-            reviewer_password=env.text("REVIEWER_PASSWORD", "password of the second person", secret=True),
+            notes_url=notes_url,
+            weather_url=weather_url,
+            reviewer_password=env.text(
+                "REVIEWER_PASSWORD", "password of the second person", secret=True, declare=False
+            ),
             agent_file=agent_file,
         )
         try:

@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *, username: str, print_token: bool, **_options: Any) -> None:
         """Run; may be run again: the person keeps their password, the earlier token of this command ends."""
-        password = env.text("ADMIN_PASSWORD", "password of the first administrator", secret=True)
+        password = env.text("ADMIN_PASSWORD", "password of the first administrator", secret=True, declare=False)
         try:
             person, token = create_first_administrator(username=username, password=password)
         except DomainError as error:

@@ -1,0 +1,117 @@
+"""One PostgreSQL and one Valkey per run, started before Django loads; sockets blocked except where a test says so.
+
+DATABASE_URL (with DATABASE_ADMIN_URL for the owner role) and REDIS_URL win over the bundled servers.
+"""
+
+import base64
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import psycopg
+import pytest
+from redis import Redis
+
+from controlplane import devservices
+from tests import databases
+
+# Tests with one of these marks may open TCP connections, to 127.0.0.1 and nowhere else.
+_NETWORK_MARKS = ("network", "browser", "conformance", "story")
+_stack = pytest.StashKey[ExitStack]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers (in xdist's controller; workers inherit the environment), then load Django."""
+    stack = config.stash[_stack] = ExitStack()
+    worker = getattr(config, "workerinput", {}).get("workerid", "")
+    if not worker:
+        databases.start_run()
+        if not config.option.collectonly:
+            _start_services(stack)
+        _set_environment()
+    os.environ["REDIS_URL"] = _own_redis_database(os.environ["REDIS_URL"], worker)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "controlplane.settings"
+    import django
+
+    django.setup()
+
+
+def _start_services(stack: ExitStack) -> None:
+    try:
+        services = stack.enter_context(devservices.running(os.environ))
+    except devservices.ServiceError as error:
+        raise pytest.UsageError(str(error)) from error
+    if not services.database_admin_url:
+        raise pytest.UsageError("DATABASE_URL is set, so DATABASE_ADMIN_URL must name the owner role's connection.")
+    os.environ.update(services.environment())
+    stack.callback(databases.drop_all)
+
+
+def _set_environment() -> None:
+    """Secrets of this run; what a developer's shell may hold must not decide a test."""
+    unwanted = ("PUBLIC_URL", "GATEWAY_URL", "OUTBOUND_CA_FILE", "INSTALLATION_ID", "POLL_TICK_SECONDS")
+    urls = ("DATABASE_URL", "DATABASE_ADMIN_URL", "REDIS_URL")
+    keys = ("SECRET_KEY", "SECRETS_KEY", "TOKEN_KEY")
+    for name in (*unwanted, *(f"{name}_FILE" for name in (*urls, *keys))):
+        os.environ.pop(name, None)
+    for name in urls:  # with --collect-only there are no servers, and settings must load all the same
+        os.environ.setdefault(name, "postgresql://nobody@/none?host=/nonexistent")
+    for name in keys:
+        os.environ[name] = base64.b64encode(secrets.token_bytes(32)).decode()
+    os.environ["OUTBOUND_ALLOW"] = "127.0.0.0/8"
+
+
+def _own_redis_database(url: str, worker: str) -> str:
+    """Workers share one Valkey; each has its own numbered database (there are 16)."""
+    number = int(worker.removeprefix("gw") or 0) % 16 if worker else 0
+    if not number:
+        return url
+    return f"{url}?db={number}" if url.startswith("unix:") else f"{url.rstrip('/').removesuffix('/0')}/{number}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove our databases and stop the servers that we started."""
+    stack = config.stash.get(_stack, None)
+    if stack is not None:
+        stack.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the marked tests reach 127.0.0.1."""
+    for item in items:
+        if any(item.get_closest_marker(name) for name in _NETWORK_MARKS):
+            item.add_marker(pytest.mark.allow_hosts(["127.0.0.1"]))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Nothing: instead of pytest-django's `test_` names we use our own copies."""
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_blocker: Any, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """This process's copy of the migrated template, as the application's role."""
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch, databases.fresh_copy():
+        databases.copy_instead_of_flush(patch)
+        yield
+
+
+@pytest.fixture
+def owner_connection(transactional_db: None) -> "Iterator[psycopg.Connection[Any]]":
+    """The test's own database as the owner role, in autocommit: for tampering, which the application cannot."""
+    with databases.owner_connection() as connection:
+        yield connection
+
+
+@pytest.fixture
+def valkey_url() -> Iterator[str]:
+    """An empty Valkey database of this process."""
+    url = os.environ["REDIS_URL"]
+    with Redis.from_url(url) as client:
+        client.flushdb()
+    yield url

@@ -1,0 +1,184 @@
+"""`./dev up` for real: its own processes, servers and state directory."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane import devpostgres
+from controlplane.devprocess import server_account
+from tests.databases import ROOT
+
+pytestmark = pytest.mark.story
+
+# Names that would make `up` use the servers and secrets of this test run.
+_NOT_INHERITED = ("DATABASE_", "REDIS_", "SECRET", "TOKEN_KEY", "OUTBOUND_", "DJANGO_", "PYTEST_", "HOLDFAST_")
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` free neighbouring ports."""
+    for _attempt in range(50):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            first = probe.getsockname()[1]
+        try:
+            for offset in range(count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", first + offset))
+        except (OSError, OverflowError):
+            continue
+        return int(first)
+    raise AssertionError("no free ports")
+
+
+class Up:
+    """A running `./dev up`."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", ready_file: Path, log: Path) -> None:
+        self.process, self._ready_file, self._log = process, ready_file, log
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def ready(self, seconds: float = 120) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        while not self._ready_file.exists():
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.1)
+        return dict(json.loads(self._ready_file.read_text(encoding="utf-8")))
+
+    def wait(self, seconds: float = 60) -> int:
+        return self.process.wait(seconds)
+
+
+@contextmanager
+def dev_up(directory: Path, *arguments: str) -> Iterator[Up]:
+    ready_file, log = directory / "ready.json", directory / "log"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
+    command = [str(ROOT / "dev"), "up", "--state-dir", str(directory / "state"), "--ready-file", str(ready_file)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=directory,
+            env={**environment, "PYTHON": sys.executable, "HOLDFAST_TEST_MARK": str(directory)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield Up(process, ready_file, log)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+@pytest.fixture(autouse=True)
+def _no_data_left(tmp_path):
+    """As root, PostgreSQL cannot reach a private temporary directory, and its data goes elsewhere."""
+    yield
+    shutil.rmtree(devpostgres.data_directory(tmp_path / "state" / "postgres", server_account()), ignore_errors=True)
+
+
+def descendants(directory: Path) -> list[str]:
+    """The command lines of all living processes that came from our `./dev up`: they inherit our mark.
+
+    PostgreSQL and Valkey may run as another user and PostgreSQL is given another environment, so their command
+    lines are looked at as well: data or socket below `directory`.
+    """
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            environment, command = (entry / "environ").read_bytes(), (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if command and int(entry.name) != os.getpid() and bytes(directory) in environment + command:
+            found.append(command.replace(b"\0", b" ").decode())
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def get(url: str) -> int:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=10) as response:
+        return int(response.status)
+
+
+def test_it_starts_answers_and_leaves_nothing_behind(tmp_path):
+    port = free_ports(4)
+    with dev_up(tmp_path, "--port", str(port)) as up:
+        facts = up.ready()
+        assert {"console_url", "api_url", "gateway_url", "issuer", "admin", "processes"} <= set(facts)
+        assert set(facts["admin"]) == {"username", "password", "api_token"}
+        assert set(facts["processes"]) == {"web", "gateway", "worker", "beat", "postgres", "valkey"}
+        assert facts["gateway_url"].endswith("/mcp")
+        assert get(f"{facts['console_url']}/readyz") == 200
+        assert get(f"{facts['gateway_url'].removesuffix('/mcp')}/readyz") == 200
+        assert all(alive(pid) for pid in facts["processes"].values())
+        assert facts["admin"]["password"] in up.output, "it says how to sign in"
+        assert (tmp_path / "ready.json").stat().st_mode & 0o077 == 0
+        for secret in (tmp_path / "state" / "secrets").iterdir():
+            assert secret.stat().st_mode & 0o077 == 0
+        up.process.send_signal(signal.SIGINT)
+        assert up.wait() == 130
+        assert not any(alive(pid) for pid in facts["processes"].values())
+        assert descendants(tmp_path) == []
+        assert "Traceback" not in up.output
+
+
+def test_a_child_that_dies_is_named_loudly_and_ends_everything(tmp_path):
+    with dev_up(tmp_path, "--port", str(free_ports(4)), "--no-demo") as up:
+        facts = up.ready()
+        os.kill(facts["processes"]["beat"], signal.SIGKILL)
+        assert up.wait() == 1
+        assert "*** Holdfast has stopped: 'beat' ended by itself by signal SIGKILL" in up.output
+        assert not any(alive(pid) for pid in facts["processes"].values())
+        assert descendants(tmp_path) == []
+
+
+def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_start_works(tmp_path):
+    port = str(free_ports(4))
+    with dev_up(tmp_path, "--port", port, "--no-demo") as up:
+        facts = up.ready()
+        up.process.kill()
+        up.wait()
+        deadline = time.monotonic() + 40
+        while any(alive(pid) for pid in facts["processes"].values()):
+            assert time.monotonic() < deadline, descendants(tmp_path)
+            time.sleep(0.1)
+    with dev_up(tmp_path, "--port", port, "--no-demo") as again:
+        facts_again = again.ready()
+        assert facts_again["admin"]["password"] == facts["admin"]["password"]
+
+
+def test_a_taken_port_is_a_sentence(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with dev_up(tmp_path, "--port", str(port)) as up:
+            assert up.wait() == 1
+            assert f"Port {port} cannot be used" in up.output
+            assert "Traceback" not in up.output

@@ -1,0 +1,130 @@
+import ipaddress
+
+import pytest
+
+from controlplane import env
+
+
+@pytest.fixture
+def declared(monkeypatch):
+    """The declarations as before the test."""
+    monkeypatch.setattr(env, "DECLARED", {})
+    return env.DECLARED
+
+
+@pytest.fixture
+def setting(monkeypatch, declared):
+    """Set or unset the variable THING."""
+    monkeypatch.delenv("THING", raising=False)
+    monkeypatch.delenv("THING_FILE", raising=False)
+    return lambda value: monkeypatch.setenv("THING", value)
+
+
+def test_a_missing_value_is_a_sentence_with_its_purpose(setting):
+    with pytest.raises(env.SettingError, match=r"^THING is not set: what it is for$"):
+        env.text("THING", "what it is for")
+    with pytest.raises(env.SettingError, match=r"THING \(or THING_FILE\) is not set"):
+        env.text("THING", "what it is for", secret=True)
+
+
+def test_an_empty_value_counts_as_missing(setting):
+    setting("")
+    assert env.text("THING", "p", default="d") == "d"
+
+
+def test_every_read_is_declared_and_no_secret_default_is_shown(setting, declared):
+    env.text("THING", "p", default="hidden", secret=True)
+    assert env.DECLARED["THING"] == env.Declaration("THING", "p", "", secret=True)
+
+
+def test_a_secret_comes_from_its_file_before_the_variable(setting, monkeypatch, tmp_path):
+    setting("variable")
+    (tmp_path / "file").write_text("from file\n", encoding="utf-8")
+    monkeypatch.setenv("THING_FILE", str(tmp_path / "file"))
+    assert env.text("THING", "p", secret=True) == "from file"
+    assert env.text("THING", "p") == "variable"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_an_unreadable_secret_file_stops_the_start(setting, monkeypatch, tmp_path, content):
+    path = tmp_path / "file"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("THING_FILE", str(path))
+    with pytest.raises(env.SettingError, match=r"THING_FILE names .* which cannot be read"):
+        env.text("THING", "p", secret=True)
+
+
+@pytest.mark.parametrize("value", ["0", "11", "-1", "1.5", "two", "٣", " 3"])
+def test_a_number_out_of_bounds_or_malformed_is_refused(setting, value):
+    setting(value)
+    with pytest.raises(env.SettingError, match="must be a whole number from 1 to 10"):
+        env.integer("THING", "p", default=3, minimum=1, maximum=10)
+
+
+def test_a_number_within_bounds_is_read(setting):
+    setting("10")
+    assert env.integer("THING", "p", default=3, minimum=1, maximum=10) == 10
+
+
+@pytest.mark.parametrize(("value", "expected"), [("true", True), ("False", False)])
+def test_a_boolean_is_one_of_two_words(setting, value, expected):
+    setting(value)
+    assert env.boolean("THING", "p", default=not expected) is expected
+
+
+@pytest.mark.parametrize("value", ["1", "yes", "on"])
+def test_other_words_are_no_boolean(setting, value):
+    setting(value)
+    with pytest.raises(env.SettingError, match="'true' or 'false'"):
+        env.boolean("THING", "p", default=False)
+
+
+@pytest.mark.parametrize(
+    "value", ["holdfast.example", "ftp://h", "https://", "https://h?q=1", "https://h/#f", "https://user@h"]
+)
+def test_a_malformed_web_address_is_refused(setting, value):
+    setting(value)
+    with pytest.raises(env.SettingError, match="THING must be an http or https URL"):
+        env.web_url("THING", "p", default="http://h")
+
+
+def test_a_web_address_loses_its_trailing_slash(setting):
+    setting("https://holdfast.example/")
+    assert env.web_url("THING", "p", default="http://h") == "https://holdfast.example"
+
+
+def test_networks_are_read(setting):
+    setting("127.0.0.0/8, ::1/128,")
+    assert env.networks("THING", "p") == (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
+
+@pytest.mark.parametrize("value", ["localhost", "10.0.0.1/8", "300.0.0.0/8"])
+def test_a_malformed_network_is_refused(setting, value):
+    setting(value)
+    with pytest.raises(env.SettingError, match="THING must list networks"):
+        env.networks("THING", "p")
+
+
+def test_a_database_url_becomes_djangos_entry(setting):
+    setting("postgresql://role:secret@db.example:5433/name?sslmode=verify-full&connect_timeout=3")
+    assert env.database("THING", "p") == {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "name",
+        "USER": "role",
+        "PASSWORD": "secret",
+        "HOST": "db.example",
+        "PORT": "5433",
+        "OPTIONS": {"sslmode": "verify-full", "connect_timeout": "3"},
+    }
+
+
+def test_a_socket_directory_is_a_host(setting):
+    setting("postgresql://role@/name?host=%2Frun%2Fpg")
+    assert env.database("THING", "p")["HOST"] == "/run/pg"
+
+
+def test_a_malformed_database_url_is_refused(setting):
+    setting("postgresql://h/n?nonsense=1")
+    with pytest.raises(env.SettingError, match="THING is not a PostgreSQL connection URI"):
+        env.database("THING", "p")
