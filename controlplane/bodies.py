@@ -1,23 +1,29 @@
-"""A bound on request bodies, before Django: its ASGI handler writes a whole body to disk whoever sends it."""
+"""A bound on request bodies, before Django: its ASGI handler writes a whole body to disk whoever sends it.
+
+A body that came in chunks gets its length here as well: REST framework takes one without a length for none.
+"""
 
 import json
 from collections.abc import Callable
 from typing import Any, Final
 
 from controlplane.dispatch import Application
+from core.errors import envelope
 
 MAX_BODY: Final = 2 * 1024 * 1024  # bytes; more than any form or JSON body that a view accepts
-_ANSWER: Final = json.dumps(
-    {"error": {"code": "too_large", "message": f"At most {MAX_BODY} bytes.", "details": [], "request_id": ""}}
-).encode()
+_ANSWER: Final = json.dumps(envelope("too_large", f"At most {MAX_BODY} bytes.", [], "")).encode()
 
 
 class _TooLarge(Exception):
-    """More came than was declared or than we take."""
+    """More came than we take."""
+
+
+class _BrokeOff(Exception):
+    """The client left before its body was complete."""
 
 
 class BoundedBodies:
-    """Hands requests on, and answers those with a larger body than `limit` bytes with 413 as soon as that is known."""
+    """Hands requests on with their whole body; more than `limit` bytes are answered 413 as soon as that is known."""
 
     def __init__(self, application: Application, *, limit: int = MAX_BODY):
         self._application = application
@@ -28,29 +34,48 @@ class BoundedBodies:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        if self._declared(scope) > self._limit:
+        try:
+            body = await self._whole(scope, receive)
+        except _TooLarge:
             await _refuse(send)
+        except _BrokeOff:
             return
-        received = 0
+        else:
+            await self._application(_with_length(scope, len(body)), _replayed(body, receive), send)
 
-        async def bounded() -> Any:
-            nonlocal received
+    async def _whole(self, scope: dict[str, Any], receive: Callable[..., Any]) -> bytes:
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not declared.isdigit() or len(declared) > 18 or int(declared) > self._limit:
+            raise _TooLarge
+        parts: list[bytes] = []
+        received, more = 0, True
+        while more:
             message = await receive()
-            received += len(message.get("body", b""))
+            if message["type"] == "http.disconnect":
+                raise _BrokeOff
+            parts.append(message.get("body", b""))
+            received, more = received + len(parts[-1]), message.get("more_body", False)
             if received > self._limit:
                 raise _TooLarge
-            return message
+        return b"".join(parts)
 
-        try:
-            await self._application(scope, bounded, send)
-        except _TooLarge:
-            await _refuse(send)  # Django answers nothing before it has the whole body
 
-    def _declared(self, scope: dict[str, Any]) -> int:
-        for name, value in scope["headers"]:
-            if name.lower() == b"content-length" and value.isdigit():
-                return self._limit + 1 if len(value) > 18 else int(value)
-        return 0
+def _with_length(scope: dict[str, Any], length: int) -> dict[str, Any]:
+    kept = [(name, value) for name, value in scope["headers"] if name not in (b"content-length", b"transfer-encoding")]
+    return {**scope, "headers": [*kept, *([(b"content-length", str(length).encode())] if length else [])]}
+
+
+def _replayed(body: bytes, receive: Callable[..., Any]) -> Callable[..., Any]:
+    message: dict[str, Any] | None = {"type": "http.request", "body": body, "more_body": False}
+
+    async def first_the_body() -> Any:
+        nonlocal message
+        if message is None:
+            return await receive()
+        given, message = message, None
+        return given
+
+    return first_the_body
 
 
 async def _refuse(send: Callable[..., Any]) -> None:

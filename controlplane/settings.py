@@ -246,6 +246,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PUBLIC": True,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "core.openapi.add_errors"],
     # Plain values: the generator compares them with what the serializers list.
     "ENUM_NAME_OVERRIDES": {
         "AgentState": ["active", "suspended"],

@@ -34,7 +34,8 @@ from controlplane.upstate import (
 from controlplane.upwelcome import ADMIN, GATEWAY, NOTES, WEATHER, demo_url, ready_facts, welcome
 
 ROOT = Path(__file__).resolve().parent.parent
-QUEUES = "poll,alerts,audit,scan"
+# By program: servers that hang must not hold up the log and its alerts.
+QUEUES = {"worker": ("poll,scan", 2), "courier": ("audit,alerts", 1)}  # queues and processes
 
 
 def main(arguments: list[str]) -> int:
@@ -170,11 +171,14 @@ def start_programs(supervisor: Supervisor, options: Options, environment: dict[s
     # As root Celery warns of pickled messages; ours are JSON.
     silence = ["-W", "ignore:You're running the worker with superuser privileges"]
     celery = [python, *silence, "-m", "celery", "--quiet", "-A", "controlplane"]
-    worker = ["worker", "-Q", QUEUES, "--concurrency", "3", "-l", "INFO", "-n", f"dev-{port}@%h"]
+    workers = {
+        name: [*celery, "worker", "-Q", queues, "--concurrency", str(count), "-l", "INFO", "-n", f"{name}-{port}@%h"]
+        for name, (queues, count) in QUEUES.items()
+    }
     commands = {
         "web": uvicorn("controlplane.asgi:application", port),
         "gateway": uvicorn("gateway.asgi:application", port + GATEWAY),
-        "worker": [*celery, *worker],
+        **workers,
         "beat": [*celery, "beat", "-l", "WARNING", "--pidfile=", "-s", str(options.state / "beat" / "schedule")],
     }
     if options.demo:
@@ -184,9 +188,10 @@ def start_programs(supervisor: Supervisor, options: Options, environment: dict[s
 
 
 def uvicorn(application: str, port: int) -> list[str]:
-    """A web server's command line. No access log: the product's own records say more."""
+    """A web server's command line, without access log (our records say more) and without trust in a proxy."""
     command = [sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(port)]
-    return [*command, "--log-level", "warning", "--no-access-log", "--timeout-graceful-shutdown", "10"]
+    quiet = ["--log-level", "warning", "--no-access-log", "--no-proxy-headers"]
+    return [*command, *quiet, "--timeout-graceful-shutdown", "10"]
 
 
 def wait_for_answers(supervisor: Supervisor, options: Options) -> None:
@@ -194,7 +199,8 @@ def wait_for_answers(supervisor: Supervisor, options: Options) -> None:
     for name, offset in (("web", 0), ("gateway", GATEWAY)):
         address = f"http://127.0.0.1:{options.port + offset}/readyz"
         supervisor.wait_until(partial(answers, address), f"the {name} process", seconds=60)
-    supervisor.wait_until(lambda: supervisor.says_ready("worker"), "the worker process", seconds=60)
+    for name in QUEUES:
+        supervisor.wait_until(partial(supervisor.says_ready, name), f"the {name} process", seconds=60)
     for offset in (NOTES, WEATHER) if options.demo else ():
         address = f"http://127.0.0.1:{options.port + offset}/healthz"
         supervisor.wait_until(partial(answers, address), "a demo server", seconds=60)

@@ -1,11 +1,20 @@
 """Error pages. They say what happened and what to do next, and never show a traceback."""
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerError
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    HttpResponseServerError,
+    JsonResponse,
+)
 from django.template import loader
+from django.urls import resolve
 from django.utils.translation import gettext as _
 
 from audit.services import denied
 from core.console import PageRefused, actor_of, show
+from core.errors import envelope
 from core.names import subject
 
 
@@ -23,6 +32,18 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 for a form that was too old or came from elsewhere."""
     sentence = _("The form was open for too long or cookies are off. Go back, reload the page and send it again.")
     return show(request, "403.html", {"sentence": sentence}, status=403)
+
+
+def no_such_route(request: HttpRequest, rest: str) -> HttpResponse:
+    """What answers under the API where no route does: JSON like every error there, and the way to the final slash."""
+    if not rest.endswith("/") and not getattr(resolve(f"{request.path}/").func, "is_no_route", False):
+        # 308 keeps method and body, which Django's own redirect loses.
+        return HttpResponseRedirect(f"{request.path}/", status=308)
+    request_id = str(getattr(request, "request_id", ""))
+    return JsonResponse(envelope("not_found", "The API has no such route.", [], request_id), status=404)
+
+
+no_such_route.is_no_route = True  # type: ignore[attr-defined]  # tells it from the routes that it stands behind
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

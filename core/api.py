@@ -21,7 +21,7 @@ from rest_framework.views import set_rollback
 
 from core import strictjson
 from core.actor import ANONYMOUS, Actor
-from core.errors import DomainError, PermissionDenied
+from core.errors import DomainError, PermissionDenied, envelope
 
 logger = logging.getLogger(__name__)
 _KEY: Final = re.compile(r"[0-9]{1,18}")  # a primary key, within a bigint
@@ -149,8 +149,7 @@ def _from_rest_framework(error: exceptions.APIException, request_id: str) -> Res
 
 
 def _envelope(status: int, code: str, message: str, details: list[dict[str, str]], request_id: str) -> Response:
-    body = {"code": code, "message": message, "details": details, "request_id": request_id}
-    return Response({"error": body}, status=status)
+    return Response(envelope(code, message, details, request_id), status=status)
 
 
 def _flatten(detail: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -160,7 +159,7 @@ def _flatten(detail: Any, path: str) -> Iterator[tuple[str, str]]:
     elif isinstance(detail, list):
         for index, value in enumerate(detail):
             nested = isinstance(value, Mapping | list)
-            yield from _flatten(value, f"{path}[{index}]" if nested else path)
+            yield from _flatten(value, f"{path}.{index}".lstrip(".") if nested else path)
     else:
         yield path or "body", str(detail)
 
@@ -176,4 +175,4 @@ def _fields_with_nul(value: Any, path: str = "") -> Iterator[str]:
             yield from _fields_with_nul(item, f"{path}.{key}" if path else key)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _fields_with_nul(item, f"{path}[{index}]")
+            yield from _fields_with_nul(item, f"{path}.{index}".lstrip("."))

@@ -6,7 +6,7 @@ not a `DomainError` is a defect and travels up to the process edge.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class DomainError(Exception):
@@ -55,3 +55,8 @@ class Unavailable(DomainError):
 
     code = "unavailable"
     status = 503
+
+
+def envelope(code: str, message: str, details: list[dict[str, str]], request_id: str) -> dict[str, Any]:
+    """The body of every error that a program gets over HTTP; `details` hold `field` and `message`."""
+    return {"error": {"code": code, "message": message, "details": details, "request_id": request_id}}

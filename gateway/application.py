@@ -15,7 +15,7 @@ from access.policy import Reason
 from access.resource_uri import canonical_resource
 from audit.writer import GroupCommitWriter
 from core.outbound import OutboundLimits, outbound_client, policy_from_settings
-from gateway import front, jsonrpc
+from gateway import auth, front, jsonrpc
 from gateway.calls import CALL_SECONDS, Calls
 from gateway.errors import INVALID_REQUEST, SHUTTING_DOWN, Refused, refuse
 from gateway.exchange import Exchange
@@ -158,7 +158,7 @@ class Gateway:
         exchange = Exchange(head=head, slug=slug, channel=channel, gone=gone)
         if head.method != "POST":
             return await self._pipeline.answer(exchange, None)
-        if "authorization" not in head.headers:
+        if not auth.presents_ours(head, self._store):
             return await self._pipeline.answer(exchange, b"")  # refused unread
         front.check_media(head)
         try:

@@ -46,6 +46,12 @@ async def authenticate(head: Head, slug: str, *, site: Site, tokens: Tokens) -> 
     return token
 
 
+def presents_ours(head: Head, tokens: Tokens) -> bool:
+    """Whether the header holds a token that we made, valid or not. Costs no look-up; nothing else is read further."""
+    match = _BEARER.fullmatch(head.headers.get("authorization", ""))
+    return match is not None and tokens.is_ours(match["token"])
+
+
 def refused(denied: Denied, slug: str, *, site: Site) -> Refused:
     """A denial of `decide` with the headers that tell the client what would help."""
     text = str(refuse(denied.reason))

@@ -1,11 +1,13 @@
 """One request, step by step; each step may refuse, and a refusal is recorded.
 
-parse strictly → authenticate → agree on the era → decide → (in `gateway.methods`:) validate arguments → intent
+authenticate → parse strictly → agree on the era → decide → (in `gateway.methods`:) validate arguments → intent
 (durable) → dispatch → check the answer → outcome (durable) → reply.
 """
 
+import asyncio
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from access.policy import Call, Denied, Reason, ServerFacts
@@ -22,6 +24,7 @@ from gateway.session import Session, Sessions, UnknownSession
 from gateway.site import Site
 from gateway.snapshot import Definition, ServerPart, Snapshot, Token
 
+_LONG: Final = 262_144  # bytes
 _NO_SERVER: Final = ServerPart(ServerFacts(slug="", resource="", environment="", active=False))
 
 
@@ -53,8 +56,9 @@ class Pipeline:
             return await self._refused(exchange, refused)
 
     async def _posted(self, exchange: Exchange, body: bytes) -> Reply:
-        parsed = _parsed(body)
-        token = await self._authenticated(exchange)
+        token = await self._authenticated(exchange)  # nothing of a stranger's body is parsed
+        # A long body is parsed beside the event loop, or one caller would hold up everybody's calls.
+        parsed = await asyncio.to_thread(_parsed, body) if len(body) > _LONG else _parsed(body)
         if isinstance(parsed, Malformed):
             exchange.request_id = parsed.id
             raise Refused(Reason.INVALID_REQUEST, parsed.message, code=parsed.code, status=400)
@@ -102,6 +106,7 @@ class Pipeline:
 
     def _admitted(self, exchange: Exchange, request: Request, token: Token, session: Session | None) -> Admitted:
         """The request after the decision. Raises `Refused`."""
+        exchange.now = datetime.now(UTC)  # a body may have been long in coming: what ended meanwhile has ended
         snapshot = self._policy.current()
         server = snapshot.servers.get(exchange.slug)
         if server is not None:

@@ -50,6 +50,7 @@ class Server(models.Model):
 
     # Scheduling: a lease makes a doubled or lost task message harmless.
     poll_interval = models.PositiveIntegerField(default=300, help_text="seconds between polls")
+    failures = models.PositiveSmallIntegerField(default=0, help_text="incomplete observations in a row")
     next_poll_at = models.DateTimeField(default=timezone.now)
     lease_until = models.DateTimeField(null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)

@@ -109,9 +109,6 @@ def suspend_server(*, slug: str, actor: Actor, reason: str) -> Server:
 @audited_denials
 def resume_server(*, slug: str, actor: Actor, reason: str) -> Server:
     """Observe a suspended server again; it serves once an observation is complete."""
-    server = Server.objects.visible_to(actor).by_slug(slug)
-    if server.state != ServerState.SUSPENDED.value:
-        raise Conflict(f"The server is {server.state}, not suspended.")
     return _move(slug, ServerState.REGISTERED, Permission.SERVER_SUSPEND, Event.SERVER_RESUMED, actor, reason)
 
 
@@ -137,7 +134,8 @@ def _move(slug: str, wanted: ServerState, permission: Permission, event: Event, 
         raise Invalid("Say why; the reason is kept in the audit log.", field="reason")
     server = Server.objects.visible_to(actor).locked(slug)
     _may(actor, permission, slug, server.owner_team_id)
-    if not may_become(server.state, wanted):
+    resumes_another = wanted is ServerState.REGISTERED and server.state != ServerState.SUSPENDED.value
+    if resumes_another or not may_become(server.state, wanted):
         raise Conflict(f"A server that is {server.state} cannot become {wanted.value}.")
     before = {"state": server.state}
     server.state = wanted.value
@@ -249,7 +247,7 @@ def _start_over(server: Server, *, suspended: bool = False) -> None:
     """Forget what polls found; a worker that still holds the lease of the old endpoint can no longer write."""
     server.state = ServerState.SUSPENDED.value if suspended else ServerState.REGISTERED.value
     server.protocol_era, server.protocol_version = Era.UNKNOWN.value, ""
-    server.reachable, server.last_error_class, server.last_error = None, "", ""
+    server.reachable, server.last_error_class, server.last_error, server.failures = None, "", "", 0
     server.lease_until, server.lease_token = None, None
     server.next_poll_at = timezone.now()
 

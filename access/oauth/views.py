@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from typing import Any, Final
 
 from django.conf import settings
@@ -20,6 +21,7 @@ from audit.events import Event, RecordType
 from audit.services import record
 from core.actor import ANONYMOUS
 from core.names import subject
+from core.sampling import Sampler
 from core.scopes import CONNECT
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,9 @@ class _FormEndpoint(OAuthLibMixin, View):
         return _error(error, description, status)
 
 
+_STRANGERS: Final = Sampler(limit=30, window=60)  # refusals in the name of no agent, per process and minute
+
+
 class TokenEndpoint(_FormEndpoint):
     """RFC 6749, 3.2: client credentials for an access token, for exactly one resource (RFC 8707)."""
 
@@ -71,9 +76,15 @@ class TokenEndpoint(_FormEndpoint):
         return _json(answer)
 
     def refused(self, request: HttpRequest, error: str, description: str, status: int) -> HttpResponse:
-        """Record the refusal under the agent that was claimed, if there is one, and answer."""
+        """Record the refusal under the agent that was claimed, if there is one, and answer.
+
+        Requests in the name of no agent are sampled: the log cannot be pruned, so strangers must not fill it.
+        """
         claimed = presented_client(request, self.form)
         agent = Agent.objects.filter(client_id=claimed).first() if claimed else None
+        left_out = 0 if agent else _STRANGERS.admit(time.monotonic())
+        if left_out is None:
+            return _error(error, description, status)
         with transaction.atomic():
             record(
                 type=RecordType.AUTH,
@@ -83,6 +94,7 @@ class TokenEndpoint(_FormEndpoint):
                 agent=agent.client_id if agent else "",
                 decision="denied",
                 reason=f"{error}: {description}" if description else error,
+                after={"left_out": left_out} if left_out else None,
                 client_ip=str(request.META.get("REMOTE_ADDR", "")),
             )
         return _error(error, description, status)

@@ -38,8 +38,11 @@ def sign_in(*, request: HttpRequest, username: str, password: str) -> Person:
     """
     address = str(request.META.get("REMOTE_ADDR", ""))
     key = hashlib.sha256(f"{username.lower()}|{address}".encode("utf-8", "surrogatepass")).hexdigest()
-    if _count_attempt(key, timezone.now()) > LIMIT:
-        _record(Event.PERSON_SIGN_IN_FAILED, ANONYMOUS, _subject(username), address, reason="too many attempts")
+    attempts = _count_attempt(key, timezone.now())
+    if attempts > LIMIT:
+        if attempts == LIMIT + 1:
+            # Once per window: the log cannot be pruned, so a flood must not be able to fill it.
+            _record(Event.PERSON_SIGN_IN_FAILED, ANONYMOUS, _subject(username), address, reason="too many attempts")
         raise TooManyAttempts("Too many failed attempts. Try again in 15 minutes.")
     person = auth.authenticate(request, username=username, password=password) if is_username(username) else None
     if not isinstance(person, Person):

@@ -16,12 +16,19 @@ from access.models import AccessToken, Agent, Person, Revision
 from access.tokens import verify_access_token
 from audit.models import Record
 from core.actor import Actor
+from core.sampling import Sampler
 from core.scopes import baseline_scopes
 from tests.factories import AgentFactory, ProtectedResourceFactory
 
 pytestmark = pytest.mark.django_db
 RESOURCE = "http://127.0.0.1:8000/mcp/files"
 FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(autouse=True)
+def nobody_was_refused_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refusals of strangers are sampled per process; each test starts its own minute."""
+    monkeypatch.setattr("access.oauth.views._STRANGERS", Sampler(limit=30, window=60))
 
 
 @pytest.fixture(autouse=True)
@@ -332,3 +339,12 @@ def test_the_metadata_names_what_works_and_nothing_else(client: Client) -> None:
 @pytest.mark.parametrize("path", ["applications/", "register/", "introspect/", "device/", "o/authorize/"])
 def test_what_is_not_offered_is_not_mounted(client: Client, path: str) -> None:
     assert client.get(f"/oauth/{path}").status_code == 404
+
+
+def test_strangers_cannot_fill_the_log(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("access.oauth.views._STRANGERS", Sampler(limit=2, window=60))
+    for _ in range(5):
+        post({"grant_type": "client_credentials", "resource": RESOURCE}, headers=basic(client_id="absent"))
+    assert Record.objects.filter(event="token.refused").count() == 2
+    post({"grant_type": "client_credentials", "resource": RESOURCE}, headers=basic(secret="wrong"))
+    assert Record.objects.filter(event="token.refused", agent="bot").count() == 1

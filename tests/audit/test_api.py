@@ -95,7 +95,7 @@ def test_one_record_is_shown_like_in_the_list(ada: Actor, drifted: Record) -> No
     assert ask(ada, record_id=str(drifted.id)).data == ask(ada).data["results"][0]
 
 
-@pytest.mark.parametrize("record_id", ["x", str(uuid4()), "0", "01932c00-0000-7000-8000-000000000000"])
+@pytest.mark.parametrize("record_id", ["x", "0", "01932c00-0000-7000-8000-000000000000"])
 def test_a_missing_record_is_404(ada: Actor, record_id: str) -> None:
     assert ask(ada, record_id=record_id).status_code == 404
 

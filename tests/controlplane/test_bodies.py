@@ -45,16 +45,48 @@ def _status(chunks: list[bytes], headers: list[tuple[bytes, bytes]] | None = Non
     ("chunks", "headers", "expected"),
     [
         ([b"12345", b"67890"], [], (200, 10)),
-        ([b"12345", b"67890", b"1"], [], (413, 10)),
-        ([b"1"], [(b"Content-Length", b"11")], (413, 0)),
+        ([b"12345", b"67890", b"1"], [], (413, 0)),
+        ([b"1"], [(b"content-length", b"11")], (413, 0)),
         ([b"1"], [(b"content-length", b"9" * 5000)], (413, 0)),
-        ([b"12345", b"678901"], [(b"content-length", b"5")], (413, 5)),
+        ([b"12345", b"678901"], [(b"content-length", b"5")], (413, 0)),
+        ([b"1"], [(b"content-length", b"-1")], (413, 0)),
     ],
 )
 def test_a_body_beyond_the_limit_is_answered_as_soon_as_that_is_known(
     chunks: list[bytes], headers: list[tuple[bytes, bytes]], expected: tuple[int, int]
 ) -> None:
     assert _status(chunks, headers) == expected
+
+
+def test_a_body_in_chunks_gets_the_length_that_it_turned_out_to_have() -> None:
+    seen: list[Any] = []
+
+    async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        seen.extend([dict(scope["headers"]), await receive()])
+
+    messages: Iterator[dict[str, Any]] = iter(
+        [{"type": "http.request", "body": b"ab", "more_body": True}, {"type": "http.request", "body": b"c"}]
+    )
+
+    async def receive() -> dict[str, Any]:
+        return next(messages)
+
+    scope = {"type": "http", "headers": [(b"transfer-encoding", b"chunked"), (b"x", b"y")]}
+    asyncio.run(BoundedBodies(application)(scope, receive, None))  # type: ignore[arg-type]  # nothing is sent
+    assert seen == [{b"x": b"y", b"content-length": b"3"}, {"type": "http.request", "body": b"abc", "more_body": False}]
+
+
+def test_a_client_that_leaves_gets_nothing_done() -> None:
+    asked: list[str] = []
+
+    async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        asked.append(scope["type"])
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    asyncio.run(BoundedBodies(application)({"type": "http", "headers": []}, receive, None))  # type: ignore[arg-type]
+    assert asked == []
 
 
 def test_a_lifespan_passes() -> None:

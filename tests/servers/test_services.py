@@ -130,11 +130,11 @@ def test_four_eyes_are_not_edited_away_by_who_could_not_retire_the_server(server
 
 def test_nobody_moves_a_server_to_where_they_may_do_more_to_it(server: Server, actor: Actor) -> None:
     mine = Team.objects.create(slug="mine", name="Mine")
-    own = {"permissions": frozenset({"server:read", "server:edit"}), "team_ids": frozenset({mine.pk})}
-    mover = replace(actor, **own, own_team_permissions=frozenset({"review:decide"}))
+    editor = replace(actor, permissions=frozenset({"server:read", "server:edit"}), team_ids=frozenset({mine.pk}))
+    mover = replace(editor, own_team_permissions=frozenset({"review:decide"}))
     with pytest.raises(PermissionDenied, match="review:decide"):
         services.edit_server(slug="files", changes={"team": "mine"}, actor=mover)
-    services.edit_server(slug="files", changes={"team": "mine"}, actor=replace(actor, **own))
+    services.edit_server(slug="files", changes={"team": "mine"}, actor=editor)
     services.edit_server(slug="files", changes={"team": "mine", "name": "F"}, actor=mover)
 
 

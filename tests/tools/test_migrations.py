@@ -87,12 +87,16 @@ def test_one_person_cannot_be_both_pairs_of_eyes(four_eyes: Review, reviewer: Ac
     refused(DECIDE, four_eyes.pk, person_of(reviewer).pk, four_eyes.version.digest)
 
 
-@pytest.mark.parametrize("field", ["registered_by", "endpoint_changed_by"])
-def test_registrant_and_endpoint_changer_do_not_count_among_two(
-    four_eyes: Review, reviewer: Actor, second_reviewer: Actor, field: str
+def test_the_registrant_does_not_count_among_two(four_eyes: Review, registrant: Person, reviewer: Actor) -> None:
+    for person in (registrant, person_of(reviewer)):
+        run(DECIDE, four_eyes.pk, person.pk, four_eyes.version.digest)
+    assert "approvals first" in refused(APPROVE, four_eyes.pk)
+
+
+def test_the_endpoint_changer_does_not_count_among_two(
+    four_eyes: Review, reviewer: Actor, second_reviewer: Actor
 ) -> None:
-    Server.objects.update(state="retired")  # only a revival says anew who registered a server
-    Server.objects.update(**{"registered_by": None, field: person_of(second_reviewer), "state": "active"})
+    Server.objects.update(url="http://127.0.0.1:1/mcp", endpoint_changed_by=person_of(second_reviewer))
     for actor in (reviewer, second_reviewer):
         run(DECIDE, four_eyes.pk, person_of(actor).pk, four_eyes.version.digest)
     assert "approvals first" in refused(APPROVE, four_eyes.pk)
@@ -129,7 +133,7 @@ def test_a_pin_that_outlives_its_approvals_is_refused(review: Review, reviewer: 
 def test_a_definition_has_one_live_pin_and_one_waiting_review(server: Server, reviewer: Actor) -> None:
     poll(server, tool())
     review = approve(waiting(), reviewer)
-    assert "pin_one_live_per_definition" in refused(PIN, *pin(review))
+    assert "sets one pin" in refused(PIN, *pin(review))
     poll(server, tool(description="changed"))
     again = waiting()
     sql = (
@@ -216,3 +220,17 @@ def make_decided() -> Callable[[], None]:
         assert Definition.objects.count() == 1
 
     return make
+
+
+def test_a_server_cannot_be_revived_with_pins_or_reviews_in_force(server: Server, reviewer: Actor) -> None:
+    poll(server, tool())
+    approve(waiting(), reviewer)
+    Server.objects.update(state="retired")
+    assert "revived without" in refused("UPDATE servers_server SET state = 'active', registered_by_id = NULL")
+
+
+def test_an_approval_that_was_used_up_sets_no_second_pin(server: Server, reviewer: Actor) -> None:
+    poll(server, tool())
+    review = approve(waiting(), reviewer)
+    Pin.objects.update(ended_at="2026-01-01T00:00Z", ended_reason="withdrawn")
+    assert "one pin" in refused(PIN, *pin(review))

@@ -358,3 +358,18 @@ def test_a_defect_in_judging_a_change_holds_it_all_the_same(
     assert served(server) == {}
     assert (waiting().change, waiting().risk) == (["other"], "high")
     assert [finding.rule for finding in waiting().version.findings.all()] == ["HF-000"]
+
+
+def test_a_server_that_keeps_failing_is_looked_at_less_often_and_as_before_once_it_answers(server: Server) -> None:
+    Server.objects.update(poll_interval=10)
+    pauses = []
+    for _ in range(8):
+        fail(server, Problem.TIMEOUT)
+        server.refresh_from_db()
+        assert server.last_polled_at is not None
+        pauses.append(round((server.next_poll_at - server.last_polled_at).total_seconds()))
+    assert pauses == [10, 20, 40, 80, 160, 300, 300, 300]
+    poll(server, tool())
+    server.refresh_from_db()
+    assert server.last_polled_at is not None
+    assert (server.failures, round((server.next_poll_at - server.last_polled_at).total_seconds())) == (0, 10)

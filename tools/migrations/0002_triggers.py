@@ -133,6 +133,9 @@ BEGIN
     IF wanted IS NULL THEN
         RAISE EXCEPTION 'a pin needs an approved review of exactly its version' USING ERRCODE = 'check_violation';
     END IF;
+    IF EXISTS (SELECT FROM tools_pin WHERE review_id = NEW.review_id) THEN
+        RAISE EXCEPTION 'an approval sets one pin, once' USING ERRCODE = 'check_violation';
+    END IF;
     IF NOT tools_has_approvals(NEW.review_id, wanted) THEN
         RAISE EXCEPTION 'a pin needs every approval its server asks for' USING ERRCODE = 'check_violation';
     END IF;
@@ -150,6 +153,26 @@ CREATE TRIGGER tools_pin_guard BEFORE INSERT OR UPDATE ON tools_pin
 
 def _guard(sql: str, table: str) -> migrations.RunSQL:
     return migrations.RunSQL(sql, f"DROP TRIGGER {table}_guard ON {table}; DROP FUNCTION {table}_guard();")
+
+
+# Who registered a server may be written anew when it is revived (servers.0002), so nothing that was decided about it
+# before may still be in force then.
+_REVIVAL = """
+CREATE FUNCTION tools_revival_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+BEGIN
+    IF EXISTS (SELECT FROM tools_pin p JOIN tools_definition d ON d.id = p.definition_id
+               WHERE d.server_id = OLD.id AND p.ended_at IS NULL)
+       OR EXISTS (SELECT FROM tools_review r JOIN tools_definition d ON d.id = r.definition_id
+                  WHERE d.server_id = OLD.id AND r.state = 'waiting') THEN
+        RAISE EXCEPTION 'a retired server is revived without pins and waiting reviews' USING ERRCODE = '23001';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER tools_revival_guard BEFORE UPDATE ON servers_server FOR EACH ROW
+    WHEN (OLD.state = 'retired' AND NEW.state <> 'retired') EXECUTE FUNCTION tools_revival_guard();
+ALTER TABLE servers_server ENABLE ALWAYS TRIGGER tools_revival_guard;
+"""
+_DROP_REVIVAL = "DROP TRIGGER tools_revival_guard ON servers_server; DROP FUNCTION tools_revival_guard();"
 
 
 class Migration(migrations.Migration):
@@ -170,4 +193,5 @@ class Migration(migrations.Migration):
         _guard(_REVIEW, "tools_review"),
         _guard(_DECISION, "tools_reviewdecision"),
         _guard(_PIN, "tools_pin"),
+        migrations.RunSQL(_REVIVAL, _DROP_REVIVAL),
     ]

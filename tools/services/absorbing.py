@@ -18,6 +18,8 @@ from tools.look import UNREACHABLE, Look, take
 from tools.services.comparing import compare, surface_unchanged
 from tools.services.recording import note_server
 
+PAUSE_MAX: Final = 300  # seconds between looks at a server that keeps failing, unless its own interval is longer
+FAILURES_COUNTED: Final = 12
 POLLER: Final = "poller"  # the vantage whose observations are compared; others are recorded
 _UNAUTHENTICATED: Final = ObservationProblem(
     Problem.UNAUTHENTICATED_PRODUCTION,
@@ -130,11 +132,18 @@ def _note_health(server: Server, surface: Surface, look: Look, actor: Actor, now
     server.last_polled_at = now
     server.last_error_class = problem.cls.value if problem else ""
     server.last_error = problem.sentence[:500] if problem else ""
-    server.next_poll_at = now + timedelta(seconds=server.poll_interval)
+    server.failures = 0 if problem is None else min(server.failures + 1, FAILURES_COUNTED)
+    server.next_poll_at = now + _pause(server)
     server.lease_until, server.lease_token = None, None
     if problem is None:
         server.protocol_version = _printable(surface.protocol_version)
         server.protocol_era = surface.era if surface.era in {era.value for era in Era} else Era.UNKNOWN.value
+
+
+def _pause(server: Server) -> timedelta:
+    """Until the next look. What fails again and again is looked at less often, so that others need not wait."""
+    longest = max(server.poll_interval, PAUSE_MAX)
+    return timedelta(seconds=min(server.poll_interval * 2 ** max(server.failures - 1, 0), longest))
 
 
 def _note_state(server: Server, look: Look, actor: Actor, before: tuple[str, str]) -> None:
@@ -148,8 +157,8 @@ def _note_state(server: Server, look: Look, actor: Actor, before: tuple[str, str
     elif problem.cls is Problem.UNAUTHENTICATED_PRODUCTION:
         server.state = ServerState.REGISTERED.value
     server.save(update_fields=[
-        "state", "reachable", "last_polled_at", "last_error_class", "last_error", "next_poll_at", "lease_until",
-        "lease_token", "protocol_version", "protocol_era",
+        "state", "failures", "reachable", "last_polled_at", "last_error_class", "last_error", "next_poll_at",
+        "lease_until", "lease_token", "protocol_version", "protocol_era",
     ])  # fmt: skip
     states = ({"state": old_state}, {"state": server.state})
     if problem is not None and (problem.cls.value != old_error or old_state != server.state):

@@ -73,7 +73,10 @@ def poll_now(*, slug: str, actor: Actor) -> PollResult:
 def poll_soon(*, slug: str, actor: Actor) -> None:
     """Let a worker look at a server as soon as one is free. Raises as `poll_now`."""
     server = _pollable(slug, actor)
-    enqueue("tools.poll_servers", leases=[[server.pk, str(_lease(server).token)]])
+    # Made due rather than leased: a lost message costs one tick, not a lease.
+    server.next_poll_at = timezone.now()
+    server.save(update_fields=["next_poll_at"])
+    enqueue("tools.hand_out_due_servers")
 
 
 @audited_denials
