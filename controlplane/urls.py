@@ -13,7 +13,7 @@ api_urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("audit.api.urls")),
     path("", include("alerts.api.urls")),
     # Routes that names in a path do not reach end here too: a slash or a space in a slug, for example.
-    re_path(r"^(?P<rest>.*)$", csrf_exempt(views.no_such_route), name="no-such-route"),
+    re_path(r"^(?P<rest>[\s\S]*)\Z", csrf_exempt(views.no_such_route), name="no-such-route"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

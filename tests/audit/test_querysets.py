@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import time_machine
 from django.conf import settings
 from django.utils import timezone
 
@@ -125,6 +126,13 @@ def test_one_finds_a_record_by_its_id_and_nothing_else(log: dict[str, UUID]) -> 
     for unknown in (new_id(), uuid4(), UUID(int=0), UUID(int=2**128 - 1)):
         with pytest.raises(NotFound):
             Record.objects.all().one(unknown)
+
+
+def test_a_record_is_found_by_its_id_after_the_clock_was_set_back(db: None) -> None:
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=100)):
+        new_id()
+    made = services.record(type=RecordType.ADMIN, event=Event.TEAM_CREATED, actor=system_actor("test"))
+    assert Record.objects.all().one(made.id).pk == made.pk
 
 
 def test_index_is_none_until_the_record_has_its_place(db: None) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from access.models import Person, Team
@@ -303,7 +304,7 @@ def test_polling_without_waiting_is_queued(client: APIClient, server: Server) ->
     response = client.post("/api/v1/servers/files/poll/")
     assert (response.status_code, response.json()) == (202, {"queued": True})
     server.refresh_from_db()
-    assert server.lease_token is not None
+    assert (server.lease_token, server.next_poll_at <= timezone.now()) == (None, True)
 
 
 @pytest.mark.parametrize(
