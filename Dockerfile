@@ -2,11 +2,11 @@
 FROM python:3.11-slim AS build
 COPY requirements/base.txt /build/base.txt
 # `base.txt` has no bundled servers in it: production brings its own PostgreSQL and Redis.
-RUN python -m venv /opt/holdfast && /opt/holdfast/bin/pip install --no-cache-dir --require-hashes -r /build/base.txt
+RUN python -m venv /usr/local/holdfast && /usr/local/holdfast/bin/pip install --no-cache-dir --require-hashes -r /build/base.txt
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin holdfast
-COPY --from=build /opt/holdfast /opt/holdfast
+COPY --from=build /usr/local/holdfast /usr/local/holdfast
 WORKDIR /srv/holdfast
 COPY manage.py ./
 COPY controlplane/ controlplane/
@@ -19,7 +19,7 @@ COPY audit/ audit/
 COPY core/ core/
 COPY templates/ templates/
 COPY static/ static/
-ENV PATH=/opt/holdfast/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+ENV PATH=/usr/local/holdfast/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=controlplane.settings
 USER 10001:10001
 CMD ["uvicorn", "controlplane.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--no-access-log"]

@@ -28,7 +28,7 @@ OWNER_ROLE = "holdfast_owner"
 APP_ROLE = "holdfast_app"
 DATABASE = "holdfast"
 SUPERUSER = "postgres"
-_SYSTEM_PLACES = ("/usr/lib/postgresql", "/usr/local/lib/postgresql", "/opt/homebrew/opt")
+_SYSTEM_PLACES = ("/usr/lib/postgresql", "/usr/local/lib/postgresql")
 # A crash of the machine may eat a test cluster; nothing of it is wanted afterwards.
 _THROWAWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 _STOP = signal.SIGINT  # PostgreSQL's "fast" shutdown: sessions are ended, data is written

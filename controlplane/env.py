@@ -94,6 +94,11 @@ def database(name: str, purpose: str) -> dict[str, object]:
     return {"ENGINE": "django.db.backends.postgresql", **known, "OPTIONS": parts}
 
 
+def broker_url(redis_url: str) -> str:
+    """A Redis URL as kombu spells it: `redis+socket:///path?virtual_host=1` for redis-py's `unix:///path?db=1`."""
+    return redis_url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
+
+
 def _from_file(name: str) -> str | None:
     path = os.environ.get(f"{name}_FILE")
     if not path:

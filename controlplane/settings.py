@@ -263,8 +263,7 @@ SPECTACULAR_SETTINGS = {
 POLL_TICK_SECONDS = env.integer(
     "POLL_TICK_SECONDS", "how often due servers are handed out", default=5, minimum=1, maximum=300
 )
-# redis-py says unix:///path?db=1 where kombu says redis+socket:///path?virtual_host=1.
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
+CELERY_BROKER_URL = env.broker_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

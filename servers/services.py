@@ -16,14 +16,14 @@ from django.utils import timezone
 
 from access.models import Person, Team
 from access.services import bump_revision, keep_protected_resource, server_part
-from audit.events import Event, RecordType
+from audit.events import Event
 from audit.permit import audited_denials, refuse_unless
-from audit.services import record
 from core.actor import Actor, ActorKind
 from core.errors import Conflict, Invalid, NotFound
 from core.names import SLUG_MAX, is_slug, subject
 from core.permissions import Permission
 from servers.models import HealthSample, Server
+from servers.recording import note_server
 from servers.rules import REFUSED_TRANSPORTS, RESERVED_SLUGS, Environment, Era, ServerState, Transport, may_become
 
 POLL_INTERVAL: Final = (5, 86_400)  # seconds
@@ -302,16 +302,5 @@ def _recorded(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    record(
-        type=RecordType.CONFIG,
-        event=event,
-        actor=actor,
-        subject=subject("server", server.slug),
-        server=server.slug,
-        reason=reason,
-        owner_team=server.owner_team.slug if server.owner_team else "",
-        environment=server.environment,
-        before=before,
-        after=after,
-    )
+    note_server(event, server=server, actor=actor, reason=reason, before=before, after=after)
     bump_revision(server_part(server.slug))

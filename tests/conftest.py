@@ -37,6 +37,18 @@ def pytest_configure(config: pytest.Config) -> None:
     import django
 
     django.setup()
+    if worker:
+        _use_own_redis()
+
+
+def _use_own_redis() -> None:
+    """In a worker pytest-django has loaded the settings before this file, with the REDIS_URL that all of them share."""
+    from django.conf import settings
+
+    from controlplane.env import broker_url
+
+    settings.REDIS_URL = os.environ["REDIS_URL"]
+    settings.CELERY_BROKER_URL = broker_url(settings.REDIS_URL)
 
 
 def _start_services(stack: ExitStack) -> None:

@@ -128,3 +128,15 @@ def test_a_malformed_database_url_is_refused(setting):
     setting("postgresql://h/n?nonsense=1")
     with pytest.raises(env.SettingError, match="THING is not a PostgreSQL connection URI"):
         env.database("THING", "p")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("redis://127.0.0.1:6379/2", "redis://127.0.0.1:6379/2"),
+        ("unix:///run/valkey.sock", "redis+socket:///run/valkey.sock"),
+        ("unix:///run/valkey.sock?db=1", "redis+socket:///run/valkey.sock?virtual_host=1"),
+    ],
+)
+def test_the_broker_is_the_same_database_in_kombus_spelling(given, expected):
+    assert env.broker_url(given) == expected

@@ -1,7 +1,8 @@
-"""The running product as an outside tool meets it: processes, a ready file, HTTP. Imports nothing of ours."""
+"""The running product as an outside tool meets it: processes, a ready file, HTTP."""
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
+
+from controlplane import devpostgres
+from controlplane.devprocess import server_account
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
@@ -88,12 +92,19 @@ def running_product(directory: Path, *options: str) -> Iterator[Product]:
         try:
             yield Product(_wait_ready(process, ready_file, log), process, log)
         finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
+            _stop(process)
+            # As root, PostgreSQL cannot reach a private temporary directory, and its data goes elsewhere.
+            data = devpostgres.data_directory(directory / "state" / "postgres", server_account())
+            shutil.rmtree(data, ignore_errors=True)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
 
 
 def wait_until(what: str, look: Callable[[], _T | None], *, seconds: float = 30) -> _T:

@@ -12,11 +12,11 @@ from access.services import bump_revision, server_part
 from audit.events import Event
 from core.actor import Actor
 from servers.models import HealthSample, Observation, Server
+from servers.recording import note_server
 from servers.rules import POLLED, Environment, Era, ServerState
 from servers.surface import ObservationProblem, Problem, Surface
 from tools.look import UNREACHABLE, Look, take
 from tools.services.comparing import compare, surface_unchanged
-from tools.services.recording import note_server
 
 PAUSE_MAX: Final = 300  # seconds between looks at a server that keeps failing, unless its own interval is longer
 FAILURES_COUNTED: Final = 12

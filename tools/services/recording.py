@@ -11,30 +11,6 @@ from core.names import subject
 from servers.models import Server
 
 
-def note_server(
-    event: Event,
-    *,
-    server: Server,
-    actor: Actor,
-    reason: str = "",
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-) -> None:
-    """Record a fact about a server."""
-    record(
-        type=RecordType.CONFIG,
-        event=event,
-        actor=actor,
-        subject=subject("server", server.slug),
-        server=server.slug,
-        reason=reason,
-        owner_team=server.owner_team.slug if server.owner_team else "",
-        environment=server.environment,
-        before=before,
-        after=after,
-    )
-
-
 class About(TypedDict, total=False):
     """What a record says of a definition."""
 

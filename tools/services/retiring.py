@@ -7,10 +7,10 @@ from audit.events import Event
 from audit.permit import audited_denials
 from core.actor import Actor
 from servers.models import Server
+from servers.recording import note_server
 from servers.services import retire_server
 from tools.models import Pin, Review
 from tools.rules import PinEnd, ReviewState
-from tools.services.recording import note_server
 
 
 @audited_denials
