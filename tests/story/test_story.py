@@ -196,7 +196,7 @@ def test_09_a_rejected_change_stays_withheld_and_the_approved_bytes_come_back(st
     assert not [review for review in story.waiting() if review["name"] == "add"]
 
 
-def test_10_an_approved_change_is_served_within_a_second(story: Story) -> None:
+def test_10_the_gateway_follows_an_approval(story: Story) -> None:
     echo = tool("echo", description="Says it again.", annotations={"readOnlyHint": True, "idempotentHint": True})
     story.upstream.change(tools=[echo, tool("slow")])
     story.admin.post(f"servers/{SLUG}/poll/?wait=true", {})
