@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from access.models import Person, Team
+from access.models import Person, Role, Team
 from audit.models import Record
 from core.actor import Actor, ActorKind, system_actor
 from core.errors import Conflict, DomainError, Invalid, NotFound, PermissionDenied
@@ -321,3 +321,15 @@ def test_a_change_that_arrives_during_decisions_is_never_approved_unseen() -> No
         assert decision.result() in ("done", "conflict")
     assert served(server) == {}
     assert waiting().version.digest != review.version.digest
+
+
+def test_retiring_takes_the_servers_scopes_out_of_every_role(server: Server, second_reviewer: Actor) -> None:
+    kept = ["mcp:connect", "mcp:mail:call", "review:read"]
+    role = Role.objects.create(name="user", scopes=[*kept, "mcp:files:call", "mcp:files:tool:read"])
+    other = Role.objects.create(name="other", scopes=kept)
+    services.retire(slug=server.slug, actor=second_reviewer, reason="moved")
+    role.refresh_from_db()
+    other.refresh_from_db()
+    assert role.scopes == other.scopes == kept
+    changed = Record.objects.get(event="role.changed")
+    assert (changed.subject, changed.reason) == ("role:user", "moved")
