@@ -12,7 +12,8 @@ import httpx2
 
 from core import strictjson
 from core.outbound import classify
-from gateway import jsonrpc, sse
+from core.sse import EventDecoder, EventTooLarge
+from gateway import jsonrpc
 from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
 
 MAX_DEPTH: Final = 128  # nesting of an answer; a result may be deeper than what we accept from callers
@@ -98,7 +99,7 @@ async def _read(answer: httpx2.Response, id_: int, on_message: OnMessage) -> Res
 
 
 async def _read_events(answer: httpx2.Response, id_: int, on_message: OnMessage) -> Response:
-    decoder, left = sse.Decoder(), MAX_MESSAGES
+    decoder, left = EventDecoder(), MAX_MESSAGES
     async for chunk in answer.aiter_raw():
         for data in _events(decoder, chunk):
             message = _parse(data)
@@ -111,10 +112,11 @@ async def _read_events(answer: httpx2.Response, id_: int, on_message: OnMessage)
     raise UpstreamFailed("ended", "The server closed the stream without an answer.")
 
 
-def _events(decoder: sse.Decoder, chunk: bytes) -> list[bytes]:
+def _events(decoder: EventDecoder, chunk: bytes) -> list[bytes]:
+    """The data of the messages that `chunk` completes; a server may prime a stream with an event without data."""
     try:
-        return decoder.feed(chunk)
-    except sse.EventTooLarge as error:
+        return [event.data for event in decoder.feed(chunk) if event.name == "message" and event.data]
+    except EventTooLarge as error:
         raise UpstreamFailed("too_large", "The server's answer is larger than we accept.") from error
 
 

@@ -30,11 +30,11 @@ from core.outbound import (
     outbound_client,
     policy_from_settings,
 )
+from core.sse import EventDecoder
 from servers.challenge import authorization
 from servers.listing import LISTS, Found, read_list
 from servers.problems import SENTENCES, ObservationFailed
 from servers.rules import Era
-from servers.sse import EventDecoder
 from servers.surface import CARD_NAME, Item, Kind, ObservationProblem, Problem, Surface
 from servers.transport import Limits, StrictDispatcher
 

@@ -23,8 +23,8 @@ from mcp_types import INTERNAL_ERROR, REQUEST_TIMEOUT
 
 from core import strictjson
 from core.outbound import OutboundError, Refusal, classify
+from core.sse import Event, EventDecoder
 from servers.problems import ObservationFailed, of_outbound
-from servers.sse import Event, EventDecoder
 from servers.surface import Problem
 
 SESSION_HEADER: Final = "mcp-session-id"
@@ -215,7 +215,7 @@ class StrictDispatcher:
         raise ObservationFailed(Problem.PROTOCOL_ERROR, "The server ends its stream without an answer.")
 
     async def _events(self, response: httpx2.Response) -> AsyncIterator[Event]:
-        decoder, read = EventDecoder(), 0
+        decoder, read = EventDecoder(limit=self._limits.answer_bytes), 0
         async for chunk in response.aiter_raw():
             read += len(chunk)
             self._count(len(chunk))
@@ -223,8 +223,6 @@ class StrictDispatcher:
                 raise ObservationFailed(Problem.TOO_LARGE)
             for event in decoder.feed(chunk):
                 yield event
-        for event in decoder.finish():
-            yield event
 
     async def _response_in(self, event: Event, method: str) -> dict[str, Any] | None:
         if event.name != "message" or not event.data:

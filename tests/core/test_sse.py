@@ -2,10 +2,11 @@
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.sse import Event, EventDecoder
+from core.sse import Event, EventDecoder, EventTooLarge
 
 
 def decode(stream: bytes, size: int) -> list[Event]:
@@ -13,7 +14,7 @@ def decode(stream: bytes, size: int) -> list[Event]:
     found: list[Event] = []
     for start in range(0, len(stream), size):
         found += decoder.feed(stream[start : start + size])
-    return found + list(decoder.finish())
+    return found
 
 
 STREAM = (
@@ -56,3 +57,33 @@ def test_long_line_in_small_pieces_takes_linear_time() -> None:
     for _ in range(20_000):
         assert list(decoder.feed(b"x" * 100)) == []
     assert time.monotonic() - started < 2
+
+
+STREAMS = {
+    "CRLF": (b"event: message\r\ndata: x\r\n\r\n", [b"x"]),
+    "lone returns": (b"data: x\r\rdata: y\r\r", [b"x", b"y"]),
+    "several data lines": (b"data: a\ndata: b\n\n", [b"a\nb"]),
+    "comments, ids and retries": (b": ping\n\nid: 1\nretry: 5\ndata: x\n\n", [b"x"]),
+    "a priming event without data": (b"id: 1\ndata:\n\ndata: x\n\n", [b"", b"x"]),
+    "an event that never ends": (b"data: x\n", []),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_an_event_comes_out_with_the_byte_that_completes_it(name: str, size: int) -> None:
+    stream, expected = STREAMS[name]
+    assert [event.data for event in decode(stream, size)] == expected
+
+
+@pytest.mark.parametrize("piece", [b"x" * 60, b"data: " + b"x" * 20 + b"\n"])
+def test_an_event_beyond_the_limit_is_refused(piece: bytes) -> None:
+    decoder = EventDecoder(limit=100)
+    decoder.feed(piece)
+    with pytest.raises(EventTooLarge):
+        [decoder.feed(piece) for _ in range(10)]
+
+
+def test_many_events_below_the_limit_are_no_large_one() -> None:
+    decoder = EventDecoder(limit=100)
+    assert [len(decoder.feed(b"data: " + b"x" * 50 + b"\n\n")) for _ in range(10)] == [1] * 10
