@@ -120,6 +120,7 @@ def environment_for(options: Options, services: devservices.Services, files: Map
         "PUBLIC_URL": web,
         "GATEWAY_URL": f"http://127.0.0.1:{options.port + GATEWAY}/mcp",
         "OUTBOUND_ALLOW": "127.0.0.0/8",
+        "POLL_TICK_SECONDS": "1",  # with a server or two, looking every second costs nothing
         "INSTALLATION_ID": "development",
     }
     # A `_FILE` would win over the variable that we set, and hand the owner's step the application's connection.

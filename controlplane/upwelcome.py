@@ -72,7 +72,7 @@ def welcome(options: Options, facts: Mapping[str, Any]) -> str:
             "Try next:",
             "  1. Open the console. The server 'weather' waits in the review inbox: approve its tools.",
             f"  2. Let it change a tool behind your back:  curl -X POST {weather}/demo/drift",
-            "     Within 15 s the tool is withheld, and the inbox shows what changed.",
+            "     Within some 15 s the tool is withheld, and the inbox shows what changed.",
             f"  3. Put it back:  curl -X POST {weather}/demo/restore",
             "  4. Call a tool as the agent, and see the call in the audit log: README.md has the commands.",
         ]
