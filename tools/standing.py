@@ -12,7 +12,8 @@ from core.actor import Actor
 from core.permissions import Permission
 from servers.models import Server
 from tools.models import Review, ReviewDecision
-from tools.rules import ReviewState, Verdict, approvals_needed, may_count
+from tools.rules import ReviewState, Verdict, approvals_needed
+from tools.services.deciding import counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def standing(review: Review, decisions: Sequence[ReviewDecision], actor: Actor) 
     server = review.definition.server
     needed = approvals_needed(review=review.required_approvals, server=server.required_approvals)
     approvers = [decision.person for decision in decisions if decision.verdict == Verdict.APPROVE.value]
-    given = sum(_counts(server, person.pk, needed) for person in approvers)
+    given = sum(counts(server, person.pk, needed=needed) for person in approvers)
     if review.state != ReviewState.WAITING.value:
         return Standing(given, needed)
     if not actor.may(Permission.REVIEW_DECIDE, team_id=server.owner_team_id):
@@ -42,15 +43,6 @@ def standing(review: Review, decisions: Sequence[ReviewDecision], actor: Actor) 
         why = _("You registered this server or changed its URL, so you may reject but not approve: two others have to.")
         return Standing(given, needed, may_decide=True, why=why)
     return Standing(given, needed, may_decide=True, may_approve=True)
-
-
-def _counts(server: Server, person_id: int, needed: int) -> bool:
-    return may_count(
-        person_id,
-        needed=needed,
-        registered_by=server.registered_by_id,
-        endpoint_changed_by=server.endpoint_changed_by_id,
-    )
 
 
 def _involved(server: Server) -> set[str]:

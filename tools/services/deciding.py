@@ -164,7 +164,7 @@ def _refuse_four_eyes(server: Server, review: Review, person: Person, verdict: V
         raise Conflict("The server is retired.")
     if ReviewDecision.objects.filter(review=review, person=person).exists():
         raise Conflict("You have decided this review already; another person has to.")
-    if verdict is Verdict.APPROVE and not _counts(server, review, person.pk):
+    if verdict is Verdict.APPROVE and not counts(server, person.pk, needed=_needed(server, review)):
         raise PermissionDenied(
             "Two people have to approve here, and neither may be whoever registered the server or changed its endpoint."
         )
@@ -179,10 +179,11 @@ def _needed(server: Server, review: Review) -> int:
     return approvals_needed(review=review.required_approvals, server=server.required_approvals)
 
 
-def _counts(server: Server, review: Review, person_id: int) -> bool:
+def counts(server: Server, person_id: int, *, needed: int) -> bool:
+    """Whether an approval by this person counts where `needed` are asked for `server`."""
     return may_count(
         person_id,
-        needed=_needed(server, review),
+        needed=needed,
         registered_by=server.registered_by_id,
         endpoint_changed_by=server.endpoint_changed_by_id,
     )
@@ -205,7 +206,8 @@ def _close(server: Server, review: Review, verdict: Verdict, now: datetime) -> N
 
 def _approvals(server: Server, review: Review) -> int:
     people = review.decisions.filter(verdict=Verdict.APPROVE.value).values_list("person_id", flat=True)
-    return sum(_counts(server, review, person) for person in people)
+    needed = _needed(server, review)
+    return sum(counts(server, person, needed=needed) for person in people)
 
 
 def _set_pin(review: Review, now: datetime) -> None:
