@@ -17,6 +17,7 @@ from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 from rest_framework.views import set_rollback
 
 from core import strictjson
@@ -99,6 +100,13 @@ def actor_of(request: Request | HttpRequest) -> Actor:
     """Who is acting; nobody when the request carries no identity."""
     actor = getattr(request.user, "actor", None) or getattr(request, "actor", None)
     return actor if isinstance(actor, Actor) else ANONYMOUS
+
+
+def parsed(shape: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]:
+    """The body as `shape` has it. Raises `ValidationError`."""
+    serializer = shape(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
 
 
 def require(request: Request, permission: str) -> Actor:

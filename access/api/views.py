@@ -17,7 +17,7 @@ from access import services
 from access.api import serializers as shapes
 from access.models import Agent, AgentState, ApiToken, Grant, Person, Role, Team
 from core.actor import Actor
-from core.api import actor_of, require
+from core.api import actor_of, parsed, require
 from core.permissions import Permission
 
 M = TypeVar("M", bound=models.Model)
@@ -38,12 +38,6 @@ class _ViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Generi
     def reader(self) -> Actor:
         """Who reads. Raises `PermissionDenied` without the permission."""
         return require(self.request, self.reading) if self.reading else actor_of(self.request)
-
-    def parsed(self, shape: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]:
-        """The body as `shape` has it. Raises `ValidationError`."""
-        serializer = shape(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data)
 
     def answer(
         self, row: M, *, code: int = status.HTTP_200_OK, shape: type[BaseSerializer[Any]] | None = None
@@ -80,28 +74,28 @@ class PersonViewSet(_ViewSet[Person]):
     @extend_schema(request=shapes.NewPersonSerializer, responses={201: shapes.PersonSerializer})
     def create(self, request: Request) -> Response:
         """Create somebody who can sign in, holding `role` from the start if one is named."""
-        person = services.create_person(**self.parsed(shapes.NewPersonSerializer, request), actor=actor_of(request))
+        person = services.create_person(**parsed(shapes.NewPersonSerializer, request), actor=actor_of(request))
         return self.answer(person, code=status.HTTP_201_CREATED)
 
     @extend_schema(request=shapes.StatedReasonSerializer, responses=shapes.PersonSerializer)
     @action(detail=True, methods=["post"])
     def deactivate(self, request: Request, username: str) -> Response:
         """Sign somebody out for good; their tokens end."""
-        reason = self.parsed(shapes.StatedReasonSerializer, request)["reason"]
+        reason = parsed(shapes.StatedReasonSerializer, request)["reason"]
         return self.answer(services.deactivate_person(username=username, actor=actor_of(request), reason=reason))
 
     @extend_schema(request=shapes.StatedReasonSerializer, responses=shapes.PersonSerializer)
     @action(detail=True, methods=["post"])
     def reactivate(self, request: Request, username: str) -> Response:
         """Let somebody sign in again."""
-        reason = self.parsed(shapes.StatedReasonSerializer, request)["reason"]
+        reason = parsed(shapes.StatedReasonSerializer, request)["reason"]
         return self.answer(services.reactivate_person(username=username, actor=actor_of(request), reason=reason))
 
     @extend_schema(request=shapes.PasswordSerializer, responses={204: None})
     @action(detail=True, methods=["post"])
     def password(self, request: Request, username: str) -> Response:
         """Set a password; the person's console sessions end."""
-        password = self.parsed(shapes.PasswordSerializer, request)["password"]
+        password = parsed(shapes.PasswordSerializer, request)["password"]
         services.set_password(username=username, password=password, actor=actor_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -122,7 +116,7 @@ class TokenViewSet(_ViewSet[ApiToken]):
     @extend_schema(request=shapes.NewTokenSerializer, responses={201: shapes.IssuedTokenSerializer})
     def create(self, request: Request) -> Response:
         """Make a token. The answer shows it, once."""
-        wanted, actor = self.parsed(shapes.NewTokenSerializer, request), actor_of(request)
+        wanted, actor = parsed(shapes.NewTokenSerializer, request), actor_of(request)
         wanted["username"] = wanted["username"] or actor.name
         row, token = services.create_api_token(**wanted, actor=actor)
         row.token = token  # type: ignore[attr-defined]  # to be shown
@@ -132,7 +126,7 @@ class TokenViewSet(_ViewSet[ApiToken]):
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, id: str) -> Response:  # noqa: A002 -- the route's name for it
         """End a token now."""
-        reason = self.parsed(shapes.OptionalReasonSerializer, request)["reason"]
+        reason = parsed(shapes.OptionalReasonSerializer, request)["reason"]
         return self.answer(services.revoke_api_token(token_id=_uuid(id), actor=actor_of(request), reason=reason))
 
 
@@ -152,14 +146,14 @@ class TeamViewSet(_ViewSet[Team]):
     @extend_schema(request=shapes.NewTeamSerializer, responses={201: shapes.TeamSerializer})
     def create(self, request: Request) -> Response:
         """Make a team."""
-        team = services.create_team(**self.parsed(shapes.NewTeamSerializer, request), actor=actor_of(request))
+        team = services.create_team(**parsed(shapes.NewTeamSerializer, request), actor=actor_of(request))
         return self.answer(team, code=status.HTTP_201_CREATED)
 
     @extend_schema(request=shapes.MemberSerializer, responses={201: shapes.TeamSerializer})
     @action(detail=True, methods=["post"])
     def members(self, request: Request, slug: str) -> Response:
         """Put a person into the team."""
-        username = self.parsed(shapes.MemberSerializer, request)["username"]
+        username = parsed(shapes.MemberSerializer, request)["username"]
         membership = services.add_member(team=slug, username=username, actor=actor_of(request))
         return self.answer(membership.team, code=status.HTTP_201_CREATED)
 
@@ -188,13 +182,13 @@ class RoleViewSet(_ViewSet[Role]):
     @extend_schema(request=shapes.NewRoleSerializer, responses={201: shapes.RoleSerializer})
     def create(self, request: Request) -> Response:
         """Make a role of permissions and MCP scopes."""
-        role = services.create_role(**self.parsed(shapes.NewRoleSerializer, request), actor=actor_of(request))
+        role = services.create_role(**parsed(shapes.NewRoleSerializer, request), actor=actor_of(request))
         return self.answer(role, code=status.HTTP_201_CREATED)
 
     @extend_schema(request=shapes.RoleChangeSerializer, responses=shapes.RoleSerializer)
     def partial_update(self, request: Request, id: str) -> Response:  # noqa: A002 -- the route's name for it
         """Give a role other scopes. Built-in roles do not change."""
-        change = self.parsed(shapes.RoleChangeSerializer, request)
+        change = parsed(shapes.RoleChangeSerializer, request)
         return self.answer(services.change_role(role_id=_uuid(id), **change, actor=actor_of(request)))
 
 
@@ -227,7 +221,7 @@ class AgentViewSet(_ViewSet[Agent]):
     @extend_schema(request=shapes.NewAgentSerializer, responses={201: shapes.RegisteredAgentSerializer})
     def create(self, request: Request) -> Response:
         """Register an agent. The answer shows its secret, once."""
-        wanted = self.parsed(shapes.NewAgentSerializer, request)
+        wanted = parsed(shapes.NewAgentSerializer, request)
         wanted["owner_team"] = wanted.pop("team")
         registered = services.register_agent(**wanted, actor=actor_of(request))
         return self._with_secret(registered, status.HTTP_201_CREATED)
@@ -236,21 +230,21 @@ class AgentViewSet(_ViewSet[Agent]):
     @action(detail=True, methods=["post"])
     def suspend(self, request: Request, client_id: str) -> Response:
         """Stop an agent at once; its tokens end."""
-        reason = self.parsed(shapes.StatedReasonSerializer, request)["reason"]
+        reason = parsed(shapes.StatedReasonSerializer, request)["reason"]
         return self.answer(services.suspend_agent(client_id=client_id, actor=actor_of(request), reason=reason))
 
     @extend_schema(request=shapes.StatedReasonSerializer, responses=shapes.AgentSerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, client_id: str) -> Response:
         """Let a suspended agent get tokens again."""
-        reason = self.parsed(shapes.StatedReasonSerializer, request)["reason"]
+        reason = parsed(shapes.StatedReasonSerializer, request)["reason"]
         return self.answer(services.resume_agent(client_id=client_id, actor=actor_of(request), reason=reason))
 
     @extend_schema(request=shapes.StatedReasonSerializer, responses=shapes.RegisteredAgentSerializer)
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, client_id: str) -> Response:
         """Replace the secret; the old one and its tokens end now."""
-        reason = self.parsed(shapes.StatedReasonSerializer, request)["reason"]
+        reason = parsed(shapes.StatedReasonSerializer, request)["reason"]
         rotated = services.rotate_secret(client_id=client_id, actor=actor_of(request), reason=reason)
         return self._with_secret(rotated, status.HTTP_200_OK)
 
@@ -297,7 +291,7 @@ class GrantViewSet(_ViewSet[Grant]):
     @extend_schema(request=shapes.NewGrantSerializer, responses={201: shapes.GrantSerializer})
     def create(self, request: Request) -> Response:
         """Give a role to an agent, a person or a team."""
-        wanted = self.parsed(shapes.NewGrantSerializer, request)
+        wanted = parsed(shapes.NewGrantSerializer, request)
         grant = services.give_grant(
             role=wanted["role"],
             holder=services.Holder(*(wanted[kind] or "" for kind in ("agent", "person", "team"))),
@@ -312,7 +306,7 @@ class GrantViewSet(_ViewSet[Grant]):
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, id: str) -> Response:  # noqa: A002 -- the route's name for it
         """End a grant now."""
-        reason = self.parsed(shapes.OptionalReasonSerializer, request)["reason"] or _NO_REASON
+        reason = parsed(shapes.OptionalReasonSerializer, request)["reason"] or _NO_REASON
         return self.answer(services.revoke_grant(grant_id=_uuid(id), actor=actor_of(request), reason=reason))
 
 

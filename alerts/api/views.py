@@ -10,7 +10,6 @@ from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 
 from alerts import services
 from alerts.api.serializers import (
@@ -24,7 +23,7 @@ from alerts.api.serializers import (
 )
 from alerts.models import Alert, Channel
 from alerts.rules import AlertKind, AlertState
-from core.api import actor_of, require
+from core.api import actor_of, parsed, require
 from core.errors import NotFound
 from core.permissions import Permission
 
@@ -65,7 +64,7 @@ class AlertViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Alert]):
     @action(detail=True, methods=["post"])
     def acknowledge(self, request: Request, id: str) -> Response:  # noqa: A002 -- the route's name for it
         """Say that somebody looks after it."""
-        given = _valid(HandlingSerializer(data=request.data))
+        given = parsed(HandlingSerializer, request)
         alert = services.acknowledge_alert(alert_id=_uuid(id), actor=actor_of(request), reason=given["reason"])
         return Response(AlertSerializer(alert).data)
 
@@ -73,7 +72,7 @@ class AlertViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Alert]):
     @action(detail=True, methods=["post"])
     def resolve(self, request: Request, id: str) -> Response:  # noqa: A002 -- the route's name for it
         """Close it by hand."""
-        given = _valid(HandlingSerializer(data=request.data))
+        given = parsed(HandlingSerializer, request)
         alert = services.resolve_alert(alert_id=_uuid(id), actor=actor_of(request), reason=given["reason"])
         return Response(AlertSerializer(alert).data)
 
@@ -98,7 +97,7 @@ class ChannelViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Channel]):
     @extend_schema(request=NewChannelSerializer, responses={201: CreatedChannelSerializer})
     def create(self, request: Request) -> Response:
         """Create a webhook. The answer holds its secret, once."""
-        given = _valid(NewChannelSerializer(data=request.data))
+        given = parsed(NewChannelSerializer, request)
         made = services.create_channel(**given, actor=actor_of(request))
         shown = {**ChannelSerializer(made.channel).data, "secret": made.secret}
         return Response(shown, status=status.HTTP_201_CREATED)
@@ -106,7 +105,7 @@ class ChannelViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Channel]):
     @extend_schema(request=ChannelChangeSerializer, responses=ChannelSerializer)
     def partial_update(self, request: Request, id: str) -> Response:  # noqa: A002 -- the route's name for it
         """Change where it sends, or what."""
-        given = _valid(ChannelChangeSerializer(data=request.data))
+        given = parsed(ChannelChangeSerializer, request)
         channel = services.change_channel(channel_id=_uuid(id), actor=actor_of(request), **given)
         return Response(ChannelSerializer(channel).data)
 
@@ -114,7 +113,7 @@ class ChannelViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Channel]):
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, id: str) -> Response:  # noqa: A002 -- the route's name for it
         """Stop sending; what waits is given up."""
-        given = _valid(HandlingSerializer(data=request.data))
+        given = parsed(HandlingSerializer, request)
         channel = services.disable_channel(channel_id=_uuid(id), actor=actor_of(request), reason=given["reason"])
         return Response(ChannelSerializer(channel).data)
 
@@ -151,8 +150,3 @@ def _uuid(text: str) -> UUID:
         return UUID(text)
     except ValueError as error:
         raise NotFound("There is no such thing here.") from error
-
-
-def _valid(serializer: Serializer[dict[str, Any]]) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)

@@ -4,18 +4,18 @@ from typing import Any
 
 import django_filters
 from django.conf import settings
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api import actor_of, require
+from core.api import actor_of, parsed, require
 from core.permissions import Permission
 from servers import services
 from servers.api.serializers import EditSerializer, ReasonSerializer, RegistrationSerializer, ServerSerializer
 from servers.models import Server
+from servers.querysets import ServerQuerySet
 from servers.rules import Environment, ServerState
 
 
@@ -40,7 +40,7 @@ class ServerViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Server]):
     lookup_field = "slug"
     lookup_value_regex = r"[^/]+"
 
-    def get_queryset(self) -> QuerySet[Server]:
+    def get_queryset(self) -> ServerQuerySet:
         """What the actor may see."""
         actor = require(self.request, Permission.SERVER_READ)
         return Server.objects.visible_to(actor).select_related("owner_team", "registered_by")
@@ -52,19 +52,19 @@ class ServerViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Server]):
     @extend_schema(responses=ServerSerializer)
     def retrieve(self, request: Request, slug: str) -> Response:
         """One server."""
-        return self._answer(self.get_queryset_of_type().by_slug(slug))
+        return self._answer(self.get_queryset().by_slug(slug))
 
     @extend_schema(request=RegistrationSerializer, responses={201: ServerSerializer})
     def create(self, request: Request) -> Response:
         """Register a server. Nothing of it is callable before its definitions are approved."""
-        data = self._parsed(RegistrationSerializer, request)
+        data = parsed(RegistrationSerializer, request)
         server = services.register_server(registration=services.Registration(**data), actor=actor_of(request))
         return self._answer(server, status.HTTP_201_CREATED)
 
     @extend_schema(request=EditSerializer, responses=ServerSerializer)
     def partial_update(self, request: Request, slug: str) -> Response:
         """Edit a server. A new URL withholds the server until its card is reviewed again."""
-        changes = self._parsed(EditSerializer, request)
+        changes = parsed(EditSerializer, request)
         reason = changes.pop("reason")
         return self._answer(services.edit_server(slug=slug, changes=changes, actor=actor_of(request), reason=reason))
 
@@ -72,24 +72,15 @@ class ServerViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Server]):
     @action(detail=True, methods=["post"])
     def suspend(self, request: Request, slug: str) -> Response:
         """Stop every call to this server within a second."""
-        reason = self._parsed(ReasonSerializer, request)["reason"]
+        reason = parsed(ReasonSerializer, request)["reason"]
         return self._answer(services.suspend_server(slug=slug, actor=actor_of(request), reason=reason))
 
     @extend_schema(request=ReasonSerializer, responses=ServerSerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, slug: str) -> Response:
         """Observe a suspended server again; it serves after the next complete observation."""
-        reason = self._parsed(ReasonSerializer, request)["reason"]
+        reason = parsed(ReasonSerializer, request)["reason"]
         return self._answer(services.resume_server(slug=slug, actor=actor_of(request), reason=reason))
-
-    def get_queryset_of_type(self) -> Any:
-        """`get_queryset` with our own QuerySet's methods, which the base class's type hides."""
-        return self.get_queryset()
-
-    def _parsed(self, serializer_class: type, request: Request) -> dict[str, Any]:
-        serializer = serializer_class(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data)
 
     def _answer(self, server: Server, code: int = status.HTTP_200_OK) -> Response:
         return Response(self.get_serializer(server).data, status=code)

@@ -8,13 +8,13 @@ from django.conf import settings
 from django.db.models import F, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import mixins, serializers, status, viewsets
+from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.api import actor_of, require
+from core.api import actor_of, parsed, require
 from core.errors import Invalid, NotFound
 from core.permissions import Permission
 from servers.api.serializers import ReasonSerializer, ServerSerializer
@@ -98,7 +98,7 @@ class DefinitionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Definitio
     @action(detail=True, methods=["post"])
     def sensitive(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
         """Mark the definition as sensitive: it then needs a scope of its own."""
-        data = _parsed(SensitiveSerializer, request)
+        data = parsed(SensitiveSerializer, request)
         services.mark_sensitive(definition_id=id, actor=actor_of(request), **data)
         return self.retrieve(request, id)
 
@@ -131,19 +131,19 @@ class ReviewViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Review]):
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
         """Approve exactly the digest that was shown; 409 when anything else waits by now."""
-        return self._decide(request, id, Verdict.APPROVE, _parsed(VerdictSerializer, request))
+        return self._decide(request, id, Verdict.APPROVE, parsed(VerdictSerializer, request))
 
     @extend_schema(request=RejectionSerializer, responses=ReviewDetailSerializer)
     @action(detail=True, methods=["post"])
     def reject(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
         """Reject exactly the digest that was shown; it stays withheld."""
-        return self._decide(request, id, Verdict.REJECT, _parsed(RejectionSerializer, request))
+        return self._decide(request, id, Verdict.REJECT, parsed(RejectionSerializer, request))
 
     @extend_schema(request=BulkDecisionSerializer, responses=BulkResultSerializer)
     @action(detail=False, methods=["post"])
     def decide(self, request: Request) -> Response:
         """Decide several reviews with one reason; each item has its own result."""
-        data = _parsed(BulkDecisionSerializer, request)
+        data = parsed(BulkDecisionSerializer, request)
         results = services.decide_reviews(
             choices=[services.Choice(item["id"], item["digest"]) for item in data["reviews"]],
             verdict=data["decision"],
@@ -180,15 +180,9 @@ class RetireView(APIView):
     @extend_schema(request=ReasonSerializer, responses=ServerSerializer)
     def post(self, request: Request, slug: str) -> Response:
         """Retire a server for good: its pins end, its slug stays its own."""
-        reason = _parsed(ReasonSerializer, request)["reason"]
+        reason = parsed(ReasonSerializer, request)["reason"]
         server = services.retire(slug=slug, actor=actor_of(request), reason=reason)
         return Response(ServerSerializer(server, context={"gateway_url": settings.GATEWAY_URL}).data)
-
-
-def _parsed(serializer_class: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    serializer = serializer_class(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 def _item(result: services.ItemResult) -> dict[str, Any]:
