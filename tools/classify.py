@@ -4,6 +4,7 @@ The rows of `RISKS` and the tables per kind are the rules; anything that no row 
 risky. Differences are taken from the projected bodies, so they are exactly what moved the digest.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,7 @@ from tools.fingerprint import project
 
 FIELDS_MAX: Final = 200
 DEPTH_MAX: Final = 40
+POINTER_MAX: Final = 2_000  # characters of a path; a key can be as long as a definition
 
 
 class Risk(StrEnum):
@@ -56,8 +58,10 @@ class ChangeClass(StrEnum):
     OUTPUT_SCHEMA_UNKNOWN = "output_schema_unknown"
     OUTPUT_SCHEMA_WIDENED = "output_schema_widened"
     SCHEMA_DEFAULT = "schema_default"
+    SHOWN_DIFFERENTLY = "shown_differently"
     TITLE = "title"
     URI = "uri"
+    WITHDRAWN = "withdrawn"
     WORDING = "wording"
 
 
@@ -107,8 +111,10 @@ RISKS: Final[Mapping[ChangeClass, Risk]] = {
     ChangeClass.OUTPUT_SCHEMA_UNKNOWN: Risk.HIGH,
     ChangeClass.OUTPUT_SCHEMA_WIDENED: Risk.MEDIUM,
     ChangeClass.SCHEMA_DEFAULT: Risk.MEDIUM,
+    ChangeClass.SHOWN_DIFFERENTLY: Risk.HIGH,
     ChangeClass.TITLE: Risk.MEDIUM,
     ChangeClass.URI: Risk.HIGH,
+    ChangeClass.WITHDRAWN: Risk.HIGH,
     # Description-only poisoning is the commonest attack: wording is never harmless by itself.
     ChangeClass.WORDING: Risk.MEDIUM,
 }
@@ -147,6 +153,7 @@ _SERVER_INFO: Final[Mapping[str, ChangeClass]] = {
     "icons": ChangeClass.ICONS,
     "version": ChangeClass.IDENTITY_VERSION,
 }
+_EXACT: Final = frozenset({str, int, bool, type(None)})  # equal exactly if their canonical forms are
 _SCHEMAS: Final = {"inputSchema": "input", "outputSchema": "output"}
 _SCHEMA_CLASSES: Final[Mapping[tuple[str, schemas.Relation], ChangeClass]] = {
     (name, relation): ChangeClass(f"{prefix}_schema_{relation}")
@@ -157,11 +164,16 @@ _BELOW: Final[Mapping[str, str]] = (
     dict.fromkeys(schemas.ONE, "one") | dict.fromkeys(schemas.MANY, "many") | dict.fromkeys(schemas.NAMED, "named")
 )
 _KNOWN: Final = schemas.VALUES | schemas.ONE | schemas.MANY | schemas.NAMED | {""}
+# They say how a text is to be read, and no validator looks at them: equal validity proves nothing about them.
+_CONTENT: Final = frozenset({"contentEncoding", "contentMediaType", "contentSchema"})
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One difference. `path` is a JSON pointer (RFC 6901) into the projected body; `MISSING` where nothing is."""
+    """One difference. `path` is a JSON pointer (RFC 6901) into the projected body; `MISSING` where nothing is.
+
+    A pointer of more than `POINTER_MAX` characters is cut and ends in an ellipsis.
+    """
 
     path: str
     before: Any
@@ -179,15 +191,29 @@ class Change:
     truncated: bool = False
 
 
-def classify(kind: Kind, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Change:
+class Budget:
+    """Time for comparing schemas, shared by many changes. Once it is spent, what is left is judged unread: unknown."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing is left."""
+        return time.monotonic() >= self._ends
+
+
+def classify(
+    kind: Kind, before: Mapping[str, Any] | None, after: Mapping[str, Any], *, budget: Budget | None = None
+) -> Change:
     """The change from the approved body `before` (None: nothing was ever approved) to the observed one."""
     if before is None:
         return Change((ChangeClass.NEW,), (), RISKS[ChangeClass.NEW])
     old, new = project(kind, before), project(kind, after)
     found = tuple(_differences(old, new, (), FIELDS_MAX + 1))
-    directions = _schema_directions(kind, old, new)
+    directions = _schema_directions(kind, old, new, budget)
     fields = tuple(
-        FieldChange(pointer(path), a, b, _class_of(kind, path, a, b, directions)) for path, a, b in found[:FIELDS_MAX]
+        FieldChange(_shown(path), a, b, _class_of(kind, path, a, b, directions)) for path, a, b in found[:FIELDS_MAX]
     )
     classes = {field.cls for field in fields} | set(directions.values())
     truncated = len(found) > FIELDS_MAX
@@ -214,13 +240,21 @@ def pointer(path: Sequence[str]) -> str:
     return "".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in path)
 
 
+def _shown(path: Path) -> str:
+    """The pointer, cut; the steps are cut first, so that long keys are not copied for every field below them."""
+    whole = pointer([step[:POINTER_MAX] for step in path])
+    return whole if len(whole) < POINTER_MAX else f"{whole[: POINTER_MAX - 1]}…"
+
+
 def _differences(before: Any, after: Any, path: Path, limit: int) -> Iterator[tuple[Path, Any, Any]]:
-    """Leaves that differ, at most `limit`; objects are compared key by key, lists of equal length item by item."""
-    if _same(before, after):
-        return
+    """Leaves that differ, at most `limit`; objects are compared key by key, lists of equal length item by item.
+
+    Only leaves are asked whether they are the same, so that every value is read once, however deep it lies.
+    """
     pairs = _pairs(before, after) if len(path) < DEPTH_MAX else None
     if pairs is None:
-        yield path, before, after
+        if not _same(before, after):
+            yield path, before, after
         return
     for step, old, new in pairs:
         for found in _differences(old, new, (*path, step), limit):
@@ -245,8 +279,8 @@ def _same(before: Any, after: Any) -> bool:
     """Equality as the digest sees it: `1` is not `true`, and `1.0` is `1`."""
     if before is MISSING or after is MISSING:
         return before is after
-    if isinstance(before, str) and isinstance(after, str):
-        return before == after
+    if type(before) is type(after) and type(before) in _EXACT:
+        return bool(before == after)
     return canonical_bytes(before) == canonical_bytes(after)
 
 
@@ -285,7 +319,7 @@ def _schema_class(path: Path, direction: ChangeClass) -> ChangeClass:
     if keyword == "default":
         return ChangeClass.SCHEMA_DEFAULT
     # Anything else unknown is, for example, `x-mcp-header`, which moves an argument into a header.
-    return direction if keyword in _KNOWN else ChangeClass.OTHER
+    return direction if keyword in _KNOWN and _CONTENT.isdisjoint(path) else ChangeClass.OTHER
 
 
 def _keyword(steps: Sequence[str]) -> str:
@@ -303,9 +337,16 @@ def _keyword(steps: Sequence[str]) -> str:
     return keyword
 
 
-def _schema_directions(kind: Kind, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, ChangeClass]:
+def _schema_directions(
+    kind: Kind, before: Mapping[str, Any], after: Mapping[str, Any], budget: Budget | None
+) -> dict[str, ChangeClass]:
     """The class of each schema of a tool that differs."""
     if kind is not Kind.TOOL:
         return {}
     differing = (name for name in _SCHEMAS if not _same(before.get(name, MISSING), after.get(name, MISSING)))
-    return {name: _SCHEMA_CLASSES[name, schemas.relation(before.get(name), after.get(name))] for name in differing}
+    return {name: _SCHEMA_CLASSES[name, _relation(before.get(name), after.get(name), budget)] for name in differing}
+
+
+def _relation(before: Any, after: Any, budget: Budget | None) -> schemas.Relation:
+    spent = budget is not None and budget.is_spent
+    return schemas.Relation.UNKNOWN if spent else schemas.relation(before, after)

@@ -1,7 +1,8 @@
 """Word-level differences of two texts, bounded in time whatever the texts are. Pure module.
 
 Words become private-use characters, so that the character diff of diff-match-patch works on words; its timeout then
-gives a coarser answer, never a wrong one. (`difflib` takes quadratic to cubic time on hostile text.)
+gives a coarser answer, never a wrong one. (`difflib` takes quadratic to cubic time on hostile text.) The timeout does
+not cover all that the library does before it looks at the clock, so the number of words is bounded too.
 """
 
 import re
@@ -14,7 +15,9 @@ from diff_match_patch import diff_match_patch
 
 SECONDS_MAX: Final = 0.5
 TEXT_MAX: Final = 65_536  # characters of each side; the rest is cut, and said to be
-_TOKENS: Final = re.compile(r"\w+|\s+|[^\w\s]")
+TOKENS_MAX: Final = 16_000  # that differ, of each side; 64,000 took 4 s in spite of the timeout
+# Words; sentences, where there are too many words. Each splits a text without loss.
+_GRAINS: Final = (re.compile(r"\w+|\s+|[^\w\s]"), re.compile(r"[^.\n]+[.\n]*|[.\n]+"))
 # Private use: 6,400 in the first plane, then planes 15 and 16. More distinct words than that are compared as one.
 _CODES: Final = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE), range(0x100000, 0x10FFFE))
 _CODES_MAX: Final = sum(map(len, _CODES))
@@ -73,12 +76,24 @@ def _beyond(before: str, after: str) -> tuple[Segment, ...]:
 
 
 def _coded(old: str, new: str) -> tuple[str, str, list[str]] | None:
-    words: dict[str, int] = {}
-    sequences = [[words.setdefault(word, len(words)) for word in _TOKENS.findall(text)] for text in (old, new)]
-    if len(words) > _CODES_MAX:
-        return None
-    first, second = ("".join(map(_code, sequence)) for sequence in sequences)
-    return first, second, list(words)
+    for grain in _GRAINS:
+        words: dict[str, int] = {}
+        first, second = ([words.setdefault(word, len(words)) for word in grain.findall(text)] for text in (old, new))
+        if len(words) <= _CODES_MAX and _differing(first, second) <= TOKENS_MAX:
+            return "".join(map(_code, first)), "".join(map(_code, second)), list(words)
+    return None
+
+
+def _differing(first: list[int], second: list[int]) -> int:
+    """How many words of the longer side stand between what both begin and both end with."""
+    start = _in_common(first, second)
+    end = _in_common(first[start:][::-1], second[start:][::-1])
+    return max(len(first), len(second)) - start - end
+
+
+def _in_common(first: list[int], second: list[int]) -> int:
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((index for index, (one, other) in pairs if one != other), min(len(first), len(second)))
 
 
 def _code(number: int) -> str:

@@ -1,4 +1,4 @@
-"""One surface as compared with what is stored: each item with its digest and storable text. Pure module.
+"""One surface as compared with what is stored: each item with its digest. Pure module.
 
 A look either counts whole or not at all: one item without a digest, one name that cannot be stored or one name
 given twice makes it incomplete, because leaving an item out would be a way to make it vanish.
@@ -31,11 +31,15 @@ Key = tuple[str, str]  # kind and name
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One item. `text` is its JSON in ASCII, key order and numbers as received."""
+    """One item and its digest."""
 
     item: Item
     digest: str
-    text: str
+
+    @property
+    def text(self) -> str:
+        """Its JSON in ASCII, key order and numbers as received; made when asked for, because few looks need it."""
+        return storable(self.item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def take(surface: Surface) -> Look:
         if problem is not None:
             return Look(problem=problem)
         try:
-            seen[key] = Seen(item, digest(item.kind, item.body), storable(item))
+            seen[key] = Seen(item, digest(item.kind, item.body))
         except Unfit:
             return Look(problem=_malformed(f"A {item.kind} of the server has no canonical form."))
     digests = ((kind, name, found.digest) for (kind, name), found in seen.items())

@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from servers.surface import Kind
-from tools.classify import MISSING, Change, ChangeClass, FieldChange, classify
-from tools.diff import SECONDS_MAX, Op, TextDiff, word_diff
+from tools import visible
+from tools.classify import MISSING, Change, ChangeClass, FieldChange, classify, risk_of
+from tools.diff import SECONDS_MAX, Op, Segment, TextDiff, word_diff
 from tools.visible import MixedWord, Run, mixed_words, runs
 
 BODY_MAX: Final = 200_000  # characters of the whole body on a page
+PAGE_MAX: Final = 1_000_000  # characters of all fields of one review together, each side counted
+RUNS_MAX: Final = 20_000  # of all fields together
 DIFF_SECONDS: Final = 1.0  # for all fields of one review together
+_BEGINNING: Final = 500  # characters of a field that are shown however full the page is
+_FEW: Final = 100  # parts of a diff, likewise
+_INDENTED: Final = json.JSONEncoder(ensure_ascii=False, indent=2)
 
 SENTENCES: Final[Mapping[ChangeClass, str]] = {
     ChangeClass.ANNOTATIONS: "Hints on audience or priority changed",
@@ -46,8 +52,10 @@ SENTENCES: Final[Mapping[ChangeClass, str]] = {
     ChangeClass.OUTPUT_SCHEMA_UNKNOWN: "Results: changed in a way that could not be judged",
     ChangeClass.OUTPUT_SCHEMA_WIDENED: "Results: allows more than before",
     ChangeClass.SCHEMA_DEFAULT: "A default value changed",
+    ChangeClass.SHOWN_DIFFERENTLY: "Agents were shown another text than we were when we looked",
     ChangeClass.TITLE: "The title changed",
     ChangeClass.URI: "The address changed",
+    ChangeClass.WITHDRAWN: "Its approval was withdrawn; nothing changed",
     ChangeClass.WORDING: "Wording that a model reads changed",
 }
 
@@ -65,6 +73,7 @@ class SegmentView:
 class FieldView:
     """One changed field: pointer, class, what was there and is there (as text, None where nothing is).
 
+    `cut`: a text was longer than what is shown of it.
     `segments` is the word diff of the two, empty where a field came or went; show `before_runs`, `after_runs` then.
     """
 
@@ -83,7 +92,10 @@ class FieldView:
 
 @dataclass(frozen=True, slots=True)
 class ReviewView:
-    """Everything a review page shows of the change itself. `more_fields`: there were more than are listed."""
+    """Everything a review page shows of the change itself. `more_fields`: there were more than are listed.
+
+    `let_go`: the text of what the review was about is no longer kept, so there is nothing to compare.
+    """
 
     name: tuple[Run, ...]
     change: Change
@@ -93,33 +105,47 @@ class ReviewView:
     after: tuple[Run, ...]
     body_cut: bool
     more_fields: bool
+    let_go: bool = False
 
 
 def review_view(*, kind: str, name: str, before: str | None, after: str, change: Sequence[str] = ()) -> ReviewView:
     """The view of a review, given the stored JSON texts of the approved and the held version.
 
-    `change` are the classes that stand in the review, shown where the texts alone would not say it (expired).
+    `change` are the classes that stand in the review, shown where the texts alone would not say it (expired). An
+    empty `after` is a text that was let go.
     """
+    if not after:
+        return _view_without_text(name, before, change)
     old, new = (json.loads(before) if before is not None else None), json.loads(after)
     found = classify(Kind(kind), old, new)
     classes = tuple(ChangeClass(cls) for cls in change) or found.classes
-    shown_before = None if old is None else pretty(old)
-    shown_after = pretty(new)
+    shown_before, shown_after = _shown(MISSING if old is None else old, BODY_MAX), _shown(new, BODY_MAX)
     return ReviewView(
         name=runs(name),
         change=found,
         sentences=tuple(SENTENCES[cls] for cls in classes),
         fields=_field_views(_fields(old, new, found)),
-        before=None if shown_before is None else runs(shown_before[:BODY_MAX]),
-        after=runs(shown_after[:BODY_MAX]),
-        body_cut=max(len(shown_before or ""), len(shown_after)) > BODY_MAX,
+        before=None if shown_before is None else runs(shown_before.text),
+        after=runs(shown_after.text) if shown_after else (),
+        body_cut=any(shown.cut for shown in (shown_before, shown_after) if shown),
         more_fields=found.truncated,
     )
 
 
-def pretty(value: Any) -> str:
-    """JSON for reading, characters as they are."""
-    return json.dumps(value, ensure_ascii=False, indent=2)
+def _view_without_text(name: str, before: str | None, change: Sequence[str]) -> ReviewView:
+    classes = tuple(ChangeClass(cls) for cls in change)
+    shown = None if before is None else _shown(json.loads(before), BODY_MAX)
+    return ReviewView(
+        name=runs(name),
+        change=Change(classes, (), risk_of(classes)),
+        sentences=tuple(SENTENCES[cls] for cls in classes),
+        fields=(),
+        before=None if shown is None else runs(shown.text),
+        after=(),
+        body_cut=shown is not None and shown.cut,
+        more_fields=False,
+        let_go=True,
+    )
 
 
 def _fields(old: Any, new: Mapping[str, Any], change: Change) -> tuple[FieldChange, ...]:
@@ -129,15 +155,51 @@ def _fields(old: Any, new: Mapping[str, Any], change: Change) -> tuple[FieldChan
     return tuple(FieldChange(f"/{key}", MISSING, item, ChangeClass.NEW) for key, item in new.items())
 
 
+@dataclass(slots=True)
+class _Room:
+    """What is left for the fields of one page: time for word diffs, characters, runs."""
+
+    deadline: float
+    characters: int = PAGE_MAX
+    runs: int = RUNS_MAX
+
+    def shown(self, value: Any) -> "_Shown | None":
+        """A value as text, cut to what is left; the beginning of it always has room."""
+        shown = _shown(value, min(BODY_MAX, max(self.characters, _BEGINNING)))
+        self.characters -= len(shown.text) if shown else 0
+        return shown
+
+    def split(self, text: str) -> tuple[Run, ...]:
+        """Runs as far as there is room, then escapes."""
+        found = runs(text, most=max(0, min(visible.RUNS_MAX, self.runs)))
+        self.runs -= len(found)
+        return found
+
+    def diff(self, before: str, after: str) -> TextDiff:
+        """A word diff if there is time for it and room for its parts, or else one side against the other."""
+        if before == after:
+            return TextDiff((Segment(Op.SAME, before), Segment(Op.ADDED, "[differs in what is not shown]")), cut=True)
+        seconds = min(SECONDS_MAX, self.deadline - time.monotonic())
+        found = word_diff(before, after, seconds=seconds)
+        return found if len(found.segments) < max(self.runs, _FEW) else word_diff(before, after, seconds=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    text: str
+    cut: bool
+
+
 def _field_views(fields: Sequence[FieldChange]) -> tuple[FieldView, ...]:
-    """Word diffs as long as the time lasts; then whole values against each other."""
-    deadline = time.monotonic() + DIFF_SECONDS
-    return tuple(_field_view(field, min(SECONDS_MAX, deadline - time.monotonic())) for field in fields)
+    """Word diffs as long as time and room last; then whole values against each other."""
+    room = _Room(deadline=time.monotonic() + DIFF_SECONDS)
+    return tuple(_field_view(field, room) for field in fields)
 
 
-def _field_view(field: FieldChange, seconds: float) -> FieldView:
-    before, after = _shown(field.before), _shown(field.after)
-    diff = TextDiff(()) if before is None or after is None else word_diff(before, after, seconds=seconds)
+def _field_view(field: FieldChange, room: _Room) -> FieldView:
+    old, new = room.shown(field.before), room.shown(field.after)
+    before, after = old.text if old else None, new.text if new else None
+    diff = TextDiff(()) if before is None or after is None else room.diff(before, after)
     return FieldView(
         pointer=field.path,
         path=runs(field.path),
@@ -145,16 +207,24 @@ def _field_view(field: FieldChange, seconds: float) -> FieldView:
         sentence=SENTENCES[field.cls],
         before=before,
         after=after,
-        before_runs=runs(before or ""),
-        after_runs=runs(after or ""),
-        segments=tuple(SegmentView(part.op, part.text, runs(part.text)) for part in diff.segments),
-        cut=diff.cut or max(len(before or ""), len(after or "")) == BODY_MAX,
+        before_runs=room.split(before or ""),
+        after_runs=room.split(after or ""),
+        segments=tuple(SegmentView(part.op, part.text, room.split(part.text)) for part in diff.segments),
+        cut=diff.cut or any(shown.cut for shown in (old, new) if shown),
         mixed=mixed_words(after or ""),
     )
 
 
-def _shown(value: Any) -> str | None:
-    """A value as text, cut to what a page holds."""
+def _shown(value: Any, most: int) -> _Shown | None:
+    """A value as text of at most `most` characters; indentation can make a text many times as long as its value."""
     if value is MISSING:
         return None
-    return (value if isinstance(value, str) else pretty(value))[:BODY_MAX]
+    if isinstance(value, str):
+        return _Shown(value[:most], cut=len(value) > most)
+    parts, size = [], 0
+    for part in _INDENTED.iterencode(value):
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            break
+    return _Shown("".join(parts)[:most], cut=size > most)

@@ -26,6 +26,7 @@ _NAMES: Final = {
 }  # fmt: skip
 _SCRIPTS: Final = frozenset({"ARMENIAN", "CHEROKEE", "COPTIC", "CYRILLIC", "GREEK", "LATIN"})
 _NOTES_MAX: Final = 20
+RUNS_MAX: Final = 2_000  # of one text; each is an element of a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,20 @@ class MixedWord:
     scripts: tuple[str, ...]
 
 
-def runs(text: str) -> tuple[Run, ...]:
-    """`text` split into runs; joining the plain ones leaves out exactly what has no glyph."""
-    return tuple(_runs(text))
+_FROM_HERE: Final = Run("ESCAPES", chip=True, title="Too many unseen characters to label; escapes from here on")
+
+
+def runs(text: str, *, most: int = RUNS_MAX) -> tuple[Run, ...]:
+    """`text` split into runs; joining the plain ones leaves out exactly what has no glyph.
+
+    Beyond `most` runs the rest is one run in which whatever has no glyph, and the backslash, is an escape.
+    """
+    found: list[Run] = []
+    for run, start in _runs(text):
+        if len(found) >= most:
+            return (*found, _FROM_HERE, Run("".join(map(_escaped, text[start:]))))
+        found.append(run)
+    return tuple(found)
 
 
 def unseen(text: str) -> tuple[str, ...]:
@@ -66,31 +78,40 @@ def mixed_words(text: str) -> tuple[MixedWord, ...]:
     """Words such as `paypal` with a Cyrillic `a`; the first 20."""
     if text.isascii():
         return ()
-    found: dict[str, MixedWord] = {}
-    for match in _WORD.finditer(text):
-        word = match.group()
+    found: list[MixedWord] = []
+    for word in dict.fromkeys(_WORD.findall(text)):
         scripts = () if word.isascii() else tuple(sorted({_script(char) for char in word} & _SCRIPTS))
         if len(scripts) > 1:
-            found.setdefault(word, MixedWord(word, scripts))
+            found.append(MixedWord(word, scripts))
         if len(found) == _NOTES_MAX:
             break
-    return tuple(found.values())
+    return tuple(found)
 
 
-def _runs(text: str) -> Iterator[Run]:
+def _runs(text: str) -> Iterator[tuple[Run, int]]:
+    """Each run and where it begins."""
     plain = _PLAIN.match(text)
     if plain and plain.end() == len(text):
         if text:
-            yield Run(text)
+            yield Run(text), 0
         return
+    start = 0
     for sort, group in groupby(text, key=_sort):
         part = "".join(group)
         if sort == "plain":
-            yield Run(part)
+            yield Run(part), start
         elif sort == "tag":
-            yield Run(f"TAG “{hidden_ascii(part)}”", chip=True, title="Unicode TAG characters, which models can read")
+            title = "Unicode TAG characters, which models can read"
+            yield Run(f"TAG “{hidden_ascii(part)}”", chip=True, title=title), start
         else:
-            yield from (Run(_label(char), chip=True, title=_title(char)) for char in part)
+            yield from ((Run(_label(char), chip=True, title=_title(char)), start + n) for n, char in enumerate(part))
+        start += len(part)
+
+
+def _escaped(char: str) -> str:
+    if char == "\\":
+        return "\\\\"
+    return f"\\u{{{ord(char):x}}}" if _is_unseen(char) else char
 
 
 def _sort(char: str) -> str:

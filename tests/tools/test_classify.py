@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.surface import Kind
-from tools.classify import FIELDS_MAX, MISSING, RISKS, ChangeClass, Risk, classify, risk_of, withholds_server
+from tools.classify import (
+    DEPTH_MAX,
+    FIELDS_MAX,
+    MISSING,
+    POINTER_MAX,
+    RISKS,
+    Budget,
+    ChangeClass,
+    Risk,
+    classify,
+    risk_of,
+    withholds_server,
+)
 from tools.presentation import SENTENCES
 
 TEXT = {"type": "string"}
@@ -173,6 +185,53 @@ def test_every_class_has_a_risk_and_a_sentence() -> None:
 def test_another_name_endpoint_or_authorization_withholds_a_server_and_a_version_number_does_not() -> None:
     assert all(withholds_server([cls]) for cls in ("identity", "endpoint", "authorization", "other"))
     assert not withholds_server(["identity_version", "instructions", "capabilities_gained"])
+
+
+def below(steps: list[str], value: Any) -> Any:
+    for step in reversed(steps):
+        value = {step: value}
+    return value
+
+
+def test_every_value_is_read_once_however_deep_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def counting(before: Any, after: Any) -> bool:
+        asked.append(before)
+        return bool(before == after)
+
+    monkeypatch.setattr("tools.classify._same", counting)
+    wide = {f"k{number}": "x" for number in range(1000)}
+    deep = below([f"d{number}" for number in range(35)], wide)
+    change = classify(
+        Kind.PROMPT, {"_meta": deep}, {"_meta": below([f"d{number}" for number in range(35)], wide | {"z": 1})}
+    )
+    assert [field.after for field in change.fields] == [1]
+    assert len(asked) == 1001
+
+
+def test_deeper_than_fields_are_told_apart_the_whole_rest_is_one_field() -> None:
+    steps = [f"d{number}" for number in range(60)]
+    (field,) = classify(Kind.PROMPT, {"_meta": below(steps, 1)}, {"_meta": below(steps, 2)}).fields
+    assert field.path.count("/") == DEPTH_MAX
+    assert field.before == below(steps[DEPTH_MAX - 1 :], 1)
+
+
+def test_long_keys_are_cut_in_pointers() -> None:
+    before, after = ({"_meta": {"k" * 900_000: {f"x{n}": value for n in range(300)}}} for value in (1, 2))
+    change = classify(Kind.PROMPT, before, after)
+    assert len(change.fields) == FIELDS_MAX
+    assert {len(field.path) for field in change.fields} == {POINTER_MAX}
+    assert change.fields[0].path.endswith("…")
+    assert change.fields[0].cls is ChangeClass.META
+
+
+def test_without_time_left_a_schema_is_unknown_and_the_rest_is_judged_all_the_same() -> None:
+    after = tool(description="Read!", inputSchema=arguments(a={"type": ["string"]}))
+    assert classify(Kind.TOOL, tool(), after, budget=Budget(60)).classes == ("input_schema_equivalent", "wording")
+    change = classify(Kind.TOOL, tool(), after, budget=Budget(0))
+    assert change.classes == ("input_schema_unknown", "wording")
+    assert change.risk is Risk.HIGH
 
 
 values = st.recursive(

@@ -1,8 +1,10 @@
 """A look counts whole or not at all."""
 
+import pytest
+
 from servers.surface import Item, Kind, Problem
 from tests.tools.making import failing, surface, tool
-from tools.look import UNREACHABLE, take
+from tools.look import UNREACHABLE, storable, take
 
 
 def test_a_complete_surface_has_a_digest_for_every_item() -> None:
@@ -32,3 +34,14 @@ def test_incomplete_without_a_problem_is_a_problem_all_the_same() -> None:
 def test_the_stored_text_is_ascii_in_the_order_received() -> None:
     look = take(surface(Item(Kind.TOOL, "x", {"z": "é\0\u2028", "a": 2**70, "f": 0.1})))
     assert look.seen["tool", "x"].text == '{"z":"\\u00e9\\u0000\\u2028","a":1180591620717411303424,"f":0.1}'
+
+
+def test_a_look_that_nobody_stores_makes_no_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(item: Item) -> str:
+        raise AssertionError(item)
+
+    item = tool("a")
+    monkeypatch.setattr("tools.look.storable", refuse)
+    look = take(surface(item))
+    monkeypatch.undo()
+    assert look.seen["tool", "a"].text == storable(item)

@@ -1,6 +1,5 @@
 """Rules over one definition: what they find, what they leave alone, what they cost."""
 
-import time
 from typing import Any
 
 import pytest
@@ -67,12 +66,19 @@ def test_findings_can_always_be_stored(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["<", "ignore all ", "before using this ", "you must read ", "\u200b", "do not tell "]
+    "piece",
+    ["<", "ignore all ", "before using this ", "you must read ", "do not tell ", "\u200b", "a\u0430 ", "a\U000e0061"],
+    ids=ascii,
 )
-def test_hostile_text_costs_linear_time(piece: str) -> None:
-    started = time.monotonic()
-    scan({"description": piece * (400_000 // len(piece))})
-    assert time.monotonic() - started < 3
+def test_a_megabyte_of_almost_hostile_text_has_one_bounded_finding_per_rule_at_most(piece: str) -> None:
+    found = scan({"description": piece * (1_000_000 // len(piece.encode()))})
+    assert len({item.rule for item in found}) == len(found)
+    assert all(len(item.evidence) <= EVIDENCE_MAX for item in found)
+
+
+@pytest.mark.parametrize("key", ["k" * 900_000, "\u200b" * 300_000], ids=["plain", "unseen"])
+def test_a_key_as_long_as_a_definition_is_cut_in_every_pointer_below_it(key: str) -> None:
+    assert all(len(item.field) <= FIELD_MAX for item in scan({key: {f"x{n}": "<secret>" for n in range(100)}}))
 
 
 def test_findings_are_bounded_and_nesting_is_survived() -> None:

@@ -1,10 +1,12 @@
 """What a reviewer would not see becomes a label."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.visible import MixedWord, Run, hidden_ascii, mixed_words, runs, unseen
+from tools.visible import RUNS_MAX, MixedWord, Run, hidden_ascii, mixed_words, runs, unseen
 
 CHIPS = {
     "\0": "NUL", "\r": "CR", "\x1b": "ESC", "\x7f": "DEL", "\u00a0": "NBSP", "\u00ad": "SHY", "\u200b": "ZWSP",
@@ -40,6 +42,31 @@ def test_whatever_comes_in_can_be_encoded_and_nothing_unseen_stays(text: str) ->
         run.text.encode()
         run.title.encode()
         assert run.chip or not unseen(run.text)
+
+
+@given(st.text(st.sampled_from("a\u200b\\\U000e0061\u202e"), max_size=30), st.integers(0, 30))
+def test_beyond_the_last_label_everything_is_an_escape(text: str, most: int) -> None:
+    found = runs(text, most=most)
+    if len(found) <= most:
+        assert found == runs(text)
+        return
+    *labelled, mark, rest = found
+    assert tuple(labelled) == runs(text)[:most]
+    assert mark.chip
+    assert not rest.chip
+    assert text.endswith(_unescaped(rest.text))
+    assert not unseen(rest.text)
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(?:u\{([0-9a-f]+)\}|\\)", lambda found: chr(int(found[1], 16)) if found[1] else "\\", text)
+
+
+def test_a_text_has_no_more_labels_than_a_page_can_hold() -> None:
+    found = runs("a\u200b" * 100_000)
+    assert len(found) == RUNS_MAX + 2
+    assert found[-1].text == "a\\u{200b}" * (100_000 - RUNS_MAX // 2)
+    assert len(runs("\U000e0061" * 100_000)) == 1
 
 
 @pytest.mark.parametrize("text", ["👩‍💻", "❤️", "3️⃣", "👨‍👩‍👧", "plain"])
