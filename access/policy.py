@@ -67,13 +67,17 @@ class PrincipalFacts:
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """The server, or None where there is none. `withheld`: its identity or endpoint changed unapproved."""
+    """The server, or None where there is none. `withheld`: its identity or endpoint changed unapproved.
+
+    `trusted_until`: only an emergency keeps it from being withheld, and that ends then.
+    """
 
     slug: str
     resource: str
     environment: str
     active: bool
     withheld: bool = False
+    trusted_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ def decide(call: Call, facts: Facts, now: datetime) -> Decision:
         return Denied(Reason.NOT_GRANTED)
     if not server.active:
         return Denied(Reason.SERVER_NOT_ACTIVE)
-    if server.withheld:
+    if server.withheld or (server.trusted_until is not None and server.trusted_until <= now):
         return Denied(Reason.SERVER_WITHHELD)
     if call.definition is None:
         return _decide_connection(server.slug, principal.token_scopes)

@@ -6,9 +6,12 @@ from django.utils.translation import gettext_lazy as _
 from alerts.rules import AlertKind, AlertState
 
 KIND_CHOICES = (
+    (AlertKind.BREAK_GLASS.value, _("Broken glass")),
     (AlertKind.DRIFT.value, _("Drift")),
+    (AlertKind.SHOWN_DIFFERENTLY.value, _("Shown differently to agents")),
     (AlertKind.REVIEW_WAITING.value, _("Reviews waiting")),
     (AlertKind.UNREACHABLE.value, _("Unreachable server")),
+    (AlertKind.INCOMPLETE.value, _("Incomplete looks")),
     (AlertKind.CHANNEL_FAILING.value, _("Failing channel")),
 )
 LIVE = "live"

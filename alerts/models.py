@@ -35,6 +35,7 @@ class Alert(models.Model):
     environment = models.TextField(default="", blank=True)
     digest = models.TextField(default="", blank=True)
     reason = models.TextField(default="", blank=True)
+    caused_by = models.TextField(default="", blank=True, help_text="the actor of the record that raised it")
     state = models.TextField(default=AlertState.OPEN.value)
     count = models.IntegerField(default=1)
     time = models.DateTimeField()

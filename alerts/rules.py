@@ -1,18 +1,24 @@
 """Which records raise or resolve which alerts. Pure module."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from audit.events import Event
+from tools.look import UNREACHABLE
+from tools.rules import POLLER
 
 
 class AlertKind(StrEnum):
     """What an alert is about."""
 
+    BREAK_GLASS = "break_glass"
     CHANNEL_FAILING = "channel_failing"
     DRIFT = "drift"
+    INCOMPLETE = "incomplete"
     REVIEW_WAITING = "review_waiting"
+    SHOWN_DIFFERENTLY = "shown_differently"
     UNREACHABLE = "unreachable"
 
 
@@ -40,49 +46,93 @@ class DeliveryState(StrEnum):
 
 
 SEVERITY: Final = {
+    AlertKind.BREAK_GLASS: "high",
     AlertKind.CHANNEL_FAILING: "medium",
     AlertKind.DRIFT: "high",
+    AlertKind.INCOMPLETE: "medium",
     AlertKind.REVIEW_WAITING: "low",
+    AlertKind.SHOWN_DIFFERENTLY: "high",
     AlertKind.UNREACHABLE: "medium",
 }
 SEVERITIES: Final = ("low", "medium", "high")
 
 RAISES: Final = {
-    Event.TOOL_DRIFTED: AlertKind.DRIFT,
-    Event.TOOL_APPEARED: AlertKind.REVIEW_WAITING,
-    Event.SERVER_BECAME_UNREACHABLE: AlertKind.UNREACHABLE,
     Event.CHANNEL_DISABLED: AlertKind.CHANNEL_FAILING,
+    Event.GLASS_BROKEN: AlertKind.BREAK_GLASS,
+    Event.SERVER_BECAME_UNREACHABLE: AlertKind.UNREACHABLE,
+    Event.SERVER_POLLED_INCOMPLETELY: AlertKind.INCOMPLETE,
+    Event.TOOL_APPEARED: AlertKind.REVIEW_WAITING,
+    Event.TOOL_DRIFTED: AlertKind.DRIFT,
+    Event.TOOL_FLAPPING: AlertKind.DRIFT,
+    Event.TOOL_SHOWN_DIFFERENTLY: AlertKind.SHOWN_DIFFERENTLY,
 }
-# A decision, the approved text coming back, or the definition going away: nothing drifts any more.
-ENDS_DRIFT: Final = frozenset({Event.TOOL_RESTORED, Event.TOOL_VANISHED, Event.REVIEW_DECIDED})
-ENDS_WAITING: Final = frozenset({Event.REVIEW_DECIDED, Event.REVIEW_SUPERSEDED, Event.TOOL_VANISHED})
-ENDS_UNREACHABLE: Final = frozenset({Event.SERVER_BECAME_REACHABLE})
-ENDS_CHANNEL_FAILING: Final = frozenset({Event.CHANNEL_ENABLED})
-ENDS_ALL_OF_SERVER: Final = frozenset({Event.SERVER_RETIRED})
-FOLLOWED: Final = frozenset(RAISES).union(
-    ENDS_DRIFT, ENDS_WAITING, ENDS_UNREACHABLE, ENDS_CHANNEL_FAILING, ENDS_ALL_OF_SERVER
-)
+# What puts an end to the live alerts of a kind. Nothing ends `break_glass`: another person has to look after it.
+ENDS: Final[Mapping[AlertKind, frozenset[Event]]] = {
+    AlertKind.BREAK_GLASS: frozenset(),
+    AlertKind.CHANNEL_FAILING: frozenset({Event.CHANNEL_ENABLED}),
+    # A decision, the approved text coming back, or the definition going away: nothing drifts any more.
+    AlertKind.DRIFT: frozenset({Event.PIN_SET, Event.REVIEW_DECIDED, Event.TOOL_RESTORED, Event.TOOL_VANISHED}),
+    AlertKind.INCOMPLETE: frozenset({Event.SERVER_POLLED_COMPLETELY}),
+    AlertKind.REVIEW_WAITING: frozenset({
+        Event.PIN_SET, Event.REVIEW_DECIDED, Event.REVIEW_SUPERSEDED, Event.TOOL_VANISHED,
+    }),
+    AlertKind.SHOWN_DIFFERENTLY: frozenset({Event.REVIEW_DECIDED, Event.TOOL_SHOWN_ALIKE}),
+    AlertKind.UNREACHABLE: frozenset({Event.SERVER_BECAME_REACHABLE}),
+}  # fmt: skip
+OF_A_SERVER: Final = frozenset({AlertKind.INCOMPLETE, AlertKind.REVIEW_WAITING, AlertKind.UNREACHABLE})
+OUTLIVES_ITS_SERVER: Final = frozenset({AlertKind.BREAK_GLASS, AlertKind.CHANNEL_FAILING})
+FOLLOWED: Final = frozenset(RAISES).union(*ENDS.values(), {Event.SERVER_RETIRED})
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What a record says, as far as alerts care. `is_closing`: not the first of two approvals."""
+    """What a record says, as far as alerts care. `actor` stands as in records.
+
+    `is_closing`: it left nothing to decide (not the first of two approvals). `vantage`: who was shown what a decision
+    was about. `error_class`: what kept an observation from being complete.
+    """
 
     event: Event
     subject: str
     server: str
     digest: str
-    by_system: bool
+    actor: str
     is_closing: bool = True
+    vantage: str = POLLER
+    error_class: str = ""
 
 
 def raised_kind(fact: Fact) -> AlertKind | None:
-    """The kind of alert that `fact` raises, if any. Who disables a channel by hand needs no alert about it."""
-    if fact.event is Event.CHANNEL_DISABLED and not fact.by_system:
-        return None
+    """The kind of alert that `fact` raises, if any."""
+    if fact.event is Event.CHANNEL_DISABLED and not fact.actor.startswith("system:"):
+        return None  # who disables a channel by hand needs no alert about it
+    if fact.event is Event.SERVER_POLLED_INCOMPLETELY and fact.error_class in UNREACHABLE:
+        return None  # nobody answered, which is an alert of its own
     return RAISES.get(fact.event)
 
 
+def ended_kinds(fact: Fact) -> list[AlertKind]:
+    """The kinds of alert about this subject, or this server, that `fact` may put an end to."""
+    if fact.event is Event.SERVER_RETIRED:
+        return [kind for kind in AlertKind if kind not in OUTLIVES_ITS_SERVER]
+    ended = [kind for kind in AlertKind if fact.event in ENDS[kind]]
+    if not fact.is_closing:
+        ended = [kind for kind in ended if kind in OF_A_SERVER]
+    if fact.event is Event.REVIEW_DECIDED and fact.vantage == POLLER:
+        # What everybody is shown was decided; what some were shown besides is still unexplained.
+        ended = [kind for kind in ended if kind is not AlertKind.SHOWN_DIFFERENTLY]
+    return ended
+
+
 def alert_key(kind: AlertKind, fact: Fact) -> str:
-    """One live alert per key: new definitions are gathered per server, the rest stands per subject."""
-    return f"{kind}:{fact.server}" if kind is AlertKind.REVIEW_WAITING else f"{kind}:{fact.subject}"
+    """One live alert per key: new definitions are gathered per server, each broken glass stands alone."""
+    if kind is AlertKind.REVIEW_WAITING:
+        return f"{kind}:{fact.server}"
+    if kind is AlertKind.BREAK_GLASS:
+        return f"{kind}:{fact.subject}:{fact.digest}:{fact.actor}"
+    return f"{kind}:{fact.subject}"
+
+
+def may_look_after(kind: str, *, caused_by: str, who: str) -> bool:
+    """Whether `who` may handle an alert that `caused_by` brought about: an emergency is for another person to check."""
+    return kind != AlertKind.BREAK_GLASS.value or who != caused_by

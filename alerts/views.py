@@ -14,6 +14,8 @@ from alerts import services
 from alerts.forms import LIVE, AlertFilterForm, ChannelForm
 from alerts.models import Alert, Channel
 from alerts.querysets import AlertQuerySet
+from alerts.rules import may_look_after
+from audit.subjects import principal_of
 from core.console import actor_of, back, carry_out, form_status, fulfil, page, reason_of, show
 from core.permissions import Permission
 
@@ -28,12 +30,17 @@ def alert_list(request: HttpRequest) -> HttpResponse:
     filters = AlertFilterForm({"state": LIVE, **request.GET.dict()})
     filters.is_valid()
     found = _narrowed(Alert.objects.visible_to(actor), filters.cleaned_data)
+    shown = Paginator(found.newest_first(), PAGE_SIZE).get_page(request.GET.get("page"))
+    me = principal_of(actor)
     context = {
         "filters": filters,
-        "page": Paginator(found.newest_first(), PAGE_SIZE).get_page(request.GET.get("page")),
+        "page": shown,
         "is_filtered": bool(filters.cleaned_data.get("kind") or filters.cleaned_data.get("server")),
         "may_acknowledge": actor.may_somewhere(Permission.ALERT_ACKNOWLEDGE),
         "may_manage": actor.may(Permission.CHANNEL_MANAGE),
+        "for_others": [
+            alert.pk for alert in shown if not may_look_after(alert.kind, caused_by=alert.caused_by, who=me)
+        ],
     }
     return show(request, "alerts/_list.html" if request.htmx else "alerts/list.html", context)  # type: ignore[attr-defined]
 

@@ -10,7 +10,8 @@ from csp.constants import NONCE, NONE, SELF
 
 from alerts.rules import AlertKind, AlertState, ChannelState, DeliveryState
 from controlplane import env
-from servers.rules import ServerState
+from servers.rules import Environment, ServerState
+from servers.surface import Kind
 from tools.rules import DefinitionState
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -250,7 +251,9 @@ SPECTACULAR_SETTINGS = {
     # Plain values: the generator compares them with what the serializers list.
     "ENUM_NAME_OVERRIDES": {
         "AgentState": ["active", "suspended"],
+        "DefinitionKind": [kind.value for kind in Kind],
         "DefinitionState": [state.value for state in DefinitionState],
+        "ServerEnvironment": [environment.value for environment in Environment],
         "ServerState": [state.value for state in ServerState],
         "AlertState": [state.value for state in AlertState],
         "AlertKind": [kind.value for kind in AlertKind],
@@ -295,6 +298,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": POLL_TICK_SECONDS,
         "options": {"expires": POLL_TICK_SECONDS},
     },
+    "sketch-old-versions": {"task": "tools.sketch_old_versions", "schedule": 300.0, "options": {"expires": 300}},
+    "end-emergencies": {"task": "tools.end_emergencies", "schedule": 5.0, "options": {"expires": 5}},
     "place-records": {"task": "audit.place_records", "schedule": 1.0, "options": {"expires": 5}},
     "clear-expired-tokens": {"task": "access.clear_expired", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget-old-samples": {

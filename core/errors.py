@@ -50,6 +50,13 @@ class Conflict(DomainError):
     status = 409
 
 
+class Unprocessable(DomainError):
+    """The question is sound, but what was kept cannot answer it."""
+
+    code = "unprocessable"
+    status = 422
+
+
 class Unavailable(DomainError):
     """Something we depend on is away; nothing was changed and the request may be repeated."""
 

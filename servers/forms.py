@@ -9,13 +9,17 @@ from access.models import Team
 from core.actor import Actor
 from core.names import SLUG_MAX
 from servers.models import Server
-from servers.rules import Environment, ServerState
+from servers.rules import DriftMode, Environment, ServerState
 from servers.services import POLL_INTERVAL
 
 ENVIRONMENTS = (
     (Environment.DEVELOPMENT.value, _("Development")),
     (Environment.STAGING.value, _("Staging")),
     (Environment.PRODUCTION.value, _("Production")),
+)
+DRIFT_MODES = (
+    (DriftMode.BLOCK.value, _("Nothing of it")),
+    (DriftMode.SERVE_PINNED.value, _("The approved text, where the change cannot hurt")),
 )
 STATES = (
     (ServerState.REGISTERED.value, _("Registered")),
@@ -47,11 +51,23 @@ class ServerForm(forms.Form):
     poll_interval = forms.IntegerField(
         label=_("Seconds between polls"), min_value=POLL_INTERVAL[0], max_value=POLL_INTERVAL[1], initial=300
     )
+    drift_mode = forms.ChoiceField(
+        label=_("While a change waits, agents get"),
+        choices=DRIFT_MODES,
+        initial=DriftMode.BLOCK.value,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text=_("The latter only for wording, titles, icons and equivalent schemas without a serious finding."),
+    )
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any):
         super().__init__(*args, **kwargs)
         teams = Team.objects.visible_to(actor).values_list("slug", "name")
         self.fields["team"].choices = [("", _("Nobody in particular")), *teams]  # type: ignore[attr-defined]
+
+    def clean_drift_mode(self) -> str:
+        """What was chosen; without a choice it stays as it is."""
+        return str(self.cleaned_data["drift_mode"] or self.initial.get("drift_mode") or DriftMode.BLOCK.value)
 
 
 class RegisterForm(ServerForm):
@@ -83,6 +99,7 @@ def values_of(server: Server) -> dict[str, Any]:
         "team": server.owner_team.slug if server.owner_team else "",
         "required_approvals": server.required_approvals,
         "poll_interval": server.poll_interval,
+        "drift_mode": server.drift_mode,
     }
 
 

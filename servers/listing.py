@@ -61,8 +61,8 @@ async def read_list(
     seen: set[str] = set()
     for _ in range(limits.pages):
         result = await _page(session, dispatcher, of, cursor)
-        _absorb(result, of, found, limits, dispatcher.result_bytes)
-        cursor = _next_cursor(result)
+        absorb_page(result, of, found, limits, dispatcher.result_bytes)
+        cursor = next_cursor(result)
         if cursor is None:
             return
         if cursor in seen:
@@ -87,7 +87,8 @@ async def _page(
     return dispatcher.result
 
 
-def _next_cursor(result: Mapping[str, Any]) -> str | None:
+def next_cursor(result: Mapping[str, Any]) -> str | None:
+    """Where the list goes on; None: it ends here. Raises `ObservationFailed`."""
     cursor = result.get("nextCursor")
     if cursor is None or cursor == "":
         return None
@@ -96,7 +97,8 @@ def _next_cursor(result: Mapping[str, Any]) -> str | None:
     return cursor
 
 
-def _absorb(result: Mapping[str, Any], of: ListOf, found: Found, limits: Limits, size: int) -> None:
+def absorb_page(result: Mapping[str, Any], of: ListOf, found: Found, limits: Limits, size: int) -> None:
+    """Add one page of at most `size` bytes to `found`. Raises `ObservationFailed`."""
     bodies = result.get(of.field)
     if not isinstance(bodies, list):
         raise ObservationFailed(Problem.MALFORMED, f"The server's list of {of.field} is no list.")

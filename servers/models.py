@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from core.ids import new_id
@@ -25,6 +26,13 @@ class Server(models.Model):
     slug = models.CharField(max_length=SLUG_MAX, unique=True)
     name = models.CharField(max_length=200)
     url = models.CharField(max_length=2000, blank=True, default="")
+    endpoint_key = models.CharField(
+        max_length=2000,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="the URL in a form that spelling does not change",
+    )
     template = models.CharField(max_length=200, blank=True, default="")
     transport = models.CharField(max_length=20, default=Transport.STREAMABLE_HTTP.value)
     environment = models.CharField(max_length=20)
@@ -45,6 +53,9 @@ class Server(models.Model):
     protocol_version = models.CharField(max_length=20, blank=True, default="")
     reachable = models.BooleanField(null=True, default=None)
     last_polled_at = models.DateTimeField(null=True, blank=True)
+    last_complete_at = models.DateTimeField(
+        null=True, blank=True, help_text="the last complete look, by which approvals stand"
+    )
     last_error_class = models.CharField(max_length=40, blank=True, default="")
     last_error = models.CharField(max_length=500, blank=True, default="")
 
@@ -86,6 +97,7 @@ class Server(models.Model):
                 name="server_due",
                 condition=Q(state__in=["registered", "active", "needs_credentials"]),
             ),
+            models.Index(fields=["endpoint_key"], name="server_by_endpoint"),
         ]
 
     def __str__(self) -> str:
@@ -93,12 +105,17 @@ class Server(models.Model):
 
 
 class Observation(models.Model):
-    """One look at a server's surface from one vantage; `items` lists `[kind, name, digest]`."""
+    """One look at a server's surface from one vantage; `items` lists `[kind, name, digest]`.
+
+    The same complete surface again is the same row, seen once more (`times`, first at `since`, last at `time`).
+    """
 
     public_id = models.UUIDField(default=new_id, unique=True, editable=False)
     server = models.ForeignKey(Server, on_delete=models.CASCADE, related_name="observations")
     vantage = models.CharField(max_length=100)
     time = models.DateTimeField(default=timezone.now)
+    since = models.DateTimeField(default=timezone.now, db_default=Now())
+    times = models.PositiveIntegerField(default=1, db_default=1)
     complete = models.BooleanField()
     error_class = models.CharField(max_length=40, blank=True, default="")
     error = models.CharField(max_length=500, blank=True, default="")
@@ -111,7 +128,10 @@ class Observation(models.Model):
 
     class Meta:
         ordering = ("-time",)
-        indexes: ClassVar = [models.Index(fields=["server", "-time"], name="observation_by_server")]
+        indexes: ClassVar = [
+            models.Index(fields=["server", "-time"], name="observation_by_server"),
+            models.Index(fields=["server", "vantage", "surface_digest"], name="observation_by_surface"),
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(complete=True, error_class="") | (Q(complete=False) & ~Q(error_class="")),

@@ -3,7 +3,9 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
+from django.db.models.functions import JSONObject
 
 from core.actor import Actor
 from core.errors import NotFound
@@ -41,6 +43,22 @@ class ServerQuerySet(models.QuerySet["Server"]):
         """`by_slug` with the row locked until the transaction ends."""
         return self.select_for_update(of=("self",)).by_slug(slug)
 
+    def same_endpoint_as(self, server: "Server") -> Self:
+        """Other servers at the endpoint of `server`, retired ones included, by slug.
+
+        Of every team on purpose: one installation is one organisation, and what was decided about an endpoint has to
+        meet whoever registers it again. Callers show slugs, states and verdicts, not what visibility is about.
+        """
+        others = self.filter(endpoint_key=server.endpoint_key).exclude(pk=server.pk)
+        return others.exclude(endpoint_key="").order_by("slug")
+
+    def with_same_endpoint(self) -> Self:
+        """With the slugs and states of `same_endpoint_as` (20 at most) as `same_endpoint`, in the same query."""
+        everywhere = self.model._default_manager.exclude(endpoint_key="")  # noqa: SLF001 -- a public name in Django
+        others = everywhere.filter(endpoint_key=models.OuterRef("endpoint_key")).exclude(pk=models.OuterRef("pk"))
+        others = others.order_by("slug")
+        return self.annotate(same_endpoint=ArraySubquery(others.values(of=JSONObject(slug="slug", state="state"))[:20]))
+
     def due(self, now: datetime) -> Self:
         """Servers whose next poll is due and that no worker holds, longest waiting first."""
         free = models.Q(lease_until__isnull=True) | models.Q(lease_until__lt=now)
@@ -54,3 +72,13 @@ class ObservationQuerySet(models.QuerySet["Observation"]):
     def recent(self, server: "Server", limit: int = 20) -> Self:
         """The last looks at one server."""
         return self.filter(server=server).order_by("-time")[:limit]
+
+    def standing(self, server: "Server") -> Self:
+        """Per vantage the last complete look, by which approvals stand, and incomplete ones since, without items."""
+        of_vantage = self.filter(server=server, vantage=models.OuterRef("vantage"), complete=True)
+        last = of_vantage.order_by("-time", "-id").values("time")[:1]
+        looks = self.filter(server=server).annotate(last_complete=models.Subquery(last))
+        wanted = models.Q(complete=True, time=models.F("last_complete")) | models.Q(
+            models.Q(last_complete__isnull=True) | models.Q(time__gt=models.F("last_complete")), complete=False
+        )
+        return looks.filter(wanted).defer("items").order_by("vantage", "-time", "-id")

@@ -1,8 +1,10 @@
 """States of a server and the transitions between them. Pure."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
+from urllib.parse import urlsplit
 
 
 class ServerState(StrEnum):
@@ -30,10 +32,7 @@ class Transport(StrEnum):
 
 
 class DriftMode(StrEnum):
-    """What agents get while a change waits: nothing, or the approved text where the change cannot hurt.
-
-    Only the first can be chosen so far; the column is there because every server has to have an answer.
-    """
+    """What agents get while a change waits: nothing, or the approved text where the change cannot hurt."""
 
     BLOCK = "block"
     SERVE_PINNED = "serve_pinned"
@@ -73,3 +72,48 @@ REFUSED_TRANSPORTS: Final[Mapping[str, str]] = {
 def may_become(current: str, wanted: ServerState) -> bool:
     """Whether a server in state `current` may go to `wanted`."""
     return wanted in TRANSITIONS[ServerState(current)]
+
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_ESCAPED: Final = re.compile(r"%([0-9a-fA-F]{2})")
+_UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+def endpoint_key(url: str) -> str:
+    """`url` in a form that spelling does not change (RFC 3986, 6.2.2 and 6.2.3); empty if it is no URL.
+
+    Letters of scheme and host, the default port, a slash or dot at the end, dot segments and needless escapes make no
+    difference. Internationalised names stay as they are given. (`migrations/0005_endpoint_keys.py` holds the same.)
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:
+        return ""
+    scheme, host = parts.scheme.lower(), (parts.hostname or "").rstrip(".")
+    if not scheme or not host:
+        return ""
+    host = f"[{host}]" if ":" in host else host
+    port_part = "" if port in (None, _DEFAULT_PORTS.get(scheme)) else f":{port}"
+    query = f"?{_plainly_escaped(parts.query)}" if parts.query else ""
+    return f"{scheme}://{host}{port_part}{_without_dots(_plainly_escaped(parts.path))}{query}"
+
+
+def _plainly_escaped(text: str) -> str:
+    """What need not be escaped is not, and the rest is in capitals."""
+
+    def plain(match: re.Match[str]) -> str:
+        char = chr(int(match[1], 16))
+        return char if char in _UNRESERVED else match[0].upper()
+
+    return _ESCAPED.sub(plain, text)
+
+
+def _without_dots(path: str) -> str:
+    kept: list[str] = []
+    for segment in path.split("/")[1:]:
+        if segment == "..":
+            kept = kept[:-1]
+        elif segment != ".":
+            kept.append(segment)
+    return "".join(f"/{segment}" for segment in kept).rstrip("/")

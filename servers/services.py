@@ -24,7 +24,17 @@ from core.names import SLUG_MAX, is_slug, subject
 from core.permissions import Permission
 from servers.models import HealthSample, Server
 from servers.recording import note_server
-from servers.rules import REFUSED_TRANSPORTS, RESERVED_SLUGS, Environment, Era, ServerState, Transport, may_become
+from servers.rules import (
+    REFUSED_TRANSPORTS,
+    RESERVED_SLUGS,
+    DriftMode,
+    Environment,
+    Era,
+    ServerState,
+    Transport,
+    endpoint_key,
+    may_become,
+)
 
 POLL_INTERVAL: Final = (5, 86_400)  # seconds
 SAMPLES_KEPT: Final = timedelta(days=91)  # one more than the 90 days that trends look back
@@ -42,6 +52,7 @@ class Registration:
     transport: str = Transport.STREAMABLE_HTTP.value
     required_approvals: int = 1
     poll_interval: int = 300
+    drift_mode: str = DriftMode.BLOCK.value
     team: str | None = None
 
 
@@ -126,7 +137,7 @@ def forget_old_samples() -> int:
     return deleted
 
 
-EDITABLE: Final = ("name", "url", "environment", "required_approvals", "poll_interval", "team")
+EDITABLE: Final = ("name", "url", "environment", "required_approvals", "poll_interval", "drift_mode", "team")
 
 
 def _move(slug: str, wanted: ServerState, permission: Permission, event: Event, actor: Actor, reason: str) -> Server:
@@ -199,7 +210,11 @@ def _environment(value: Any) -> str:
     return _one_of(Environment, value, "environment")
 
 
-def _one_of(choices: type[Transport | Environment], value: Any, field: str) -> str:
+def _drift_mode(value: Any) -> str:
+    return _one_of(DriftMode, value, "drift_mode")
+
+
+def _one_of(choices: type[Transport | Environment | DriftMode], value: Any, field: str) -> str:
     accepted = [member.value for member in choices]
     if value not in accepted:
         raise Invalid(f"Must be one of: {', '.join(accepted)}.", field=field)
@@ -235,12 +250,14 @@ _CHECKS: Final = {
     "environment": _environment,
     "required_approvals": _approvals,
     "poll_interval": _interval,
+    "drift_mode": _drift_mode,
 }
 
 
 def _assign(server: Server, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         setattr(server, name, value)
+    server.endpoint_key = endpoint_key(server.url)
 
 
 def _start_over(server: Server, *, suspended: bool = False) -> None:
@@ -289,6 +306,7 @@ def _facts(server: Server) -> dict[str, Any]:
         "team": server.owner_team.slug if server.owner_team else None,
         "required_approvals": server.required_approvals,
         "poll_interval": server.poll_interval,
+        "drift_mode": server.drift_mode,
         "state": server.state,
     }
 

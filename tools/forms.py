@@ -9,13 +9,17 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from core.names import SLUG_MAX
+from servers.rules import Environment
 from servers.surface import Kind
+from tools.classify import ChangeClass
+from tools.policies import GRANTABLE, SERVERS_MAX, TEXT_CEILING, Rule
 from tools.rules import REASON_MAX, DefinitionState, ReviewState, Verdict
 
 _STATES = (
     (ReviewState.WAITING.value, _("Waiting")),
     (ReviewState.APPROVED.value, _("Approved")),
     (ReviewState.REJECTED.value, _("Rejected")),
+    (ReviewState.DISMISSED.value, _("Dismissed")),
     (ReviewState.SUPERSEDED.value, _("Superseded")),
 )
 KIND_CHOICES = (
@@ -25,6 +29,7 @@ KIND_CHOICES = (
     (Kind.PROMPT.value, _("Prompts")),
     (Kind.CARD.value, _("Server cards")),
 )
+EMERGENCY_HOURS = (1, 4, 8, 24)
 _VERDICTS = ((Verdict.APPROVE.value, _("Approve")), (Verdict.REJECT.value, _("Reject")))
 
 
@@ -57,7 +62,9 @@ class DecisionForm(forms.Form):
     """A verdict on one version, with its reason. `digest` says which version was shown."""
 
     digest = forms.CharField(max_length=80, widget=forms.HiddenInput)
-    verdict = forms.ChoiceField(label=_("Decision"), choices=_VERDICTS, widget=forms.RadioSelect)
+    verdict = forms.ChoiceField(
+        label=_("Decision"), choices=(*_VERDICTS, (Verdict.DISMISS.value, _("Dismiss"))), widget=forms.RadioSelect
+    )
     reason = forms.CharField(
         label=_("Reason"),
         max_length=REASON_MAX,
@@ -71,6 +78,36 @@ class DecisionForm(forms.Form):
         input_formats=("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"),
         help_text=_("Empty: until it changes."),
     )
+
+
+class BreakGlassForm(forms.Form):
+    """An emergency: one version served unapproved, for some hours."""
+
+    digest = forms.CharField(max_length=80, widget=forms.HiddenInput)
+    hours = forms.TypedChoiceField(
+        label=_("For how long"), choices=[(hours, _("%d h") % hours) for hours in EMERGENCY_HOURS], coerce=int
+    )
+    reason = forms.CharField(
+        label=_("Why it cannot wait"),
+        max_length=REASON_MAX,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("What stands still until somebody decides. Whoever may decide reads this at once."),
+    )
+
+
+class WithdrawForm(forms.Form):
+    """Takes back the approval of the version that was shown."""
+
+    digest = forms.CharField(max_length=80)
+    reason = forms.CharField(max_length=REASON_MAX)
+
+
+class ReturnForm(forms.Form):
+    """Goes back to an earlier version; `expected_pin` is what was shown as approved."""
+
+    digest = forms.CharField(max_length=80)
+    expected_pin = forms.CharField(max_length=80, required=False)
+    reason = forms.CharField(max_length=REASON_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +138,89 @@ class BulkForm(forms.Form):
     review = ChosenField(error_messages={"required": _("Tick at least one review.")})
     verdict = forms.ChoiceField(label=_("Decision"), choices=_VERDICTS)
     reason = forms.CharField(label=_("Reason"), max_length=REASON_MAX)
+
+
+_CLASS_LABELS = {
+    ChangeClass.INPUT_SCHEMA_EQUIVALENT: _("Arguments written differently that accept the same"),
+    ChangeClass.INPUT_SCHEMA_NARROWED: _("Arguments that accept less"),
+    ChangeClass.OUTPUT_SCHEMA_EQUIVALENT: _("Results written differently that allow the same"),
+    ChangeClass.OUTPUT_SCHEMA_NARROWED: _("Results that allow less"),
+    ChangeClass.IDENTITY_VERSION: _("The server's version number"),
+    ChangeClass.CAPABILITIES_LOST: _("Fewer capabilities of the server"),
+    ChangeClass.TITLE: _("A few characters of a title"),
+    ChangeClass.WORDING: _("A few characters of wording"),
+}
+_ENVIRONMENTS = (
+    (Environment.DEVELOPMENT.value, _("Development")),
+    (Environment.STAGING.value, _("Staging")),
+    (Environment.PRODUCTION.value, _("Production")),
+)
+_DAYS = ((90, _("Last 90 days")), (30, _("Last 30 days")), (7, _("Last 7 days")))
+
+
+class RuleForm(forms.Form):
+    """What a rule may approve, and where; and how far back to try it."""
+
+    classes = forms.MultipleChoiceField(
+        label=_("Changes that it approves"),
+        choices=[(cls.value, _CLASS_LABELS[cls]) for cls in GRANTABLE],
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Only what is proved to be harmless, or bounded. Never what has a finding."),
+    )
+    text_max = forms.IntegerField(
+        label=_("Characters of text that may differ"),
+        min_value=0,
+        max_value=TEXT_CEILING,
+        initial=0,
+        help_text=_("From what people approved last, so small steps do not add up. Above 0 in development only."),
+    )
+    environments = forms.MultipleChoiceField(
+        label=_("Environments"), choices=_ENVIRONMENTS, widget=forms.CheckboxSelectMultiple
+    )
+    kinds = forms.MultipleChoiceField(
+        label=_("Kinds"),
+        choices=KIND_CHOICES,
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text=_("None ticked: all of them."),
+    )
+    servers = forms.CharField(
+        label=_("Servers"),
+        required=False,
+        max_length=SERVERS_MAX * (SLUG_MAX + 2),
+        widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off"}),
+        help_text=_("Slugs with spaces between them. Empty: all servers of these environments."),
+    )
+    days = forms.TypedChoiceField(
+        label=_("Try it against"), choices=_DAYS, coerce=int, empty_value=None, required=False
+    )
+
+    def rule(self) -> Rule:
+        """The rule of a valid form."""
+        data = self.cleaned_data
+        return Rule(
+            classes=frozenset(map(ChangeClass, data["classes"])),
+            environments=frozenset(data["environments"]),
+            kinds=frozenset(data["kinds"]),
+            servers=frozenset(data["servers"].replace(",", " ").split()),
+            text_max=data["text_max"],
+        )
+
+
+class RevisionForm(RuleForm):
+    """The next revision of a policy, and why."""
+
+    why = forms.CharField(
+        label=_("Why"),
+        max_length=REASON_MAX,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("Why nobody has to read such changes. Kept in the audit log."),
+    )
+
+
+class PolicyForm(RevisionForm):
+    """A new policy."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=100, help_text=_("Stands in every decision that it makes. It cannot be changed.")
+    )

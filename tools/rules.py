@@ -1,27 +1,44 @@
 """States of a review, who may decide it, and what "held" means. Pure module."""
 
+import hashlib
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
+
+from tools.classify import ChangeClass
 
 REASON_MAX: Final = 2000  # characters of the reason of a decision
+BREAK_GLASS_MAX: Final = timedelta(hours=24)
+POLLER: Final = "poller"  # the vantage that says what a server shows; other vantages may only speak against it
+VANTAGE_MAX: Final = 100  # characters
 NAME_MAX_BYTES: Final = 2048  # UTF-8 bytes of a definition's name; PostgreSQL indexes no more than about 2,700
+
+MOVES_LOUD: Final = 16  # changes of one definition in a day, of which each has records of its own
+NAMES_KEPT: Final = 20_000  # definitions of one server, those that are gone included
+VERSIONS_A_DAY: Final = 48  # new forms of one definition in a day that are kept
+TEXTS_KEPT: Final = 10  # texts of one definition that nobody ever decided about
 
 
 class ReviewState(StrEnum):
-    """A review waits until it is decided or something newer takes its place."""
+    """A review waits until it is decided or something newer takes its place, which may go away again.
+
+    `dismissed` ends a review about what only some principals were shown: it is explained, and the pin stands.
+    """
 
     WAITING = "waiting"
     APPROVED = "approved"
     REJECTED = "rejected"
+    DISMISSED = "dismissed"
     SUPERSEDED = "superseded"
 
 
 class Verdict(StrEnum):
-    """What one person decides. `Review` becomes approved once enough people approve."""
+    """What one person, or a written policy, decides. The review closes once enough people agree."""
 
     APPROVE = "approve"
     REJECT = "reject"
+    DISMISS = "dismiss"
 
 
 class DefinitionState(StrEnum):
@@ -32,6 +49,19 @@ class DefinitionState(StrEnum):
     GONE = "gone"
 
 
+class Because(StrEnum):
+    """Why agents get a definition, or why they do not. Derived, never stored."""
+
+    PIN = "pin"
+    BREAK_GLASS = "break_glass"
+    DRIFT_MODE = "drift_mode"
+    GONE = "gone"
+    CONTRADICTED = "contradicted"
+    NOT_APPROVED = "not_approved"
+    CHANGED = "changed"
+    EXPIRED = "expired"
+
+
 class PinEnd(StrEnum):
     """Why a pin ended."""
 
@@ -40,12 +70,31 @@ class PinEnd(StrEnum):
     SERVER_RETIRED = "server_retired"
 
 
+class GlassEnd(StrEnum):
+    """Why a broken glass stopped serving."""
+
+    EXPIRED = "expired"
+    DECIDED = "decided"
+    WITHDRAWN = "withdrawn"
+    SERVER_RETIRED = "server_retired"
+
+
 TRANSITIONS: Final[Mapping[ReviewState, frozenset[ReviewState]]] = {
-    ReviewState.WAITING: frozenset({ReviewState.APPROVED, ReviewState.REJECTED, ReviewState.SUPERSEDED}),
+    ReviewState.WAITING: frozenset(
+        {ReviewState.APPROVED, ReviewState.REJECTED, ReviewState.DISMISSED, ReviewState.SUPERSEDED}
+    ),
     ReviewState.APPROVED: frozenset(),
-    ReviewState.REJECTED: frozenset(),
-    ReviewState.SUPERSEDED: frozenset(),
+    ReviewState.REJECTED: frozenset(),  # opening it again is a new review that names this one
+    ReviewState.DISMISSED: frozenset(),
+    ReviewState.SUPERSEDED: frozenset({ReviewState.WAITING}),  # the server went back: the same review waits again
 }
+# What may change upstream while agents go on with the approved text (`DriftMode.SERVE_PINNED`): words and pictures
+# that they never get to see, and schemas that still take and give what was approved. Whatever says something of what a
+# call does (hints, `_meta`, defaults, arguments that are no longer taken) is left out; `docs/pinning.md` says why.
+HARMLESS_WHILE_WAITING: Final = frozenset({
+    ChangeClass.ICONS, ChangeClass.INPUT_SCHEMA_EQUIVALENT, ChangeClass.OUTPUT_SCHEMA_EQUIVALENT,
+    ChangeClass.OUTPUT_SCHEMA_NARROWED, ChangeClass.TITLE, ChangeClass.WORDING,
+})  # fmt: skip
 
 
 def approvals_needed(*, review: int, server: int) -> int:
@@ -56,3 +105,35 @@ def approvals_needed(*, review: int, server: int) -> int:
 def may_count(person_id: int, *, needed: int, registered_by: int | None, endpoint_changed_by: int | None) -> bool:
     """Whether this person's approval counts: where two are asked, never the registrant's or endpoint changer's."""
     return needed < 2 or person_id not in (registered_by, endpoint_changed_by)
+
+
+def because(row: Any) -> Because:
+    """Why agents get a definition or not, of a row as `DefinitionQuerySet.for_list` reads it."""
+    if not row.present:
+        return Because.GONE
+    if row.served:
+        return Because.BREAK_GLASS if row.on_glass else Because.PIN if row.approved else Because.DRIFT_MODE
+    if row.is_contradicted:
+        return Because.CONTRADICTED
+    if not row.pin_digest:
+        return Because.NOT_APPROVED
+    shown = row.observed.digest if row.observed else ""
+    return Because.CHANGED if row.pin_digest != shown else Because.EXPIRED
+
+
+def vantage_of_agent(client_id: str) -> str:
+    """The class of principals that come through one agent. Ids that only a digest can tell apart stay apart."""
+    whole = f"agent:{client_id}"
+    if len(whole) <= VANTAGE_MAX:
+        return whole
+    return f"{whole[: VANTAGE_MAX - 33]}~{hashlib.sha256(client_id.encode()).hexdigest()[:32]}"
+
+
+def is_quiet(moves: int) -> bool:
+    """Whether a definition changes so often that a record of every change would only fill the log."""
+    return moves > MOVES_LOUD
+
+
+def says_flapping(moves: int) -> bool:
+    """Whether this change of a quiet definition is one that is recorded: the first, and every doubling."""
+    return moves == MOVES_LOUD + 1 or (is_quiet(moves) and moves & (moves - 1) == 0)

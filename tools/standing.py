@@ -4,45 +4,66 @@ The rules are `tools.rules`'; `services.decide_review` and the database's trigge
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _
 
 from core.actor import Actor
 from core.permissions import Permission
 from servers.models import Server
-from tools.models import Review, ReviewDecision
-from tools.rules import ReviewState, Verdict, approvals_needed
-from tools.services.deciding import counts
+from tools.models import Pin, Review, ReviewDecision
+from tools.rules import POLLER, PinEnd, ReviewState
+from tools.services.closing import given, needed
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`given` of `needed` approvals. `why` says what keeps the reader from deciding or from approving."""
+    """`given` of `needed` voices. `why` says what keeps the reader from deciding, or from more than rejecting.
+
+    What everybody is shown is approved, what only some are shown is dismissed; either may be rejected.
+    """
 
     given: int
     needed: int
     may_decide: bool = False
     may_approve: bool = False
+    may_dismiss: bool = False
+    may_break_glass: bool = False
+    may_reopen: bool = False
+    may_withdraw: bool = False
+    may_return: bool = False
     why: str = ""
 
 
 def standing(review: Review, decisions: Sequence[ReviewDecision], actor: Actor) -> Standing:
-    """The reader's standing; `review` comes with its definition and server, `decisions` with their people."""
+    """The reader's standing; `review` comes with its definition and server, `decisions` with people and policies."""
     server = review.definition.server
-    needed = approvals_needed(review=review.required_approvals, server=server.required_approvals)
-    approvers = [decision.person for decision in decisions if decision.verdict == Verdict.APPROVE.value]
-    given = sum(counts(server, person.pk, needed=needed) for person in approvers)
+    found = Standing(given(review, decisions), needed(server, review))
+    may_decide = actor.may(Permission.REVIEW_DECIDE, team_id=server.owner_team_id)
+    if review.state == ReviewState.REJECTED.value:
+        return replace(found, may_reopen=may_decide and not Review.objects.filter(reopens=review).exists())
+    if review.state == ReviewState.APPROVED.value and may_decide:
+        return _with_pin(found, review)
     if review.state != ReviewState.WAITING.value:
-        return Standing(given, needed)
-    if not actor.may(Permission.REVIEW_DECIDE, team_id=server.owner_team_id):
-        return Standing(given, needed, why=_("You may read reviews but not decide them (review:decide)."))
-    if any(str(decision.person.public_id) == actor.id for decision in decisions):
-        return Standing(given, needed, why=_("You have decided; another person has to as well."))
-    if needed > 1 and actor.id in _involved(server):
+        return found
+    may_break = actor.may(Permission.REVIEW_BREAK_GLASS, team_id=server.owner_team_id)
+    found = replace(found, may_break_glass=may_break and review.vantage == POLLER)
+    if not may_decide:
+        return replace(found, why=_("You may read reviews but not decide them (review:decide)."))
+    if any(each.person is not None and str(each.person.public_id) == actor.id for each in decisions):
+        return replace(found, why=_("You have decided; another person has to as well."))
+    if found.needed > 1 and actor.id in _involved(server):
         why = _("You registered this server or changed its URL, so you may reject but not approve: two others have to.")
-        return Standing(given, needed, may_decide=True, why=why)
-    return Standing(given, needed, may_decide=True, may_approve=True)
+        return replace(found, may_decide=True, why=why)
+    return replace(found, may_decide=True, may_approve=review.vantage == POLLER, may_dismiss=review.vantage != POLLER)
+
+
+def _with_pin(found: Standing, review: Review) -> Standing:
+    """Whether its approval can be taken back, or gone back to; the services know more that stands in the way."""
+    pin = Pin.objects.filter(review=review).order_by("-pk").first()
+    if pin is None:
+        return found
+    return replace(found, may_withdraw=pin.ended_at is None, may_return=pin.ended_reason == PinEnd.REPLACED.value)
 
 
 def _involved(server: Server) -> set[str]:

@@ -1,4 +1,4 @@
-"""Background work: hand out due servers, poll them. A task is a door like a view: no rules here."""
+"""Background work: hand out due servers, poll them, end emergencies. A task is a door like a view: no rules here."""
 
 import asyncio
 import logging
@@ -14,11 +14,14 @@ from core.queue import enqueue
 from servers.models import Server
 from servers.observe import observe
 from servers.surface import Surface
-from tools.services import Lease, absorb, claim_due_servers, still_held
+from tools import services
+from tools.services import Lease, absorb, claim_due_servers, end_run_out, still_held
 from tools.services.polling import POLLING, target_of
 
 BATCH: Final = 20
 CONCURRENCY: Final = 10
+SKETCHES: Final = 100  # texts of a megabyte each are read at a time
+SKETCHED_AT_ONCE: Final = 2_000
 logger = logging.getLogger(__name__)
 
 
@@ -37,6 +40,21 @@ def poll_servers(leases: list[tuple[int, str]]) -> int:
     """Poll these servers together; answers how many results were stored. One server's failure is its own."""
     held = still_held([Lease(server_id, UUID(token)) for server_id, token in leases])
     return sum(_stored(server, token, surface) for token, server, surface in _surfaces(held))
+
+
+@shared_task(name="tools.end_emergencies")
+def end_emergencies() -> int:
+    """Note the end of emergencies whose time has passed; answers how many. The gateway does not wait for it."""
+    return end_run_out()
+
+
+@shared_task(name="tools.sketch_old_versions")
+def sketch_old_versions() -> int:
+    """Sketch versions that have none, so that new definitions are compared with them too; answers how many."""
+    done = 0
+    while done < SKETCHED_AT_ONCE and (found := services.sketch_old_versions(limit=SKETCHES)):
+        done += found
+    return done
 
 
 def _stored(server: Server, token: UUID, surface: Surface) -> bool:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 
-from access.models import Grant, Person, Reach
+from django.db.models import Q
+
+from access.models import Grant, Membership, Person, Reach
 from access.names import PERMISSIONS
+from access.querysets import GrantQuerySet
 from core.actor import Actor, ActorKind
 
 
@@ -47,3 +50,16 @@ def permissions_of_team(team_id: int) -> set[str]:
     """Every permission that the live grants of a team give to its members."""
     scopes = Grant.objects.live().filter(team_id=team_id).values_list("role__scopes", flat=True)
     return {scope for held in scopes for scope in held}
+
+
+def people_who_may(permission: str, *, team_id: int | None) -> set[int]:
+    """Primary keys of the active people who may do this to what a team owns (None: nobody's), as `actor_for` says."""
+    giving = Grant.objects.live().filter(environment="", role__scopes__contains=[permission])
+    anywhere = _holders(giving.filter(role__reach=Reach.INSTALLATION))
+    members = Membership.objects.filter(team__in=[] if team_id is None else [team_id]).values("person_id")
+    own = _holders(giving.exclude(role__reach=Reach.INSTALLATION)) & Q(pk__in=members)
+    return set(Person.objects.active().filter(anywhere | own).values_list("pk", flat=True))
+
+
+def _holders(grants: GrantQuerySet) -> Q:
+    return Q(pk__in=grants.values("person_id")) | Q(memberships__team__in=grants.values("team_id"))

@@ -23,7 +23,11 @@ class BuiltinRole:
 
 BUILTIN_ROLES: Final = (
     BuiltinRole(ADMINISTRATOR, "May do everything.", _EVERYTHING),
-    BuiltinRole("reviewer", "Decides reviews and reads.", _READS | {Permission.REVIEW_DECIDE}),
+    BuiltinRole(
+        "reviewer",
+        "Decides reviews, breaks the glass in an emergency, looks after alerts, and reads.",
+        _READS | {Permission.ALERT_ACKNOWLEDGE, Permission.REVIEW_BREAK_GLASS, Permission.REVIEW_DECIDE},
+    ),
     BuiltinRole(
         "owner",
         "Registers, edits, polls and suspends the servers of their own teams.",

@@ -13,22 +13,20 @@ from django.db import transaction
 
 from alerts.models import Alert, Cursor
 from alerts.rules import (
-    ENDS_ALL_OF_SERVER,
-    ENDS_CHANNEL_FAILING,
-    ENDS_DRIFT,
-    ENDS_UNREACHABLE,
-    ENDS_WAITING,
     FOLLOWED,
+    OF_A_SERVER,
     SEVERITY,
     AlertKind,
     AlertState,
     Fact,
     alert_key,
+    ended_kinds,
     raised_kind,
 )
 from alerts.services.messages import announce
 from audit.events import Event
 from audit.models import Leaf, Record
+from tools.rules import POLLER
 
 _NAME: Final = "alerts"
 _BATCH: Final = 500
@@ -75,19 +73,26 @@ def _followed(leaves: list[Leaf]) -> dict[tuple[int, UUID], Record]:
 
 
 def _apply(record: Record) -> None:
-    fact = Fact(
-        event=Event(record.event),
-        subject=record.subject,
-        server=record.server,
-        digest=record.tool_hash,
-        by_system=record.actor.startswith("system:"),
-        is_closing=not isinstance(record.after, dict) or record.after.get("state") != "waiting",
-    )
+    fact = _fact(record)
     kind = raised_kind(fact)
     if kind is not None:
         _raise_alert(kind, fact, record)
     for alert in _ended(fact):
         _resolve(alert, record)
+
+
+def _fact(record: Record) -> Fact:
+    after = record.after if isinstance(record.after, dict) else {}
+    return Fact(
+        event=Event(record.event),
+        subject=record.subject,
+        server=record.server,
+        digest=record.tool_hash,
+        actor=record.actor,
+        is_closing=after.get("state") != "waiting",
+        vantage=str(after.get("vantage", POLLER)),
+        error_class=str(after.get("error_class", "")),
+    )
 
 
 def _raise_alert(kind: AlertKind, fact: Fact, record: Record) -> None:
@@ -104,6 +109,7 @@ def _raise_alert(kind: AlertKind, fact: Fact, record: Record) -> None:
             environment=record.environment,
             digest=record.tool_hash,
             reason=_why(record),
+            caused_by=record.actor,
             time=record.time,
             last_time=record.time,
             record_id=record.id,
@@ -131,16 +137,12 @@ def _ended(fact: Fact) -> list[Alert]:
     """The live alerts that `fact` puts an end to."""
     live = Alert.objects.live().select_for_update()
     ended: list[Alert] = []
-    if fact.event in ENDS_DRIFT and fact.is_closing:
-        ended += live.filter(kind=AlertKind.DRIFT.value, subject=fact.subject)
-    if fact.event in ENDS_UNREACHABLE:
-        ended += live.filter(kind=AlertKind.UNREACHABLE.value, server=fact.server)
-    if fact.event in ENDS_CHANNEL_FAILING:
-        ended += live.filter(kind=AlertKind.CHANNEL_FAILING.value, subject=fact.subject)
-    if fact.event in ENDS_WAITING and not _waits(fact.server):
-        ended += live.filter(kind=AlertKind.REVIEW_WAITING.value, server=fact.server)
-    if fact.event in ENDS_ALL_OF_SERVER:
-        ended += live.filter(server=fact.server).exclude(kind=AlertKind.CHANNEL_FAILING.value)
+    for kind in ended_kinds(fact):
+        found = live.filter(kind=kind.value)
+        if kind is AlertKind.REVIEW_WAITING and fact.event is not Event.SERVER_RETIRED and _waits(fact.server):
+            continue
+        by_server = kind in OF_A_SERVER or fact.event is Event.SERVER_RETIRED
+        ended += found.filter(server=fact.server) if by_server else found.filter(subject=fact.subject)
     return ended
 
 

@@ -5,19 +5,23 @@ from uuid import UUID
 from django.utils import timezone
 
 from alerts.models import Alert
-from alerts.rules import AlertState
+from alerts.rules import AlertState, may_look_after
 from audit.events import Event, RecordType
 from audit.permit import audited_denials, refuse_unless
 from audit.services import record
+from audit.subjects import principal_of
 from core.actor import Actor
-from core.errors import Conflict
+from core.errors import Conflict, PermissionDenied
 from core.names import subject
 from core.permissions import Permission
 
 
 @audited_denials
 def acknowledge_alert(*, alert_id: UUID, actor: Actor, reason: str = "") -> Alert:
-    """Say that somebody looks after an open alert. Raises `NotFound`, `PermissionDenied`, `Conflict`."""
+    """Say that somebody looks after an open alert; of an emergency, somebody else than whoever caused it.
+
+    Raises `NotFound`, `PermissionDenied`, `Conflict`.
+    """
     alert = _alert_to_handle(alert_id, actor)
     if alert.state != AlertState.OPEN.value:
         raise Conflict(f"This alert is already {alert.state}.")
@@ -47,6 +51,8 @@ def _alert_to_handle(alert_id: UUID, actor: Actor) -> Alert:
         permission=Permission.ALERT_ACKNOWLEDGE,
         subject=subject("alert", str(alert.public_id)),
     )
+    if not may_look_after(alert.kind, caused_by=alert.caused_by, who=principal_of(actor)):
+        raise PermissionDenied("You broke the glass, so another person has to look after this alert.")
     return alert
 
 

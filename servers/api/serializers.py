@@ -1,10 +1,25 @@
 """Shapes of servers in the API. Rules of the values live in `servers.services`."""
 
+from typing import Any, Final
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.names import SLUG_MAX
 from servers.models import Server
-from servers.rules import Environment, ServerState
+from servers.rules import DriftMode, Environment, ServerState
+
+_DRIFT_MODES: Final = [mode.value for mode in DriftMode]
+_DRIFT_MODE: Final = "What agents get while a change waits: nothing of it, or the approved text where it cannot hurt."
+
+
+class SameEndpointSerializer(serializers.ModelSerializer[Server]):
+    """Another server at the same endpoint."""
+
+    class Meta:
+        model = Server
+        fields = ("slug", "state")
+        read_only_fields = fields
 
 
 class ServerSerializer(serializers.ModelSerializer[Server]):
@@ -12,11 +27,15 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     state = serializers.ChoiceField(choices=[state.value for state in ServerState], read_only=True)
+    drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, read_only=True, help_text=_DRIFT_MODE)
     team = serializers.CharField(source="owner_team.slug", default=None, read_only=True, allow_null=True)
     registered_by = serializers.CharField(
         source="registered_by.username", default=None, read_only=True, allow_null=True
     )
     gateway_url = serializers.SerializerMethodField(help_text="Where agents call this server.")
+    same_endpoint_as = serializers.SerializerMethodField(
+        help_text="Other servers at the same endpoint, of any team and retired ones too."
+    )
 
     class Meta:
         model = Server
@@ -31,20 +50,29 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
             "team",
             "required_approvals",
             "poll_interval",
+            "drift_mode",
             "protocol_version",
             "reachable",
             "last_polled_at",
+            "last_complete_at",
             "last_error_class",
             "last_error",
             "registered_by",
             "created_at",
             "gateway_url",
+            "same_endpoint_as",
         )
         read_only_fields = fields
 
     def get_gateway_url(self, server: Server) -> str:
         """The server's endpoint at the gateway."""
         return str(self.context["gateway_url"]) + f"/{server.slug}"
+
+    @extend_schema_field(SameEndpointSerializer(many=True))
+    def get_same_endpoint_as(self, server: Server) -> Any:
+        """At most 20; a list has them read already, for all its servers together."""
+        known = getattr(server, "same_endpoint", None)
+        return known if known is not None else Server.objects.same_endpoint_as(server).values("slug", "state")[:20]
 
 
 class RegistrationSerializer(serializers.Serializer[Server]):
@@ -57,6 +85,7 @@ class RegistrationSerializer(serializers.Serializer[Server]):
     environment = serializers.ChoiceField(choices=[choice.value for choice in Environment])
     required_approvals = serializers.IntegerField(min_value=1, max_value=2, default=1)
     poll_interval = serializers.IntegerField(min_value=5, max_value=86_400, default=300, help_text="Seconds.")
+    drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, default=DriftMode.BLOCK.value, help_text=_DRIFT_MODE)
     team = serializers.CharField(max_length=100, required=False, allow_null=True, default=None)
 
 
@@ -68,6 +97,7 @@ class EditSerializer(serializers.Serializer[Server]):
     environment = serializers.ChoiceField(choices=[choice.value for choice in Environment], required=False)
     required_approvals = serializers.IntegerField(min_value=1, max_value=2, required=False)
     poll_interval = serializers.IntegerField(min_value=5, max_value=86_400, required=False, help_text="Seconds.")
+    drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, required=False, help_text=_DRIFT_MODE)
     team = serializers.CharField(max_length=100, required=False, allow_null=True)
     reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
 

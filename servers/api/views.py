@@ -43,7 +43,7 @@ class ServerViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Server]):
     def get_queryset(self) -> ServerQuerySet:
         """What the actor may see."""
         actor = require(self.request, Permission.SERVER_READ)
-        return Server.objects.visible_to(actor).select_related("owner_team", "registered_by")
+        return Server.objects.visible_to(actor).select_related("owner_team", "registered_by").with_same_endpoint()
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Adds the gateway's address, which every server's endpoint starts with."""

@@ -6,9 +6,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from tools.api.relatives import PrecedentSerializer, RelativeSerializer
 from tools.models import Definition, Finding, Review, ReviewDecision
 from tools.presentation import FieldView, ReviewView, review_view
-from tools.rules import REASON_MAX, DefinitionState, Verdict, approvals_needed, may_count
+from tools.relatives import precedents_of, relatives_of
+from tools.rules import REASON_MAX, Because, DefinitionState, Verdict, approvals_needed, because
+from tools.services.closing import given
 from tools.services.deciding import BULK_MAX
 
 JSON_OBJECT = {"type": ["object", "null"], "additionalProperties": True}
@@ -31,12 +34,14 @@ class DefinitionSerializer(serializers.ModelSerializer[Definition]):
     approved_digest = serializers.SerializerMethodField()
     approved_until = serializers.DateTimeField(source="pin_expires_at", allow_null=True)
     state = serializers.SerializerMethodField()
+    served = serializers.BooleanField(help_text="Whether agents get it, unless the server as a whole is withheld.")
+    served_because = serializers.SerializerMethodField(help_text="Why they get it, or why they do not.")
 
     class Meta:
         model = Definition
         fields = (
-            "id", "server", "kind", "name", "state", "digest", "approved_digest", "approved_until", "sensitive",
-            "first_seen", "last_seen", "vanished_at",
+            "id", "server", "kind", "name", "state", "served", "served_because", "digest", "approved_digest",
+            "approved_until", "sensitive", "first_seen", "last_seen", "vanished_at", "moves", "moves_since",
         )  # fmt: skip
 
     def get_approved_digest(self, row: Any) -> str:
@@ -49,6 +54,11 @@ class DefinitionSerializer(serializers.ModelSerializer[Definition]):
         if not row.present:
             return DefinitionState.GONE.value
         return DefinitionState.APPROVED.value if row.approved else DefinitionState.HELD.value
+
+    @extend_schema_field({"type": "string", "enum": [why.value for why in Because]})
+    def get_served_because(self, row: Any) -> str:
+        """The pin, an emergency or the server's drift mode; or what keeps it from agents."""
+        return because(row).value
 
 
 class DefinitionDetailSerializer(DefinitionSerializer):
@@ -68,7 +78,7 @@ class DefinitionDetailSerializer(DefinitionSerializer):
 
     @extend_schema_field(JSON_OBJECT)
     def get_approved_body(self, row: Any) -> Any:
-        """What agents are shown."""
+        """What is approved."""
         return json.loads(row.pin_text) if row.pin_text else None
 
 
@@ -84,27 +94,18 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
     findings = FindingSerializer(source="version.findings", many=True)
     approvals = serializers.SerializerMethodField()
     required_approvals = serializers.SerializerMethodField()
+    reopens = serializers.UUIDField(source="reopens.public_id", default=None, allow_null=True)
 
     class Meta:
         model = Review
         fields = (
-            "id", "server", "kind", "name", "digest", "change", "findings", "risk", "state", "definition", "approvals",
-            "required_approvals", "opened_at", "closed_at",
+            "id", "server", "kind", "name", "digest", "vantage", "change", "findings", "risk", "state", "definition",
+            "approvals", "required_approvals", "times", "reopens", "opened_at", "closed_at",
         )  # fmt: skip
 
     def get_approvals(self, review: Review) -> int:
-        """How many approvals that count there are so far."""
-        server = review.definition.server
-        return sum(
-            decision.verdict == Verdict.APPROVE
-            and may_count(
-                decision.person_id,
-                needed=self.get_required_approvals(review),
-                registered_by=server.registered_by_id,
-                endpoint_changed_by=server.endpoint_changed_by_id,
-            )
-            for decision in review.decisions.all()
-        )
+        """How many people whose voice counts have approved (or dismissed what only some were shown) so far."""
+        return given(review, review.decisions.all())
 
     def get_required_approvals(self, review: Review) -> int:
         """How many have to."""
@@ -114,11 +115,16 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
 class DecisionSerializer(serializers.ModelSerializer[ReviewDecision]):
     """What one person decided."""
 
-    person = serializers.CharField(source="person.username")
+    person = serializers.CharField(source="person.username", default=None, allow_null=True)
+    policy = serializers.SerializerMethodField(help_text="The written rule that decided, and its revision.")
 
     class Meta:
         model = ReviewDecision
-        fields = ("person", "verdict", "digest", "reason", "approve_until", "time")
+        fields = ("person", "policy", "verdict", "digest", "reason", "approve_until", "time")
+
+    def get_policy(self, decision: ReviewDecision) -> str | None:
+        """`<name> revision <n>`, or null where a person decided."""
+        return f"{decision.policy.policy.name} revision {decision.policy.n}" if decision.policy else None
 
 
 class SegmentSerializer(serializers.Serializer[Any]):
@@ -148,10 +154,25 @@ class ReviewDetailSerializer(ReviewSerializer):
     fields_changed = serializers.SerializerMethodField()
     more_fields = serializers.SerializerMethodField()
     decisions = DecisionSerializer(many=True)
+    resemblances = serializers.SerializerMethodField()
+    precedents = serializers.SerializerMethodField()
 
     class Meta:
         model = Review
-        fields = (*ReviewSerializer.Meta.fields, "before", "after", "fields_changed", "more_fields", "decisions")
+        fields = (
+            *ReviewSerializer.Meta.fields, "before", "after", "fields_changed", "more_fields", "decisions",
+            "resemblances", "precedents",
+        )  # fmt: skip
+
+    @extend_schema_field(RelativeSerializer(many=True))
+    def get_resemblances(self, review: Review) -> Any:
+        """Known definitions that a new one resembles: any server, any team, retired and vanished ones too."""
+        return [RelativeSerializer(relative).data for relative in relatives_of(review)]
+
+    @extend_schema_field(PrecedentSerializer(many=True))
+    def get_precedents(self, review: Review) -> Any:
+        """Earlier decisions: on the same digest, the same definition, the same name at the same endpoint."""
+        return [PrecedentSerializer(precedent).data for precedent in precedents_of(review)]
 
     @extend_schema_field(JSON_OBJECT)
     def get_before(self, review: Review) -> Any:
@@ -160,8 +181,8 @@ class ReviewDetailSerializer(ReviewSerializer):
 
     @extend_schema_field(JSON_OBJECT)
     def get_after(self, review: Review) -> Any:
-        """What the review is about."""
-        return json.loads(review.version.text)
+        """What the review is about; null where its text was let go, undecided, after many others."""
+        return json.loads(review.version.text) if review.version.text else None
 
     @extend_schema_field(FieldChangeSerializer(many=True))
     def get_fields_changed(self, review: Review) -> Any:

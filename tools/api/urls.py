@@ -3,14 +3,33 @@
 from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
-from tools.api.views import DefinitionViewSet, PollView, RetireView, ReviewViewSet
+from tools.api.decisions import (
+    BreakGlassView,
+    DismissView,
+    EndGlassView,
+    ReopenView,
+    ReturnView,
+    WithdrawView,
+)
+from tools.api.definitions import DefinitionViewSet
+from tools.api.policies import PolicyViewSet
+from tools.api.sightings import SightingsView
+from tools.api.views import PollView, RetireView, ReviewViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("definitions", DefinitionViewSet, basename="definition")
+router.register("policies", PolicyViewSet, basename="policy")
 router.register("reviews", ReviewViewSet, basename="review")
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("definitions/<uuid:id>/end-glass/", EndGlassView.as_view(), name="definition-end-glass"),
+    path("definitions/<uuid:id>/return/", ReturnView.as_view(), name="definition-return"),
+    path("definitions/<uuid:id>/withdraw/", WithdrawView.as_view(), name="definition-withdraw"),
+    path("reviews/<uuid:id>/break-glass/", BreakGlassView.as_view(), name="review-break-glass"),
+    path("reviews/<uuid:id>/dismiss/", DismissView.as_view(), name="review-dismiss"),
+    path("reviews/<uuid:id>/reopen/", ReopenView.as_view(), name="review-reopen"),
     path("servers/<str:slug>/poll/", PollView.as_view(), name="server-poll"),
     path("servers/<str:slug>/retire/", RetireView.as_view(), name="server-retire"),
+    path("servers/<str:slug>/sightings/", SightingsView.as_view(), name="server-sightings"),
     *router.urls,
 ]

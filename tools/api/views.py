@@ -1,11 +1,11 @@
-"""API of definitions, reviews and polling. Views parse, call one service and render."""
+"""API of reviews and polling. Views parse, call one service and render."""
 
 from typing import Any
 from uuid import UUID
 
 import django_filters
 from django.conf import settings
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status, viewsets
@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api import actor_of, parsed, require
-from core.errors import Invalid, NotFound
+from core.errors import Invalid
 from core.permissions import Permission
 from servers.api.serializers import ReasonSerializer, ServerSerializer
 from servers.surface import Kind
@@ -23,39 +23,17 @@ from tools import services
 from tools.api.serializers import (
     BulkDecisionSerializer,
     BulkResultSerializer,
-    DefinitionDetailSerializer,
-    DefinitionSerializer,
     PollResultSerializer,
     QueuedSerializer,
     RejectionSerializer,
     ReviewDetailSerializer,
     ReviewSerializer,
-    SensitiveSerializer,
     VerdictSerializer,
 )
-from tools.models import Definition, Review
-from tools.querysets import DefinitionQuerySet
-from tools.rules import DefinitionState, ReviewState, Verdict
+from tools.models import Review
+from tools.rules import ReviewState, Verdict
 
 _WAIT = OpenApiParameter("wait", OpenApiTypes.BOOL, description="Answer only when the poll is done.")
-
-
-class DefinitionFilter(django_filters.FilterSet):
-    """Filters of the list of definitions."""
-
-    server = django_filters.CharFilter(field_name="server__slug")
-    kind = django_filters.ChoiceFilter(choices=[(kind.value, kind.value) for kind in Kind])
-    state = django_filters.ChoiceFilter(
-        choices=[(state.value, state.value) for state in DefinitionState], method="in_state"
-    )
-
-    class Meta:
-        model = Definition
-        fields = ("server", "kind", "state")
-
-    def in_state(self, queryset: DefinitionQuerySet, _name: str, value: str) -> DefinitionQuerySet:
-        """Held, approved or gone."""
-        return queryset.in_state(DefinitionState(value))
 
 
 class ReviewFilter(django_filters.FilterSet):
@@ -70,41 +48,6 @@ class ReviewFilter(django_filters.FilterSet):
     class Meta:
         model = Review
         fields = ("server", "kind", "state")
-
-
-class DefinitionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Definition]):
-    """What servers show to models, and whether agents may see it."""
-
-    queryset = Definition.objects.none()
-    serializer_class = DefinitionSerializer
-    filterset_class = DefinitionFilter
-    lookup_field = "public_id"
-    lookup_url_kwarg = "id"
-    lookup_value_converter = "uuid"
-
-    def get_queryset(self) -> QuerySet[Definition]:
-        """What the actor may see, without texts."""
-        return self._visible().defer("observed__text")
-
-    @extend_schema(responses=DefinitionDetailSerializer)
-    def retrieve(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
-        """One definition with what the server shows and what agents are shown."""
-        found = self._visible().annotate(pin_text=F("live_pin__version__text")).filter(public_id=id).first()
-        if found is None:
-            raise NotFound("There is no such definition.")
-        return Response(DefinitionDetailSerializer(found).data)
-
-    @extend_schema(request=SensitiveSerializer, responses=DefinitionDetailSerializer)
-    @action(detail=True, methods=["post"])
-    def sensitive(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
-        """Mark the definition as sensitive: it then needs a scope of its own."""
-        data = parsed(SensitiveSerializer, request)
-        services.mark_sensitive(definition_id=id, actor=actor_of(request), **data)
-        return self.retrieve(request, id)
-
-    def _visible(self) -> DefinitionQuerySet:
-        actor = require(self.request, Permission.TOOL_READ)
-        return Definition.objects.visible_to(actor).for_list()
 
 
 class ReviewViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Review]):

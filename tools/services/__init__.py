@@ -1,26 +1,48 @@
-"""What can be done with definitions: observe and compare, decide, mark, retire.
+"""What can be done with definitions: observe, compare, decide, mark, retire; and with policies, which decide too.
 
 One function per command, keyword-only, in one transaction with one audit record per thing that changed.
 """
 
 from tools.services.absorbing import PollResult, absorb
 from tools.services.deciding import Choice, ItemResult, decide_review, decide_reviews
+from tools.services.emergencies import break_glass, end_glass_now, end_run_out
 from tools.services.marking import mark_sensitive
+from tools.services.policies import confirm_revision, disable_policy, enable_policy, revise_policy, write_policy
 from tools.services.polling import Lease, claim_due_servers, poll_now, poll_soon, still_held
+from tools.services.reopening import reopen_review
+from tools.services.resembling import sketch_old_versions
 from tools.services.retiring import retire
+from tools.services.returning import return_to_version, withdraw_approval
+from tools.services.sighting import sight
+from tools.services.trying import Trial, try_policy
 
 __all__ = [
     "Choice",
     "ItemResult",
     "Lease",
     "PollResult",
+    "Trial",
     "absorb",
+    "break_glass",
     "claim_due_servers",
+    "confirm_revision",
     "decide_review",
     "decide_reviews",
+    "disable_policy",
+    "enable_policy",
+    "end_glass_now",
+    "end_run_out",
     "mark_sensitive",
     "poll_now",
     "poll_soon",
+    "reopen_review",
     "retire",
+    "return_to_version",
+    "revise_policy",
+    "sight",
+    "sketch_old_versions",
     "still_held",
+    "try_policy",
+    "withdraw_approval",
+    "write_policy",
 ]

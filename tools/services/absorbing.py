@@ -1,11 +1,12 @@
 """Taking one observation in: what it says of the server, and, if it is complete, what it changes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from access.services import bump_revision, server_part
@@ -16,14 +17,20 @@ from servers.recording import note_server
 from servers.rules import POLLED, Environment, Era, ServerState
 from servers.surface import ObservationProblem, Problem, Surface
 from tools.look import UNREACHABLE, Look, take
-from tools.services.comparing import compare, surface_unchanged
+from tools.rules import NAMES_KEPT, POLLER
+from tools.services.comparing import Compared, compare, surface_unchanged
 
 PAUSE_MAX: Final = 300  # seconds between looks at a server that keeps failing, unless its own interval is longer
 FAILURES_COUNTED: Final = 12
-POLLER: Final = "poller"  # the vantage whose observations are compared; others are recorded
+OBSERVATIONS_KEPT: Final = 100  # of one server from one vantage
 _UNAUTHENTICATED: Final = ObservationProblem(
     Problem.UNAUTHENTICATED_PRODUCTION,
     "The server asks for no authentication, which is refused in production; register it for another environment.",
+)
+_TOO_MANY_NAMES: Final = ObservationProblem(
+    Problem.TOO_MANY,
+    f"The server has shown more than {NAMES_KEPT} names by now. What is known of it is compared as ever; more names "
+    "are neither kept nor served.",
 )
 
 
@@ -67,19 +74,22 @@ def _judged(look: Look, server: Server, surface: Surface) -> Look:
 def _absorbed(server: Server, surface: Surface, look: Look, actor: Actor) -> PollResult:
     now = timezone.now()
     unchanged = look.problem is None and surface_unchanged(server, surface.vantage, look, now)
-    if not unchanged and not _goes_on(server, look):
-        _observe(server, surface, look, now)
+    # What is back after looks that failed is noted again, so that those are no longer the last ones.
+    recovered = unchanged and surface.vantage == POLLER and bool(server.last_error_class)
+    if recovered or not (unchanged or _goes_on(server, look)):
+        keep_observation(server, surface, look, now)
     if surface.vantage != POLLER:
         return _result(look, opened=0)
     before = (server.state, server.last_error_class)
-    _note_health(server, surface, look, actor, now)
-    opened, served_changed = 0, False
+    compared = Compared()
     if look.problem is None and not unchanged:
-        opened, served_changed = compare(server=server, look=look, actor=actor, now=now)
+        compared = compare(server=server, look=look, actor=actor, now=now)
+        look = replace(look, problem=_TOO_MANY_NAMES) if compared.unkept else look
+    _note_health(server, surface, look, actor, now)
     _note_state(server, look, actor, before)
-    if served_changed or before[0] != server.state:
+    if compared.served_changed or before[0] != server.state:
         bump_revision(server_part(server.slug))
-    return _result(look, opened)
+    return _result(look, compared.opened)
 
 
 def _result(look: Look, opened: int) -> PollResult:
@@ -97,12 +107,18 @@ def _goes_on(server: Server, look: Look) -> bool:
     return look.problem is not None and server.last_error_class == look.problem.cls.value
 
 
-def _observe(server: Server, surface: Surface, look: Look, now: datetime) -> None:
+def keep_observation(
+    server: Server, surface: Surface, look: Look, now: datetime, *, kept: int = OBSERVATIONS_KEPT
+) -> None:
+    """Keep the observation, and of its vantage the last `kept`; a complete surface seen before is that row again."""
+    if look.problem is None and _seen_again(server, surface, look, now):
+        return
     problem = look.problem
     Observation.objects.create(
         server=server,
         vantage=surface.vantage[:100],
         time=now,
+        since=now,
         complete=problem is None,
         error_class=problem.cls.value if problem else "",
         error=problem.sentence[:500] if problem else "",
@@ -111,6 +127,22 @@ def _observe(server: Server, surface: Surface, look: Look, now: datetime) -> Non
         protocol_version=_printable(surface.protocol_version),
         duration_ms=max(0, surface.duration_ms),
     )
+    _keep_few(server, surface.vantage[:100], kept)
+
+
+def _seen_again(server: Server, surface: Surface, look: Look, now: datetime) -> int:
+    same = Observation.objects.filter(
+        server=server, vantage=surface.vantage[:100], surface_digest=look.surface_digest, complete=True
+    )
+    return same.update(time=now, times=F("times") + 1, duration_ms=max(0, surface.duration_ms))
+
+
+def _keep_few(server: Server, vantage: str, kept: int) -> None:
+    """Definitions and versions hold what was seen; of the looks themselves the last ones are enough."""
+    rows = Observation.objects.filter(server=server, vantage=vantage).order_by("-time", "-id")
+    last = rows.values_list("time", flat=True)[kept - 1 : kept].first()
+    if last is not None:
+        Observation.objects.filter(server=server, vantage=vantage, time__lt=last).delete()
 
 
 def _note_health(server: Server, surface: Surface, look: Look, actor: Actor, now: datetime) -> None:
@@ -136,6 +168,7 @@ def _note_health(server: Server, surface: Surface, look: Look, actor: Actor, now
     server.next_poll_at = now + _pause(server)
     server.lease_until, server.lease_token = None, None
     if problem is None:
+        server.last_complete_at = now
         server.protocol_version = _printable(surface.protocol_version)
         server.protocol_era = surface.era if surface.era in {era.value for era in Era} else Era.UNKNOWN.value
 
@@ -157,13 +190,15 @@ def _note_state(server: Server, look: Look, actor: Actor, before: tuple[str, str
     elif problem.cls is Problem.UNAUTHENTICATED_PRODUCTION:
         server.state = ServerState.REGISTERED.value
     server.save(update_fields=[
-        "state", "failures", "reachable", "last_polled_at", "last_error_class", "last_error", "next_poll_at",
-        "lease_until", "lease_token", "protocol_version", "protocol_era",
+        "state", "failures", "reachable", "last_polled_at", "last_complete_at", "last_error_class", "last_error",
+        "next_poll_at", "lease_until", "lease_token", "protocol_version", "protocol_era",
     ])  # fmt: skip
     states = ({"state": old_state}, {"state": server.state})
     if problem is not None and (problem.cls.value != old_error or old_state != server.state):
         after = {"error_class": problem.cls.value, "error": problem.sentence, **states[1]}
         note_server(Event.SERVER_POLLED_INCOMPLETELY, server=server, actor=actor, before=states[0], after=after)
+    if problem is None and old_error:
+        note_server(Event.SERVER_POLLED_COMPLETELY, server=server, actor=actor, before={"error_class": old_error})
     if problem is None and old_state != server.state:
         note_server(Event.SERVER_ACTIVATED, server=server, actor=actor, before=states[0], after=states[1])
 

@@ -22,7 +22,8 @@ from core.queue import enqueue
 from servers.models import Server
 from servers.observe import Target, observe
 from servers.rules import POLLED, Environment
-from tools.services.absorbing import POLLER, PollResult, absorb
+from tools.rules import POLLER
+from tools.services.absorbing import PollResult, absorb
 
 LEASE_SECONDS: Final = 240  # longer than any observation may take, queueing in a batch included
 POLLING: Final = system_actor("poller")

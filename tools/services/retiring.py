@@ -9,8 +9,8 @@ from core.actor import Actor
 from servers.models import Server
 from servers.recording import note_server
 from servers.services import retire_server
-from tools.models import Pin, Review
-from tools.rules import PinEnd, ReviewState
+from tools.models import BreakGlass, Pin, Review
+from tools.rules import GlassEnd, PinEnd, ReviewState
 
 
 @audited_denials
@@ -23,10 +23,12 @@ def retire(*, slug: str, actor: Actor, reason: str) -> Server:
     now = timezone.now()
     ended = Pin.objects.live().filter(definition__server=server)
     pins = ended.update(ended_at=now, ended_reason=PinEnd.SERVER_RETIRED.value)
+    broken = BreakGlass.objects.live().filter(definition__server=server)
+    emergencies = broken.update(ended_at=now, ended_reason=GlassEnd.SERVER_RETIRED.value)
     waiting = Review.objects.of_server(server).waiting()
     reviews = waiting.update(state=ReviewState.SUPERSEDED.value, closed_at=now)
     withdraw_server_scopes(slug=slug, actor=actor, reason=reason.strip())
-    after = {"pins_ended": pins, "reviews_superseded": reviews}
+    after = {"pins_ended": pins, "emergencies_ended": emergencies, "reviews_superseded": reviews}
     note_server(Event.PIN_ENDED, server=server, actor=actor, reason=reason.strip(), after=after)
     bump_revision(server_part(slug))
     return server

@@ -1,0 +1,123 @@
+"""Reviews, the decisions in them, and the known definitions that a new one resembles."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from core.ids import new_id
+from tools.classify import Risk
+from tools.models.definitions import Definition, DefinitionVersion
+from tools.models.known import DIGEST_LENGTH, one_of, said
+from tools.querysets import ReviewQuerySet
+from tools.rules import POLLER, ReviewState, Verdict
+
+
+class Review(models.Model):
+    """The decision on one held version, compared with `base`, the version that was pinned when it opened.
+
+    `vantage` says who was shown the version: the poller, or a class of principals at the gateway. `times` counts how
+    often the same version came to wait against the same base, so that going back and forth stays one review.
+    """
+
+    public_id = models.UUIDField(default=new_id, unique=True, editable=False)
+    definition = models.ForeignKey(Definition, on_delete=models.PROTECT, related_name="reviews")
+    version = models.ForeignKey(DefinitionVersion, on_delete=models.PROTECT, related_name="reviews")
+    base = models.ForeignKey(DefinitionVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    vantage = models.CharField(max_length=100, default=POLLER, db_default=POLLER)
+    state = models.CharField(max_length=20, default=ReviewState.WAITING.value)
+    change = ArrayField(models.CharField(max_length=40), default=list, help_text="change classes")
+    risk = models.CharField(max_length=10, default=Risk.HIGH.value)
+    required_approvals = models.PositiveSmallIntegerField(default=1)
+    times = models.PositiveIntegerField(default=1, db_default=1)
+    reopens = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="reopened_as", help_text="a rejected one"
+    )
+    opened_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ReviewQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["definition"], condition=Q(state="waiting"), name="review_one_waiting_per_definition"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="waiting", closed_at__isnull=True)
+                | (~Q(state="waiting") & Q(closed_at__isnull=False)),
+                name="review_closed_paired",
+            ),
+            models.CheckConstraint(condition=Q(required_approvals__in=[1, 2]), name="review_approvals_one_or_two"),
+            one_of("state", ReviewState, "review_state_known"),
+            one_of("risk", Risk, "review_risk_known"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["version", "state"], name="review_by_version")]
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
+class ReviewDecision(models.Model):
+    """What one person, or one revision of a written policy, decided about exactly one digest, and why. Append-only."""
+
+    public_id = models.UUIDField(default=new_id, unique=True, editable=False)
+    review = models.ForeignKey(Review, on_delete=models.PROTECT, related_name="decisions")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    policy = models.ForeignKey(
+        "tools.PolicyRevision", null=True, blank=True, on_delete=models.PROTECT, related_name="decisions"
+    )
+    verdict = models.CharField(max_length=10)
+    digest = models.CharField(max_length=DIGEST_LENGTH)
+    reason = models.CharField(max_length=2000)
+    approve_until = models.DateTimeField(null=True, blank=True)
+    time = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("id",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["review", "person"], name="decision_once_per_person"),
+            models.CheckConstraint(
+                condition=Q(person__isnull=False, policy__isnull=True)
+                | Q(person__isnull=True, policy__isnull=False, verdict="approve"),
+                name="decision_by_person_or_policy",
+            ),
+            said("reason", "decision_reason_given"),
+            models.CheckConstraint(
+                condition=Q(approve_until__isnull=True) | Q(verdict="approve"), name="decision_until_only_approved"
+            ),
+            one_of("verdict", Verdict, "decision_verdict_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verdict} {self.digest}"
+
+
+class Resemblance(models.Model):
+    """A known definition that the version of a review is like, in percent. Append-only."""
+
+    review = models.ForeignKey(Review, on_delete=models.PROTECT, related_name="resemblances")
+    known = models.ForeignKey(DefinitionVersion, on_delete=models.PROTECT, related_name="+")
+    likeness = models.PositiveSmallIntegerField()
+    name = models.PositiveSmallIntegerField()
+    wording = models.PositiveSmallIntegerField()
+    schema = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ("-likeness", "id")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["review", "known"], name="resemblance_unique"),
+            models.CheckConstraint(
+                condition=Q(likeness__lte=100, name__lte=100, wording__lte=100, schema__lte=100),
+                name="resemblance_in_percent",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.likeness} %"
