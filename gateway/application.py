@@ -20,6 +20,7 @@ from gateway.calls import CALL_SECONDS, Calls
 from gateway.errors import INVALID_REQUEST, SHUTTING_DOWN, Refused, refuse
 from gateway.exchange import Exchange
 from gateway.front import Doors, Head
+from gateway.looking import Looks
 from gateway.pipeline import Pipeline
 from gateway.recorder import Recorder
 from gateway.reply import Channel, Receive, Reply, Send
@@ -70,6 +71,8 @@ class Gateway:
         self._stack.push_async_callback(upstream.close)
         await self._store.start()
         self._stack.push_async_callback(self._store.stop)
+        looks = Looks(upstream.send, self._store)
+        self._stack.push_async_callback(looks.close)
         self._calls = Calls(upstream)
         self._pipeline = Pipeline(
             site=self._site,
@@ -77,6 +80,7 @@ class Gateway:
             recorder=Recorder(writer),
             sessions=self._sessions,
             calls=self._calls,
+            looks=looks,
         )
         self._stack.enter_context(_readiness_before_exit(self.drain))
 

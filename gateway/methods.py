@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from access.policy import Reason
@@ -12,6 +13,7 @@ from gateway.errors import HEADER_MISMATCH, INVALID_PARAMS, Refused, modern_stat
 from gateway.exchange import Admitted, error_reply, invalid, result_reply
 from gateway.front import Head
 from gateway.headers import disagreement, param_headers, unknown_headers
+from gateway.looking import Looks, way_of
 from gateway.recorder import Outcome, Recorder
 from gateway.reply import Reply
 from gateway.session import Sessions
@@ -24,8 +26,9 @@ Handler = Callable[[Admitted], Awaitable[Reply]]
 class Methods:
     """The supported methods of both eras."""
 
-    def __init__(self, *, recorder: Recorder, sessions: Sessions, calls: Calls) -> None:
+    def __init__(self, *, recorder: Recorder, sessions: Sessions, calls: Calls, looks: Looks) -> None:
         self._recorder = recorder
+        self._looks = looks
         self._sessions = sessions
         self._calls = calls
         # By (modern era, method).
@@ -85,7 +88,8 @@ class Methods:
 
     def _outgoing(self, admitted: Admitted, params: dict[str, Any], definition: Definition) -> Outgoing:
         """What goes to the server: made from what was judged, headers included."""
-        server, session = admitted.server, admitted.session
+        server = admitted.server
+        way = way_of(admitted.token, server, admitted.session)
         headers: dict[str, str] = {}
         if server.upstream.modern:
             received = admitted.exchange.head.headers if admitted.wire.modern else {}
@@ -96,9 +100,10 @@ class Methods:
             wire=server.upstream,
             method=admitted.request.method,
             params=params,
-            owner=session.id.hex() if session else f"{admitted.token.holder}@{server.facts.slug}",
+            owner=way.owner,
             headers=headers,
             notify=self._progress(admitted),
+            changed=partial(self._looks.heard, way),
         )
 
     def _progress(self, admitted: Admitted) -> Notify | None:

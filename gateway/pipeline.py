@@ -1,7 +1,7 @@
 """One request, step by step; each step may refuse, and a refusal is recorded.
 
-authenticate → parse strictly → agree on the era → decide → (in `gateway.methods`:) validate arguments → intent
-(durable) → dispatch → check the answer → outcome (durable) → reply.
+authenticate → parse strictly → agree on the era → look (`gateway.looking`) → decide → (in `gateway.methods`:)
+validate arguments → intent (durable) → dispatch → check the answer → outcome (durable) → reply.
 """
 
 import asyncio
@@ -10,13 +10,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from access.policy import Call, Denied, Reason, ServerFacts
+from access.policy import Allowed, Call, Denied, Reason, ServerFacts
 from gateway import auth, front, jsonrpc
 from gateway.auth import Tokens
 from gateway.calls import Calls
 from gateway.errors import INVALID_PARAMS, Refused, refuse, unknown_tool
 from gateway.exchange import Admitted, Exchange, error_reply, invalid
 from gateway.jsonrpc import Malformed, Message, Notification, Request
+from gateway.looking import Looks, way_of
 from gateway.methods import Methods
 from gateway.recorder import Recorder
 from gateway.reply import Reply
@@ -25,6 +26,7 @@ from gateway.site import Site
 from gateway.snapshot import Definition, ServerPart, Snapshot, Token
 
 _LONG: Final = 262_144  # bytes
+_LOOKED_BEFORE: Final = frozenset({"tools/list", "tools/call"})
 _NO_SERVER: Final = ServerPart(ServerFacts(slug="", resource="", environment="", active=False))
 
 
@@ -38,13 +40,16 @@ class Policy(Tokens, Protocol):
 class Pipeline:
     """Answers requests to the endpoint of one server."""
 
-    def __init__(self, *, site: Site, policy: Policy, recorder: Recorder, sessions: Sessions, calls: Calls) -> None:
+    def __init__(
+        self, *, site: Site, policy: Policy, recorder: Recorder, sessions: Sessions, calls: Calls, looks: Looks
+    ) -> None:
         self._site = site
         self._policy = policy
         self._recorder = recorder
         self._sessions = sessions
         self._calls = calls
-        self._methods = Methods(recorder=recorder, sessions=sessions, calls=calls)
+        self._looks = looks
+        self._methods = Methods(recorder=recorder, sessions=sessions, calls=calls, looks=looks)
 
     async def answer(self, exchange: Exchange, body: bytes | None) -> Reply:
         """The reply to one request; `body` is None for anything but POST. Raises nothing that a caller can cause."""
@@ -71,6 +76,8 @@ class Pipeline:
         handler = self._methods.find(parsed.method, modern=exchange.wire.modern)
         if handler is None:
             raise refuse(Reason.METHOD_NOT_SUPPORTED)
+        if parsed.method in _LOOKED_BEFORE:
+            await self._look(exchange.slug, token, session)
         return await handler(self._admitted(exchange, parsed, token, session))
 
     async def _without_body(self, exchange: Exchange) -> Reply:
@@ -91,6 +98,15 @@ class Pipeline:
             exchange.recorded, principal=token.principal, agent=token.client_id, token_id=token.id
         )
         return token
+
+    async def _look(self, slug: str, token: Token, session: Session | None) -> None:
+        """Let the gateway look at what the server shows this caller's agent, if the caller may connect to it at all."""
+        snapshot = self._policy.current()
+        server = snapshot.servers.get(slug)
+        if server is not None and isinstance(
+            snapshot.decide(Call("tools/list"), token, slug, datetime.now(UTC)), Allowed
+        ):
+            await self._looks.before(way_of(token, server, session))
 
     def _session(self, exchange: Exchange, token: Token) -> Session:
         given = exchange.head.headers.get("mcp-session-id")

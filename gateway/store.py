@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -25,22 +26,26 @@ from redis.exceptions import RedisError
 from access.checks import problems_at_start
 from access.keys import token_key
 from access.models import Grant, Membership, Revision
-from access.policy import DefinitionFacts, GrantFacts, PinState, Reason, ServerFacts
+from access.policy import GrantFacts, Reason, ServerFacts
 from access.services import ACCESS_PART, server_part
 from access.services.revisions import CHANNEL
 from access.token_format import TokenKind, is_genuine
 from access.tokens import TokenFacts, verify_access_token
 from audit.subjects import pseudonym_for
+from core.actor import system_actor
+from core.errors import Conflict
 from gateway.errors import refuse
-from gateway.headers import header_map
+from gateway.parts import card_of, definition_of
 from gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSIONS, Wire
-from gateway.snapshot import AccessPart, Card, Definition, ServerPart, Snapshot, Token
+from gateway.snapshot import AccessPart, ServerPart, Snapshot, Token
 from servers.models import Server
 from servers.rules import Era, ServerState
-from servers.surface import CARD_NAME, Kind
+from servers.surface import CARD_NAME, Kind, Surface
 from tools.classify import classify, withholds_server
 from tools.models import Definition as DefinitionRow
+from tools.models import Sighting
 from tools.querysets import ServedRow
+from tools.services import sight
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -48,9 +53,11 @@ T = TypeVar("T")
 LOOK_SECONDS: Final = 1.0
 LOOKUP_SECONDS: Final = 2.0
 _THREADS: Final = 4
+_SIGHT_THREADS: Final = 1  # apart: what is written waits for locks, and nobody's token may wait with it
 _RECONNECT_SECONDS: Final = 1.0
 _RECANCEL_SECONDS: Final = 0.2
 _SERVER_PREFIX: Final = server_part("")
+_LOOKING: Final = system_actor("gateway")
 
 
 class Store:
@@ -63,6 +70,8 @@ class Store:
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._threads = ThreadPoolExecutor(_THREADS, "gateway-store")
+        self._sight_threads = ThreadPoolExecutor(_SIGHT_THREADS, "gateway-sights")
+        self._looking = asyncio.Lock()
 
     async def problems(self) -> list[str]:
         """Why this process must not serve, as sentences (`access.checks`); empty when it may."""
@@ -104,6 +113,20 @@ class Store:
         except (TimeoutError, OperationalError, InterfaceError) as error:
             raise refuse(Reason.POLICY_STALE, "Access tokens cannot be checked now, so the call is refused.") from error
 
+    async def sight(self, slug: str, url: str, surface: Surface) -> bool:
+        """Take in what a class of principals was shown of the server at `url`; whether it was.
+
+        When this returns, the snapshot holds what follows from it.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._sight_threads, _tried_again, _sight, (slug, url, surface))
+        except (OperationalError, InterfaceError, Conflict, Server.DoesNotExist) as error:
+            logger.warning("what %s was shown is not recorded: %s", surface.vantage, type(error).__name__)
+            return False
+        await self._look()
+        return True
+
     def is_ours(self, raw: str) -> bool:
         """Whether we issued the token, however long ago."""
         return is_genuine(raw, TokenKind.ACCESS, token_key())
@@ -118,7 +141,9 @@ class Store:
 
     async def _look(self) -> None:
         try:
-            self._snapshot = await self._in_thread(_refreshed, self._snapshot, self._resource)
+            # One at a time: a look that began earlier must not put back what a later one read.
+            async with self._looking:
+                self._snapshot = await self._in_thread(_refreshed, self._snapshot, self._resource)
         except (OperationalError, InterfaceError) as error:
             logger.warning("policy not read: %s", type(error).__name__)
         except Exception:
@@ -144,11 +169,12 @@ class Store:
         return await loop.run_in_executor(self._threads, _tried_again, work, arguments)
 
     def _close_threads(self) -> None:
-        # Every thread waits for the others, so each of them closes its own connection exactly once.
-        meeting = threading.Barrier(_THREADS)
-        for done in [self._threads.submit(_close_own, meeting) for _ in range(_THREADS)]:
-            done.result()
-        self._threads.shutdown()
+        for threads, count in ((self._threads, _THREADS), (self._sight_threads, _SIGHT_THREADS)):
+            # Every thread waits for the others, so each of them closes its own connection exactly once.
+            meeting = threading.Barrier(count)
+            for done in [threads.submit(_close_own, meeting) for _ in range(count)]:
+                done.result()
+            threads.shutdown()
 
 
 def _tried_again(work: Callable[..., T], arguments: tuple[Any, ...]) -> T:
@@ -181,6 +207,10 @@ def _token(raw: str) -> Token | None:
         resource=facts.resource,
         scopes=facts.scopes,
     )
+
+
+def _sight(slug: str, url: str, surface: Surface) -> None:
+    sight(server=Server.objects.get(slug=slug, url=url), surface=surface, actor=_LOOKING)
 
 
 def _principal(facts: TokenFacts) -> str:
@@ -244,21 +274,34 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         return None
     rows = {(row.kind, row.name): row for row in DefinitionRow.objects.filter(server=server).served_rows()}
     card = rows.get((Kind.CARD.value, CARD_NAME))
+    withheld, trusted_until = _trust(server, card)
     facts = ServerFacts(
         slug=slug,
         resource=resource(slug),
         environment=server.environment,
         active=server.state == ServerState.ACTIVE.value and bool(server.url),
-        withheld=card is not None and _is_another_server(server, card),
+        withheld=withheld,
+        trusted_until=trusted_until,
     )
     return ServerPart(
         facts=facts,
         url=server.url,
         upstream=_wire(server),
-        card=_card(card) if card is not None else None,
+        card=card_of(card) if card is not None else None,
         owner_team=server.owner_team.slug if server.owner_team else "",
-        definitions=MappingProxyType({key: _definition(row) for key, row in rows.items() if row is not card}),
+        definitions=MappingProxyType({key: definition_of(row) for key, row in rows.items() if row is not card}),
+        observed=MappingProxyType(
+            {row.name: row.observed_digest for row in rows.values() if row.present and row.kind == Kind.TOOL.value}
+        ),
+        sighted=_sighted(server),
     )
+
+
+def _sighted(server: Server) -> Mapping[str, Mapping[str, str | None]]:
+    found: dict[str, dict[str, str | None]] = {}
+    for vantage, name, digest in Sighting.objects.of_server(server).shown_rows(Kind.TOOL.value):
+        found.setdefault(vantage, {})[name] = digest
+    return MappingProxyType({vantage: MappingProxyType(shown) for vantage, shown in found.items()})
 
 
 def _wire(server: Server) -> Wire:
@@ -267,34 +310,13 @@ def _wire(server: Server) -> Wire:
     return Wire(modern=False, version=server.protocol_version or HANDSHAKE_VERSIONS[0])
 
 
-def _definition(row: ServedRow) -> Definition:
-    """What is vanished is unknown; what is present and not exactly its pin is held back."""
-    approved = row.present and bool(row.pin_digest) and row.observed_digest == row.pin_digest
-    state = PinState.APPROVED if approved else PinState.QUARANTINED if row.present else PinState.UNKNOWN
-    facts = DefinitionFacts(
-        kind=row.kind,
-        name=row.name,
-        state=state,
-        digest=row.pin_digest if approved else "",
-        expires_at=row.expires_at,
-        sensitive=row.sensitive,
-    )
-    if not approved:
-        return Definition(facts)
-    headers = header_map(json.loads(row.text).get("inputSchema")) if row.kind == Kind.TOOL.value else {}
-    return Definition(facts, body=row.text.encode(), headers=headers)
-
-
-def _card(row: ServedRow) -> Card | None:
-    """The approved presentation; it is served on while a change of it waits."""
-    if not row.pin_digest:
-        return None
-    body: dict[str, Any] = json.loads(row.text)
-    identity = body.get("serverInfo")
-    if not isinstance(identity, dict) or not isinstance(identity.get("name"), str):
-        return None
-    instructions = body.get("instructions")
-    return Card(identity, instructions if isinstance(instructions, str) else "", row.expires_at)
+def _trust(server: Server, card: ServedRow | None) -> tuple[bool, datetime | None]:
+    """Whether the server is withheld, and until when only an emergency keeps it from that."""
+    if card is None:
+        return False, None
+    if card.on_glass and card.served:
+        return False, card.expires_at if _is_another_server(server, card) else None
+    return _is_another_server(server, card), None
 
 
 def _is_another_server(server: Server, card: ServedRow) -> bool:
@@ -309,5 +331,5 @@ def _is_another_server(server: Server, card: ServedRow) -> bool:
         return False
     rows = DefinitionRow.objects.filter(server=server, kind=Kind.CARD.value, name=CARD_NAME)
     observed: dict[str, Any] = json.loads(rows.values_list("observed__text", flat=True).get() or "{}")
-    approved: dict[str, Any] = json.loads(card.text)
+    approved: dict[str, Any] = json.loads(card.pin_text)
     return withholds_server(classify(Kind.CARD, approved, observed).classes)

@@ -4,6 +4,7 @@ Knows no sessions and no eras; `gateway.upstream` does. Every failure is an `Ups
 sentence of ours: a server's own words about its failure are not handed on.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,7 @@ from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
 
 MAX_DEPTH: Final = 128  # nesting of an answer; a result may be deeper than what we accept from callers
 MAX_MESSAGES: Final = 100_000  # on the stream of one call
+_LONG: Final = 262_144  # bytes
 _HEADERS: Final[Mapping[str, str]] = {
     "content-type": "application/json",
     "accept": "application/json, text/event-stream",
@@ -91,7 +93,7 @@ async def _read(answer: httpx2.Response, id_: int, on_message: OnMessage) -> Res
     if kind == "text/event-stream" and answer.status_code == 200:
         return await _read_events(answer, id_, on_message)
     if kind == "application/json":
-        response = _matching(_parse(b"".join([chunk async for chunk in answer.aiter_raw()])), id_)
+        response = _matching(await _parsed(b"".join([chunk async for chunk in answer.aiter_raw()])), id_)
         # A server may send its JSON-RPC error with any status (2026-07-28 asks for 400 and 404).
         if response.error is not None or 200 <= answer.status_code < 300:
             return response
@@ -102,7 +104,7 @@ async def _read_events(answer: httpx2.Response, id_: int, on_message: OnMessage)
     decoder, left = EventDecoder(), MAX_MESSAGES
     async for chunk in answer.aiter_raw():
         for data in _events(decoder, chunk):
-            message = _parse(data)
+            message = await _parsed(data)
             if isinstance(message, Response):
                 return _matching(message, id_)
             left -= 1
@@ -118,6 +120,11 @@ def _events(decoder: EventDecoder, chunk: bytes) -> list[bytes]:
         return [event.data for event in decoder.feed(chunk) if event.name == "message" and event.data]
     except EventTooLarge as error:
         raise UpstreamFailed("too_large", "The server's answer is larger than we accept.") from error
+
+
+async def _parsed(raw: bytes) -> Message:
+    """What a long answer says is found out beside the event loop, or one server would hold up everybody's calls."""
+    return await asyncio.to_thread(_parse, raw) if len(raw) > _LONG else _parse(raw)
 
 
 def _parse(raw: bytes) -> Message:

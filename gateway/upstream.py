@@ -30,7 +30,8 @@ Notify = Callable[[Mapping[str, Any]], Awaitable[None]]
 class Outgoing:
     """One request to a server. In the handshake era the upstream session of `owner` carries it.
 
-    `notify` gets the parameters of every progress notification, without the token.
+    `notify` gets the parameters of every progress notification, without the token; `changed` is called when the server
+    says that its tools are others now. What fails while `looking` says nothing of the session, which is kept.
     """
 
     url: str
@@ -40,6 +41,8 @@ class Outgoing:
     owner: str
     headers: Mapping[str, str] = field(default_factory=dict)
     notify: Notify | None = None
+    changed: Callable[[], None] | None = None
+    looking: bool = False
 
 
 class Upstream:
@@ -82,8 +85,12 @@ class Upstream:
         session = await self._sessions.get(outgoing.url, outgoing.owner)
         try:
             response = await self._exchange(outgoing, session)
-        except (SessionLost, UpstreamFailed):
+        except SessionLost:
             self._sessions.drop(session)
+            raise
+        except UpstreamFailed:
+            if not outgoing.looking:
+                self._sessions.drop(session)
             raise
         if response.id is None:
             # Refused unread, as servers do that forgot a session and answer 400 where the specification says 404.
@@ -117,7 +124,9 @@ class Upstream:
                 self._later(outgoing.url, _declined(message), session)
             elif message.method == "notifications/progress" and message.params.get("progressToken") == id_:
                 await _hand_on(message, outgoing.notify)
-            # Everything else (logging, changed lists) was not asked for: we declare none of it.
+            elif message.method == "notifications/tools/list_changed" and outgoing.changed is not None:
+                outgoing.changed()
+            # Everything else (logging, other lists) was not asked for: we declare none of it.
 
         return listen
 
