@@ -49,6 +49,7 @@ def _groups(request: HttpRequest, actor: Actor) -> list[Group]:
         (_("Decide"), (
             (_("Review inbox"), "tools:inbox", "inbox", Permission.REVIEW_READ),
             (_("Alerts"), "alerts:list", "bell", Permission.ALERT_READ),
+            (_("Change policies"), "tools:policies", "edit", Permission.POLICY_READ),
         )),
         (_("Govern"), (
             (_("Servers"), "servers:list", "server", Permission.SERVER_READ),

@@ -12,6 +12,7 @@ from alerts.rules import AlertKind
 from servers.surface import Kind
 from tools import classify
 from tools.classify import ChangeClass, Risk
+from tools.relatives import Ground, Relation
 from tools.scanner.findings import Severity
 from tools.scanner.rules import RULES
 
@@ -37,20 +38,34 @@ STATES: Final[Mapping[str, tuple[Text, str, str]]] = {
     "allowed": (gettext_lazy("allowed"), "ok", "check"),
     "approve": (gettext_lazy("approved"), "ok", "check"),
     "approved": (gettext_lazy("approved"), "ok", "check"),
+    "approved_once": (gettext_lazy("approved at the time"), "quiet", "clock"),
+    "approved_by_policy": (gettext_lazy("approved by a policy"), "ok", "check"),
+    "break_glass": (gettext_lazy("served in an emergency"), "danger", "warning"),
+    "changed": (gettext_lazy("in quarantine"), "warn", "hold"),
     "completed": (gettext_lazy("completed"), "ok", "check"),
+    "contradicted": (gettext_lazy("shown differently elsewhere"), "danger", "stop"),
     "delivered": (gettext_lazy("delivered"), "ok", "check"),
     "denied": (gettext_lazy("denied"), "danger", "stop"),
     "disabled": (gettext_lazy("disabled"), "quiet", "pause"),
+    "dismiss": (gettext_lazy("dismissed"), "quiet", "check"),
+    "dismissed": (gettext_lazy("dismissed"), "quiet", "check"),
     "drift": (gettext_lazy("drift"), "warn", "hold"),
+    "drift_mode": (gettext_lazy("in quarantine, approved text served on"), "warn", "hold"),
     "error": (gettext_lazy("error"), "danger", "warning"),
     "expired": (gettext_lazy("expired"), "quiet", "clock"),
     "failed": (gettext_lazy("failed"), "danger", "warning"),
+    "gone": (gettext_lazy("no longer shown"), "quiet", "info"),
     "held": (gettext_lazy("in quarantine"), "warn", "hold"),
+    "in_force": (gettext_lazy("in force"), "ok", "check"),
     "inactive": (gettext_lazy("inactive"), "quiet", "pause"),
+    "incomplete": (gettext_lazy("not seen completely"), "warn", "warning"),
     "needs_credentials": (gettext_lazy("needs credentials"), "warn", "key"),
+    "not_approved": (gettext_lazy("in quarantine"), "warn", "hold"),
+    "off": (gettext_lazy("off"), "quiet", "pause"),
     "ok": (gettext_lazy("ok"), "ok", "check"),
     "open": (gettext_lazy("open"), "warn", "bell"),
     "pending": (gettext_lazy("pending"), "info", "clock"),
+    "pin": (gettext_lazy("approved"), "ok", "check"),
     "registered": (gettext_lazy("registered"), "info", "clock"),
     "reject": (gettext_lazy("rejected"), "danger", "cross"),
     "rejected": (gettext_lazy("rejected"), "danger", "cross"),
@@ -62,6 +77,7 @@ STATES: Final[Mapping[str, tuple[Text, str, str]]] = {
     "unreachable": (gettext_lazy("unreachable"), "danger", "warning"),
     "vanished": (gettext_lazy("no longer shown"), "quiet", "info"),
     "waiting": (gettext_lazy("waiting"), "warn", "clock"),
+    "withdrawn": (gettext_lazy("approval withdrawn"), "warn", "cross"),
 }
 
 
@@ -156,13 +172,29 @@ CHANGES: Final[Mapping[str, Text]] = {
     ChangeClass.OUTPUT_SCHEMA_UNKNOWN: gettext_lazy("output changed"),
     ChangeClass.OUTPUT_SCHEMA_WIDENED: gettext_lazy("output widened"),
     ChangeClass.SCHEMA_DEFAULT: gettext_lazy("default value"),
+    ChangeClass.SHOWN_DIFFERENTLY: gettext_lazy("shown differently"),
     ChangeClass.TITLE: gettext_lazy("title"),
     ChangeClass.URI: gettext_lazy("URI"),
+    ChangeClass.WITHDRAWN: gettext_lazy("approval withdrawn"),
     ChangeClass.WORDING: gettext_lazy("wording"),
 }
+RELATIONS: Final[Mapping[str, Text]] = {
+    Relation.CLONE: gettext_lazy("clone of"),
+    Relation.COPY: gettext_lazy("copy of"),
+    Relation.REHOMED: gettext_lazy("re-homed from"),
+    Relation.RENAMED: gettext_lazy("probably renamed from"),
+}
+GROUNDS: Final[Mapping[str, Text]] = {
+    Ground.SAME_DEFINITION: gettext_lazy("an earlier version of this definition"),
+    Ground.SAME_ENDPOINT: gettext_lazy("the same name at the same endpoint"),
+    Ground.SAME_VERSION: gettext_lazy("exactly this version"),
+}
 ALERT_KINDS: Final[Mapping[str, Text]] = {
+    AlertKind.BREAK_GLASS: gettext_lazy("Glass was broken"),
     AlertKind.CHANNEL_FAILING: gettext_lazy("Channel is failing"),
     AlertKind.DRIFT: gettext_lazy("Drift"),
+    AlertKind.INCOMPLETE: gettext_lazy("Looks stay incomplete"),
     AlertKind.REVIEW_WAITING: gettext_lazy("Reviews wait"),
+    AlertKind.SHOWN_DIFFERENTLY: gettext_lazy("Agents are shown another text"),
     AlertKind.UNREACHABLE: gettext_lazy("Server is unreachable"),
 }

@@ -20,6 +20,7 @@ from core.actor import Actor
 from tools.classify import ChangeClass, Risk
 from tools.models import Finding, Review
 from tools.presentation import FieldView
+from tools.services import closing
 
 register = template.Library()
 
@@ -41,6 +42,18 @@ def environment(name: str) -> words.Text:
 def kind(name: str) -> words.Text:
     """A kind of definition by its word."""
     return words.KINDS.get(name, name)
+
+
+@register.filter
+def relation(name: str) -> words.Text:
+    """What a new definition is to a known one that it resembles."""
+    return words.RELATIONS.get(name, name)
+
+
+@register.filter
+def ground(name: str) -> words.Text:
+    """Why an earlier decision bears on a review."""
+    return words.GROUNDS.get(name, name)
 
 
 @register.filter
@@ -90,8 +103,7 @@ def severity_count(name: str, count: int) -> SafeString:
 @register.simple_tag
 def votes(review: Review) -> SafeString:
     """How many approvals a waiting review has, of how many; in words and as dots."""
-    given = sum(1 for decision in review.decisions.all() if decision.verdict == "approve")
-    needed = max(review.required_approvals, review.definition.server.required_approvals)
+    given, needed = closing.given(review, review.decisions.all()), closing.needed(review.definition.server, review)
     dots = format_html_join(
         "",
         '<span class="votes__dot{}" aria-hidden="true"></span>',
@@ -110,7 +122,7 @@ def alert_kind(name: str) -> words.Text:
 @register.simple_tag
 def alert_url(alert: Alert) -> str:
     """The page where somebody can do something about an alert."""
-    if alert.kind in ("drift", "review_waiting") and alert.server:
+    if alert.kind in ("break_glass", "drift", "review_waiting", "shown_differently") and alert.server:
         return f"{reverse('tools:inbox')}?{urlencode({'server': alert.server})}"
     if alert.server:
         return reverse("tools:server_detail", args=[alert.server])

@@ -1,0 +1,38 @@
+"""Pages of reviews, of what servers show and of change policies."""
+
+from tools.views.decisions import break_glass, end_glass, reopen, return_to, withdraw
+from tools.views.definitions import compare, definition
+from tools.views.policies import (
+    confirm_revision,
+    disable_policy,
+    enable_policy,
+    policies,
+    policy,
+    revise_policy,
+    write_policy,
+)
+from tools.views.reviews import decide_many, inbox, review
+from tools.views.servers import poll, retire, server_detail
+
+__all__ = [
+    "break_glass",
+    "compare",
+    "confirm_revision",
+    "decide_many",
+    "definition",
+    "disable_policy",
+    "enable_policy",
+    "end_glass",
+    "inbox",
+    "policies",
+    "policy",
+    "poll",
+    "reopen",
+    "retire",
+    "return_to",
+    "review",
+    "revise_policy",
+    "server_detail",
+    "withdraw",
+    "write_policy",
+]

@@ -1,0 +1,152 @@
+"""Pages of one server with what it shows."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRefresh
+
+from access.models import Agent
+from core.actor import Actor
+from core.console import actor_of, attempt, carry_out, page, reason_of, show
+from core.permissions import Permission
+from servers.models import Observation, Server
+from servers.rules import ServerState
+from tools import services
+from tools.forms import DefinitionFilterForm
+from tools.models import Definition, Review, Sighting
+from tools.querysets import DefinitionQuerySet
+from tools.relatives import neighbours_of
+from tools.rules import POLLER, DefinitionState, because, vantage_of_agent
+
+PAGE_SIZE = 100
+LOOKS_SHOWN = 200  # of all vantages together
+SIGHTINGS_SHOWN = 100
+
+
+@require_safe
+@page(Permission.SERVER_READ)
+def server_detail(request: HttpRequest, slug: str) -> HttpResponse:
+    """One server: how it answers, what it shows, what of it is approved."""
+    actor = actor_of(request)
+    server = Server.objects.visible_to(actor).select_related("owner_team", "registered_by").by_slug(slug)
+    is_looking = server.last_polled_at is None and server.state == ServerState.REGISTERED.value
+    if request.htmx:  # type: ignore[attr-defined]
+        # The page that waits for the first look asks; it is loaded anew once, never while somebody reads it.
+        return HttpResponse(status=HTTPStatus.NO_CONTENT) if is_looking else HttpResponseClientRefresh()
+    filters = DefinitionFilterForm(request.GET)
+    filters.is_valid()
+    definitions = Definition.objects.visible_to(actor).filter(server=server)
+    waiting = dict(
+        Review.objects.visible_to(actor).waiting().of_server(server).values_list("definition_id", "public_id")
+    )
+    neighbours = neighbours_of(server, actor)
+    shown = Paginator(_listed(definitions, filters.cleaned_data), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {
+        "server": server,
+        "filters": filters,
+        "is_filtered": any(filters.cleaned_data.values()),
+        "page": shown,
+        "rows": [_row(definition, waiting) for definition in shown],
+        "waiting_count": len(waiting),
+        "observations": Observation.objects.recent(server, 10).defer("items"),
+        "vantages": _by_vantage(Observation.objects.standing(server)[:LOOKS_SHOWN]),
+        "sightings": _differing(actor, server),
+        "neighbours": neighbours,
+        "rejected_there": any(each.rejections for each in neighbours),
+        "endpoint": f"{settings.GATEWAY_URL}/{server.slug}",
+        "is_looking": is_looking,
+        "may": {
+            "poll": actor.may(Permission.SERVER_POLL, team_id=server.owner_team_id),
+            "edit": actor.may(Permission.SERVER_EDIT, team_id=server.owner_team_id),
+            "suspend": actor.may(Permission.SERVER_SUSPEND, team_id=server.owner_team_id),
+            "retire": actor.may(Permission.SERVER_RETIRE, team_id=server.owner_team_id),
+        },
+    }
+    return show(request, "tools/server.html", context)
+
+
+@require_POST
+@page()
+def poll(request: HttpRequest, slug: str) -> HttpResponse:
+    """Look at a server now, and say what came of it."""
+    actor = actor_of(request)
+    result = attempt(request, lambda: services.poll_now(slug=slug, actor=actor))
+    if result is not None and result.complete:
+        text = ngettext(
+            "Looked at %(n)d definition; %(opened)d new reviews.",
+            "Looked at %(n)d definitions; %(opened)d new reviews.",
+            result.definitions,
+        ) % {"n": result.definitions, "opened": result.reviews_opened}
+        messages.success(request, text)
+    elif result is not None:
+        messages.warning(request, _("The look was not complete, so nothing changed: %s") % result.error)
+    return redirect("tools:server_detail", slug=slug)
+
+
+@require_POST
+@page()
+def retire(request: HttpRequest, slug: str) -> HttpResponse:
+    """Take a server out of use for good."""
+    actor, reason = actor_of(request), reason_of(request)
+    done = _("%s is retired. Its approvals have ended; its slug stays its own.") % slug
+    carry_out(request, lambda: services.retire(slug=slug, actor=actor, reason=reason), done=done)
+    return redirect("tools:server_detail", slug=slug)
+
+
+def _by_vantage(looks: Iterable[Observation]) -> list[dict[str, Any]]:
+    """Per vantage, the poller first: the last complete look (or None), and the incomplete ones since, newest first."""
+    seen: dict[str, list[Observation]] = {POLLER: []}
+    for look in looks:
+        seen.setdefault(look.vantage, []).append(look)
+    return [
+        {
+            "vantage": vantage,
+            "complete": next((look for look in found if look.complete), None),
+            "incomplete": [look for look in found if not look.complete],
+        }
+        for vantage, found in seen.items()
+    ]
+
+
+def _differing(actor: Actor, server: Server) -> list[Any]:
+    """What agents are shown otherwise than the poller, each with its `agent`; what withholds something comes first."""
+    found: Any = Sighting.objects.visible_to(actor).of_server(server).for_list()
+    order = ("-withholds", "-definition__present", "-seen_at", "-pk")
+    rows = list(found.filter(differs=True).order_by(*order)[:SIGHTINGS_SHOWN])
+    ids = {row.vantage.removeprefix("agent:") for row in rows}
+    agents = Agent.objects.visible_to(actor).filter(client_id__in=ids)
+    by_vantage = {vantage_of_agent(agent.client_id): agent for agent in agents}
+    for row in rows:
+        row.agent = by_vantage.get(row.vantage)
+    return rows
+
+
+def _listed(definitions: DefinitionQuerySet, wanted: dict[str, Any]) -> DefinitionQuerySet:
+    if wanted.get("state"):
+        definitions = definitions.in_state(DefinitionState(wanted["state"]))
+    if wanted.get("kind"):
+        definitions = definitions.filter(kind=wanted["kind"])
+    if wanted.get("q"):
+        definitions = definitions.filter(name__icontains=wanted["q"])
+    return definitions.for_list().defer("observed__text").order_by("kind", "name")
+
+
+def _row(definition: Any, waiting: dict[int, UUID]) -> dict[str, Any]:
+    """A definition with its derived state; `for_list` joined the pin."""
+    digest = definition.observed.digest if definition.observed else ""
+    return {
+        "definition": definition,
+        "digest": digest,
+        "state": because(definition).value,
+        "review": waiting.get(definition.pk),
+    }
