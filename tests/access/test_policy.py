@@ -75,6 +75,9 @@ def test_a_granted_approved_tool_may_be_called_at_the_approved_digest() -> None:
         ({"principal": grants("mcp:files:prompt:read")}, Reason.NOT_GRANTED),
         ({"server": {"active": False}}, Reason.SERVER_NOT_ACTIVE),
         ({"server": {"withheld": True}}, Reason.SERVER_WITHHELD),
+        ({"server": {"withheld": True, "trusted_until": SOON}}, Reason.SERVER_WITHHELD),
+        ({"server": {"trusted_until": NOW}}, Reason.SERVER_WITHHELD),
+        ({"server": {"trusted_until": PAST}}, Reason.SERVER_WITHHELD),
         ({"tool": {"state": PinState.UNKNOWN}}, Reason.UNKNOWN_DEFINITION),
         ({"tool": {"state": PinState.QUARANTINED}}, Reason.DEFINITION_QUARANTINED),
         ({"tool": {"digest": ""}}, Reason.DEFINITION_QUARANTINED),
@@ -97,6 +100,7 @@ def test_one_fact_amiss_denies_the_call(replaced: dict[str, Any], reason: Reason
     ("replaced", "scopes"),
     [
         ({"principal": {"person_active": True}}, {"mcp:files:call"}),
+        ({"server": {"trusted_until": SOON}}, {"mcp:files:call"}),
         ({"principal": grants(*ALL, expires_at=SOON)}, {"mcp:files:call"}),
         ({"principal": grants(*ALL, environment="production")}, {"mcp:files:call"}),
         ({"tool": {"expires_at": SOON}}, {"mcp:files:call"}),
@@ -189,7 +193,15 @@ def test_a_sensitive_tool_is_reached_by_its_own_scope_alone() -> None:
 
 
 ROLES = ((), ("mcp:connect",), ("mcp:files:read",), ("mcp:files:call",), ("mcp:files:tool:read",), tuple(ALL))
-STATES = (None, SERVER, replace(SERVER, active=False), replace(SERVER, withheld=True))
+IN_EMERGENCY = replace(SERVER, trusted_until=SOON)
+STATES = (
+    None,
+    SERVER,
+    IN_EMERGENCY,
+    replace(SERVER, active=False),
+    replace(SERVER, withheld=True),
+    replace(SERVER, trusted_until=PAST),
+)
 PINS = tuple(
     replace(TOOL, state=state, sensitive=sensitive, expires_at=expires, kind=kind)
     for state, sensitive, expires, kind in product(PinState, (False, True), (None, PAST), ("tool", "prompt"))
@@ -211,7 +223,7 @@ def test_nothing_is_allowed_unless_everything_fits() -> None:
         if isinstance(decision, Allowed):
             allowed += 1
             assert person is not False
-            assert server == SERVER
+            assert server in (SERVER, IN_EMERGENCY)
             assert (pin.state, pin.expires_at) == (PinState.APPROVED, None)
             assert decision.scopes
             assert decision.scopes <= set(token) & accepted_scopes("files", pin)

@@ -680,3 +680,26 @@ def test_the_first_administrator_is_made_once_and_gets_a_fresh_token_each_time()
     assert found[1].permissions == set(Permission)
     assert Grant.objects.count() == 1
     assert Team.objects.count() == 0
+
+
+def test_who_may_do_something_is_the_same_answer_as_asking_each_person() -> None:
+    team, other = TeamFactory.create(), TeamFactory.create()
+    people = [PersonFactory.create(is_active=number != 5) for number in range(8)]
+    for number, of in ((0, team), (1, other), (2, team), (3, other), (5, team)):
+        MembershipFactory.create(person=people[number], team=of)
+    own = RoleFactory.create(scopes=[Permission.REVIEW_DECIDE], reach="own_teams")
+    everywhere = RoleFactory.create(scopes=[Permission.REVIEW_DECIDE, Permission.REVIEW_READ])
+    for values in (
+        {"role": own, "person": people[0]},
+        {"role": own, "team": other},
+        {"role": everywhere, "team": team},
+        {"role": everywhere, "person": people[4]},
+        {"role": everywhere, "person": people[6], "revoked_at": timezone.now()},
+        {"role": everywhere, "person": people[7], "environment": "staging"},
+        {"role": everywhere, "person": people[5]},
+    ):
+        GrantFactory.create(**values)
+    for team_id in (team.pk, other.pk, None):
+        for permission in (Permission.REVIEW_DECIDE, Permission.REVIEW_READ, Permission.SERVER_EDIT):
+            asked = {each.pk for each in people if services.actor_for(each).may(permission, team_id=team_id)}
+            assert services.people_who_may(permission, team_id=team_id) == asked

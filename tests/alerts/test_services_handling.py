@@ -71,3 +71,29 @@ def test_who_may_not_read_finds_nothing(alert: Alert, nobody: Actor) -> None:
 def test_an_unknown_alert_is_not_found(operator: Actor, db: None) -> None:
     with pytest.raises(NotFound):
         services.resolve_alert(alert_id=new_id(), actor=operator)
+
+
+class TestAnEmergency:
+    """Its alert is for a second person."""
+
+    @pytest.fixture
+    def alert(self, log: Log, operator: Actor) -> Alert:
+        log.says(Event.GLASS_BROKEN, actor=operator, digest="sha256:aa", reason="Production is down.")
+        return Alert.objects.get()
+
+    def test_whoever_caused_it_neither_acknowledges_nor_resolves_it(self, alert: Alert, operator: Actor) -> None:
+        for service in (services.acknowledge_alert, services.resolve_alert):
+            with pytest.raises(PermissionDenied, match="another person"):
+                service(alert_id=alert.public_id, actor=operator)
+        by_token = replace(operator, name="olga's token", narrowed=True)
+        with pytest.raises(PermissionDenied):
+            services.resolve_alert(alert_id=alert.public_id, actor=by_token)
+        alert.refresh_from_db()
+        assert alert.state == "open"
+        denials = Record.objects.filter(event="action.denied")
+        assert denials.count() == 3
+        assert "another person" in denials[0].reason
+
+    def test_another_person_does(self, alert: Alert, owner: Actor) -> None:
+        services.acknowledge_alert(alert_id=alert.public_id, actor=owner)
+        assert services.resolve_alert(alert_id=alert.public_id, actor=owner, reason="Checked.").state == "resolved"

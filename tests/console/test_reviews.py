@@ -9,6 +9,7 @@ from servers.services import edit_server
 from tests.console.world import Page, World, tool
 from tests.factories import person_with
 from tools.models import Pin, Review
+from tools.services import decide_review
 
 READS = (Permission.REVIEW_READ, Permission.SERVER_READ, Permission.TOOL_READ)
 
@@ -97,7 +98,7 @@ def test_a_wrong_digest_is_refused_and_the_page_shows_the_right_one(world: World
     assert response.status_code == 409
     page = Page(response.content.decode())
     hidden = [values["value"] for values in page.named("input") if values.get("name") == "digest"]
-    assert hidden == [review.version.digest]
+    assert set(hidden) == {review.version.digest}
     assert "Read it." in page.text
 
 
@@ -194,3 +195,42 @@ def test_an_empty_inbox_says_what_to_do_next(db: None) -> None:
     page = Page(reader.get("/").content.decode())
     assert "Nothing to govern yet" in page.text
     assert "/servers/register/" in [link.get("href") for link in page.named("a")]
+
+
+WORDS = "Read the contents of a file from the workspace and return it as text."
+
+
+def test_the_review_page_shows_relatives_and_what_was_decided_before(world: World, console: Client) -> None:
+    world.register("other")
+    world.show([tool("evil<b>", WORDS)], slug="other")
+    found = world.waiting("evil<b>", "other")
+    decide_review(
+        review_id=found.public_id,
+        verdict="reject",
+        digest=found.version.digest,
+        reason="It sends <i>files</i> away.",
+        actor=world.actor,
+    )
+    world.register("moved", url="http://127.0.0.1:9/other/")
+    world.show([tool("evil<b>", WORDS), tool("fetch", WORDS)], slug="moved")
+    page = text_of(console.get(f"/reviews/{world.waiting('fetch', 'moved').public_id}/"))
+    assert "What it resembles" in page
+    assert "clone of evil<b> of other rejected" in page
+    assert "Rejected because: It sends <i>files</i> away." in page
+    assert "wording 100 %, arguments 100 %" in page
+    assert "copy of evil<b> of moved in quarantine" in page
+    again = text_of(console.get(f"/reviews/{world.waiting('evil<b>', 'moved').public_id}/"))
+    assert "Decided before" in again
+    assert "exactly this version , other" in again or "exactly this version, other" in again
+    assert "ada : It sends <i>files</i> away." in again
+
+
+def test_a_server_at_a_known_endpoint_says_what_was_decided_there(world: World, console: Client) -> None:
+    world.approve("read")
+    world.register("again", url="http://127.0.0.1:9/files/")
+    page = text_of(console.get("/servers/again/"))
+    assert "This endpoint is known under another name." in page
+    assert "1 approval , 0 rejections" in page or "1 approval, 0 rejections" in page
+    assert "This endpoint is known" in text_of(console.get("/servers/files/"))
+    world.register("elsewhere")
+    assert "This endpoint is known" not in text_of(console.get("/servers/elsewhere/"))

@@ -1,12 +1,14 @@
 """Who may decide a review, as the page says it."""
 
+from typing import Any
+
 import pytest
 
 from core.permissions import Permission
 from servers.services import edit_server
-from tests.console.world import World
+from tests.console.world import World, tool
 from tests.factories import actor_with
-from tools.services import decide_review
+from tools.services import decide_review, reopen_review, return_to_version, withdraw_approval
 from tools.standing import standing
 
 DECIDER = (Permission.REVIEW_DECIDE, Permission.REVIEW_READ)
@@ -48,3 +50,51 @@ def test_a_closed_review_is_nobodys_to_decide(world: World) -> None:
     review = world.approve()
     found = standing(review, list(review.decisions.all()), actor_with(*DECIDER))
     assert (found.may_decide, found.given, found.needed) == (False, 1, 1)
+
+
+def test_what_everybody_is_shown_is_approved_and_what_only_some_are_shown_is_dismissed(world: World) -> None:
+    review = world.waiting()
+    found = standing(review, [], actor_with(*DECIDER))
+    assert (found.may_approve, found.may_dismiss) == (True, False)
+    review.vantage = "agent:robot"
+    found = standing(review, [], actor_with(*DECIDER))
+    assert (found.may_decide, found.may_approve, found.may_dismiss) == (True, False, True)
+
+
+def test_the_glass_is_broken_by_whom_it_is_allowed_for_what_everybody_is_shown(world: World) -> None:
+    edit_server(slug="files", changes={"required_approvals": 2}, actor=world.actor)
+    review = world.waiting()
+    assert standing(review, [], world.actor).may_break_glass
+    assert standing(review, [], actor_with(Permission.REVIEW_READ, Permission.REVIEW_BREAK_GLASS)).may_break_glass
+    assert not standing(review, [], actor_with(*DECIDER)).may_break_glass
+    review.vantage = "agent:robot"
+    assert not standing(review, [], world.actor).may_break_glass
+
+
+def test_a_rejection_is_opened_again_once_by_whoever_may_decide(world: World) -> None:
+    review = world.waiting()
+    about: dict[str, Any] = {"review_id": review.public_id, "reason": "Read.", "actor": world.actor}
+    review = decide_review(**about, verdict="reject", digest=review.version.digest)
+    assert standing(review, [], actor_with(*DECIDER)).may_reopen
+    assert not standing(review, [], actor_with(Permission.REVIEW_READ)).may_reopen
+    reopen_review(**about)
+    assert not standing(review, [], actor_with(*DECIDER)).may_reopen
+
+
+def test_a_pin_is_withdrawn_while_it_lives_and_returned_to_once_it_was_replaced(world: World) -> None:
+    review = world.approve()
+
+    def pins() -> tuple[bool, bool]:
+        found = standing(review, [], actor_with(*DECIDER))
+        return found.may_withdraw, found.may_return
+
+    assert pins() == (True, False)
+    world.show([tool("read", "Newer."), world.tools[1]])
+    newer = world.approve()
+    assert pins() == (False, True)
+    about: dict[str, Any] = {"definition_id": review.definition.public_id, "reason": "Read.", "actor": world.actor}
+    return_to_version(**about, digest=review.version.digest, expected_pin=newer.version.digest)
+    assert pins() == (True, False)
+    withdraw_approval(**about, digest=review.version.digest)
+    assert pins() == (False, False)
+    assert not standing(newer, [], actor_with(Permission.REVIEW_READ)).may_return

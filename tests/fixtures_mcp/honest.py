@@ -3,6 +3,12 @@
     python honest.py [--era both|handshake] [--json] [--port N]
 
 Prints its port. `GET /control` answers its state and the calls it got, `POST /control` replaces parts of the state.
+Beside the lists the state says how they are shown: `exact` shows them just as they stand there, fields that no
+specification knows and items that none allows included; pages that begin at `refused_from` or later are refused;
+every page names `cursor` as the next, where that is given; `card` is laid over what the server says of itself
+(`instructions`, `capabilities`, `serverInfo`); `shown_to` holds other parts for clients of a certain name. A list comes
+`delay` seconds late; `lists` counts the pages of tools that each client asked for.
+A call with the argument `announce` says on its stream that the list of tools has changed.
 """
 
 import argparse
@@ -14,7 +20,10 @@ from typing import Any
 
 import uvicorn
 from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INTERNAL_ERROR,
+    SERVER_INFO_META_KEY,
     CallToolResult,
     GetPromptResult,
     ListPromptsResult,
@@ -25,6 +34,7 @@ from mcp_types import (
     ReadResourceResult,
     TextContent,
     TextResourceContents,
+    ToolListChangedNotification,
 )
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -57,34 +67,92 @@ STATE: dict[str, Any] = {
     "templates": [{"uriTemplate": "memo://{year}/{n}", "name": "memo by year"}],
     "prompts": [{"name": f"greet-{n}", "arguments": [{"name": "who", "required": True}]} for n in range(3)],
     "calls": [],
+    "lists": {},
+    "delay": 0,
+    "exact": False,
+    "refused_from": None,
+    "cursor": None,
+    "card": {},
+    "shown_to": {},
+}
+# By method: the part of the state, and the field of the answer.
+LISTS = {
+    "tools/list": ("tools", "tools"),
+    "resources/list": ("resources", "resources"),
+    "resources/templates/list": ("templates", "resourceTemplates"),
+    "prompts/list": ("prompts", "prompts"),
 }
 
 
-def page(part: str, params: Any) -> tuple[list[Any], str | None]:
+def state_for(ctx: Any) -> dict[str, Any]:
+    """The state as this client is shown it."""
+    return {**STATE, **STATE["shown_to"].get(_client(ctx), {})}
+
+
+def _client(ctx: Any) -> str:
+    client = ctx.session.client_params
+    return client.client_info.name if client is not None and client.client_info is not None else ""
+
+
+def page(ctx: Any, part: str, cursor: str | None) -> tuple[list[Any], str | None]:
     """One page of a list and the cursor of the next."""
-    start = int(params.cursor) if params is not None and params.cursor else 0
-    end = start + int(STATE["page_size"])
-    items = STATE[part]
-    return items[start:end], str(end) if end < len(items) else None
+    state = state_for(ctx)
+    start = int(cursor or 0)
+    if state["refused_from"] is not None and start >= state["refused_from"]:
+        raise MCPError(code=INTERNAL_ERROR, message="This page is not to be had.")
+    end = start + int(state["page_size"])
+    items = state[part]
+    return items[start:end], state["cursor"] or (str(end) if end < len(items) else None)
 
 
-async def list_tools(_ctx: Any, params: Any) -> ListToolsResult:
-    items, cursor = page("tools", params)
+async def as_told(ctx: Any, call_next: Any) -> Any:
+    """Around every request: lists as they stand, where `exact` says so, and the card over what the package says."""
+    if ctx.method == "tools/list":
+        STATE["lists"][_client(ctx)] = STATE["lists"].get(_client(ctx), 0) + 1
+        await asyncio.sleep(state_for(ctx)["delay"])
+    if ctx.method in LISTS and state_for(ctx)["exact"]:
+        part, field = LISTS[ctx.method]
+        items, cursor = page(ctx, part, (ctx.params or {}).get("cursor"))
+        answer = {field: items} | ({"nextCursor": cursor} if cursor else {})
+        envelope = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+        return answer | (envelope if ctx.protocol_version >= "2026" else {})
+    return _carded(ctx, await call_next(ctx))
+
+
+def _carded(ctx: Any, answer: Any) -> Any:
+    """What the server says of itself, in the answers of both eras that say it."""
+    card = state_for(ctx)["card"]
+    if ctx.method not in ("initialize", "server/discover") or not card:
+        return answer
+    info = card.get("serverInfo", {})
+    answer = {**answer, **{key: value for key, value in card.items() if key != "serverInfo"}}
+    if ctx.method == "initialize":
+        return {**answer, "serverInfo": {**answer["serverInfo"], **info}}
+    meta = answer.get("_meta", {})
+    return {**answer, "_meta": {**meta, SERVER_INFO_META_KEY: {**meta.get(SERVER_INFO_META_KEY, {}), **info}}}
+
+
+def _cursor(params: Any) -> str | None:
+    return params.cursor if params is not None else None
+
+
+async def list_tools(ctx: Any, params: Any) -> ListToolsResult:
+    items, cursor = page(ctx, "tools", _cursor(params))
     return ListToolsResult.model_validate({"tools": items, "nextCursor": cursor})
 
 
-async def list_resources(_ctx: Any, params: Any) -> ListResourcesResult:
-    items, cursor = page("resources", params)
+async def list_resources(ctx: Any, params: Any) -> ListResourcesResult:
+    items, cursor = page(ctx, "resources", _cursor(params))
     return ListResourcesResult.model_validate({"resources": items, "nextCursor": cursor})
 
 
-async def list_templates(_ctx: Any, params: Any) -> ListResourceTemplatesResult:
-    items, cursor = page("templates", params)
+async def list_templates(ctx: Any, params: Any) -> ListResourceTemplatesResult:
+    items, cursor = page(ctx, "templates", _cursor(params))
     return ListResourceTemplatesResult.model_validate({"resourceTemplates": items, "nextCursor": cursor})
 
 
-async def list_prompts(_ctx: Any, params: Any) -> ListPromptsResult:
-    items, cursor = page("prompts", params)
+async def list_prompts(ctx: Any, params: Any) -> ListPromptsResult:
+    items, cursor = page(ctx, "prompts", _cursor(params))
     return ListPromptsResult.model_validate({"prompts": items, "nextCursor": cursor})
 
 
@@ -92,11 +160,20 @@ async def call_tool(ctx: Any, params: Any) -> CallToolResult:
     headers = dict(ctx.request.headers) if getattr(ctx, "request", None) is not None else {}
     STATE["calls"].append({"name": params.name, "arguments": params.arguments, "headers": headers})
     arguments = params.arguments or {}
+    if arguments.get("announce"):
+        await ctx.session.send_notification(ToolListChangedNotification(), related_request_id="this call")
     if params.name == "slow":
         await _slowly(ctx, int(arguments.get("steps", 5)))
     if params.name == "fail":
         return CallToolResult(content=[TextContent(type="text", text="it failed")], is_error=True)
-    return CallToolResult(content=[TextContent(type="text", text=json.dumps(arguments, sort_keys=True))])
+    text = TextContent(type="text", text=json.dumps(arguments, sort_keys=True))
+    # What promises structured answers gives one: a client checks it.
+    promised = any("outputSchema" in each for each in STATE["tools"] if _named(each, params.name))
+    return CallToolResult(content=[text], structured_content={} if promised else None)
+
+
+def _named(item: Any, name: str) -> bool:
+    return isinstance(item, dict) and item.get("name") == name
 
 
 async def _slowly(ctx: Any, steps: int) -> None:
@@ -135,6 +212,7 @@ SERVER: Server[Any] = Server(
     on_list_prompts=list_prompts,
     on_get_prompt=get_prompt,
 )
+SERVER.middleware.append(as_told)
 
 
 class HandshakeOnly:

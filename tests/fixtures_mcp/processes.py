@@ -34,7 +34,7 @@ class HonestServer:
     era: str
 
     def change(self, **parts: Any) -> None:
-        """Replace parts of its state: `tools, resources, templates, prompts, page_size`; lists hold plain objects."""
+        """Replace parts of its state: `tools, resources, templates, prompts, page_size` and what `honest.py` names."""
         body = json.dumps(parts).encode()
         request = urllib.request.Request(
             self.control_url, data=body, headers={"content-type": "application/json"}, method="POST"
@@ -44,8 +44,17 @@ class HonestServer:
 
     def calls(self) -> list[dict[str, Any]]:
         """Every tool call that arrived: `name`, `arguments` and the request's `headers`."""
+        found: list[dict[str, Any]] = self._state()["calls"]
+        return found
+
+    def lists(self) -> dict[str, int]:
+        """How many pages of its tools each client asked for, by the client's name."""
+        found: dict[str, int] = self._state()["lists"]
+        return found
+
+    def _state(self) -> dict[str, Any]:
         with urllib.request.urlopen(self.control_url, timeout=10) as answer:
-            found: list[dict[str, Any]] = json.loads(answer.read())["calls"]
+            found: dict[str, Any] = json.loads(answer.read())
         return found
 
 

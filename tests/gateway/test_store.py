@@ -1,6 +1,7 @@
 """The store on a real database: parts, revisions, tokens, and a database that goes away."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -171,6 +172,97 @@ async def test_an_endpoint_that_moved_before_any_card_was_approved_waits_for_tha
     assert not (await settled(store)).servers["files"].facts.withheld
 
 
+def emergency(slug: str, kind: str = "card", *, hours: float = 1) -> Any:
+    """Somebody breaks the glass for what waits, and somebody else could be told."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from access.services import actor_for
+    from core.permissions import Permission
+    from tests.factories import person_with
+    from tools.models import Review
+    from tools.services import break_glass
+
+    actor, _ = (actor_for(person_with(*Permission)) for _ in range(2))
+    review = Review.objects.waiting().get(definition__server__slug=slug, definition__kind=kind)
+    until = timezone.now() + timedelta(hours=hours)
+    return break_glass(
+        review_id=review.public_id, digest=review.version.digest, reason="Night.", until=until, actor=actor
+    )
+
+
+async def test_in_an_emergency_what_waits_is_served_until_its_time(store: Store) -> None:
+    from tests.tools.making import poll, tool
+
+    server = await sync_to_async(setting)(tool("read"))
+    await sync_to_async(poll)(server, tool("read", "Hotfixed."))
+    assert (await settled(store)).servers["files"].definition("tool", "read").facts.state is PinState.QUARANTINED
+    glass = await sync_to_async(emergency)("files", "tool")
+    served = (await settled(store)).servers["files"].definition("tool", "read")
+    assert (served.facts.state, served.facts.digest) == (PinState.APPROVED, glass.version.digest)
+    assert served.facts.expires_at == glass.expires_at
+    assert b"Hotfixed." in served.body
+
+
+async def test_an_emergency_lets_a_server_through_that_moved_but_only_for_its_time(store: Store) -> None:
+    from tests.tools.making import card, poll, tool
+
+    server = await sync_to_async(setting)(tool("read"), card())
+    await sync_to_async(poll)(server, tool("read"), card(endpoint="http://127.0.0.1:9/other"))
+    assert (await settled(store)).servers["files"].facts.withheld
+    glass = await sync_to_async(emergency)("files")
+    facts = (await settled(store)).servers["files"].facts
+    assert (facts.withheld, facts.trusted_until) == (False, glass.expires_at)
+    await sync_to_async(poll)(server, tool("read"), card(endpoint="http://127.0.0.1:9/third"))
+    assert (await settled(store)).servers["files"].facts.withheld
+
+
+@pytest.mark.parametrize("approved", [None, ("read",)])
+async def test_an_emergency_about_words_of_the_card_leaves_nothing_hanging_on_it(
+    store: Store, approved: tuple[str, ...] | None
+) -> None:
+    from tests.tools.making import card, poll, tool
+
+    server = await sync_to_async(setting)(tool("read"), card(), approve=approved)
+    await sync_to_async(poll)(server, tool("read"), card(instructions="Hurry."))
+    glass = await sync_to_async(emergency)("files")
+    part = (await settled(store)).servers["files"]
+    assert (part.facts.withheld, part.facts.trusted_until) == (False, None)
+    assert part.card is not None
+    assert (part.card.instructions, part.card.expires_at) == ("Hurry.", glass.expires_at)
+
+
+RESOURCE = {"uri": "memo://1", "name": "memo", "mimeType": "text/plain", "annotations": {"audience": ["assistant"]}}
+PROMPT = {"name": "greet", "description": "Greets.", "arguments": [{"name": "who"}]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "change", "served"),
+    [
+        ("resource", RESOURCE, {"description": "New."}, True),
+        ("resource", RESOURCE, {"title": "New"}, True),
+        ("resource", RESOURCE, {"annotations": {"audience": ["user"]}}, False),
+        ("resource", RESOURCE, {"mimeType": "text/html"}, False),
+        ("resource", RESOURCE, {"_meta": {"a": 1}}, False),
+        ("prompt", PROMPT, {"description": "New."}, True),
+        ("prompt", PROMPT, {"arguments": [{"name": "who", "required": True}]}, False),
+    ],
+)
+async def test_while_a_change_waits_the_approved_text_is_served_on_where_the_server_says_so_and_it_cannot_hurt(
+    *, store: Store, kind: str, body: dict[str, Any], change: dict[str, Any], served: bool
+) -> None:
+    from servers.surface import Item, Kind
+    from tests.tools.making import poll
+
+    name = body["uri" if kind == "resource" else "name"]
+    server = await sync_to_async(setting)(Item(Kind(kind), name, body), drift_mode="serve_pinned")
+    await sync_to_async(poll)(server, Item(Kind(kind), name, body | change))
+    found = (await settled(store)).servers["files"].definition(kind, name)
+    assert (found.facts.state is PinState.APPROVED) is served
+    assert json.loads(found.body) == body if served else found.body == b""
+
+
 async def test_only_the_part_that_changed_is_read_again(store: Store) -> None:
     from tests.tools.making import poll, tool
 
@@ -256,3 +348,30 @@ async def test_a_store_that_never_read_anything_refuses(valkey_url: str) -> None
 async def test_rubbish_is_no_token_and_not_ours(store: Store) -> None:
     assert await store.token("rubbish") is None
     assert not store.is_ours("rubbish")
+
+
+async def test_what_a_class_is_shown_withholds_before_the_gateway_goes_on(lonely: Store) -> None:
+    from tests.tools.making import surface, tool
+
+    server = await sync_to_async(setting)(tool("read"), tool("write"))
+    assert (await settled(lonely)).servers["files"].definition("tool", "read").body
+    shown = surface(tool("read", "Else."), tool("more"), vantage="agent:robot")
+    assert await lonely.sight("files", server.url, shown)
+    part = lonely.current().servers["files"]
+    assert part.definition("tool", "read").facts.state is PinState.QUARANTINED
+    assert part.definition("tool", "more").facts.state is PinState.UNKNOWN
+    assert set(part.observed) == {"read", "write"}
+    assert set(part.sighted["agent:robot"]) == {"read", "write", "more"}
+    assert part.sighted["agent:robot"]["write"] is None
+    assert set(part.known_shown("agent:robot")) == {"read", "more"}
+
+
+async def test_what_was_shown_of_a_server_that_moved_is_not_taken_in(store: Store) -> None:
+    from tests.tools.making import surface, tool
+
+    await sync_to_async(setting)(tool("read"))
+    await settled(store)
+    shown = surface(tool("read", "Else."), vantage="agent:robot")
+    assert not await store.sight("files", "http://127.0.0.1:9/elsewhere", shown)
+    assert not await store.sight("none", "http://127.0.0.1:9/files", shown)
+    assert store.current().servers["files"].definition("tool", "read").body

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from access.models import Person
@@ -119,6 +121,19 @@ def test_a_server_can_be_edited_suspended_and_resumed(client: APIClient, server:
     assert client.post("/api/v1/servers/files/resume/", {"reason": "x"}, format="json").json()["state"] == "registered"
 
 
+def test_what_agents_get_while_a_change_waits_can_be_chosen(client: APIClient) -> None:
+    sent = {"slug": "notes", "name": "N", "url": "http://127.0.0.1:9/mcp", "environment": "development"}
+    made = client.post("/api/v1/servers/", sent, format="json").json()
+    assert (made["drift_mode"], made["last_complete_at"]) == ("block", None)
+    edited = client.patch("/api/v1/servers/notes/", {"drift_mode": "serve_pinned"}, format="json")
+    assert edited.json()["drift_mode"] == "serve_pinned"
+    refused = client.patch("/api/v1/servers/notes/", {"drift_mode": "serve_anything"}, format="json")
+    assert refused.status_code == 400
+    assert refused.json()["error"]["details"][0]["field"] == "drift_mode"
+    other = client.post("/api/v1/servers/", sent | {"slug": "more", "drift_mode": "serve_pinned"}, format="json")
+    assert other.json()["drift_mode"] == "serve_pinned"
+
+
 @pytest.mark.parametrize("path", ["suspend/", "resume/"])
 def test_stopping_and_starting_need_a_reason(client: APIClient, server: Server, path: str) -> None:
     assert client.post(f"/api/v1/servers/files/{path}", {}, format="json").status_code == 400
@@ -156,3 +171,26 @@ def test_nobody_without_a_token_gets_anything() -> None:
 def test_a_missing_server_is_a_404(client: APIClient, slug: str) -> None:
     response = client.get(f"/api/v1/servers/{slug}/")
     assert response.status_code == 404
+
+
+def test_a_server_names_the_others_at_its_endpoint(server: Server, client: APIClient) -> None:
+    assert client.get("/api/v1/servers/files/").json()["same_endpoint_as"] == []
+    body = {**BODY, "slug": "again", "url": "http://127.0.0.1:9999/x/../mcp/"}
+    files = [{"slug": "files", "state": "registered"}]
+    assert client.post("/api/v1/servers/", body, format="json").json()["same_endpoint_as"] == files
+    assert client.get("/api/v1/servers/again/").json()["same_endpoint_as"] == files
+    Server.objects.filter(pk=server.pk).update(state="retired")
+    listed = {row["slug"]: row["same_endpoint_as"] for row in client.get("/api/v1/servers/").json()["results"]}
+    assert listed["again"] == [{"slug": "files", "state": "retired"}]
+    changed = client.patch("/api/v1/servers/again/", {"url": "http://127.0.0.1:9999/other"}, format="json")
+    assert changed.json()["same_endpoint_as"] == []
+
+
+def test_the_same_endpoints_of_a_list_cost_no_query_of_their_own(client: APIClient) -> None:
+    counts = []
+    for number in range(6):
+        client.post("/api/v1/servers/", {**BODY, "slug": f"files{number}"}, format="json")
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get("/api/v1/servers/").status_code == 200
+        counts.append(len(queries))
+    assert len(set(counts)) == 1

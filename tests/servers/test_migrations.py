@@ -1,10 +1,14 @@
 """The guards of the server table hold against raw SQL of the application's role."""
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 
 from access.models import Person
 from servers.models import Server
+from servers.rules import endpoint_key
 
 pytestmark = pytest.mark.django_db
 
@@ -46,3 +50,10 @@ def test_a_retired_server_is_registered_anew_by_anybody(server: Server) -> None:
     Server.objects.filter(pk=server.pk).update(state="registered", registered_by=mallory)
     server.refresh_from_db()
     assert server.registered_by == mallory
+
+
+def test_servers_that_were_registered_before_get_their_endpoint_key(server: Server) -> None:
+    url = "HTTPS://Mcp.Example.com:443/a/../%62/?q=%2f"
+    Server.objects.update(url=url, endpoint_key="")
+    import_module("servers.migrations.0005_endpoint_keys").fill_in(apps, None)
+    assert Server.objects.get().endpoint_key == endpoint_key(url) == "https://mcp.example.com/b?q=%2F"

@@ -72,6 +72,7 @@ def test_registering_leaves_one_record_and_one_revision(server: Server) -> None:
         ("required_approvals", 3, "One or two"),
         ("required_approvals", True, "One or two"),
         ("poll_interval", 1, "5 to 86400"),
+        ("drift_mode", "serve_anything", "one of"),
         ("team", "nobody", "no team"),
     ],
 )
@@ -119,6 +120,23 @@ def test_another_team_does_not_take_a_retired_slug_over_with_its_history(actor: 
     assert services.register_server(registration=replace(FILES, team="mine"), actor=both).owner_team == mine
 
 
+def test_what_agents_get_while_a_change_waits_is_chosen_recorded_and_noticed(server: Server, actor: Actor) -> None:
+    assert server.drift_mode == "block"
+    before = _revision("files")
+    services.edit_server(slug="files", changes={"drift_mode": "serve_pinned"}, actor=actor, reason="Noisy wording.")
+    assert Server.objects.get(slug="files").drift_mode == "serve_pinned"
+    record = Record.objects.get(event="server.edited")
+    assert ((record.before or {})["drift_mode"], (record.after or {})["drift_mode"]) == ("block", "serve_pinned")
+    assert _revision("files") == before + 1
+    assert Server.objects.get(slug="files").state == server.state
+
+
+def test_a_revived_server_begins_with_what_is_said_at_its_registration(server: Server, actor: Actor) -> None:
+    services.edit_server(slug="files", changes={"drift_mode": "serve_pinned"}, actor=actor)
+    services.retire_server(slug="files", actor=actor, reason="Old.")
+    assert services.register_server(registration=FILES, actor=actor).drift_mode == "block"
+
+
 def test_four_eyes_are_not_edited_away_by_who_could_not_retire_the_server(server: Server, actor: Actor) -> None:
     editor = replace(actor, permissions=actor.permissions - {Permission.SERVER_RETIRE})
     services.edit_server(slug="files", changes={"required_approvals": 2}, actor=editor)
@@ -146,6 +164,14 @@ def test_a_new_endpoint_starts_observation_over_and_names_who_moved_it(
     assert (edited.state, edited.protocol_era, edited.reachable) == ("registered", "", None)
     assert edited.endpoint_changed_by == person
     assert (Record.objects.get(event="server.edited").before or {})["url"] == FILES.url
+
+
+def test_the_endpoint_key_goes_with_the_url(server: Server, actor: Actor) -> None:
+    assert server.endpoint_key == "http://127.0.0.1:9999/mcp"
+    services.edit_server(slug="files", changes={"url": "HTTP://127.0.0.1:80/a/../mcp/"}, actor=actor)
+    assert Server.objects.get().endpoint_key == "http://127.0.0.1/mcp"
+    services.edit_server(slug="files", changes={"name": "F"}, actor=actor)
+    assert Server.objects.get().endpoint_key == "http://127.0.0.1/mcp"
 
 
 def test_editing_a_suspended_server_does_not_resume_it(server: Server, actor: Actor) -> None:

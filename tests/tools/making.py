@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils import timezone
+
 from access.models import Person
 from core.actor import Actor, ActorKind
 from core.permissions import Permission
@@ -77,6 +79,11 @@ def decide(review: Review, actor: Actor, verdict: str, **values: Any) -> Review:
 
 
 def served(server: Server) -> dict[str, str]:
-    """Name and approved digest of what agents are served."""
+    """Name and digest of what agents are served now."""
+    now = timezone.now()
     rows = Definition.objects.filter(server=server).served_rows()
-    return {row.name: row.digest for row in rows if row.present and row.digest and row.observed_digest == row.digest}
+    return {
+        row.name: row.digest
+        for row in rows
+        if row.present and row.served and row.digest and (row.expires_at is None or row.expires_at > now)
+    }

@@ -15,7 +15,7 @@ from core.actor import Actor, ActorKind
 from core.permissions import Permission
 from servers.models import Server
 from tests.fixtures_mcp.processes import HonestServer, honest_server
-from tests.tools.making import approve, make_server, poll, served, tool, waiting
+from tests.tools.making import approve, make_server, poll, reject, served, tool, waiting
 from tools.models import Definition, Review
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +69,7 @@ def test_the_list_of_reviews_says_what_waits(client: APIClient, review: Review) 
         "kind": "tool",
         "name": "read",
         "digest": review.version.digest,
+        "vantage": "poller",
         "change": ["new"],
         "findings": [
             {
@@ -84,6 +85,8 @@ def test_the_list_of_reviews_says_what_waits(client: APIClient, review: Review) 
         "definition": str(review.definition.public_id),
         "approvals": 0,
         "required_approvals": 1,
+        "times": 1,
+        "reopens": None,
         "opened_at": item["opened_at"],
         "closed_at": None,
     }
@@ -325,3 +328,22 @@ def test_retiring_ends_the_pins(client: APIClient, server: Server, review: Revie
     response = client.post("/api/v1/servers/files/retire/", {"reason": "Replaced."}, format="json")
     assert (response.status_code, response.json()["state"]) == (200, "retired")
     assert served(server) == {}
+
+
+def test_a_review_names_relatives_and_precedents(server: Server, reviewer: Actor, client: APIClient) -> None:
+    words = "Read the contents of a file from the workspace and return it as text."
+    other = make_server("other")
+    poll(other, tool("evil", words), tool("read", words))
+    reject(waiting("evil"), reviewer, reason="It is evil.")
+    reject(waiting("read"), reviewer, reason="So is this.")
+    poll(server, tool("read", words))
+    body = client.get(url(waiting())).json()
+    first, second = body["resemblances"]
+    assert (first["relation"], first["server"], first["name"], first["state"]) == ("clone", "other", "read", "rejected")
+    assert (first["likeness"], first["reason"], first["server_state"]) == (100, "So is this.", "active")
+    assert second["name"] == "evil"
+    assert second["wording_likeness"] == second["schema_likeness"] == 100 > second["name_likeness"]
+    (precedent,) = body["precedents"]
+    assert (precedent["ground"], precedent["state"], precedent["server"]) == ("same_version", "rejected", "other")
+    assert precedent["decisions"][0]["reason"] == "So is this."
+    assert precedent["digest"] == body["digest"]

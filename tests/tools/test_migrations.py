@@ -116,7 +116,7 @@ def test_a_pin_of_another_version_than_the_approved_one_is_refused(server: Serve
     poll(server, tool())
     review = approve(waiting(), reviewer)
     poll(server, tool(description="changed"))
-    Pin.objects.update(ended_at="2026-01-01T00:00Z", ended_reason="withdrawn")
+    Pin.objects.update(ended_at="2026-01-01T00:00Z", ended_reason="replaced")
     changed = DefinitionVersion.objects.latest("id")
     assert "exactly its version" in refused(PIN, *pin(review, changed))
 
@@ -181,7 +181,7 @@ def test_what_was_decided_cannot_be_rewritten(server: Server, reviewer: Actor, s
 def test_a_pin_ends_once(server: Server, reviewer: Actor) -> None:
     poll(server, tool())
     approve(waiting(), reviewer)
-    run("UPDATE tools_pin SET ended_at = now(), ended_reason = 'withdrawn'")
+    run("UPDATE tools_pin SET ended_at = now(), ended_reason = 'replaced'")
     refused("UPDATE tools_pin SET ended_at = NULL, ended_reason = ''")
     refused("UPDATE tools_pin SET ended_at = now()")
 
@@ -203,7 +203,7 @@ def test_the_owner_role_cannot_rewrite_a_decision_either(
     make_decided: Callable[[], None], owner_connection: Any
 ) -> None:
     make_decided()
-    for sql in ("UPDATE tools_reviewdecision SET reason = 'x'", "DELETE FROM tools_definitionversion"):
+    for sql in ("UPDATE tools_reviewdecision SET reason = 'x'", "DELETE FROM tools_reviewdecision"):
         with pytest.raises(Exception, match="append-only"):
             owner_connection.execute(sql)
     assert ReviewDecision.objects.count() == 1
@@ -232,5 +232,5 @@ def test_a_server_cannot_be_revived_with_pins_or_reviews_in_force(server: Server
 def test_an_approval_that_was_used_up_sets_no_second_pin(server: Server, reviewer: Actor) -> None:
     poll(server, tool())
     review = approve(waiting(), reviewer)
-    Pin.objects.update(ended_at="2026-01-01T00:00Z", ended_reason="withdrawn")
+    Pin.objects.update(ended_at="2026-01-01T00:00Z", ended_reason="replaced")
     assert "one pin" in refused(PIN, *pin(review))

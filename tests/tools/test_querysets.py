@@ -52,7 +52,7 @@ def test_a_list_says_the_same_of_each(mixed: Server) -> None:
 
 def test_after_a_complete_observation_nothing_is_unsettled(mixed: Server) -> None:
     assert not Definition.objects.all().unsettled().exists()
-    Pin.objects.live().update(ended_at=timezone.now(), ended_reason="withdrawn")
+    Pin.objects.live().update(ended_at=timezone.now(), ended_reason="replaced")
     unsettled = set(Definition.objects.all().unsettled().values_list("name", flat=True))
     assert unsettled == {"approved"}
 

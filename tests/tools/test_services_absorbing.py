@@ -171,6 +171,55 @@ def test_an_incomplete_observation_changes_nothing_but_says_so(server: Server, r
     assert events("server.polled_incompletely") == ["server.polled_incompletely"]
 
 
+APPROVED_FORM = tool("drifted", CALM)  # what would free `drifted`, if an incomplete look counted
+INCOMPLETE: dict[str, Surface] = {
+    "a page missing": failing(Problem.PROTOCOL_ERROR, APPROVED_FORM),
+    "a list without end": failing(Problem.ENDLESS_LIST, APPROVED_FORM),
+    "too many definitions": failing(Problem.TOO_MANY, APPROVED_FORM),
+    "a definition too large": failing(Problem.TOO_LARGE, APPROVED_FORM),
+    "out of time": failing(Problem.TIMEOUT, APPROVED_FORM),
+    "a duplicate name, seen while listing": failing(Problem.DUPLICATE_NAME, APPROVED_FORM),
+    "a duplicate name": surface(APPROVED_FORM, tool("read"), tool("read")),
+    "a malformed item": surface(APPROVED_FORM, Item(Kind.TOOL, "nan", {"x": float("nan")})),
+    "an item without a name": surface(APPROVED_FORM, Item(Kind.TOOL, "", {})),
+    "said to be incomplete, not why": Surface(items=(APPROVED_FORM,), vantage="poller", complete=False),
+}
+
+
+@pytest.mark.parametrize("seen", INCOMPLETE.values(), ids=INCOMPLETE)
+def test_an_incomplete_look_neither_approves_nor_removes_nor_frees(
+    server: Server, reviewer: Actor, seen: Surface
+) -> None:
+    approved(server, reviewer, tool("read"), tool("drifted", CALM))
+    poll(server, tool("read"), tool("drifted", POISON), tool("new"))
+    waiting_before = list(Review.objects.waiting().order_by("pk").values_list("pk", "version__digest"))
+    rows = Definition.objects.order_by("pk").values_list("name", "present", "observed__digest", "vanished_at")
+    before = (list(rows), served(server), waiting_before, revision(server), Pin.objects.live().count())
+    last_complete = Server.objects.get(pk=server.pk).last_complete_at
+    result = services.absorb(server=server, surface=seen, actor=POLLING)
+    assert not result.complete
+    assert result.error
+    waiting_after = list(Review.objects.waiting().order_by("pk").values_list("pk", "version__digest"))
+    after = (list(rows), served(server), waiting_after, revision(server), Pin.objects.live().count())
+    assert after == before
+    assert list(served(server)) == ["read"]
+    server.refresh_from_db()
+    assert server.last_complete_at == last_complete is not None
+    assert (server.last_error_class, server.last_error) == (result.error_class, result.error)
+    looks = list(Observation.objects.standing(server).values_list("complete", "error_class"))
+    assert looks == [(False, result.error_class), (True, "")]
+
+
+def test_what_is_back_unchanged_after_looks_that_failed_is_the_last_look_again(server: Server) -> None:
+    poll(server, tool())
+    fail(server, Problem.TIMEOUT)
+    assert Observation.objects.standing(server).count() == 2
+    poll(server, tool())
+    (look,) = Observation.objects.standing(server)
+    server.refresh_from_db()
+    assert (look.complete, look.times, look.time) == (True, 2, server.last_complete_at)
+
+
 @pytest.mark.parametrize(
     "items",
     [
@@ -352,8 +401,8 @@ def test_a_defect_in_judging_a_change_holds_it_all_the_same(
         raise RuntimeError("a defect")
 
     approved(server, reviewer, tool())
-    monkeypatch.setattr("tools.services.comparing.classify", defect)
-    monkeypatch.setattr("tools.services.comparing.scanner.scan", defect)
+    monkeypatch.setattr("tools.services.settling.classify", defect)
+    monkeypatch.setattr("tools.services.versioning.scanner.scan", defect)
     assert poll(server, tool(description=POISON)).reviews_opened == 1
     assert served(server) == {}
     assert (waiting().change, waiting().risk) == (["other"], "high")

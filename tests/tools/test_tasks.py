@@ -3,21 +3,25 @@
 import base64
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from celery import current_app
+from django.utils import timezone
 from redis import Redis
 
 from core.actor import Actor
+from core.permissions import Permission
 from servers.models import HealthSample, Server
 from servers.observe import observe as observe_server
 from servers.surface import Surface
+from tests.factories import person_with
 from tests.fixtures_mcp.processes import HonestServer, honest_server, hostile_server
-from tests.tools.making import make_server
+from tests.tools.making import make_server, poll, tool, waiting
 from tools import services, tasks
-from tools.models import Review
+from tools.models import BreakGlass, Review, Sketch
 
 pytestmark = [pytest.mark.django_db, pytest.mark.network]
 
@@ -33,7 +37,18 @@ def leases() -> list[tuple[int, str]]:
 
 
 def test_the_tasks_have_the_names_that_are_queued() -> None:
-    assert {"tools.hand_out_due_servers", "tools.poll_servers"} <= set(current_app.tasks)
+    assert {"tools.end_emergencies", "tools.hand_out_due_servers", "tools.poll_servers"} <= set(current_app.tasks)
+    assert "tools.sketch_old_versions" in current_app.tasks
+
+
+def test_old_versions_are_sketched_until_none_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Sketch.objects, "bulk_create", lambda *_, **__: None)
+        poll(make_server("files"), *(tool(f"read{number}") for number in range(5)))
+    monkeypatch.setattr(tasks, "SKETCHES", 2)
+    assert tasks.sketch_old_versions() == 5
+    assert tasks.sketch_old_versions() == 0
+    assert Sketch.objects.count() == 5
 
 
 def test_due_servers_are_handed_out_in_batches(valkey_url: str, django_capture_on_commit_callbacks: Any) -> None:
@@ -108,3 +123,18 @@ def test_a_defect_while_looking_harms_no_other(
     make_server("good", url=upstream.url)
     assert tasks.poll_servers(leases()) == 1
     assert "broken could not be observed" in caplog.text
+
+
+def test_emergencies_whose_time_has_passed_are_ended(
+    server: Server, reviewer: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person_with(Permission.REVIEW_DECIDE)
+    poll(server, tool())
+    review, until = waiting(), timezone.now() + timedelta(hours=1)
+    services.break_glass(
+        review_id=review.public_id, digest=review.version.digest, reason="Night.", until=until, actor=reviewer
+    )
+    assert tasks.end_emergencies() == 0
+    monkeypatch.setattr(timezone, "now", lambda: until)
+    assert tasks.end_emergencies() == 1
+    assert not BreakGlass.objects.live().exists()
