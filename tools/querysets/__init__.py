@@ -1,0 +1,18 @@
+"""Reads of definitions, reviews, pins, sightings and policies. Lists that a person sees start from `visible_to`."""
+
+from tools.querysets.definitions import DefinitionQuerySet, ServedRow, VersionQuerySet
+from tools.querysets.pins import BreakGlassQuerySet, PinQuerySet
+from tools.querysets.policies import PolicyQuerySet
+from tools.querysets.reviews import ReviewQuerySet
+from tools.querysets.sightings import SightingQuerySet
+
+__all__ = [
+    "BreakGlassQuerySet",
+    "DefinitionQuerySet",
+    "PinQuerySet",
+    "PolicyQuerySet",
+    "ReviewQuerySet",
+    "ServedRow",
+    "SightingQuerySet",
+    "VersionQuerySet",
+]

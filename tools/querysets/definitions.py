@@ -1,0 +1,193 @@
+"""Reads of definitions and their versions, and what agents are served of them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db import models
+from django.db.models import Case, Exists, F, FilteredRelation, OuterRef, Prefetch, Q, When
+from django.utils import timezone
+
+from core.actor import Actor
+from core.errors import NotFound, Unprocessable
+from core.permissions import Permission
+from servers.rules import DriftMode
+from tools.fingerprint import DIGEST_PATTERN
+from tools.querysets.shared import VOICES, narrowed, rows_of, true_when
+from tools.rules import HARMLESS_WHILE_WAITING, DefinitionState
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from tools.models import Definition, DefinitionVersion
+
+# Annotations of `with_what_serves`. Approved is what exactly was approved, or let through in an emergency.
+_AS_APPROVED = Q(contradicted=False) & (Q(by_pin=True, unexpired=True) | Q(by_glass=True))
+_BY_MODE = Q(contradicted=False, by_mode=True, unexpired=True)
+# Not by the pin: another version than it, or the same after its approval ran out.
+_ON_GLASS = Q(by_glass=True) & (Q(by_pin=False) | Q(unexpired=False))
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRow:
+    """What the gateway needs of one definition.
+
+    `text`, `digest` and `expires_at` are of what agents may be served: the pin's, or (`on_glass`) an emergency's. It is
+    held unless `present` and `served`, and once `expires_at` has passed. `pin_digest` and `pin_text` are the live pin's
+    in any case.
+    """
+
+    kind: str
+    name: str
+    digest: str
+    text: str
+    observed_digest: str
+    pin_digest: str
+    expires_at: datetime | None
+    sensitive: bool
+    present: bool
+    served: bool
+    on_glass: bool
+    pin_text: str
+
+
+class DefinitionQuerySet(models.QuerySet["Definition"]):
+    """Definitions as an actor may see them."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        """All of them, those of servers of the actor's teams, or none."""
+        return narrowed(self, actor, Permission.TOOL_READ, "server__owner_team_id__in")
+
+    def with_pin(self) -> Self:
+        """With the live pin joined as `live_pin` (expired or not). There is at most one."""
+        return self.alias(live_pin=FilteredRelation("pins", condition=Q(pins__ended_at__isnull=True)))
+
+    def with_what_serves(self, now: datetime) -> Self:
+        """With everything that being served is derived from (ADR 0006, 0008), as it is at `now`.
+
+        `by_pin`: the poller was shown exactly the pin's version. `by_glass`: exactly what an emergency serves.
+        `by_mode`: what waits cannot hurt, and the server's people chose to serve the pin's text meanwhile.
+        `contradicted`: some principals were shown what nobody ever approved.
+        """
+        glass = Q(broken_glass__ended_at__isnull=True, broken_glass__expires_at__gt=now)
+        joined = self.with_pin().alias(glass=FilteredRelation("broken_glass", condition=glass))
+        return joined.alias(
+            by_pin=true_when(Q(live_pin__version=F("observed"))),
+            by_glass=true_when(Q(glass__version=F("observed"))),
+            by_mode=true_when(Q(server__drift_mode=DriftMode.SERVE_PINNED.value) & Exists(_harmless_waiting())),
+            contradicted=Exists(rows_of("Sighting").withholding().filter(definition=OuterRef("pk"))),
+            unexpired=true_when(Q(live_pin__expires_at__isnull=True) | Q(live_pin__expires_at__gt=now)),
+        )
+
+    def in_state(self, state: DefinitionState, *, now: datetime | None = None) -> Self:
+        """Those whose derived state is `state` at `now`. Held is also what is served by the server's drift mode."""
+        if state is DefinitionState.GONE:
+            return self.filter(present=False)
+        judged = self.filter(present=True).with_what_serves(now or timezone.now())
+        judged = judged.alias(as_approved=true_when(_AS_APPROVED))
+        return judged.filter(as_approved=state is DefinitionState.APPROVED)
+
+    def unsettled(self, *, now: datetime | None = None) -> Self:
+        """Present and held, yet nobody is asked and nobody has said no to what is shown."""
+        reviews = rows_of("Review").filter(definition=OuterRef("pk"))
+        shown = Q(version=OuterRef("observed")) | Q(version__in=rows_of("Sighting").withholding().values("version"))
+        answered = reviews.waiting() | reviews.standing_rejections().filter(shown)
+        return self.in_state(DefinitionState.HELD, now=now).exclude(Exists(answered))
+
+    def for_list(self) -> Self:
+        """With what a list shows, in one query.
+
+        Server, observed version, live pin; `approved` unless held or gone; `served` if agents get the approved text;
+        `on_glass` if they get what waits because somebody broke the glass; `is_contradicted` as
+        `with_what_serves` says.
+        """
+        joined = self.select_related("server", "observed").with_what_serves(timezone.now())
+        return joined.annotate(
+            pin_digest=F("live_pin__version__digest"),
+            pin_expires_at=F("live_pin__expires_at"),
+            glass_expires_at=F("glass__expires_at"),
+            approved=true_when(_AS_APPROVED),
+            served=true_when(Q(present=True) & (_AS_APPROVED | _BY_MODE)),
+            on_glass=true_when(Q(present=True, contradicted=False) & _ON_GLASS),
+            is_contradicted=F("contradicted"),
+        )
+
+    def by_id(self, definition_id: "UUID | str") -> "Definition":
+        """The definition with this public id. Raises `NotFound`."""
+        found = self.filter(public_id=definition_id).first()
+        if found is None:
+            raise NotFound("There is no such definition.")
+        return found
+
+    def served_rows(self) -> Iterator[ServedRow]:
+        """Rows for the gateway's store, in one query; narrow to one server first."""
+        joined = self.with_what_serves(timezone.now()).annotate(
+            pin_text=F("live_pin__version__text"),
+            glass_text=Case(When(_ON_GLASS, then=F("glass__version__text"))),
+            observed_digest=F("observed__digest"),
+            pin_digest=F("live_pin__version__digest"),
+            pin_expires_at=F("live_pin__expires_at"),
+            glass_expires_at=F("glass__expires_at"),
+            # An expired pin is left in: the gateway compares the time at each call and says why it refuses.
+            served=true_when(Q(contradicted=False) & (Q(by_pin=True) | Q(by_glass=True) | Q(by_mode=True))),
+        )
+        fields = (
+            "kind", "name", "sensitive", "present", "served", "observed_digest", "pin_digest", "pin_text",
+            "pin_expires_at", "glass_text", "glass_expires_at",
+        )  # fmt: skip
+        for row in joined.order_by("kind", "name").values_list(*fields, named=True).iterator(chunk_size=2000):
+            yield _served_row(row)
+
+
+class VersionQuerySet(models.QuerySet["DefinitionVersion"]):
+    """Versions, newest first. Reach them through a definition that the actor may see."""
+
+    def for_history(self, actor: Actor) -> Self:
+        """With findings and what was decided, as far as the actor may see it, and without texts."""
+        reviews = rows_of("Review").visible_to(actor).prefetch_related(*VOICES).order_by("-pk")
+        return self.defer("text").prefetch_related("findings", Prefetch("reviews", reviews))
+
+    def pair(self, first: str, second: str) -> "tuple[DefinitionVersion, DefinitionVersion]":
+        """The versions with these digests, texts included; narrow to one definition first.
+
+        Raises `NotFound` (no such version), `Unprocessable` (nothing to compare).
+        """
+        known = [digest for digest in (first, second) if re.fullmatch(DIGEST_PATTERN, digest)]
+        found = {version.digest: version for version in self.filter(digest__in=known)}
+        for digest, which in ((first, "first"), (second, "second")):
+            if digest not in found:
+                raise NotFound(f"This definition never had the {which} of the two versions.")
+            if not found[digest].text:
+                raise Unprocessable(f"Of the {which} version only the digest was kept; its text was let go.")
+        if first == second:
+            raise Unprocessable("Choose two different versions; this is one and the same.")
+        return found[first], found[second]
+
+
+def _served_row(row: Any) -> ServedRow:
+    on_glass = row.glass_text is not None
+    return ServedRow(
+        kind=row.kind,
+        name=row.name,
+        digest=(row.observed_digest if on_glass else row.pin_digest) or "",
+        text=(row.glass_text if on_glass else row.pin_text) or "",
+        observed_digest=row.observed_digest or "",
+        pin_digest=row.pin_digest or "",
+        expires_at=row.glass_expires_at if on_glass else row.pin_expires_at,
+        sensitive=row.sensitive,
+        present=row.present,
+        served=row.served,
+        on_glass=on_glass,
+        pin_text=row.pin_text or "",
+    )
+
+
+def _harmless_waiting() -> Any:
+    """The review about what is observed, compared with the live pin, if all of it is harmless and nothing was found."""
+    waiting = rows_of("Review").waiting().filter(definition=OuterRef("pk"), version=OuterRef("observed"))
+    compared = waiting.filter(base=OuterRef("live_pin__version"), change__len__gt=0)
+    harmless = compared.filter(change__contained_by=[cls.value for cls in HARMLESS_WHILE_WAITING])
+    found = rows_of("Finding").filter(version=OuterRef("version"), severity__in=["high", "critical"])
+    return harmless.exclude(Exists(found))

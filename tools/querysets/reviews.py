@@ -1,0 +1,85 @@
+"""Reads of reviews."""
+
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+from django.db.models import OuterRef, Q, Subquery
+
+from core.actor import Actor
+from core.errors import NotFound
+from core.permissions import Permission
+from tools.querysets.shared import VOICES, narrowed, rows_of, true_when
+from tools.rules import PinEnd, ReviewState
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from servers.models import Server
+    from tools.models import Review
+
+_DECIDED = [state.value for state in (ReviewState.APPROVED, ReviewState.REJECTED, ReviewState.DISMISSED)]
+
+
+class ReviewQuerySet(models.QuerySet["Review"]):
+    """Reviews as an actor may see them."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        """All of them, those of servers of the actor's teams, or none."""
+        return narrowed(self, actor, Permission.REVIEW_READ, "definition__server__owner_team_id__in")
+
+    def waiting(self) -> Self:
+        """Those that nobody has decided yet."""
+        return self.filter(state=ReviewState.WAITING.value)
+
+    def standing_rejections(self) -> Self:
+        """Those that ended with no, and that nobody opened again."""
+        return self.filter(state=ReviewState.REJECTED.value, reopened_as__isnull=True)
+
+    def of_server(self, server: "Server") -> Self:
+        """Those about one server's definitions."""
+        return self.filter(definition__server=server)
+
+    def precedents(self, review: "Review") -> Self:
+        """Earlier decisions that bear on `review`, rejections first and then the newest, 20 at most.
+
+        About the same digest on any server, the same definition, or the same kind and name at the same endpoint under
+        another slug. `withdrawn_because` says why an approval was taken back. Not narrowed to what an actor may see,
+        on purpose: one installation is one organisation, and what another team said no to must not pass by moving.
+        """
+        closed = self.order_by().filter(state__in=_DECIDED).exclude(pk=review.pk)
+        if review.closed_at is not None:
+            closed = closed.filter(closed_at__lte=review.closed_at)
+        key, home = review.definition.server.endpoint_key, review.definition
+        moved = rows_of("Definition").filter(kind=home.kind, name=home.name, server__endpoint_key=key)
+        bearing = (
+            closed.filter(version__digest=review.version.digest)
+            .values("pk")
+            .union(
+                closed.filter(definition=home).values("pk"),
+                closed.filter(definition__in=moved.exclude(server__endpoint_key="").order_by()).values("pk"),
+            )
+        )
+        withdrawn = rows_of("Pin").filter(review=OuterRef("pk"), ended_reason=PinEnd.WITHDRAWN.value).order_by("-pk")
+        found = self.filter(pk__in=bearing).annotate(withdrawn_because=Subquery(withdrawn.values("ended_why")[:1]))
+        said_no_first = true_when(Q(state=ReviewState.REJECTED.value)).desc()
+        return found.for_list().order_by(said_no_first, "-closed_at", "-pk")[:20]
+
+    def for_list(self) -> Self:
+        """With what a list shows, in a number of queries that does not grow with the rows.
+
+        Texts stay in the database: a hostile list would be megabytes.
+        """
+        related = self.select_related("definition__server", "version", "reopens").defer("version__text")
+        return related.prefetch_related("version__findings", *VOICES)
+
+    def for_page(self) -> Self:
+        """With what one review's page shows, texts included."""
+        related = self.select_related("definition__server", "definition__observed", "version", "base", "reopens")
+        return related.prefetch_related("version__findings", *VOICES)
+
+    def by_id(self, review_id: "UUID | str") -> "Review":
+        """The review with this public id. Raises `NotFound`."""
+        found = self.filter(public_id=review_id).first()
+        if found is None:
+            raise NotFound("There is no such review.")
+        return found
