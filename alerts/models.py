@@ -40,6 +40,9 @@ class Alert(models.Model):
     count = models.IntegerField(default=1)
     time = models.DateTimeField()
     last_time = models.DateTimeField()
+    reopened_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="when it was opened again last, and channels were told"
+    )
     record_id = models.UUIDField()
     handled_by = models.TextField(default="", blank=True)
     handled_at = models.DateTimeField(null=True, blank=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -23,7 +24,7 @@ class AlertKind(StrEnum):
 
 
 class AlertState(StrEnum):
-    """`acknowledged`: somebody looks after it; `resolved` is final, what comes after is a new alert."""
+    """`acknowledged`: somebody looks after it; after `resolved` comes a new alert, unless `may_open_again` says so."""
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
@@ -59,6 +60,8 @@ SEVERITIES: Final = ("low", "medium", "high")
 RAISES: Final = {
     Event.CHANNEL_DISABLED: AlertKind.CHANNEL_FAILING,
     Event.GLASS_BROKEN: AlertKind.BREAK_GLASS,
+    Event.PIN_EXPIRED: AlertKind.REVIEW_WAITING,
+    Event.PIN_SET: AlertKind.DRIFT,
     Event.SERVER_BECAME_UNREACHABLE: AlertKind.UNREACHABLE,
     Event.SERVER_POLLED_INCOMPLETELY: AlertKind.INCOMPLETE,
     Event.TOOL_APPEARED: AlertKind.REVIEW_WAITING,
@@ -72,13 +75,21 @@ ENDS: Final[Mapping[AlertKind, frozenset[Event]]] = {
     AlertKind.CHANNEL_FAILING: frozenset({Event.CHANNEL_ENABLED}),
     # A decision, the approved text coming back, or the definition going away: nothing drifts any more.
     AlertKind.DRIFT: frozenset({Event.PIN_SET, Event.REVIEW_DECIDED, Event.TOOL_RESTORED, Event.TOOL_VANISHED}),
-    AlertKind.INCOMPLETE: frozenset({Event.SERVER_POLLED_COMPLETELY}),
+    # An edited server starts over: what went wrong before is forgotten, and its first complete look activates it.
+    AlertKind.INCOMPLETE: frozenset({Event.SERVER_ACTIVATED, Event.SERVER_POLLED_COMPLETELY}),
     AlertKind.REVIEW_WAITING: frozenset({
         Event.PIN_SET, Event.REVIEW_DECIDED, Event.REVIEW_SUPERSEDED, Event.TOOL_VANISHED,
     }),
     AlertKind.SHOWN_DIFFERENTLY: frozenset({Event.REVIEW_DECIDED, Event.TOOL_SHOWN_ALIKE}),
-    AlertKind.UNREACHABLE: frozenset({Event.SERVER_BECAME_REACHABLE}),
+    AlertKind.UNREACHABLE: frozenset({Event.SERVER_ACTIVATED, Event.SERVER_BECAME_REACHABLE}),
 }  # fmt: skip
+# What a server does without anybody's decision, and takes back as easily.
+COMES_AND_GOES: Final = frozenset({
+    Event.REVIEW_SUPERSEDED, Event.SERVER_BECAME_REACHABLE, Event.SERVER_POLLED_COMPLETELY, Event.TOOL_RESTORED,
+    Event.TOOL_SHOWN_ALIKE, Event.TOOL_VANISHED,
+})  # fmt: skip
+OPENED_AGAIN_WITHIN: Final = timedelta(minutes=15)  # also: at most one message about opening again in this time
+ITSELF: Final = "system:alerts"  # who resolves what is resolved by itself
 OF_A_SERVER: Final = frozenset({AlertKind.INCOMPLETE, AlertKind.REVIEW_WAITING, AlertKind.UNREACHABLE})
 OUTLIVES_ITS_SERVER: Final = frozenset({AlertKind.BREAK_GLASS, AlertKind.CHANNEL_FAILING})
 FOLLOWED: Final = frozenset(RAISES).union(*ENDS.values(), {Event.SERVER_RETIRED})
@@ -89,7 +100,8 @@ class Fact:
     """What a record says, as far as alerts care. `actor` stands as in records.
 
     `is_closing`: it left nothing to decide (not the first of two approvals). `vantage`: who was shown what a decision
-    was about. `error_class`: what kept an observation from being complete.
+    was about. `error_class`: what kept an observation from being complete. `is_approved`: the movement led to what is
+    approved. `digest` is empty where the record names what was pinned, and not what the server shows.
     """
 
     event: Event
@@ -100,6 +112,17 @@ class Fact:
     is_closing: bool = True
     vantage: str = POLLER
     error_class: str = ""
+    is_approved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the last alert of a key was resolved: by whom, by which event or for which reason, and when."""
+
+    digest: str
+    by: str
+    reason: str
+    time: datetime
 
 
 def raised_kind(fact: Fact) -> AlertKind | None:
@@ -108,6 +131,10 @@ def raised_kind(fact: Fact) -> AlertKind | None:
         return None  # who disables a channel by hand needs no alert about it
     if fact.event is Event.SERVER_POLLED_INCOMPLETELY and fact.error_class in UNREACHABLE:
         return None  # nobody answered, which is an alert of its own
+    if fact.event is Event.TOOL_FLAPPING and fact.is_approved:
+        return None  # it flapped back to what is served
+    if fact.event is Event.PIN_SET and fact.is_closing:
+        return None  # only going back to another version than the server shows leaves something to decide
     return RAISES.get(fact.event)
 
 
@@ -131,6 +158,19 @@ def alert_key(kind: AlertKind, fact: Fact) -> str:
     if kind is AlertKind.BREAK_GLASS:
         return f"{kind}:{fact.subject}:{fact.digest}:{fact.actor}"
     return f"{kind}:{fact.subject}"
+
+
+def may_open_again(kind: AlertKind, ending: Ending, *, digest: str, time: datetime) -> bool:
+    """Whether what happens at `time` opens the resolved alert again, instead of raising a new one.
+
+    Only what came and went by itself is folded, so that a flapping server fills no list. What a person resolved, or
+    decided about, stays as they left it; another text shown to some, and another emergency, stand alone.
+    """
+    if kind is AlertKind.BREAK_GLASS or ending.by != ITSELF or ending.reason not in COMES_AND_GOES:
+        return False
+    if kind is AlertKind.SHOWN_DIFFERENTLY and ending.digest != digest:
+        return False
+    return time - ending.time < OPENED_AGAIN_WITHIN
 
 
 def may_look_after(kind: str, *, caused_by: str, who: str) -> bool:

@@ -50,7 +50,7 @@ def alert_list(request: HttpRequest) -> HttpResponse:
 def acknowledge(request: HttpRequest, alert_id: UUID) -> HttpResponse:
     """Say that somebody looks after it."""
     actor, reason = actor_of(request), reason_of(request)
-    done = _("Acknowledged. It stays listed until its cause is gone.")
+    done = _("Acknowledged. It stays listed until it is resolved.")
     carry_out(request, lambda: services.acknowledge_alert(alert_id=alert_id, actor=actor, reason=reason), done=done)
     return back(request, reverse("alerts:list"))
 

@@ -56,6 +56,7 @@ class Event(StrEnum):
     PERSON_SIGNED_OUT = "person.signed_out"
     PERSON_SIGN_IN_FAILED = "person.sign_in_failed"
     PIN_ENDED = "pin.ended"
+    PIN_EXPIRED = "pin.expired"
     PIN_SET = "pin.set"
     POLICY_CONFIRMED = "policy.confirmed"
     POLICY_DISABLED = "policy.disabled"

@@ -24,10 +24,9 @@ class Refused(PermissionDenied):
     """A `PermissionDenied` that knows what to record."""
 
     def __init__(self, *, actor: Actor, permission: str, subject: str) -> None:
-        super().__init__(f"This needs the permission {permission}.")
+        super().__init__(f"This needs the permission {permission}.", subject=subject)
         self.actor = actor
         self.permission = permission
-        self.subject = subject
 
 
 def refuse_unless(allowed: bool, *, actor: Actor, permission: str, subject: str) -> None:  # noqa: FBT001 -- reads as a sentence
@@ -66,4 +65,4 @@ def _record_denial(error: PermissionDenied, actor: object) -> None:
         denied(actor=error.actor, permission=error.permission, subject=error.subject)
     else:
         known = actor if isinstance(actor, Actor) else ANONYMOUS
-        denied(actor=known, permission="", subject="", reason=error.message)
+        denied(actor=known, permission="", subject=error.subject, reason=error.message)

@@ -184,6 +184,9 @@ RELATIONS: Final[Mapping[str, Text]] = {
     Relation.REHOMED: gettext_lazy("re-homed from"),
     Relation.RENAMED: gettext_lazy("probably renamed from"),
 }
+MUCH_ALIKE: Final = 90  # percent; below it a relative is only said to be resembled
+RESEMBLES: Final = gettext_lazy("resembles")
+CARD_AS_AT: Final = gettext_lazy("as at")
 GROUNDS: Final[Mapping[str, Text]] = {
     Ground.SAME_DEFINITION: gettext_lazy("an earlier version of this definition"),
     Ground.SAME_ENDPOINT: gettext_lazy("the same name at the same endpoint"),

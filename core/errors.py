@@ -30,10 +30,17 @@ class Invalid(DomainError):
 
 
 class PermissionDenied(DomainError):
-    """The actor may not do this. Raised outside the business transaction and recorded in its own."""
+    """The actor may not do this. Raised outside the business transaction and recorded in its own.
+
+    `subject` is what it was about, in the grammar of `core.names.subject`, for the record.
+    """
 
     code = "permission_denied"
     status = 403
+
+    def __init__(self, message: str, *, subject: str = "") -> None:
+        super().__init__(message)
+        self.subject = subject
 
 
 class NotFound(DomainError):

@@ -12,9 +12,10 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Protocol
 
@@ -39,14 +40,15 @@ logger = logging.getLogger(__name__)
 
 AGAIN_SECONDS: Final = 60.0  # between looks of one class at one server
 CHANGED_SECONDS: Final = 5.0  # the same, where the server itself said that its list changed
+FAILED_SECONDS: Final = 5.0  # the same, where what was shown could not be put on record
 AWAITED_SECONDS: Final = 3.0  # how long requests wait for the first look
 LOOKS_AT_ONCE: Final = 8
-LOOKS_PER_SERVER: Final = 2  # at once: a server that hangs leaves the others' looks alone
+LOOKS_PER_SERVER: Final = 1  # at once: servers that hang leave the others' looks alone
 QUEUED: Final = 64  # looks under way or waiting for their turn
-QUEUED_PER_SERVER: Final = 16
+QUEUED_PER_SERVER: Final = 4
 _REMEMBERED: Final = 10_000  # classes at servers
 _THREADS: Final = 2
-_LIMITS: Final = Limits()
+_LIMITS: Final = Limits(total_seconds=10.0)
 _TOOLS: Final = next(each for each in LISTS if each.kind is Kind.TOOL)
 _PROBLEMS: Final = {problem.value: problem for problem in Problem}
 _REFUSED: Final = "The server refuses to list its tools to agents."
@@ -97,11 +99,16 @@ class _Known:
     """One class at one server: when it was looked at, and by what the last look that counted was judged."""
 
     started: float = float("-inf")  # monotonic seconds
+    failed: float | None = None  # when what the last look found could not be put on record; monotonic seconds
     ended: bool = False  # at least one look has
     task: "asyncio.Task[None] | None" = None
     timer: asyncio.TimerHandle | None = None
     heard: bool = False  # that the list changed, while a look was under way
     settled: tuple[str, dict[str, str]] | None = None
+
+    def due(self) -> float:
+        """When a request makes the gateway look again; monotonic seconds."""
+        return self.started + AGAIN_SECONDS if self.failed is None else self.failed + FAILED_SECONDS
 
 
 class Looks:
@@ -122,7 +129,7 @@ class Looks:
     async def before(self, way: Way) -> None:
         """Look if it is time to; until the class's first look has ended, wait for it as long as requests do."""
         known = self._of(way)
-        if known.task is None and time.monotonic() - known.started >= AGAIN_SECONDS:
+        if known.task is None and time.monotonic() >= known.due():
             self._begin(way, known)
         if known.task is not None and not known.ended:
             patience = known.started + AWAITED_SECONDS - time.monotonic()
@@ -170,7 +177,7 @@ class Looks:
         if len(self._running) >= QUEUED or at_this >= QUEUED_PER_SERVER:
             self._skip(way)
             return
-        known.started, known.heard = time.monotonic(), False
+        known.started, known.failed, known.heard = time.monotonic(), None, False
         known.task = asyncio.get_running_loop().create_task(self._look(way, known), name=f"look at {way.slug}")
         self._running[known.task] = way.slug
         known.task.add_done_callback(partial(self._done, way, known))
@@ -192,10 +199,9 @@ class Looks:
 
     async def _look(self, way: Way, known: _Known) -> None:
         try:
-            # Waiting for a server's turn holds none of the others'.
+            # Waiting for a server's turn holds none of the others'. Turns are kept until what was read is let go.
             async with self._turns_at.setdefault(way.slug, asyncio.Semaphore(LOOKS_PER_SERVER)), self._turns:
-                surface = await read_surface(self._send, way, self._threads, self._limits)
-            await self._compare(way, known, surface)
+                await self._compare(way, known, await read_surface(self._send, way, self._threads, self._limits))
         except Refused as refused:
             # Without a fresh snapshot nothing can be compared; nothing is served by a stale one either.
             logger.info("a look at %s came to nothing: %s", way.slug, refused.reason)
@@ -204,19 +210,47 @@ class Looks:
 
     async def _compare(self, way: Way, known: _Known, surface: Surface) -> None:
         """Write down what was shown, unless it is what is known already."""
-        look = await asyncio.get_running_loop().run_in_executor(self._threads, take, surface)
-        name = look.problem.cls.value if look.problem else look.surface_digest
         expected = self._expected(way)
-        if expected is None or known.settled == (name, expected):
+        if expected is None:
             return
-        if await self._sights.sight(way.slug, way.url, surface):
+        work = partial(_digested, surface, expected)
+        del surface  # it may be large; what is written down needs less
+        name, light = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        del work
+        if known.settled == (name, expected):
+            return
+        if not await self._sights.sight(way.slug, way.url, light):
+            known.failed = time.monotonic()
+        elif self._is_on_record(way, light):
             known.settled = (name, self._expected(way) or {})
-        else:
-            known.started = float("-inf")  # it is not on record, so the next request looks again
 
     def _expected(self, way: Way) -> dict[str, str] | None:
+        server = self._server(way)
+        return server.known_shown(way.vantage) if server is not None else None
+
+    def _is_on_record(self, way: Way, light: Surface) -> bool:
+        """Whether all that was shown of tools that may be served is on record, so that it need not be told again."""
+        server = self._server(way)
+        if server is None:
+            return False
+        known = server.known_shown(way.vantage)
+        return all(known.get(item.name) == item.digest for item in light.items if item.name in server.observed)
+
+    def _server(self, way: Way) -> ServerPart | None:
         server = self._sights.current().servers.get(way.slug)
-        return server.known_shown(way.vantage) if server is not None and server.url == way.url else None
+        return server if server is not None and server.url == way.url else None
+
+
+def _digested(surface: Surface, known: Mapping[str, str]) -> tuple[str, Surface]:
+    """What tells one look from another, and the surface with digests, without the texts that are `known` by theirs."""
+    look = take(surface)
+    if look.problem is not None:
+        return look.problem.cls.value, replace(surface, items=(), complete=False, problem=look.problem)
+    light = [
+        replace(seen.item, digest=seen.digest, body={} if known.get(seen.item.name) == seen.digest else seen.item.body)
+        for seen in look.seen.values()
+    ]
+    return look.surface_digest, replace(surface, items=tuple(light))
 
 
 @dataclass(slots=True)
@@ -230,7 +264,7 @@ class _Pages:
 
 async def read_surface(send: Send, way: Way, threads: ThreadPoolExecutor, limits: Limits = _LIMITS) -> Surface:
     """A server's tools as they are shown by `way`. What the server does wrong is in `problem`, never raised."""
-    started = time.monotonic()
+    started, began = time.monotonic(), datetime.now(UTC)
     pages, problem = _Pages(), None
     try:
         async with asyncio.timeout(limits.total_seconds):
@@ -249,6 +283,7 @@ async def read_surface(send: Send, way: Way, threads: ThreadPoolExecutor, limits
         protocol_version=way.wire.version,
         era=(Era.MODERN if way.wire.modern else Era.HANDSHAKE).value,
         duration_ms=round((time.monotonic() - started) * 1000),
+        began=began,
     )
 
 

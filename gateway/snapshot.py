@@ -24,7 +24,6 @@ from access.policy import (
 )
 from gateway.headers import HeaderMap
 from gateway.protocol import HANDSHAKE_VERSIONS, Wire
-from tools.rules import vantage_of_agent
 
 STALE_AFTER: Final = 5.0  # seconds since the revisions were last read
 HANDSHAKE: Final = Wire(modern=False, version=HANDSHAKE_VERSIONS[0])
@@ -82,12 +81,12 @@ class ServerPart:
     card: Card | None = None
     owner_team: str = ""
     definitions: Mapping[tuple[str, str], Definition] = field(default_factory=dict)
-    # Digests of tools by name: what the poller was shown last; by vantage, where that ever differed (None: unlisted).
+    # Digests of tools by name: what the poller was shown last; by vantage, where that ever differed (None: not listed).
     observed: Mapping[str, str] = field(default_factory=dict)
     sighted: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
 
     def known_shown(self, vantage: str) -> dict[str, str]:
-        """Digests by name of the tools that `vantage` is shown, as far as is known: as the poller, or otherwise."""
+        """Digests by name of the tools that are on record as shown to `vantage`: as to the poller, or otherwise."""
         known: dict[str, str | None] = {**self.observed, **self.sighted.get(vantage, {})}
         return {name: digest for name, digest in known.items() if digest is not None}
 
@@ -158,10 +157,7 @@ class Snapshot:
         """The tools that the caller could call now: what a list shows is what is callable (R12)."""
         server = self.servers.get(slug)
         facts = self.facts(token, slug)
-        shown = server.sighted.get(vantage_of_agent(token.client_id), {}) if server else {}
         for each in server.of_kind("tool") if server else ():
-            if shown.get(each.facts.name, "") is None:
-                continue  # the server does not list it to this agent, so it is not in this agent's list
             if each.body and isinstance(decide(Call("tools/call", each.facts), facts, now), Allowed):
                 yield each
 

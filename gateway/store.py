@@ -8,14 +8,12 @@ the end.
 
 import asyncio
 import contextlib
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -41,11 +39,10 @@ from gateway.snapshot import AccessPart, ServerPart, Snapshot, Token
 from servers.models import Server
 from servers.rules import Era, ServerState
 from servers.surface import CARD_NAME, Kind, Surface
-from tools.classify import classify, withholds_server
 from tools.models import Definition as DefinitionRow
 from tools.models import Sighting
-from tools.querysets import ServedRow
 from tools.services import sight
+from tools.trust import trust_in
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -274,14 +271,14 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         return None
     rows = {(row.kind, row.name): row for row in DefinitionRow.objects.filter(server=server).served_rows()}
     card = rows.get((Kind.CARD.value, CARD_NAME))
-    withheld, trusted_until = _trust(server, card)
+    trust = trust_in(server, card)
     facts = ServerFacts(
         slug=slug,
         resource=resource(slug),
         environment=server.environment,
         active=server.state == ServerState.ACTIVE.value and bool(server.url),
-        withheld=withheld,
-        trusted_until=trusted_until,
+        withheld=trust.withheld,
+        trusted_until=trust.until,
     )
     return ServerPart(
         facts=facts,
@@ -308,28 +305,3 @@ def _wire(server: Server) -> Wire:
     if server.protocol_era == Era.MODERN.value:
         return Wire(modern=True, version=MODERN_VERSIONS[0])
     return Wire(modern=False, version=server.protocol_version or HANDSHAKE_VERSIONS[0])
-
-
-def _trust(server: Server, card: ServedRow | None) -> tuple[bool, datetime | None]:
-    """Whether the server is withheld, and until when only an emergency keeps it from that."""
-    if card is None:
-        return False, None
-    if card.on_glass and card.served:
-        return False, card.expires_at if _is_another_server(server, card) else None
-    return _is_another_server(server, card), None
-
-
-def _is_another_server(server: Server, card: ServedRow) -> bool:
-    """Whether identity, endpoint or authorization differ from what was approved.
-
-    A card that nobody approved yet has nothing to differ from, unless the endpoint moved after other definitions
-    were approved: then only an approval of the card says that the new place is meant.
-    """
-    if not card.pin_digest:
-        return server.endpoint_changed_by_id is not None
-    if card.observed_digest == card.pin_digest:
-        return False
-    rows = DefinitionRow.objects.filter(server=server, kind=Kind.CARD.value, name=CARD_NAME)
-    observed: dict[str, Any] = json.loads(rows.values_list("observed__text", flat=True).get() or "{}")
-    approved: dict[str, Any] = json.loads(card.pin_text)
-    return withholds_server(classify(Kind.CARD, approved, observed).classes)

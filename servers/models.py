@@ -46,7 +46,16 @@ class Server(models.Model):
     endpoint_changed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    environment_changed_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="no change policy follows approvals from before it"
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    registered_at = models.DateTimeField(
+        default=timezone.now,
+        db_default=Now(),
+        editable=False,
+        help_text="or revived; decisions of before have ended",
+    )
 
     # What the last polls found.
     protocol_era = models.CharField(max_length=20, blank=True, default=Era.UNKNOWN.value)

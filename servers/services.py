@@ -77,6 +77,7 @@ def register_server(*, registration: Registration, actor: Actor) -> Server:
     _assign(server, values)
     _start_over(server)
     server.registered_by, server.endpoint_changed_by = _person(actor), None
+    server.registered_at = timezone.now()
     server.save()
     keep_protected_resource(server_slug=server.slug, active=True)
     _recorded(Event.SERVER_REGISTERED, server, actor, after=_facts(server))
@@ -100,12 +101,14 @@ def edit_server(*, slug: str, changes: Mapping[str, Any], actor: Actor, reason: 
     values = _checked(dict(changes))
     _refuse_to_gain(server, values, actor)
     _assign(server, values)
-    moved = server.url != old[0]
-    if moved or server.environment != old[1]:
+    moved, elsewhere = server.url != old[0], server.environment != old[1]
+    if moved or elsewhere:
         # Another environment asks for other things of a server: it serves once it was looked at again.
         _start_over(server, suspended=server.state == ServerState.SUSPENDED.value)
     if moved:
         server.endpoint_changed_by = _person(actor)
+    if elsewhere:
+        server.environment_changed_at = timezone.now()
     server.save()
     _recorded(Event.SERVER_EDITED, server, actor, reason=reason, before=before, after=_facts(server))
     return server
@@ -276,9 +279,11 @@ def _may(actor: Actor, permission: Permission, slug: str, team_id: int | None) -
 
 
 def _refuse_to_gain(server: Server, values: Mapping[str, Any], actor: Actor) -> None:
-    """Nobody edits four eyes away, nor a server into the reach of what they hold for their own teams only."""
-    if values.get("required_approvals", server.required_approvals) < server.required_approvals:
-        # Asking fewer people is as much as retiring the server and beginning anew.
+    """Nobody edits four eyes or production away, nor a server into the reach of what they hold for own teams only."""
+    production, environment = Environment.PRODUCTION.value, values.get("environment", server.environment)
+    asks_fewer = values.get("required_approvals", server.required_approvals) < server.required_approvals
+    if asks_fewer or (server.environment == production and environment != production):
+        # Asking for less, as production does not, is as much as retiring the server and beginning anew.
         _may(actor, Permission.SERVER_RETIRE, server.slug, server.owner_team_id)
     team = values.get("owner_team")
     if team is None or team.pk == server.owner_team_id:

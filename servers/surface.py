@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -40,11 +41,16 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One definition as received: `body` is the parsed JSON with nothing added, dropped or rounded."""
+    """One definition as received: `body` is the parsed JSON with nothing added, dropped or rounded.
+
+    `digest` is filled in by who computed it already, and counts for other vantages than the poller's only; the `body`
+    of what is known by it may then be left out, which is to say empty.
+    """
 
     kind: Kind
     name: str  # a resource's URI, a template's URI template, "card" for the server's card
     body: Mapping[str, Any]
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +72,5 @@ class Surface:
     protocol_version: str = ""
     era: str = ""  # "handshake" (up to 2025-11-25) or "modern" (2026-07-28)
     duration_ms: int = 0
+    began: datetime | None = None  # None: when it is taken in
     asked_for_authentication: bool = False

@@ -10,7 +10,7 @@ from typing import Final
 
 from servers.surface import Item, ObservationProblem, Problem, Surface
 from tools.fingerprint import Unfit, digest, surface_digest
-from tools.rules import NAME_MAX_BYTES
+from tools.rules import NAME_MAX_BYTES, POLLER
 
 # What says that nobody answered as an MCP server; the other problems come from one that did.
 UNREACHABLE: Final = frozenset(
@@ -61,6 +61,7 @@ def take(surface: Surface) -> Look:
     if surface.problem is not None or not surface.complete:
         return Look(problem=surface.problem or _NOTHING_SAID)
     seen: dict[Key, Seen] = {}
+    trusted = surface.vantage != POLLER
     for item in surface.items:
         problem = _name_problem(item)
         key = (item.kind.value, item.name)
@@ -69,7 +70,7 @@ def take(surface: Surface) -> Look:
         if problem is not None:
             return Look(problem=problem)
         try:
-            seen[key] = Seen(item, digest(item.kind, item.body))
+            seen[key] = Seen(item, (item.digest if trusted else "") or digest(item.kind, item.body))
         except Unfit:
             return Look(problem=_malformed(f"A {item.kind} of the server has no canonical form."))
     digests = ((kind, name, found.digest) for (kind, name), found in seen.items())

@@ -40,11 +40,11 @@ class Reason(StrEnum):
 
     CHANGE = "change"
     ELSEWHERE = "elsewhere"
+    ENVIRONMENT_CHANGED = "environment_changed"
     EXPIRED = "expired"
     FINDING = "finding"
     NO_BASE = "no_base"
     REJECTED = "rejected"
-    RESEMBLES_REJECTED = "resembles_rejected"
     RESTLESS = "restless"
     RETURNED = "returned"
     SHOWN_DIFFERENTLY = "shown_differently"
@@ -56,11 +56,11 @@ class Reason(StrEnum):
 SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.CHANGE: "Something changed that the rule does not name.",
     Reason.ELSEWHERE: "Another server, environment or kind than the rule is for.",
+    Reason.ENVIRONMENT_CHANGED: "The server came to another environment after people last approved it.",
     Reason.EXPIRED: "The approval that it would follow has run out.",
     Reason.FINDING: "The scanner found something in it.",
     Reason.NO_BASE: "People have approved nothing that it could be compared with.",
     Reason.REJECTED: "Somebody rejected this text, or another form of this definition.",
-    Reason.RESEMBLES_REJECTED: "It is like a definition that somebody rejected.",
     Reason.RESTLESS: "It changes too often in a day.",
     Reason.RETURNED: "Somebody went back to an earlier version on purpose.",
     Reason.SHOWN_DIFFERENTLY: "Some principals were shown something else.",

@@ -6,12 +6,14 @@ The rules are `tools.rules`'; `services.decide_review` and the database's trigge
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from django.db.models import Exists, OuterRef, Subquery
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.actor import Actor
 from core.permissions import Permission
 from servers.models import Server
-from tools.models import Pin, Review, ReviewDecision
+from tools.models import Definition, DefinitionVersion, Pin, Review, ReviewDecision
 from tools.rules import POLLER, PinEnd, ReviewState
 from tools.services.closing import given, needed
 
@@ -63,7 +65,21 @@ def _with_pin(found: Standing, review: Review) -> Standing:
     pin = Pin.objects.filter(review=review).order_by("-pk").first()
     if pin is None:
         return found
-    return replace(found, may_withdraw=pin.ended_at is None, may_return=pin.ended_reason == PinEnd.REPLACED.value)
+    may_return = pin.ended_reason == PinEnd.REPLACED.value and review.version_id in returnable(review.definition)
+    return replace(found, may_withdraw=pin.ended_at is None, may_return=may_return)
+
+
+def returnable(definition: Definition) -> set[int]:
+    """Versions approved since the server was registered, and neither withdrawn nor rejected nor run out since."""
+    about = Review.objects.filter(version=OuterRef("pk")).order_by("-pk")
+    approved = about.filter(state=ReviewState.APPROVED.value, closed_at__gte=definition.server.registered_at)
+    since = Pin.objects.filter(version=OuterRef("pk"), review__gte=OuterRef("approval"))
+    ended = since.exclude(ended_reason=PinEnd.REPLACED.value)
+    rejected = about.filter(state=ReviewState.REJECTED.value, pk__gt=OuterRef("approval"))
+    versions = DefinitionVersion.objects.filter(definition=definition)
+    found = versions.annotate(approval=Subquery(approved.values("pk")[:1])).filter(approval__isnull=False)
+    spent = Exists(ended) | Exists(rejected) | Exists(since.filter(expires_at__lte=timezone.now()))
+    return set(found.exclude(spent).values_list("pk", flat=True))
 
 
 def _involved(server: Server) -> set[str]:

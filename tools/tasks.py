@@ -48,6 +48,12 @@ def end_emergencies() -> int:
     return end_run_out()
 
 
+@shared_task(name="tools.settle_expired")
+def settle_expired() -> int:
+    """Put to review what is withheld because its approval ran out; answers how many."""
+    return services.settle_expired()
+
+
 @shared_task(name="tools.sketch_old_versions")
 def sketch_old_versions() -> int:
     """Sketch versions that have none, so that new definitions are compared with them too; answers how many."""

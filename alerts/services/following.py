@@ -5,27 +5,35 @@ follower skips, a crashed one is repeated whole.
 """
 
 import time
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from django.apps import apps
 from django.db import transaction
+from django.db.models import Q
 
 from alerts.models import Alert, Cursor
 from alerts.rules import (
+    COMES_AND_GOES,
     FOLLOWED,
+    ITSELF,
     OF_A_SERVER,
+    OPENED_AGAIN_WITHIN,
     SEVERITY,
     AlertKind,
     AlertState,
+    Ending,
     Fact,
     alert_key,
     ended_kinds,
+    may_open_again,
     raised_kind,
 )
-from alerts.services.messages import announce
+from alerts.services.messages import announce, take_back
 from audit.events import Event
 from audit.models import Leaf, Record
+from tools.classify import ChangeClass
 from tools.rules import POLLER
 
 _NAME: Final = "alerts"
@@ -87,45 +95,92 @@ def _fact(record: Record) -> Fact:
         event=Event(record.event),
         subject=record.subject,
         server=record.server,
-        digest=record.tool_hash,
+        # A pin's record names what was pinned; what the server shows, which an alert is about, is something else.
+        digest="" if record.event == Event.PIN_SET.value else record.tool_hash,
         actor=record.actor,
         is_closing=after.get("state") != "waiting",
         vantage=str(after.get("vantage", POLLER)),
         error_class=str(after.get("error_class", "")),
+        is_approved=after.get("approved") is True,
     )
 
 
 def _raise_alert(kind: AlertKind, fact: Fact, record: Record) -> None:
     key = alert_key(kind, fact)
     alert = Alert.objects.live().select_for_update().filter(key=key).first()
-    if alert is None:
-        alert = Alert.objects.create(
-            kind=kind.value,
-            severity=SEVERITY[kind],
-            key=key,
-            subject=f"server:{record.server}" if kind is AlertKind.REVIEW_WAITING else record.subject,
-            server=record.server,
-            owner_team=record.owner_team,
-            environment=record.environment,
-            digest=record.tool_hash,
-            reason=_why(record),
-            caused_by=record.actor,
-            time=record.time,
-            last_time=record.time,
-            record_id=record.id,
-        )
-        announce(alert, record)
+    if alert is not None:
+        _count(alert, kind, fact, record)
         return
+    ended = _to_open_again(kind, key, fact, record)
+    if ended is not None:
+        _open_again(ended, kind, fact, record)
+        return
+    alert = Alert.objects.create(
+        kind=kind.value,
+        severity=SEVERITY[kind],
+        key=key,
+        subject=f"server:{record.server}" if kind is AlertKind.REVIEW_WAITING else record.subject,
+        server=record.server,
+        owner_team=record.owner_team,
+        environment=record.environment,
+        digest=fact.digest,
+        reason=_why(record),
+        caused_by=record.actor,
+        time=record.time,
+        last_time=record.time,
+        record_id=record.id,
+    )
+    announce(alert, record)
+
+
+def _count(alert: Alert, kind: AlertKind, fact: Fact, record: Record) -> None:
+    """Count what happened once more while an alert is live."""
     # Another text than the one that was acknowledged is news; the same one again is only counted.
-    is_news = kind is AlertKind.DRIFT and alert.digest != record.tool_hash
+    is_news = _is_another_text(alert, kind, fact)
     alert.count += 1
     alert.last_time = max(alert.last_time, record.time)
-    alert.digest, alert.reason = record.tool_hash, _why(record)
+    alert.digest, alert.reason = fact.digest or alert.digest, _why(record)
     if is_news:
         alert.state = AlertState.OPEN.value
     alert.save(update_fields=["count", "last_time", "digest", "reason", "state"])
     if is_news:
         announce(alert, record)
+
+
+def _is_another_text(alert: Alert, kind: AlertKind, fact: Fact) -> bool:
+    return kind is AlertKind.DRIFT and fact.digest not in ("", alert.digest)
+
+
+def _to_open_again(kind: AlertKind, key: str, fact: Fact, record: Record) -> Alert | None:
+    """The last alert of `key`, where it ended by itself just before, and whoever may see it may see this too."""
+    of_key = Alert.objects.select_for_update().filter(server=record.server, kind=kind.value, key=key)
+    last = of_key.order_by("-pk").first()
+    if last is None or last.handled_at is None:
+        return None
+    if (last.owner_team, last.environment) != (record.owner_team, record.environment):
+        return None
+    ending = Ending(digest=last.digest, by=last.handled_by, reason=last.handled_reason, time=last.handled_at)
+    return last if may_open_again(kind, ending, digest=fact.digest, time=record.time) else None
+
+
+def _open_again(alert: Alert, kind: AlertKind, fact: Fact, record: Record) -> None:
+    """Open a resolved alert again. A channel that was not told yet that it had ended is not told that it goes on."""
+    is_news = _is_another_text(alert, kind, fact)
+    alert.state, alert.count = AlertState.OPEN.value, alert.count + 1
+    alert.handled_by, alert.handled_at, alert.handled_reason = "", None, ""
+    alert.last_time = max(alert.last_time, record.time)
+    alert.digest, alert.reason = fact.digest, _why(record)
+    if _quiet_until(alert, record) is None:
+        alert.reopened_at = record.time
+    alert.save()
+    unaware = take_back(alert)
+    announce(alert, record, except_to=() if is_news else unaware)
+
+
+def _quiet_until(alert: Alert, record: Record) -> datetime | None:
+    """Until when channels hear nothing more of an alert that comes and goes."""
+    until = None if alert.reopened_at is None else alert.reopened_at + OPENED_AGAIN_WITHIN
+    return until if until is not None and record.time < until else None
 
 
 def _why(record: Record) -> str:
@@ -147,18 +202,23 @@ def _ended(fact: Fact) -> list[Alert]:
 
 
 def _waits(server: str) -> bool:
-    """Whether a definition of `server` still waits for its first decision; the tables know, the log only hints."""
+    """Whether a definition of `server` waits for its first decision, or for one after its approval ran out.
+
+    The tables know, the log only hints.
+    """
     reviews = apps.get_model("tools", "Review").objects
-    waiting: bool = reviews.filter(
-        state="waiting", base__isnull=True, definition__present=True, definition__server__slug=server
-    ).exists()
+    gathered = Q(base__isnull=True) | Q(change__contains=[ChangeClass.EXPIRED.value])
+    here = reviews.filter(state="waiting", definition__present=True, definition__server__slug=server)
+    waiting: bool = here.filter(gathered).exists()
     return waiting
 
 
 def _resolve(alert: Alert, record: Record) -> None:
     alert.state = AlertState.RESOLVED.value
-    alert.handled_by = "system:alerts"
+    alert.handled_by = ITSELF
     alert.handled_at = record.time
     alert.handled_reason = record.event
     alert.save(update_fields=["state", "handled_by", "handled_at", "handled_reason"])
-    announce(alert, record)
+    # Who hears last that it ended must not be wrong: what may be opened again has ended once it stays so.
+    returns = record.event in COMES_AND_GOES
+    announce(alert, record, not_before=_quiet_until(alert, record) if returns else None)

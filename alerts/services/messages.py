@@ -4,6 +4,7 @@ The body follows Standard Webhooks: `type`, `timestamp`, `data`, below 20 KB. Te
 nothing else.
 """
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from alerts.models import Alert, Channel, Delivery
+from alerts.rules import DeliveryState
 from audit.models import Record
 from core.canonical import canonical_bytes
 from core.queue import enqueue
@@ -19,16 +21,37 @@ BODY_MAX: Final = 20_000  # bytes
 DELIVER: Final = "alerts.deliver_due"  # a hint that there is something to do; beat sends it anyway
 
 
-def announce(alert: Alert, record: Record) -> None:
-    """Queue the news of `alert`, brought about by `record`, for every channel that wants it."""
-    channels = list(Channel.objects.receiving(alert.kind))
+def announce(
+    alert: Alert, record: Record, *, not_before: datetime | None = None, except_to: Collection[int] = ()
+) -> None:
+    """Queue the news of `alert`, brought about by `record`, for every channel that wants it.
+
+    It is held until `not_before`, so that `take_back` can stop it; `except_to` are keys of channels.
+    """
+    channels = list(Channel.objects.receiving(alert.kind).exclude(pk__in=except_to))
     if not channels:
         return
     body = message(record.event, _data(alert, record), record.time)
+    due = not_before or timezone.now()
     Delivery.objects.bulk_create(
-        [Delivery(channel=channel, alert=alert, event=record.event, body=body) for channel in channels]
+        [
+            Delivery(channel=channel, alert=alert, event=record.event, body=body, next_attempt_at=due)
+            for channel in channels
+        ]
     )
-    enqueue(DELIVER)
+    if not_before is None:
+        enqueue(DELIVER)
+
+
+def take_back(alert: Alert) -> set[int]:
+    """Delete what is held about `alert` and was never sent; answers the keys of the channels that hear nothing."""
+    held = alert.deliveries.filter(state=DeliveryState.PENDING.value, attempts=0, next_attempt_at__gt=timezone.now())
+    channels = set(held.values_list("channel_id", flat=True))
+    # Channels first, always: who disables one locks in the same order.
+    list(Channel.objects.filter(pk__in=channels).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    taken = list(held.filter(lease_until=None).select_for_update().values_list("pk", "channel_id"))
+    Delivery.objects.filter(pk__in=[pk for pk, _ in taken]).delete()
+    return {channel for _, channel in taken}
 
 
 def message(event: str, data: dict[str, Any], time: datetime | None = None) -> str:

@@ -17,9 +17,11 @@ from audit.models import Record
 from controlplane import words
 from controlplane.templatetags.holdfast import chip, foreign, icon, tone_icon
 from core.actor import Actor
+from servers.surface import Kind
 from tools.classify import ChangeClass, Risk
 from tools.models import Finding, Review
 from tools.presentation import FieldView
+from tools.relatives import Relation, Relative
 from tools.services import closing
 
 register = template.Library()
@@ -45,9 +47,13 @@ def kind(name: str) -> words.Text:
 
 
 @register.filter
-def relation(name: str) -> words.Text:
-    """What a new definition is to a known one that it resembles."""
-    return words.RELATIONS.get(name, name)
+def relation(relative: Relative) -> words.Text:
+    """What a new definition is to a known one that it resembles; only great likeness says more than that it does."""
+    if relative.resemblance.likeness < words.MUCH_ALIKE:
+        return words.RESEMBLES
+    if relative.relation is Relation.CLONE and relative.definition.kind == Kind.CARD:
+        return words.CARD_AS_AT
+    return words.RELATIONS.get(relative.relation, relative.relation)
 
 
 @register.filter

@@ -74,7 +74,7 @@ def at(moment: datetime | None) -> SafeString | str:
 def digest(value: str) -> SafeString | str:
     """A digest in short, whole in its title, with a button that copies all of it."""
     if not value:
-        return "-"
+        return "\u2013"
     short = value.rpartition(":")[2][:12]
     return format_html('<span class="digest"><code title="{}">{}…</code>{}</span>', value, short, copy_button(value))
 

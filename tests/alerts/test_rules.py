@@ -1,20 +1,27 @@
 """Which record raises what."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from alerts.rules import (
+    COMES_AND_GOES,
     ENDS,
     FOLLOWED,
+    ITSELF,
+    OPENED_AGAIN_WITHIN,
     RAISES,
     SEVERITIES,
     SEVERITY,
     AlertKind,
+    Ending,
     Fact,
     alert_key,
     ended_kinds,
     may_look_after,
+    may_open_again,
     raised_kind,
 )
 from audit.events import Event
@@ -38,6 +45,8 @@ def fact(event: Event, **values: Any) -> Fact:
         (Event.TOOL_SHOWN_DIFFERENTLY, AlertKind.SHOWN_DIFFERENTLY),
         (Event.GLASS_BROKEN, AlertKind.BREAK_GLASS),
         (Event.SERVER_POLLED_INCOMPLETELY, AlertKind.INCOMPLETE),
+        (Event.PIN_EXPIRED, AlertKind.REVIEW_WAITING),
+        (Event.PIN_SET, None),
         (Event.GLASS_ENDED, None),
         (Event.TOOL_RESTORED, None),
         (Event.REVIEW_OPENED, None),
@@ -50,6 +59,14 @@ def test_what_an_event_raises(event: Event, kind: AlertKind | None) -> None:
 
 def test_a_channel_that_a_person_disables_raises_nothing() -> None:
     assert raised_kind(fact(Event.CHANNEL_DISABLED, actor="0f0f")) is None
+
+
+def test_flapping_back_to_what_is_approved_is_no_drift() -> None:
+    assert raised_kind(fact(Event.TOOL_FLAPPING, is_approved=True)) is None
+
+
+def test_going_back_to_what_the_server_does_not_show_is_drift() -> None:
+    assert raised_kind(fact(Event.PIN_SET, is_closing=False)) is AlertKind.DRIFT
 
 
 def test_new_definitions_are_gathered_per_server_and_the_rest_stands_per_subject() -> None:
@@ -85,6 +102,8 @@ def test_every_broken_glass_stands_alone() -> None:
         ({"event": Event.PIN_SET, "is_closing": False}, {AlertKind.REVIEW_WAITING}),
         ({"event": Event.TOOL_SHOWN_ALIKE}, {AlertKind.SHOWN_DIFFERENTLY}),
         ({"event": Event.SERVER_POLLED_COMPLETELY}, {AlertKind.INCOMPLETE}),
+        ({"event": Event.SERVER_ACTIVATED}, {AlertKind.INCOMPLETE, AlertKind.UNREACHABLE}),
+        ({"event": Event.SERVER_BECAME_REACHABLE}, {AlertKind.UNREACHABLE}),
         ({"event": Event.GLASS_ENDED}, set()),
         (
             {"event": Event.SERVER_RETIRED},
@@ -105,6 +124,36 @@ def test_only_an_emergency_needs_another_person_to_look_after_it() -> None:
     for kind in AlertKind:
         assert may_look_after(kind, caused_by="ann", who="bob")
         assert may_look_after(kind, caused_by="ann", who="ann") is (kind is not AlertKind.BREAK_GLASS)
+
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+RESTORED = Ending(digest="sha256:aa", by=ITSELF, reason="tool.restored", time=NOON)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending", "expected"),
+    [
+        (AlertKind.DRIFT, RESTORED, True),
+        (AlertKind.DRIFT, replace(RESTORED, digest="sha256:bb"), True),
+        (AlertKind.DRIFT, replace(RESTORED, by="olga", reason="looked at it"), False),
+        (AlertKind.DRIFT, replace(RESTORED, by="olga"), False),
+        (AlertKind.DRIFT, replace(RESTORED, reason="review.decided"), False),
+        (AlertKind.DRIFT, replace(RESTORED, reason="pin.set"), False),
+        (AlertKind.DRIFT, replace(RESTORED, time=NOON - OPENED_AGAIN_WITHIN), False),
+        (AlertKind.SHOWN_DIFFERENTLY, replace(RESTORED, reason="tool.shown_alike"), True),
+        (AlertKind.SHOWN_DIFFERENTLY, replace(RESTORED, reason="tool.shown_alike", digest="sha256:bb"), False),
+        (AlertKind.BREAK_GLASS, RESTORED, False),
+        (AlertKind.UNREACHABLE, replace(RESTORED, reason="server.became_reachable"), True),
+    ],
+)
+def test_only_what_ended_by_itself_just_before_is_opened_again(
+    kind: AlertKind, ending: Ending, *, expected: bool
+) -> None:
+    assert may_open_again(kind, ending, digest="sha256:aa", time=NOON) is expected
+
+
+def test_what_comes_and_goes_is_nobodys_decision() -> None:
+    assert not COMES_AND_GOES & {Event.REVIEW_DECIDED, Event.PIN_SET, Event.CHANNEL_ENABLED, Event.SERVER_RETIRED}
 
 
 def test_every_kind_has_a_known_severity_and_every_raising_event_is_followed() -> None:

@@ -6,22 +6,26 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connections, transaction
 from django.utils import timezone
 
 from access.models import Person
 from alerts import services
 from alerts.models import Alert, Channel, Cursor, Delivery
+from alerts.rules import OPENED_AGAIN_WITHIN
 from audit.events import Event
 from audit.models import Leaf
 from core.actor import Actor
 from core.permissions import Permission
 from servers.models import Server
+from servers.services import edit_server
 from servers.surface import Problem
 from tests.alerts.logs import POLLER, Log
 from tests.factories import person_with
 from tests.tools import making
-from tools.services import break_glass, end_glass_now, sight
+from tools.models import Definition
+from tools.services import break_glass, end_glass_now, return_to_version, settle_expired, sight
 
 pytestmark = pytest.mark.django_db
 
@@ -75,10 +79,112 @@ def test_the_first_of_two_approvals_resolves_nothing(log: Log) -> None:
     assert Alert.objects.get(pk=alert.pk).state == "resolved"
 
 
-def test_after_a_resolved_alert_the_same_thing_raises_a_new_one(log: Log) -> None:
+def test_long_after_a_resolved_alert_the_same_thing_raises_a_new_one(log: Log) -> None:
     first = drift(log)
     log.says(Event.TOOL_RESTORED)
-    assert drift(log).pk != first.pk
+    with time_machine.travel(timezone.now() + OPENED_AGAIN_WITHIN):
+        assert drift(log).pk != first.pk
+
+
+class TestWhatComesAndGoes:
+    """A server that flaps fills neither the list nor the channels."""
+
+    def told(self) -> list[str]:
+        return list(Delivery.objects.due(timezone.now()).values_list("event", flat=True))
+
+    def test_is_one_alert_and_three_messages(self, log: Log, operator: Actor) -> None:
+        services.create_channel(name="hook", url="https://hooks.example/x", actor=operator)
+        for _ in range(8):
+            drift(log)
+            log.says(Event.TOOL_RESTORED)
+        alert = Alert.objects.get()
+        assert (alert.state, alert.count, alert.handled_reason) == ("resolved", 8, "tool.restored")
+        assert self.told() == ["tool.drifted", "tool.restored", "tool.drifted"]
+        # That it ended is told once it stays so.
+        with time_machine.travel(timezone.now() + OPENED_AGAIN_WITHIN):
+            assert self.told() == ["tool.drifted", "tool.restored", "tool.drifted", "tool.restored"]
+
+    def test_is_open_where_it_ends_open_and_no_channel_hears_otherwise(self, log: Log, operator: Actor) -> None:
+        services.create_channel(name="hook", url="https://hooks.example/x", actor=operator)
+        for _ in range(3):
+            drift(log)
+            log.says(Event.TOOL_RESTORED)
+        alert = drift(log)
+        assert (alert.state, alert.count, alert.handled_by, alert.handled_at) == ("open", 4, "", None)
+        with time_machine.travel(timezone.now() + OPENED_AGAIN_WITHIN):
+            assert self.told() == ["tool.drifted", "tool.restored", "tool.drifted"]
+
+    def test_is_told_again_in_the_next_window(self, log: Log, operator: Actor) -> None:
+        services.create_channel(name="hook", url="https://hooks.example/x", actor=operator)
+        for _ in range(3):
+            drift(log)
+            log.says(Event.TOOL_RESTORED)
+        with time_machine.travel(timezone.now() + OPENED_AGAIN_WITHIN - timedelta(seconds=1)) as clock:
+            drift(log)
+            clock.shift(2)
+            log.says(Event.TOOL_RESTORED)
+            drift(log)
+            assert Alert.objects.get().count == 5
+            assert self.told() == ["tool.drifted", "tool.restored"] * 2 + ["tool.drifted"]
+
+    def test_another_text_is_news_all_the_same(self, log: Log, operator: Actor) -> None:
+        services.create_channel(name="hook", url="https://hooks.example/x", actor=operator)
+        for digest in ("sha256:aa", "sha256:aa", "sha256:bb"):
+            drift(log, digest)
+            log.says(Event.TOOL_RESTORED)
+        assert Alert.objects.get().digest == "sha256:bb"
+        assert self.told() == ["tool.drifted", "tool.restored", "tool.drifted", "tool.drifted"]
+
+    def test_a_channel_made_meanwhile_hears_of_it(self, log: Log, operator: Actor) -> None:
+        for _ in range(3):
+            drift(log)
+            log.says(Event.TOOL_RESTORED)
+        services.create_channel(name="hook", url="https://hooks.example/x", actor=operator)
+        drift(log)
+        assert self.told() == ["tool.drifted"]
+
+    def test_what_a_person_resolved_stays_resolved(self, log: Log, operator: Actor) -> None:
+        first = drift(log)
+        services.resolve_alert(alert_id=first.public_id, actor=operator, reason="tool.restored")
+        second = drift(log)
+        assert (second.pk != first.pk, second.count) == (True, 1)
+        log.says(Event.TOOL_RESTORED)
+        assert drift(log).pk == second.pk
+        first.refresh_from_db()
+        assert (first.state, first.handled_by) == ("resolved", "olga")
+
+    def test_what_people_decided_about_stays_decided_and_its_end_is_told_at_once(
+        self, log: Log, operator: Actor
+    ) -> None:
+        services.create_channel(name="hook", url="https://hooks.example/x", actor=operator)
+        first = drift(log)
+        log.says(Event.TOOL_RESTORED)
+        drift(log)
+        log.says(Event.REVIEW_DECIDED, after={"state": "rejected"})
+        assert self.told()[-1] == "review.decided"
+        assert drift(log, "sha256:bb").pk != first.pk
+
+    def test_another_version_shown_to_some_stands_alone(self, log: Log) -> None:
+        for digest in ("sha256:aa", "sha256:aa", "sha256:bb"):
+            log.says(Event.TOOL_SHOWN_DIFFERENTLY, digest=digest)
+            log.says(Event.TOOL_SHOWN_ALIKE)
+        alerts = Alert.objects.order_by("pk")
+        assert [(alert.digest, alert.count) for alert in alerts] == [("sha256:aa", 2), ("sha256:bb", 1)]
+
+    def test_a_server_that_changed_hands_meanwhile_gets_an_alert_of_its_own(self, log: Log) -> None:
+        drift(log)
+        log.says(Event.TOOL_RESTORED)
+        log.says(Event.TOOL_DRIFTED, owner_team="blue")
+        assert [alert.owner_team for alert in Alert.objects.order_by("pk")] == ["red", "blue"]
+
+    def test_an_end_that_is_held_back_is_given_up_with_its_channel(self, log: Log, operator: Actor) -> None:
+        hook = services.create_channel(name="hook", url="https://hooks.example/x", actor=operator).channel
+        for _ in range(2):
+            drift(log)
+            log.says(Event.TOOL_RESTORED)
+        services.disable_channel(channel_id=hook.public_id, actor=operator)
+        drift(log)
+        assert not Delivery.objects.filter(state="pending").exists()
 
 
 def test_an_unreachable_server_raises_one_alert_until_it_is_back(log: Log) -> None:
@@ -172,6 +278,25 @@ def test_looks_that_stay_incomplete_raise_one_alert_until_one_is_complete(log: L
     assert alert.state == "resolved"
 
 
+@pytest.mark.parametrize("problem", [Problem.DUPLICATE_NAME, Problem.TIMEOUT])
+def test_what_kept_a_look_from_being_complete_is_over_when_an_edited_server_is_active(
+    log: Log, problem: Problem
+) -> None:
+    ravi = making.actor_of(person_with(*Permission, username="ravi"))
+    server = making.make_server("files")
+    making.poll(server, making.tool())
+    making.fail(server, problem)
+    log.is_followed()
+    kinds = {"incomplete", "unreachable"}
+    assert Alert.objects.live().filter(kind__in=kinds).count() == 1
+    moved = edit_server(slug="files", changes={"url": "http://127.0.0.1:9/other"}, actor=ravi, reason="It moved.")
+    log.is_followed()
+    assert Alert.objects.live().filter(kind__in=kinds).count() == 1
+    making.poll(moved, making.tool())
+    log.is_followed()
+    assert not Alert.objects.live().filter(kind__in=kinds).exists()
+
+
 def test_what_agents_are_shown_otherwise_is_an_alert_until_it_is_shown_alike_or_explained(log: Log) -> None:
     ravi = making.actor_of(Person.objects.create(username="ravi"))
     server = making.make_server("files")
@@ -205,6 +330,70 @@ def test_what_flaps_raises_the_alert_of_drift(log: Log) -> None:
     log.says(Event.TOOL_FLAPPING, digest="sha256:bb", after={"moves": 17})
     alert = Alert.objects.get()
     assert (alert.kind, alert.count, alert.digest) == ("drift", 2, "sha256:bb")
+
+
+@pytest.mark.parametrize(
+    ("after", "live"), [({"approved": True}, 0), ({"approved": False}, 1), ({"approved": "yes"}, 1)]
+)
+def test_what_flaps_back_to_what_is_approved_raises_nothing(log: Log, after: dict[str, object], live: int) -> None:
+    log.says(Event.TOOL_FLAPPING, after={"moves": 32, "kept": True, **after})
+    assert Alert.objects.live().count() == live
+
+
+def test_an_approval_that_ran_out_waits_until_it_is_decided_about(log: Log) -> None:
+    ravi = making.actor_of(Person.objects.create(username="ravi"))
+    making.poll(making.make_server("files"), making.tool("read"), making.tool("write"))
+    making.approve(making.waiting("read"), ravi, approve_until=timezone.now() + timedelta(hours=1))
+    making.approve(making.waiting("write"), ravi)
+    log.is_followed()
+    assert not Alert.objects.live().exists()
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        settle_expired()
+        log.is_followed()
+        alert = Alert.objects.live().get()
+        assert (alert.kind, alert.subject, alert.count) == ("review_waiting", "server:files", 1)
+        log.says(Event.REVIEW_DECIDED, "tool:files/write", after={"state": "approved"})
+        assert Alert.objects.live().count() == 1
+        making.approve(making.waiting("read"), ravi)
+        log.is_followed()
+        assert not Alert.objects.live().exists()
+
+
+def test_going_back_to_what_the_server_does_not_show_is_drift_until_it_is_shown(log: Log) -> None:
+    ravi = making.actor_of(Person.objects.create(username="ravi"))
+    server = making.make_server("files")
+    digests = []
+    for description in ("one", "two"):
+        making.poll(server, making.tool(description=description))
+        digests.append(making.approve(making.waiting(), ravi).version.digest)
+    log.is_followed()
+    assert not Alert.objects.live().exists()
+    return_to_version(
+        definition_id=Definition.objects.get().public_id,
+        digest=digests[0],
+        expected_pin=digests[1],
+        reason="The new one fails.",
+        actor=ravi,
+    )
+    log.is_followed()
+    alert = Alert.objects.live().get()
+    assert (alert.kind, alert.subject, alert.digest) == ("drift", "tool:files/read", "")
+    assert alert.reason == "The new one fails."
+    making.poll(server, making.tool(description="one"))
+    log.is_followed()
+    assert not Alert.objects.live().exists()
+
+
+def test_going_back_while_something_drifts_tells_nobody_again_and_keeps_what_is_shown(
+    log: Log, operator: Actor
+) -> None:
+    services.create_channel(name="hook", url="https://hooks.example/x", actor=operator)
+    alert = drift(log, "sha256:bb")
+    services.acknowledge_alert(alert_id=alert.public_id, actor=operator)
+    log.says(Event.PIN_SET, digest="sha256:aa", after={"state": "waiting"})
+    alert.refresh_from_db()
+    assert (alert.state, alert.digest, alert.count) == ("acknowledged", "sha256:bb", 2)
+    assert Delivery.objects.count() == 1
 
 
 def test_going_back_to_what_the_server_shows_resolves_the_drift_and_to_anything_else_does_not(log: Log) -> None:

@@ -1,18 +1,22 @@
 """Every page: who sees it, what it ships, what it costs."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+import time_machine
 from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from access.models import Person
 from audit.models import Record
 from core.permissions import Permission
 from tests.console.world import HOSTILE, Page, World, administrator, tool
 from tests.factories import AgentFactory, person_with
+from tools.services import retire
 
 # Page, and the permission without which it is refused.
 GUARDED = (
@@ -179,7 +183,7 @@ def grow_log(world: World) -> None:
         ("/", 12, grow_reviews),
         ("/?state=superseded", 12, grow_reviews),
         ("/servers/", 9, grow_servers),
-        ("/servers/files/", 14, grow_reviews),
+        ("/servers/files/", 16, grow_reviews),
         ("/agents/", 10, grow_agents),
         ("/roles/", 10, grow_people),
         ("/people/", 11, grow_people),
@@ -226,6 +230,30 @@ def test_a_page_that_waits_for_the_first_look_asks_and_is_loaded_anew_once(world
     world.show([tool("find")], slug="crm")
     assert console.get("/servers/crm/", headers=htmx)["HX-Refresh"] == "true"
     assert "every 2s" not in console.get("/servers/crm/").content.decode()
+
+
+def test_retiring_says_what_ends_before_and_after(world: World, console: Client) -> None:
+    before = Page(console.get("/servers/files/").content.decode()).text
+    for part in ("Every approval ends", "waiting reviews close", "emergencies end", "every role loses its scopes"):
+        assert part in before
+    response = console.post("/servers/files/retire/", {"reason": "Done with it."}, follow=True)
+    after = Page(response.content.decode()).text
+    for part in ("approvals and emergencies have ended", "reviews are closed", "every role has lost its scopes"):
+        assert part in after
+
+
+def test_the_server_page_says_when_a_retired_slug_was_registered_again(world: World, console: Client) -> None:
+    said = "registered again; decisions of before have ended"
+    assert said not in Page(console.get("/servers/files/").content.decode()).text
+    retire(slug="files", actor=world.actor, reason="Done with it.")
+    with time_machine.travel(timezone.now() + timedelta(hours=1), tick=False):
+        world.register("files")
+        assert said in Page(console.get("/servers/files/").content.decode()).text
+
+
+def test_the_page_of_alerts_does_not_promise_that_broken_glass_is_over_by_itself(console: Client) -> None:
+    said = Page(console.get("/alerts/").content.decode()).text
+    assert "that glass was broken stays until another person has resolved it" in said
 
 
 def test_a_fragment_without_a_session_leads_the_whole_page_to_sign_in(world: World) -> None:

@@ -136,7 +136,10 @@ def test_another_person_confirms(world: World, console: Client, policy: ChangePo
     confirm = url("confirm_revision", policy, 1)
     assert confirm not in console.get(url("policy", policy)).content.decode()
     assert console.post(confirm, {"reason": "Mine."}).status_code == 403
-    other = signed_in(person_with(Permission.POLICY_MANAGE, Permission.POLICY_READ))
+    manager = signed_in(person_with(Permission.POLICY_MANAGE, Permission.POLICY_READ))
+    assert confirm not in manager.get(url("policy", policy)).content.decode()
+    assert manager.post(confirm, {"reason": "I read it."}).status_code == 403
+    other = signed_in(person_with(Permission.POLICY_MANAGE, Permission.POLICY_READ, Permission.REVIEW_DECIDE))
     assert confirm in other.get(url("policy", policy)).content.decode()
     assert "decides as two people" in text_of(other.post(confirm, {"reason": "I read it."}, follow=True))
     assert "confirmed already" in text_of(other.post(confirm, {"reason": "Again."}, follow=True))

@@ -8,6 +8,7 @@ from core.permissions import Permission
 from servers.services import edit_server
 from tests.console.world import Page, World, tool
 from tests.factories import person_with
+from tests.tools.making import card
 from tools.models import Pin, Review
 from tools.services import decide_review
 
@@ -197,7 +198,52 @@ def test_an_empty_inbox_says_what_to_do_next(db: None) -> None:
     assert "/servers/register/" in [link.get("href") for link in page.named("a")]
 
 
+def test_the_review_says_that_agents_go_on_with_the_approved_text_while_it_waits(world: World, console: Client) -> None:
+    said = "Agents go on with the approved text while this waits; rejecting it withholds the definition."
+    world.approve("read")
+    world.show([tool("read", "Reads a file, and says so."), world.tools[1]])
+    path = f"/reviews/{world.waiting('read').public_id}/"
+    text = text_of(console.get(path))
+    assert said not in text
+    assert "It stays in quarantine." in text
+    edit_server(slug="files", changes={"drift_mode": "serve_pinned"}, actor=world.actor)
+    text = text_of(console.get(path))
+    assert said in text
+    assert "It stays in quarantine." not in text
+    console.post(path, decision(world.waiting("read"), "reject"))
+    assert said not in text_of(console.get(path))
+
+
+def test_a_closed_review_no_longer_speaks_of_waiting(world: World, console: Client) -> None:
+    path = f"/reviews/{world.waiting('read').public_id}/"
+    assert "What agents would see" in text_of(console.get(path))
+    world.approve("read")
+    text = text_of(console.get(path))
+    assert "What agents would see" not in text
+    assert "The whole version under review" in text
+
+
+def test_a_very_long_name_is_whole_on_the_page_of_the_definition_only(world: World, console: Client) -> None:
+    name = "long" * 200
+    world.show([*world.tools, tool(name)])
+    found = world.waiting(name)
+    heading = console.get(f"/reviews/{found.public_id}/").content.decode().partition("</h1>")[0].rpartition("<h1>")[2]
+    assert name not in heading
+    assert "long" in heading
+    assert name in text_of(console.get(f"/definitions/{found.definition.public_id}/"))
+
+
 WORDS = "Read the contents of a file from the workspace and return it as text."
+
+
+def test_a_server_card_is_as_at_another_server_and_no_clone_of_its_card(world: World, console: Client) -> None:
+    for slug in ("other", "moved"):
+        world.register(slug)
+        world.show([card(instructions=f"{WORDS} {WORDS}")], slug=slug)
+    found = Review.objects.waiting().get(definition__server__slug="moved")
+    page = text_of(console.get(f"/reviews/{found.public_id}/"))
+    assert "Server card as at other" in page
+    assert "clone of" not in page
 
 
 def test_the_review_page_shows_relatives_and_what_was_decided_before(world: World, console: Client) -> None:
@@ -215,11 +261,12 @@ def test_the_review_page_shows_relatives_and_what_was_decided_before(world: Worl
     world.show([tool("evil<b>", WORDS), tool("fetch", WORDS)], slug="moved")
     page = text_of(console.get(f"/reviews/{world.waiting('fetch', 'moved').public_id}/"))
     assert "What it resembles" in page
-    assert "clone of evil<b> of other rejected" in page
+    assert "resembles evil<b> of other rejected" in page
     assert "Rejected because: It sends <i>files</i> away." in page
     assert "wording 100 %, arguments 100 %" in page
-    assert "copy of evil<b> of moved in quarantine" in page
+    assert "resembles evil<b> of moved in quarantine" in page
     again = text_of(console.get(f"/reviews/{world.waiting('evil<b>', 'moved').public_id}/"))
+    assert "clone of evil<b> of other rejected" in again
     assert "Decided before" in again
     assert "exactly this version , other" in again or "exactly this version, other" in again
     assert "ada : It sends <i>files</i> away." in again

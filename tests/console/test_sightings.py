@@ -6,7 +6,7 @@ from access.models import Agent
 from servers.models import Server
 from servers.surface import Item, ObservationProblem, Problem, Surface
 from tests.console.world import HOSTILE, POLLER, Page, World, tool
-from tools.services import sight
+from tools.services import decide_review, sight
 
 VANTAGE = "agent:ci-bot"
 
@@ -47,6 +47,36 @@ def test_the_agent_is_named_where_the_reader_may_see_agents(world: World, consol
     page = Page(console.get("/servers/files/").content.decode())
     assert f"/agents/{agent.public_id}/" in {link["href"] for link in page.named("a")}
     assert "ci-bot" in page.text
+
+
+def test_the_review_says_plainly_who_was_shown_it(world: World, console: Client) -> None:
+    agent = Agent.objects.get(name="ci-bot")
+    world.approve("read")
+    shown_to_agents(tool("read", "Else."), world.tools[1], vantage=f"agent:{agent.client_id}")
+    path = f"/reviews/{world.waiting('read').public_id}/"
+    said = "Only agent ci-bot was shown this. Everybody else, and we, were shown what is approved."
+    assert said in text_of(console, path)
+    shown_to_agents(tool("read", "Else."), world.tools[1], vantage="agent:other")
+    text = text_of(console, path)
+    assert "Everybody else" not in text
+    assert "Agent ci-bot was shown this; we were shown something else when we looked." in text
+
+
+def test_what_withholds_stands_first_and_what_was_dismissed_says_so(world: World, console: Client) -> None:
+    agent = Agent.objects.get(name="ci-bot")
+    world.approve("read")
+    shown_to_agents(tool("read", "Else."), world.tools[1], vantage=f"agent:{agent.client_id}")
+    text = text_of(console, "/servers/files/")
+    assert text.index("Shown differently to agents") < text.index("What it shows")
+    assert "By agent ci-bot" in text
+    assert agent.client_id not in text
+    found = world.waiting("read")
+    decide_review(
+        review_id=found.public_id, verdict="dismiss", digest=found.version.digest, reason="A test.", actor=world.actor
+    )
+    text = text_of(console, "/servers/files/")
+    assert text.index("Shown differently to agents") > text.index("What it shows")
+    assert "read dismissed ci-bot" in text
 
 
 def test_a_look_that_was_not_complete_is_seen(world: World, console: Client) -> None:

@@ -186,6 +186,7 @@ def test_a_drift_that_agents_are_shown_first_makes_the_poller_look_at_once(
     from django.utils import timezone
 
     from servers.models import Server
+    from tools.services.sighting import POLL_PAUSE
 
     robot = world.agent(*SCOPES)
     token = robot.token()
@@ -193,7 +194,7 @@ def test_a_drift_that_agents_are_shown_first_makes_the_poller_look_at_once(
     assert Server.objects.get().next_poll_at > timezone.now()
     upstream.change(tools=[POISON, OTHER])
     until(lambda: lists(world, token) == {"add"})
-    assert Server.objects.due(timezone.now()).exists()
+    assert Server.objects.due(timezone.now() + POLL_PAUSE).exists()
     world.poll()
     assert reviews("poller").count() == 1
     assert not reviews(f"agent:{robot.agent.client_id}").exists()
@@ -258,14 +259,16 @@ def test_a_tool_that_only_agents_are_shown_is_never_served(world: "World", upstr
 
 
 @pytest.mark.network
-def test_a_tool_that_the_server_does_not_list_to_an_agent_is_not_in_that_agents_list(
+def test_what_the_server_does_not_list_to_an_agent_is_listed_callable_and_seen_by_people(
     world: "World", upstream: HonestServer
 ) -> None:
-    robot, other = world.agent(*SCOPES), world.agent(*SCOPES, name="other")
+    from tools.models import Sighting
+
+    robot = world.agent(*SCOPES)
     to_agents(upstream, OTHER)
-    assert lists(world, robot.token()) == {"add"}
-    upstream.change(shown_to={})
-    assert lists(world, other.token()) == {"echo", "add"}
+    assert seen(world, robot.token(), "echo") == ({"echo", "add"}, {"echo": ""})
+    assert [name for _, name, _ in observations(robot.agent.client_id).get().items] == ["add"]
+    assert not Sighting.objects.exists()
 
 
 @pytest.mark.network
@@ -377,7 +380,10 @@ class Sights:
 
     def __init__(self, *slugs: str) -> None:
         self.told: list[Surface] = []
-        self.takes = True
+        self.takes = self.keeps = True
+        self.may_write = asyncio.Event()
+        self.may_write.set()
+        self.all_turns_taken = asyncio.Event()
         self.parts = {
             slug: ServerPart(
                 ServerFacts(slug, "", "development", active=True), url=WAY.url, observed={"echo": "sha256:x"}
@@ -390,6 +396,13 @@ class Sights:
 
     async def sight(self, slug: str, url: str, surface: Surface) -> bool:
         self.told.append(surface)
+        if len(self.told) == looking.LOOKS_AT_ONCE:
+            self.all_turns_taken.set()
+        if self.takes and self.keeps:
+            shown = {item.name: item.digest for item in surface.items}
+            sighted = {**self.parts[slug].sighted, surface.vantage: shown}
+            self.parts[slug] = replace(self.parts[slug], sighted=sighted)
+        await self.may_write.wait()
         return self.takes
 
 
@@ -474,7 +487,7 @@ async def few_turns() -> None:
 async def test_there_is_room_for_few_looks_at_once_and_for_fewer_at_one_server(made: Any) -> None:
     upstream = Upstream()
     upstream.may_answer.clear()
-    slugs = [f"s{n}" for n in range(10)]
+    slugs = [f"s{n}" for n in range(12)]
     looks, sights = made(upstream, *slugs)
     ways = [replace(WAY, slug=slug, vantage=f"agent:{n}") for slug in slugs for n in range(3)]
     waiting = [asyncio.create_task(looks.before(way)) for way in ways]
@@ -505,6 +518,24 @@ async def test_a_server_that_hangs_leaves_room_for_the_others_and_is_skipped_bef
     before = len(upstream.sent)
     await looks.before(hanging[-1])
     assert len(upstream.sent) == before + 1, "who was skipped comes with the next request"
+
+
+async def test_servers_that_hang_together_leave_turns_and_room_for_the_others(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "AWAITED_SECONDS", 0.05)
+    upstream = Upstream()
+    upstream.may_answer.clear()
+    hostile = [f"h{n}" for n in range(4)]
+    looks, _ = made(upstream, *hostile, "honest")
+    await asyncio.gather(
+        *(looks.before(replace(WAY, slug=slug, vantage=f"agent:{n}")) for slug in hostile for n in range(20))
+    )
+    assert len(upstream.sent) == len(hostile)
+    await looks.before(replace(WAY, slug="honest"))
+    assert len(upstream.sent) == len(hostile) + 1
+    upstream.may_answer.set()
+    await ended(looks)
 
 
 async def test_announcements_without_end_are_few_looks(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -543,23 +574,76 @@ async def test_what_the_poller_is_shown_later_is_compared_anew(made: Any, monkey
         await looks.before(WAY)
         await ended(looks)
     assert len(sights.told) == 1
-    sights.parts[WAY.slug] = replace(sights.parts[WAY.slug], observed={"echo": "sha256:y"})
+    sights.parts[WAY.slug] = replace(sights.parts[WAY.slug], observed={"echo": "sha256:y"}, sighted={})
     await looks.before(WAY)
     await ended(looks)
     assert len(sights.told) == 2
 
 
-async def test_what_could_not_be_written_down_is_looked_at_again_with_the_next_request(made: Any) -> None:
-    looks, sights = made(Upstream())
+async def look_often(looks: Looks, times: int = 5) -> None:
+    for _ in range(times):
+        await looks.before(WAY)
+        await ended(looks)
+
+
+async def test_what_could_not_be_written_down_is_looked_at_again_after_a_pause(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream = Upstream()
+    looks, sights = made(upstream)
     sights.takes = False
-    for _ in range(2):
-        await looks.before(WAY)
-        await ended(looks)
+    await look_often(looks)
+    assert (len(upstream.sent), len(sights.told)) == (1, 1), "requests do not make it fail again and again"
+    monkeypatch.setattr(looking, "FAILED_SECONDS", 0.0)
+    await look_often(looks)
+    assert len(sights.told) == 6
     sights.takes = True
-    for _ in range(3):
-        await looks.before(WAY)
-        await ended(looks)
+    await look_often(looks)
+    assert len(sights.told) == 7
+
+
+async def test_what_there_is_no_row_for_yet_is_told_again(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "AGAIN_SECONDS", 0.0)
+    looks, sights = made(Upstream())
+    sights.keeps = False
+    await look_often(looks, 3)
     assert len(sights.told) == 3
+    sights.keeps = True
+    await look_often(looks, 3)
+    assert len(sights.told) == 4
+
+
+async def test_a_look_keeps_its_turn_until_it_is_written_down(made: Any) -> None:
+    slugs = [f"s{n}" for n in range(looking.LOOKS_AT_ONCE + 3)]
+    upstream = Upstream()
+    looks, sights = made(upstream, *slugs)
+    sights.may_write.clear()
+    waiting = [asyncio.create_task(looks.before(replace(WAY, slug=slug))) for slug in slugs]
+    async with asyncio.timeout(5):
+        await sights.all_turns_taken.wait()
+    await few_turns()
+    assert len(upstream.sent) == looking.LOOKS_AT_ONCE, "what was read does not pile up behind what is written"
+    sights.may_write.set()
+    await asyncio.gather(*waiting)
+    assert len(sights.told) == len(slugs)
+
+
+async def test_only_the_texts_that_are_not_known_are_written_down(made: Any) -> None:
+    from tools.look import take
+
+    tools = [{"name": name, "inputSchema": {"type": "object"}} for name in ("known", "other")]
+    upstream = Upstream({"tools": tools})
+    looks, sights = made(upstream)
+    with ThreadPoolExecutor(1) as threads:
+        whole = await read_surface(upstream.send, WAY, threads)
+    digests = {name: seen.digest for (_, name), seen in take(whole).seen.items()}
+    sights.parts[WAY.slug] = replace(sights.parts[WAY.slug], observed={"known": digests["known"], "other": "sha256:x"})
+    await looks.before(WAY)
+    light = sights.told[0]
+    assert {item.name: dict(item.body) for item in light.items} == {"known": {}, "other": tools[1]}
+    assert {item.name: item.digest for item in light.items} == digests
+    assert take(light).surface_digest == take(whole).surface_digest
+    assert light.began is not None
 
 
 async def test_closing_ends_what_is_under_way(made: Any) -> None:

@@ -133,13 +133,13 @@ def test_nothing_of_a_snapshot_can_be_changed() -> None:
         snapshot(server()).read_at = 0.0  # type: ignore[misc]
 
 
-def test_what_a_server_does_not_list_to_an_agent_is_not_in_that_agents_list() -> None:
+def test_what_a_server_does_not_list_to_an_agent_is_listed_and_callable_like_any_other() -> None:
     part = replace(server(definition("one"), definition("two")), sighted={"agent:c": {"one": None, "two": "sha256:x"}})
     listed = [
         {each.facts.name for each in snapshot(part).callable_tools(token(client_id=client), "files", NOW)}
         for client in ("c", "other")
     ]
-    assert listed == [{"two"}, {"one", "two"}]
+    assert listed == [{"one", "two"}] * 2
 
 
 def test_a_class_is_taken_to_be_shown_what_the_poller_is_where_it_never_differed() -> None:

@@ -1,5 +1,6 @@
 """The guards of the server table hold against raw SQL of the application's role."""
 
+from datetime import timedelta
 from importlib import import_module
 
 import pytest
@@ -44,10 +45,19 @@ def test_who_moved_a_server_is_written_with_the_move_and_not_taken_back(server: 
     _refused("UPDATE servers_server SET endpoint_changed_by_id = NULL WHERE id = %s", server.pk)
 
 
+def test_when_a_server_was_registered_is_not_dated_back(server: Server) -> None:
+    _refused("UPDATE servers_server SET registered_at = registered_at - interval '1 day' WHERE id = %s", server.pk)
+
+
 def test_a_retired_server_is_registered_anew_by_anybody(server: Server) -> None:
     mallory = Person.objects.create(username="mallory")
     Server.objects.filter(pk=server.pk).update(state="retired")
-    Server.objects.filter(pk=server.pk).update(state="registered", registered_by=mallory)
+    _refused(
+        "UPDATE servers_server SET state = 'registered', registered_by_id = %s WHERE id = %s", mallory.pk, server.pk
+    )
+    Server.objects.filter(pk=server.pk).update(
+        state="registered", registered_by=mallory, registered_at=server.registered_at + timedelta(seconds=1)
+    )
     server.refresh_from_db()
     assert server.registered_by == mallory
 

@@ -1,10 +1,13 @@
 """Registering, editing and stopping servers."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from access.models import Person, ProtectedResource, Revision, Team
 from audit.models import Record
@@ -184,6 +187,29 @@ def test_another_environment_is_looked_at_again_before_the_server_serves(server:
     Server.objects.filter(pk=server.pk).update(state="active")
     edited = services.edit_server(slug="files", changes={"environment": "production"}, actor=actor)
     assert (edited.state, edited.endpoint_changed_by) == ("registered", None)
+
+
+def test_production_is_not_edited_away_by_who_could_not_retire_the_server(server: Server, actor: Actor) -> None:
+    editor = replace(actor, permissions=actor.permissions - {Permission.SERVER_RETIRE})
+    for environment in ("staging", "production"):
+        services.edit_server(slug="files", changes={"environment": environment}, actor=editor)
+    for environment in ("staging", "development"):
+        with pytest.raises(PermissionDenied, match="server:retire"):
+            services.edit_server(slug="files", changes={"environment": environment}, actor=editor)
+    services.edit_server(slug="files", changes={"environment": "production", "name": "F"}, actor=editor)
+    services.edit_server(slug="files", changes={"environment": "development"}, actor=actor)
+
+
+def test_it_is_kept_when_the_environment_last_changed(server: Server, actor: Actor) -> None:
+    services.edit_server(
+        slug="files", changes={"environment": "development", "url": "http://127.0.0.1:1/"}, actor=actor
+    )
+    assert Server.objects.get().environment_changed_at is None
+    moment = timezone.now() + timedelta(hours=1)
+    with time_machine.travel(moment, tick=False):
+        services.edit_server(slug="files", changes={"environment": "staging"}, actor=actor)
+    services.edit_server(slug="files", changes={"environment": "staging", "name": "F"}, actor=actor)
+    assert Server.objects.get().environment_changed_at == moment
 
 
 def test_a_new_name_leaves_the_state_alone(server: Server, actor: Actor) -> None:

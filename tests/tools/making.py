@@ -1,5 +1,6 @@
 """Makers of servers, surfaces and actors, and short ways to poll and decide."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -9,6 +10,7 @@ from core.actor import Actor, ActorKind
 from core.permissions import Permission
 from servers.models import Server
 from servers.surface import Item, Kind, ObservationProblem, Problem, Surface
+from tests.factories import GrantFactory, RoleFactory
 from tools import services
 from tools.models import Definition, Review
 from tools.services import PollResult
@@ -22,8 +24,16 @@ def actor_of(person: Person, *permissions: str) -> Actor:
     return Actor(ActorKind.PERSON, str(person.public_id), person.username, held)
 
 
+def entrust(actor: Actor, *permissions: str) -> Actor:
+    """Let the person behind `actor` hold `permissions` in the database too, where a service asks who else may."""
+    role = RoleFactory.create(scopes=list(permissions or Permission))
+    GrantFactory.create(role=role, person=Person.objects.get(public_id=actor.id))
+    return actor
+
+
 def make_server(slug: str, **values: Any) -> Server:
-    defaults = {"name": slug, "url": f"http://127.0.0.1:9/{slug}", "environment": "development"}
+    defaults: dict[str, Any] = {"name": slug, "url": f"http://127.0.0.1:9/{slug}", "environment": "development"}
+    defaults["registered_at"] = timezone.now() - timedelta(days=365)  # so that tests can go back in time
     return Server.objects.create(slug=slug, **{**defaults, **values})
 
 

@@ -80,7 +80,7 @@ def test_the_list_of_reviews_says_what_waits(client: APIClient, review: Review) 
                 "evidence": "Read. <IMPORTANT>",
             }
         ],
-        "risk": "medium",
+        "risk": "high",
         "state": "waiting",
         "definition": str(review.definition.public_id),
         "approvals": 0,
@@ -89,6 +89,7 @@ def test_the_list_of_reviews_says_what_waits(client: APIClient, review: Review) 
         "reopens": None,
         "opened_at": item["opened_at"],
         "closed_at": None,
+        "rejected_before": False,
     }
 
 

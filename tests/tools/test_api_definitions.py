@@ -17,6 +17,7 @@ from core.permissions import Permission
 from servers.models import Server
 from tests.tools.making import approve, make_server, poll, reject, tool, waiting
 from tests.tools.test_api import NOWHERE, client_of, client_with
+from tools import services
 from tools.models import BreakGlass, Definition, DefinitionVersion, Pin, Sighting
 from tools.rules import TEXTS_KEPT, Because
 
@@ -136,8 +137,8 @@ STANDINGS: tuple[tuple[Any, str, bool, Because], ...] = (
     (said_no, "held", False, Because.CHANGED),
     (ran_out, "held", False, Because.EXPIRED),
     (ran_out_and_drifted, "held", False, Because.CHANGED),
-    (let_through, "approved", True, Because.BREAK_GLASS),
-    (let_through_after_its_approval_ran_out, "approved", True, Because.BREAK_GLASS),
+    (let_through, "held", True, Because.BREAK_GLASS),
+    (let_through_after_its_approval_ran_out, "held", True, Because.BREAK_GLASS),
     (vanished, "gone", False, Because.GONE),
     (contradicted, "held", False, Because.CONTRADICTED),
     (contradicted_while_served_on, "held", False, Because.CONTRADICTED),
@@ -196,6 +197,25 @@ def test_who_may_not_read_reviews_gets_versions_and_pins_without_decisions(serve
     (version,) = reader.get(path(more="versions/")).json()["results"]
     (pin,) = reader.get(path(more="pins/")).json()["results"]
     assert (version["reviews"], pin["review"], pin["decisions"]) == ([], None, None)
+
+
+def test_who_went_back_to_a_version_or_withdrew_it_and_why_is_said_to_who_may_read_reviews(
+    client: APIClient, server: Server, reviewer: Actor
+) -> None:
+    drifted(server, reviewer)
+    approve(waiting(), reviewer)
+    old, new = digests()
+    found: dict[str, Any] = {"definition_id": Definition.objects.get().public_id, "digest": old, "actor": reviewer}
+    services.return_to_version(**found, expected_pin=new, reason="It was better.")
+    services.withdraw_approval(**found, reason="It was not.")
+    said = ("returned_by", "returned_why", "ended_by", "ended_why")
+    for reads, expected in (
+        (client, ["ravi", "It was better.", "ravi", "It was not."]),
+        (client_with(Permission.TOOL_READ), [None] * 4),
+    ):
+        newest = reads.get(path(more="pins/")).json()["results"][0]
+        assert [newest[name] for name in said] == expected
+        assert newest["ended_reason"] == "withdrawn"
 
 
 @pytest.mark.parametrize("more", ["versions/", "pins/"])

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from access.models import Person
 from core.permissions import Permission
 from servers.models import Server
-from tests.tools.making import actor_of, approve, poll, reject, tool, waiting
+from tests.tools.making import actor_of, approve, entrust, poll, reject, tool, waiting
 from tests.tools.test_api import client_of
 from tools.models import ChangePolicy, Review
 
@@ -50,7 +50,7 @@ def test_a_policy_is_written_confirmed_put_in_force_and_decides(
     assert second.post(f"{policy}confirm/", signing, format="json").json()["revisions"][0]["confirmed_by"] == "otto"
     assert client.post(f"{policy}enable/", signing, format="json").json()["in_force"] == 1
     poll(server, tool())
-    approve(waiting(), actor_of(Person.objects.get(username="olga")))
+    approve(waiting(), entrust(actor_of(Person.objects.get(username="olga"))))
     poll(server, tool(description="Read one file."))
     review = Review.objects.latest("pk")
     shown = client.get(policy).json()
@@ -165,6 +165,15 @@ def test_who_only_reads_writes_nothing(policy: str, path: str) -> None:
     body = {**WRITTEN, "name": "other", "revision": 1, "reason": "x"}
     door = URL + path.replace("{id}/", policy.removeprefix(URL))
     assert reader.post(door, body, format="json").status_code == 403
+
+
+@pytest.mark.parametrize("path", ["", "{id}/revise/", "{id}/confirm/"])
+def test_who_may_not_decide_reviews_signs_nothing(policy: str, path: str) -> None:
+    manager = client_with("nina", Permission.POLICY_MANAGE, Permission.POLICY_READ)
+    body = {**WRITTEN, "name": "other", "revision": 1, "reason": "x"}
+    response = manager.post(URL + path.replace("{id}/", policy.removeprefix(URL)), body, format="json")
+    assert (response.status_code, "review:decide" in response.json()["error"]["message"]) == (403, True)
+    assert manager.post(f"{policy}enable/", body, format="json").status_code == 200
 
 
 def test_who_may_not_read_is_refused(policy: str) -> None:

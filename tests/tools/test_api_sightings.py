@@ -19,13 +19,14 @@ PATH = "/api/v1/servers/files/sightings/"
 
 @pytest.fixture
 def differing(server: Server, reviewer: Actor) -> Server:
-    """A server that shows an agent another text, a tool more and a tool less."""
+    """A server that shows an agent another text, a tool more and, at last, a tool less."""
     poll(server, tool(), tool("write"))
     for name in ("read", "write"):
         approve(waiting(name), reviewer)
     server.refresh_from_db()
-    shown = surface(tool(description="Else."), tool("more"), vantage="agent:robot")
-    services.sight(server=server, surface=shown, actor=POLLING)
+    for items in ([tool("write", "Else.")], []):
+        shown = surface(tool(description="Else."), tool("more"), *items, vantage="agent:robot")
+        services.sight(server=server, surface=shown, actor=POLLING)
     return server
 
 

@@ -35,7 +35,7 @@ DECIDE = (
     "INSERT INTO tools_reviewdecision (public_id, review_id, person_id, verdict, digest, reason, time)"
     " VALUES (gen_random_uuid(), %s, %s, 'approve', %s, 'because', now())"
 )
-APPROVE = "UPDATE tools_review SET state = 'approved', closed_at = now() WHERE id = %s"
+APPROVE = "UPDATE tools_review SET state = 'approved', closed_at = clock_timestamp() WHERE id = %s"
 PIN = (
     "INSERT INTO tools_pin (public_id, definition_id, version_id, review_id, set_at, expires_at, ended_reason)"
     " VALUES (gen_random_uuid(), %s, %s, %s, now(), %s, '')"
@@ -226,7 +226,9 @@ def test_a_server_cannot_be_revived_with_pins_or_reviews_in_force(server: Server
     poll(server, tool())
     approve(waiting(), reviewer)
     Server.objects.update(state="retired")
-    assert "revived without" in refused("UPDATE servers_server SET state = 'active', registered_by_id = NULL")
+    assert "revived without" in refused(
+        "UPDATE servers_server SET state = 'active', registered_at = clock_timestamp(), registered_by_id = NULL"
+    )
 
 
 def test_an_approval_that_was_used_up_sets_no_second_pin(server: Server, reviewer: Actor) -> None:

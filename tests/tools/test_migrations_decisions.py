@@ -134,7 +134,7 @@ class TestGlass:
     def test_it_approves_nothing(self, review: Review, person: Person) -> None:
         run(GLASS, *self.values(review, person))
         assert "approvals first" in refused(
-            "UPDATE tools_review SET state = 'approved', closed_at = now() WHERE id = %s", review.pk
+            "UPDATE tools_review SET state = 'approved', closed_at = clock_timestamp() WHERE id = %s", review.pk
         )
 
     def test_a_server_is_not_revived_with_a_broken_glass(self, server: Server, review: Review, person: Person) -> None:
@@ -142,7 +142,9 @@ class TestGlass:
         poll(server, tool("other"))  # the review is superseded, the glass stays
         Review.objects.waiting().update(state="superseded", closed_at=timezone.now())
         Server.objects.update(state="retired")
-        assert "revived without" in refused("UPDATE servers_server SET state = 'active', registered_by_id = NULL")
+        assert "revived without" in refused(
+            "UPDATE servers_server SET state = 'active', registered_at = clock_timestamp(), registered_by_id = NULL"
+        )
 
 
 class TestReturn:
@@ -171,7 +173,7 @@ class TestReturn:
         self, server: Server, review: Review, reviewer: Actor, person: Person
     ) -> None:
         run(DECIDE, review.pk, person_of(reviewer).pk, review.version.digest)
-        run("UPDATE tools_review SET state = 'approved', closed_at = now() WHERE id = %s", review.pk)
+        run("UPDATE tools_review SET state = 'approved', closed_at = clock_timestamp() WHERE id = %s", review.pk)
         assert "sets one pin" in refused(RETURN, *self.values(review, person))
 
     def test_not_to_what_was_withdrawn(self, earlier: Review, person: Person, reviewer: Actor) -> None:
@@ -230,7 +232,7 @@ class TestOpeningAgain:
         rejected = reject(review, reviewer)
         poll(server, tool(), tool("write"))
         other = waiting("write")
-        run("UPDATE tools_review SET state = 'superseded', closed_at = now() WHERE id = %s", other.pk)
+        run("UPDATE tools_review SET state = 'superseded', closed_at = clock_timestamp() WHERE id = %s", other.pk)
         wrong = (other.definition_id, other.version_id)
         assert "same version" in refused(REOPEN, *wrong, rejected.pk)
         assert "same version" in refused(REOPEN, *wrong, other.pk)
@@ -240,7 +242,7 @@ class TestOpeningAgain:
         rejected = reject(review, reviewer)
         again = (rejected.definition_id, rejected.version_id, rejected.pk)
         run(REOPEN, *again)
-        run("UPDATE tools_review SET state = 'superseded', closed_at = now() WHERE state = 'waiting'")
+        run("UPDATE tools_review SET state = 'superseded', closed_at = clock_timestamp() WHERE state = 'waiting'")
         assert "reopens_id" in refused(REOPEN, *again)
 
     def test_the_rejection_itself_stays(self, review: Review, reviewer: Actor) -> None:
@@ -254,7 +256,7 @@ class TestVerdicts:
     def test_what_everybody_is_shown_is_not_dismissed(self, review: Review, person: Person, verdict: str) -> None:
         sql = DECIDE.replace("'approve'", f"'{verdict}'")
         refused(sql, review.pk, person.pk, review.version.digest)
-        refused("UPDATE tools_review SET state = 'dismissed', closed_at = now() WHERE id = %s", review.pk)
+        refused("UPDATE tools_review SET state = 'dismissed', closed_at = clock_timestamp() WHERE id = %s", review.pk)
 
     def test_what_only_some_are_shown_is_not_approved_and_not_dismissed_by_too_few(
         self, server: Server, review: Review, reviewer: Actor, person: Person
@@ -264,7 +266,7 @@ class TestVerdicts:
         services.sight(server=Server.objects.get(), surface=shown, actor=POLLING)
         different = waiting()
         assert "approved, what only some" in refused(DECIDE, different.pk, person.pk, different.version.digest)
-        closing = "UPDATE tools_review SET state = 'dismissed', closed_at = now() WHERE id = %s"
+        closing = "UPDATE tools_review SET state = 'dismissed', closed_at = clock_timestamp() WHERE id = %s"
         assert "as many to dismiss" in refused(closing, different.pk)
         Server.objects.update(required_approvals=2)
         dismiss = DECIDE.replace("'approve'", "'dismiss'")

@@ -395,6 +395,14 @@ def test_the_card_is_reviewed_like_any_definition(server: Server, reviewer: Acto
     assert waiting("card").risk == "high"
 
 
+def test_what_the_scanner_is_alarmed_at_never_stands_among_the_harmless(server: Server, reviewer: Actor) -> None:
+    approved(server, reviewer, tool())
+    poll(server, tool(description="Read one file."))
+    assert (waiting().change, waiting().risk) == (["wording"], "medium")
+    poll(server, tool(description=POISON))
+    assert (waiting().change, waiting().risk) == (["wording"], "high")
+
+
 def test_a_defect_in_judging_a_change_holds_it_all_the_same(
     server: Server, reviewer: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,19 +11,21 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from access.models import Person
+from access.models import Grant, Membership, Person, Role, Team
 from audit.models import Record
 from core.actor import Actor
+from core.permissions import Permission
 from servers.models import Server
+from servers.services import edit_server
 from servers.surface import Item
-from tests.tools.making import actor_of, approve, card, make_server, poll, reject, served, tool, waiting
+from tests.tools.making import actor_of, approve, card, entrust, make_server, poll, reject, served, tool, waiting
 from tests.tools.test_measure import distance
 from tools import services
 from tools.classify import ChangeClass
-from tools.models import Definition, Finding, Pin, PolicyRevision, Resemblance, Review, ReviewDecision, Sighting
+from tools.models import Definition, Finding, Pin, PolicyRevision, Review, ReviewDecision, Sighting
 from tools.policies import Rule
 from tools.rules import MOVES_LOUD
-from tools.services import applying, closing, settling
+from tools.services import applying, closing
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +40,9 @@ NEEDS_PATH = {**PATH, "required": ["path"]}
 
 
 def in_force(rule: Rule, writer: Actor, confirmer: Actor | None = None, name: str = "small words") -> PolicyRevision:
-    """A policy with one revision in force."""
+    """A policy with one revision in force, signed by people who may decide."""
+    for signer in (writer, confirmer) if confirmer else (writer,):
+        entrust(signer, Permission.REVIEW_DECIDE)
     revision = services.write_policy(name=name, rule=rule, why="Tired of these.", actor=writer)
     policy_id = revision.policy.public_id
     if confirmer is not None:
@@ -154,23 +158,6 @@ def test_after_a_rejection_the_definition_is_for_people(
     assert not shows(server, "Read a file and all of the passwords.")
 
 
-def test_what_is_like_a_rejected_definition_is_for_people(
-    server: Server, approved: Review, revision: PolicyRevision, reviewer: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = make_server("mail")
-    poll(other, tool("leak", "Entirely different words."))
-    rejected = reject(waiting("leak"), reviewer)
-
-    def link(_server: Server, opened: list[Review], _bodies: Any) -> None:
-        for review in opened:
-            Resemblance.objects.create(
-                review=review, known=rejected.version, likeness=90, name=90, wording=90, schema=90
-            )
-
-    monkeypatch.setattr(settling, "link_resemblances", link)
-    assert not shows(server, "Read one file.")
-
-
 def test_a_text_whose_approval_somebody_withdrew_is_for_people(
     server: Server, approved: Review, revision: PolicyRevision, reviewer: Actor
 ) -> None:
@@ -251,6 +238,21 @@ def test_text_is_approved_in_development_only(
     assert (by_policy() == 1) is is_approved
 
 
+def test_what_people_approved_for_another_environment_is_followed_by_people(
+    registrant: Person, reviewer: Actor, revision: PolicyRevision
+) -> None:
+    """However short the stay in development is, what a policy approves there would be production's afterwards."""
+    server = make_server("files", environment="production", registered_by=registrant)
+    poll(server, tool(), asked_for_authentication=True)
+    approve(waiting(), reviewer)
+    edit_server(slug="files", changes={"environment": "development"}, actor=reviewer)
+    server.refresh_from_db()
+    assert not shows(server, "Read one file.")
+    assert by_policy() == 0
+    approve(waiting(), reviewer)
+    assert shows(server, "Read this file.")
+
+
 def test_a_schema_proved_narrower_is_approved_in_production_too(registrant: Person, reviewer: Actor) -> None:
     in_force(SCHEMAS, reviewer)
     server = make_server("files", environment="production", registered_by=registrant)
@@ -299,6 +301,12 @@ class TestFourEyes:
         Person.objects.filter(public_id=second_reviewer.id).update(is_active=False)
         assert not shows(two, "Read one file.")
 
+    def test_nor_of_somebody_who_may_decide_no_more(self, two: Server, reviewer: Actor, second_reviewer: Actor) -> None:
+        in_force(WORDS, reviewer, second_reviewer)
+        Grant.objects.filter(person__public_id=second_reviewer.id).update(revoked_at=timezone.now())
+        assert not shows(two, "Read one file.")
+        assert by_policy() == 0
+
     def test_the_registrants_signature_does_not_count(self, two: Server, registrant: Person, reviewer: Actor) -> None:
         in_force(WORDS, actor_of(registrant), reviewer)
         assert not shows(two, "Read one file.")
@@ -327,6 +335,19 @@ def test_the_first_policy_by_name_that_approves_decides(server: Server, approved
     in_force(WORDS, reviewer, name="b")
     assert shows(server, "Read one file.")
     assert ReviewDecision.objects.get(policy__isnull=False).reason.startswith("policy b ")
+
+
+def test_who_decides_for_their_own_team_only_signs_for_its_servers_only(
+    server: Server, approved: Review, revision: PolicyRevision, reviewer: Actor
+) -> None:
+    mine, theirs = (Team.objects.create(slug=slug, name=slug) for slug in ("mine", "theirs"))
+    Membership.objects.create(team=mine, person=Person.objects.get(public_id=reviewer.id))
+    Role.objects.update(reach="own_teams")
+    for team, is_served in ((None, False), (theirs, False), (mine, True)):
+        server.owner_team = team
+        server.save()
+        assert shows(server, f"Read {team}.") is is_served
+        poll(server, tool())
 
 
 def test_a_policy_decides_nothing_that_waited_before_it(server: Server, approved: Review, reviewer: Actor) -> None:

@@ -235,6 +235,16 @@ class TestBulk:
         assert len(batches) == 2
         assert len(set(batches)) == 1
 
+    def test_what_was_rejected_anywhere_is_never_approved_in_bulk(self, server: Server, reviewer: Actor) -> None:
+        poll(make_server("elsewhere"), tool())
+        reject(waiting(), reviewer)
+        poll(server, tool())
+        (result,) = self.bulk(reviewer, self.choices())
+        assert result.error is not None
+        assert "rejected before" in result.error.message
+        assert Review.objects.for_list().get(state="waiting").rejected_before  # type: ignore[attr-defined]  # annotated
+        assert approve(waiting(), reviewer).state == "approved"
+
     def test_a_critical_finding_is_never_approved_in_bulk(self, server: Server, reviewer: Actor) -> None:
         poll(server, tool(description="Read. \U000e0068\U000e0069"))
         (result,) = self.bulk(reviewer, self.choices())
@@ -248,6 +258,26 @@ class TestBulk:
             self.bulk(reviewer, [], reason=" ")
 
 
+def test_after_a_revival_what_was_rejected_before_is_asked_again_with_the_old_answer_in_view(
+    server: Server, review: Review, reviewer: Actor
+) -> None:
+    reject(review, reviewer)
+    services.retire(slug="files", actor=reviewer, reason="Replaced.")
+    Server.objects.update(state="registered", registered_at=timezone.now())
+    poll(server, tool())
+    again = waiting()
+    assert [row.pk for row in Review.objects.precedents(again)] == [review.pk]
+    assert Review.objects.for_list().get(pk=again.pk).rejected_before  # type: ignore[attr-defined]  # annotated
+
+
+def test_a_refusal_for_four_eyes_says_on_record_what_it_was_about(server: Server, registrant: Person) -> None:
+    Server.objects.update(required_approvals=2)
+    poll(server, tool())
+    with pytest.raises(PermissionDenied):
+        approve(waiting(), actor_of(registrant))
+    assert Record.objects.get(event="action.denied").subject == "tool:files/read"
+
+
 def test_retiring_ends_pins_and_reviews_so_that_a_revival_starts_held(
     server: Server, review: Review, reviewer: Actor
 ) -> None:
@@ -256,7 +286,7 @@ def test_retiring_ends_pins_and_reviews_so_that_a_revival_starts_held(
     services.retire(slug="files", actor=reviewer, reason="Replaced.")
     assert not Pin.objects.live().exists()
     assert not Review.objects.waiting().exists()
-    Server.objects.update(state="registered")
+    Server.objects.update(state="registered", registered_at=timezone.now())
     assert poll(server, tool(), tool("write")).reviews_opened == 2
     assert served(server) == {}
 

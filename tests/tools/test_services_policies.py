@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from access.models import Person
+from access.models import Person, Team
 from audit.models import Record
-from core.actor import Actor, system_actor
+from core.actor import Actor, ActorKind, system_actor
 from core.errors import Conflict, Invalid, NotFound, PermissionDenied
 from core.permissions import Permission
 from tests.tools.making import actor_of, make_server
@@ -140,6 +140,29 @@ def test_who_may_not_manage_is_refused_and_it_is_recorded(
         getattr(services, name)(policy_id=revision.policy.public_id, actor=nina, **COMMANDS[name])
     assert last().event == "action.denied"
     assert (ChangePolicy.objects.get().in_force, PolicyRevision.objects.count()) == (None, 1)
+
+
+@pytest.mark.parametrize("name", ["revise_policy", "confirm_revision"])
+def test_who_may_not_decide_reviews_signs_nothing_and_may_still_put_in_force(
+    revision: PolicyRevision, name: str
+) -> None:
+    policy_id = revision.policy.public_id
+    nina = actor_of(third(), Permission.POLICY_MANAGE, Permission.POLICY_READ)
+    with pytest.raises(PermissionDenied, match="review:decide"):
+        getattr(services, name)(policy_id=policy_id, actor=nina, **COMMANDS[name])
+    assert last().event == "action.denied"
+    assert PolicyRevision.objects.get().confirmed_by is None
+    assert services.enable_policy(policy_id=policy_id, n=1, reason="x", actor=nina).in_force == revision
+    assert services.disable_policy(policy_id=policy_id, reason="x", actor=nina).in_force is None
+
+
+def test_deciding_for_a_team_is_not_enough_to_write_what_decides_for_all() -> None:
+    team = Team.objects.create(slug="blue", name="Blue")
+    held, own = frozenset({Permission.POLICY_MANAGE, Permission.POLICY_READ}), frozenset({Permission.REVIEW_DECIDE})
+    nina = Actor(ActorKind.PERSON, str(third().public_id), "tara", held, own, frozenset({team.pk}))
+    with pytest.raises(PermissionDenied, match="review:decide"):
+        write(nina)
+    assert not ChangePolicy.objects.exists()
 
 
 def test_no_process_writes_a_policy() -> None:

@@ -132,3 +132,15 @@ def test_it_needs_a_reason_and_a_person_who_may_decide(rejected: Review, reviewe
     with pytest.raises(NotFound):
         services.reopen_review(review_id=uuid4(), reason="x", actor=reviewer)
     assert Review.objects.count() == 1
+
+
+def test_it_says_what_the_rejected_review_said(server: Server, reviewer: Actor) -> None:
+    poll(server, tool())
+    approved = approve(waiting(), reviewer)
+    services.withdraw_approval(
+        definition_id=approved.definition.public_id, digest=approved.version.digest, reason="Leaks.", actor=reviewer
+    )
+    said_no = reject(waiting(), reviewer)
+    assert said_no.change == ["withdrawn"]
+    opened = services.reopen_review(review_id=said_no.public_id, reason="Once more.", actor=reviewer)
+    assert (opened.change, opened.risk) == (["withdrawn"], "high")

@@ -14,6 +14,7 @@ from core.actor import Actor, system_actor
 from core.errors import Conflict, Invalid, NotFound, PermissionDenied
 from core.permissions import Permission
 from servers.models import Server
+from servers.services import Registration, register_server
 from tests.tools.making import actor_of, approve, make_server, poll, reject, served, tool, waiting
 from tests.tools.meeting import at_once
 from tools import services
@@ -35,6 +36,11 @@ def go_back(actor: Actor, digest: str, expected: str = "", reason: str = "The ne
     return services.return_to_version(
         definition_id=definition().public_id, digest=digest, expected_pin=expected, reason=reason, actor=actor
     )
+
+
+def revive(slug: str, actor: Actor) -> None:
+    registration = Registration(slug=slug, name=slug, url="http://127.0.0.1:9/other", environment="development")
+    register_server(registration=registration, actor=actor)
 
 
 def pinned() -> str:
@@ -269,9 +275,19 @@ class TestNoReturn:
         services.retire(slug="files", actor=reviewer, reason="Replaced.")
         with pytest.raises(Conflict, match="retired"):
             go_back(reviewer, first)
-        Server.objects.update(state="registered")
+        revive("files", reviewer)
+        for digest in (first, second):
+            with pytest.raises(Conflict, match="retired since"):
+                go_back(reviewer, digest)
+
+    def test_after_a_revival_even_if_the_approval_had_been_withdrawn_before(
+        self, server: Server, first: str, second: str, reviewer: Actor
+    ) -> None:
+        withdraw(reviewer, second)  # so that no pin ends with the server
+        services.retire(slug="files", actor=reviewer, reason="Replaced.")
+        revive("files", reviewer)
         with pytest.raises(Conflict, match="retired since"):
-            go_back(reviewer, second)
+            go_back(reviewer, first)
 
     def test_without_a_reason_or_a_person_who_may_decide(self, first: str, second: str, reviewer: Actor) -> None:
         with pytest.raises(Invalid):

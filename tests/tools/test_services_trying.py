@@ -15,7 +15,8 @@ from core.actor import Actor, ActorKind
 from core.errors import Invalid, PermissionDenied
 from core.permissions import Permission
 from servers.models import Server
-from tests.tools.making import actor_of, approve, make_server, poll, reject, tool, waiting
+from servers.services import edit_server
+from tests.tools.making import actor_of, approve, entrust, make_server, poll, reject, tool, waiting
 from tools import services
 from tools.classify import ChangeClass
 from tools.models import Review
@@ -64,6 +65,7 @@ def test_trying_writes_nothing(history: Server, reviewer: Actor) -> None:
 
 
 def test_what_a_policy_approved_is_told_apart_from_what_people_approved(history: Server, reviewer: Actor) -> None:
+    entrust(reviewer)
     services.write_policy(name="p", rule=WORDS, why="x", actor=reviewer)
     policy = services.write_policy(name="q", rule=WORDS, why="x", actor=reviewer).policy
     services.enable_policy(policy_id=policy.public_id, n=1, reason="x", actor=reviewer)
@@ -82,6 +84,13 @@ def test_each_change_is_judged_as_it_stood_then(server: Server, reviewer: Actor)
     (row,) = tried(reviewer).rows
     assert row.review.opened_at < timezone.now()
     assert row.characters == 4
+
+
+def test_what_another_environment_saw_is_not_tried_as_if_it_had_been_this_one(history: Server, reviewer: Actor) -> None:
+    for environment in ("production", "development"):
+        edit_server(slug="files", changes={"environment": environment}, actor=reviewer)
+    trial = tried(reviewer)
+    assert (trial.rows, trial.declined) == ((), {Reason.ENVIRONMENT_CHANGED: 4})
 
 
 def test_only_what_the_reader_may_see_is_tried(history: Server) -> None:

@@ -36,7 +36,10 @@ class VersionSerializer(serializers.ModelSerializer[DefinitionVersion]):
 
 
 class PinSerializer(serializers.ModelSerializer[Pin]):
-    """One pin. `returned_by` went back to a version that had been approved before; `ended_by` withdrew the approval."""
+    """One pin. `returned_by` went back to a version that had been approved before; `ended_by` withdrew the approval.
+
+    Who and why are decisions: null, as `review` and `decisions`, if you may not read reviews.
+    """
 
     id = serializers.UUIDField(source="public_id")
     digest = serializers.CharField(source="version.digest")
@@ -49,7 +52,9 @@ class PinSerializer(serializers.ModelSerializer[Pin]):
         help_text="Null, as `review`, if you may not read reviews.",
     )
     returned_by = serializers.CharField(source="returned_by.username", default=None, allow_null=True)
+    returned_why = serializers.CharField(allow_null=True)
     ended_by = serializers.CharField(source="ended_by.username", default=None, allow_null=True)
+    ended_why = serializers.CharField(allow_null=True)
 
     class Meta:
         model = Pin
@@ -57,6 +62,12 @@ class PinSerializer(serializers.ModelSerializer[Pin]):
             "id", "digest", "set_at", "expires_at", "review", "decisions", "returned_by", "returned_why", "ended_at",
             "ended_reason", "ended_by", "ended_why",
         )  # fmt: skip
+
+    def to_representation(self, instance: Pin) -> dict[str, Any]:
+        """What the reader may see of it; a pin whose review they may not read comes without (`for_history`)."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        hidden = () if shown["review"] else ("returned_by", "returned_why", "ended_by", "ended_why")
+        return shown | dict.fromkeys(hidden)
 
 
 @dataclass(frozen=True, slots=True)

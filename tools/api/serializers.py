@@ -96,11 +96,15 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
     required_approvals = serializers.SerializerMethodField()
     reopens = serializers.UUIDField(source="reopens.public_id", default=None, allow_null=True)
 
+    rejected_before = serializers.BooleanField(
+        help_text="Somebody rejected exactly this version, here or at another server."
+    )
+
     class Meta:
         model = Review
         fields = (
             "id", "server", "kind", "name", "digest", "vantage", "change", "findings", "risk", "state", "definition",
-            "approvals", "required_approvals", "times", "reopens", "opened_at", "closed_at",
+            "approvals", "required_approvals", "times", "reopens", "opened_at", "closed_at", "rejected_before",
         )  # fmt: skip
 
     def get_approvals(self, review: Review) -> int:

@@ -1,12 +1,17 @@
 """API of what classes of principals were shown of a server, where that once differed from what the poller was shown."""
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from core.api import require
 from core.permissions import Permission
 from servers.models import Server
 from tools.models import Sighting
+from tools.unlisted import Unlisted, unlisted_of
 
 
 class SightingSerializer(serializers.ModelSerializer[Sighting]):
@@ -48,3 +53,22 @@ class SightingsView(generics.ListAPIView[Sighting]):
         actor = require(self.request, Permission.TOOL_READ)
         server = Server.objects.visible_to(actor).by_slug(self.kwargs["slug"])
         return Sighting.objects.visible_to(actor).of_server(server).for_list()
+
+
+class UnlistedSerializer(serializers.Serializer[Unlisted]):
+    """The tools that one vantage was not listed in its last complete look, though the poller was."""
+
+    vantage = serializers.CharField()
+    names = serializers.ListField(child=serializers.CharField())
+
+
+class UnlistedView(APIView):
+    """What agents were not listed of a server. It withholds nothing: a server may show less to some."""
+
+    @extend_schema(responses=UnlistedSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        """One entry for each vantage to which something is not listed."""
+        require(request, Permission.SERVER_READ)
+        actor = require(request, Permission.TOOL_READ)
+        server = Server.objects.visible_to(actor).by_slug(slug)
+        return Response([UnlistedSerializer(each).data for each in unlisted_of(server)])

@@ -13,7 +13,7 @@ from tools.api.decisions import (
 )
 from tools.api.definitions import DefinitionViewSet
 from tools.api.policies import PolicyViewSet
-from tools.api.sightings import SightingsView
+from tools.api.sightings import SightingsView, UnlistedView
 from tools.api.views import PollView, RetireView, ReviewViewSet
 
 router = SimpleRouter(use_regex_path=False)
@@ -31,5 +31,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("servers/<str:slug>/poll/", PollView.as_view(), name="server-poll"),
     path("servers/<str:slug>/retire/", RetireView.as_view(), name="server-retire"),
     path("servers/<str:slug>/sightings/", SightingsView.as_view(), name="server-sightings"),
+    path("servers/<str:slug>/unlisted/", UnlistedView.as_view(), name="server-unlisted"),
     *router.urls,
 ]

@@ -118,7 +118,25 @@ class Migration(migrations.Migration):
                 ("public_id", models.UUIDField(default=core.ids.new_id, editable=False, unique=True)),
                 ("vantage", models.CharField(max_length=100)),
                 ("first_seen", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ("seen_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "seen_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now,
+                        help_text="when the look began that first showed just this",
+                    ),
+                ),
+                (
+                    "moves",
+                    models.PositiveIntegerField(
+                        db_default=0, default=0, help_text="how often it changed since `moves_since`"
+                    ),
+                ),
+                (
+                    "moves_since",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now
+                    ),
+                ),
             ],
             options={
                 "ordering": ("-seen_at", "-id"),

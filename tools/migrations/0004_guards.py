@@ -133,7 +133,9 @@ BEGIN
             JOIN tools_review r ON r.id = NEW.review_id
             JOIN tools_definition d ON d.id = r.definition_id
             JOIN servers_server s ON s.id = d.server_id
-            WHERE p.id = NEW.policy_id AND r.base_id IS NOT NULL AND r.risk <> 'high'
+            WHERE p.id = NEW.policy_id AND r.risk <> 'high'
+                AND EXISTS (SELECT FROM tools_pin l WHERE l.definition_id = r.definition_id
+                            AND l.version_id = r.base_id AND l.ended_at IS NULL)
                 AND cardinality(r.change) > 0 AND r.change <@ p.classes
                 AND s.environment = ANY (p.environments)
                 AND (cardinality(p.servers) = 0 OR s.slug = ANY (p.servers))
@@ -180,6 +182,11 @@ BEGIN
             OR EXISTS (SELECT FROM tools_review WHERE version_id = NEW.version_id AND id > NEW.review_id
                        AND state = 'rejected') THEN
         RAISE EXCEPTION 'nobody returns to what was withdrawn or rejected since' USING ERRCODE = 'check_violation';
+    END IF;
+    IF EXISTS (SELECT FROM tools_review r JOIN tools_definition d ON d.id = r.definition_id
+               JOIN servers_server s ON s.id = d.server_id
+               WHERE r.id = NEW.review_id AND r.closed_at < s.registered_at) THEN
+        RAISE EXCEPTION 'what was approved before a server was registered has ended' USING ERRCODE = 'check_violation';
     END IF;
     IF NOT tools_has_voices(NEW.review_id, wanted, 'approve') THEN
         RAISE EXCEPTION 'a pin needs every approval its server asks for' USING ERRCODE = 'check_violation';
@@ -237,6 +244,12 @@ CREATE TRIGGER tools_changepolicy_guard BEFORE INSERT OR UPDATE ON tools_changep
 _REVISION = """
 CREATE FUNCTION tools_policyrevision_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.confirmed_by_id IS NOT NULL THEN
+            RAISE EXCEPTION 'a revision is confirmed after it was written' USING ERRCODE = 'check_violation';
+        END IF;
+        RETURN NEW;
+    END IF;
     IF TG_OP = 'DELETE' OR OLD.confirmed_by_id IS NOT NULL
             OR (to_jsonb(NEW) - 'confirmed_by_id' - 'confirmed_at') IS DISTINCT FROM
                (to_jsonb(OLD) - 'confirmed_by_id' - 'confirmed_at') THEN
@@ -244,7 +257,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER tools_policyrevision_guard BEFORE UPDATE OR DELETE ON tools_policyrevision
+CREATE TRIGGER tools_policyrevision_guard BEFORE INSERT OR UPDATE OR DELETE ON tools_policyrevision
     FOR EACH ROW EXECUTE FUNCTION tools_policyrevision_guard();
 """
 

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from core.ids import new_id
@@ -15,9 +16,9 @@ from tools.rules import POLLER
 class Sighting(models.Model):
     """The version of a definition that one vantage was last shown; none: it was not in the list.
 
-    A row begins with the first difference from what the poller was shown and follows that vantage from then on. A
-    version that nobody ever approved withholds the definition, until the vantage is shown something else or the
-    sighting is `dismissed` by decision.
+    A row begins with the first other version than the poller was shown and follows that vantage from then on; what is
+    merely not listed begins none. A version that nobody ever approved withholds the definition, until the vantage is
+    shown something else or the sighting is `dismissed` by decision.
     """
 
     public_id = models.UUIDField(default=new_id, unique=True, editable=False)
@@ -26,7 +27,9 @@ class Sighting(models.Model):
     version = models.ForeignKey(DefinitionVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     dismissed = models.ForeignKey(DefinitionVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     first_seen = models.DateTimeField(default=timezone.now, editable=False)
-    seen_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=timezone.now, help_text="when the look began that first showed just this")
+    moves = models.PositiveIntegerField(default=0, db_default=0, help_text="how often it changed since `moves_since`")
+    moves_since = models.DateTimeField(default=timezone.now, db_default=Now())
 
     objects = SightingQuerySet.as_manager()
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from tools.models import Definition, DefinitionVersion
 
-# Annotations of `with_what_serves`. Approved is what exactly was approved, or let through in an emergency.
-_AS_APPROVED = Q(contradicted=False) & (Q(by_pin=True, unexpired=True) | Q(by_glass=True))
+# Annotations of `with_what_serves`.
+_AS_APPROVED = Q(contradicted=False, by_pin=True, unexpired=True)
 _BY_MODE = Q(contradicted=False, by_mode=True, unexpired=True)
 # Not by the pin: another version than it, or the same after its approval ran out.
 _ON_GLASS = Q(by_glass=True) & (Q(by_pin=False) | Q(unexpired=False))
@@ -99,7 +99,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
     def for_list(self) -> Self:
         """With what a list shows, in one query.
 
-        Server, observed version, live pin; `approved` unless held or gone; `served` if agents get the approved text;
+        Server, observed version, live pin; `approved` unless held or gone; `served` if agents get it;
         `on_glass` if they get what waits because somebody broke the glass; `is_contradicted` as
         `with_what_serves` says.
         """
@@ -109,7 +109,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
             pin_expires_at=F("live_pin__expires_at"),
             glass_expires_at=F("glass__expires_at"),
             approved=true_when(_AS_APPROVED),
-            served=true_when(Q(present=True) & (_AS_APPROVED | _BY_MODE)),
+            served=true_when(Q(present=True) & (_AS_APPROVED | _BY_MODE | (Q(contradicted=False) & _ON_GLASS))),
             on_glass=true_when(Q(present=True, contradicted=False) & _ON_GLASS),
             is_contradicted=F("contradicted"),
         )

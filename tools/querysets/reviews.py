@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 
 from core.actor import Actor
 from core.errors import NotFound
@@ -32,8 +32,9 @@ class ReviewQuerySet(models.QuerySet["Review"]):
         return self.filter(state=ReviewState.WAITING.value)
 
     def standing_rejections(self) -> Self:
-        """Those that ended with no, and that nobody opened again."""
-        return self.filter(state=ReviewState.REJECTED.value, reopened_as__isnull=True)
+        """Those that ended with no, that nobody opened again, since their server was registered (anew)."""
+        rejected = self.filter(state=ReviewState.REJECTED.value, reopened_as__isnull=True)
+        return rejected.filter(closed_at__gte=F("definition__server__registered_at"))
 
     def of_server(self, server: "Server") -> Self:
         """Those about one server's definitions."""
@@ -64,17 +65,26 @@ class ReviewQuerySet(models.QuerySet["Review"]):
         said_no_first = true_when(Q(state=ReviewState.REJECTED.value)).desc()
         return found.for_list().order_by(said_no_first, "-closed_at", "-pk")[:20]
 
+    def with_earlier_no(self) -> Self:
+        """With `rejected_before`: somebody said no to exactly this version, here or at another server."""
+        rejected = rows_of("Review").filter(
+            version__digest=OuterRef("version__digest"), state=ReviewState.REJECTED.value
+        )
+        return self.annotate(rejected_before=Exists(rejected.exclude(pk=OuterRef("pk"))))
+
     def for_list(self) -> Self:
         """With what a list shows, in a number of queries that does not grow with the rows.
 
         Texts stay in the database: a hostile list would be megabytes.
         """
-        related = self.select_related("definition__server", "version", "reopens").defer("version__text")
+        related = self.with_earlier_no().select_related("definition__server", "version", "reopens")
+        related = related.defer("version__text")
         return related.prefetch_related("version__findings", *VOICES)
 
     def for_page(self) -> Self:
         """With what one review's page shows, texts included."""
-        related = self.select_related("definition__server", "definition__observed", "version", "base", "reopens")
+        related = self.with_earlier_no()
+        related = related.select_related("definition__server", "definition__observed", "version", "base", "reopens")
         return related.prefetch_related("version__findings", *VOICES)
 
     def by_id(self, review_id: "UUID | str") -> "Review":

@@ -55,12 +55,14 @@ class SightingQuerySet(models.QuerySet["Sighting"]):
         """Those of what nobody approved or dismissed, and the poller was not shown.
 
         That an older approved version is shown somewhere is worth a look, but it was approved; what was withdrawn or
-        rejected since is not.
+        rejected since is not. What was dismissed beside one pin is not explained beside another.
         """
         version = OuterRef("version")
         pins = rows_of("Pin").filter(version=version)
         taken_back = pins.filter(ended_reason=PinEnd.WITHDRAWN.value)
         rejected = rows_of("Review").filter(version=version, state=ReviewState.REJECTED.value)
-        shown = self.filter(version__isnull=False).exclude(version=F("dismissed"))
+        beside_this_pin = Q(base__pins__ended_at__isnull=True, base__pins__isnull=False)
+        explained = rows_of("Review").filter(beside_this_pin, version=version, state=ReviewState.DISMISSED.value)
+        shown = self.filter(version__isnull=False).exclude(Q(version=F("dismissed")) & Exists(explained))
         approved = Exists(pins) & ~Exists(taken_back) & ~Exists(rejected)
         return shown.exclude(version=F("definition__observed")).exclude(approved)

@@ -6,6 +6,7 @@ One function per command, keyword-only, in one transaction with one audit record
 from tools.services.absorbing import PollResult, absorb
 from tools.services.deciding import Choice, ItemResult, decide_review, decide_reviews
 from tools.services.emergencies import break_glass, end_glass_now, end_run_out
+from tools.services.expiring import settle_expired
 from tools.services.marking import mark_sensitive
 from tools.services.policies import confirm_revision, disable_policy, enable_policy, revise_policy, write_policy
 from tools.services.polling import Lease, claim_due_servers, poll_now, poll_soon, still_held
@@ -39,6 +40,7 @@ __all__ = [
     "retire",
     "return_to_version",
     "revise_policy",
+    "settle_expired",
     "sight",
     "sketch_old_versions",
     "still_held",

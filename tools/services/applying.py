@@ -7,13 +7,16 @@ before a policy came into force. Whatever fails leaves the review waiting.
 
 import logging
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Final
 
 from django.db import transaction
 
+from access.services import people_who_may
 from audit.events import Event, RecordType
 from core.actor import Actor, system_actor
+from core.permissions import Permission
 from servers.models import Server
 from tools.classify import Budget
 from tools.models import ChangePolicy, PolicyRevision, Review, ReviewDecision
@@ -41,7 +44,8 @@ def apply_policies(*, server: Server, reviews: Sequence[Review], now: datetime) 
         with transaction.atomic():
             budget = Budget(_SECONDS)
             chunks = _chunks(_judged(server, reviews, policies, now, budget))
-            return sum(_all_decided(server, chunk, policies, now) for chunk in chunks if not budget.is_spent)
+            deciders = people_who_may(Permission.REVIEW_DECIDE, team_id=server.owner_team_id)
+            return sum(_all_decided(server, chunk, policies, deciders, now) for chunk in chunks if not budget.is_spent)
     except Exception:
         # The look itself must not fail with it: then what changed would not even be held. Nothing is approved.
         logger.exception("policies could not be applied to %s", server.slug)
@@ -65,37 +69,40 @@ def _chunks(found: Sequence[Case]) -> Iterator[Sequence[Case]]:
     return (found[start : start + _AT_ONCE] for start in range(0, len(found), _AT_ONCE))
 
 
-def _all_decided(server: Server, found: Sequence[Case], policies: Sequence[ChangePolicy], now: datetime) -> int:
+def _all_decided(
+    server: Server, found: Sequence[Case], policies: Sequence[ChangePolicy], deciders: AbstractSet[int], now: datetime
+) -> int:
     """Decide `found`; if one of them fails, each by itself, so that it does not take the others along."""
     try:
         with transaction.atomic():
-            return sum(_decided(server, case, policies, now) for case in found)
+            return sum(_decided(server, case, policies, deciders, now) for case in found)
     except Exception:
         if len(found) == 1:
             logger.exception("no policy could decide review %s", found[0].review.public_id)
             return 0
-    return sum(_all_decided(server, [case], policies, now) for case in found)
+    return sum(_all_decided(server, [case], policies, deciders, now) for case in found)
 
 
-def _decided(server: Server, case: Case, policies: Sequence[ChangePolicy], now: datetime) -> bool:
+def _decided(
+    server: Server, case: Case, policies: Sequence[ChangePolicy], deciders: AbstractSet[int], now: datetime
+) -> bool:
     """Let the first policy that approves decide; whether one did."""
     for policy in policies:
         revision = _revision(policy)
         verdict = judge(rule_of(revision), case.candidate)
-        if isinstance(verdict, Approves) and _may_decide(server, case.review, revision):
+        if isinstance(verdict, Approves) and _may_decide(server, case.review, revision, deciders):
             _approve(server, case, policy, verdict, now)
             return True
     return False
 
 
-def _may_decide(server: Server, review: Review, revision: PolicyRevision) -> bool:
+def _may_decide(server: Server, review: Review, revision: PolicyRevision, deciders: AbstractSet[int]) -> bool:
     """Whether the people who signed the revision are as many as the server asks for, and their voices count.
 
-    Nothing is decided in the name of somebody who has left.
+    Nothing is decided in the name of somebody who has left, or who may not decide reviews of the server any more.
     """
     asked = needed(server, review)
-    signed = (revision.written_by, revision.confirmed_by)
-    people = {person.pk for person in signed if person is not None and person.is_active}
+    people = deciders & {revision.written_by_id, revision.confirmed_by_id}
     return sum(counts(server, person, needed=asked) for person in people) >= asked
 
 

@@ -14,12 +14,12 @@ from audit.events import Event
 from core.actor import Actor
 from servers.models import Observation, Server
 from tools.look import Key, Look, Seen
-from tools.models import Definition, DefinitionVersion
-from tools.rules import NAMES_KEPT, VERSIONS_A_DAY, is_quiet, says_flapping
+from tools.models import Definition, DefinitionVersion, Sighting
+from tools.rules import NAMES_KEPT, is_quiet, says_flapping
 from tools.services.applying import apply_policies
 from tools.services.keeping import let_texts_go
 from tools.services.settling import Known, Settlement, settle
-from tools.services.versioning import VersionKey, versions_of
+from tools.services.versioning import VersionKey, full_today, versions_of
 
 _BATCH = 500
 _DAY: Final = timedelta(days=1)
@@ -44,21 +44,42 @@ class _Comparison:
 
     def note(self, event: Event, row: Definition, **columns: Any) -> None:
         """Note `event` about a definition as it is observed now."""
-        note_move(self.settlement, event, row, row.observed.digest if row.observed else "", **columns)
+        digest = row.observed.digest if row.observed else ""
+        loud = event is Event.TOOL_DRIFTED and is_new_form(row.observed, self.now)
+        note_move(self.settlement, event, row, digest, counted=row, loud=loud, **columns)
 
 
-def count_move(row: Definition, now: datetime) -> None:
-    """Count one change of a definition; the count of another day is forgotten."""
+def count_move(row: Definition | Sighting, now: datetime) -> None:
+    """Count one change of what the poller, or a class, is shown; the count of another day is forgotten."""
     if now - row.moves_since > _DAY:
         row.moves, row.moves_since = 0, now
     row.moves += 1
 
 
-def note_move(settlement: Settlement, event: Event, row: Definition, digest: str, **columns: Any) -> None:
-    """Note `event` about a definition, unless it changes so often that the log would be full of it."""
-    if says_flapping(row.moves):
-        event, columns = Event.TOOL_FLAPPING, {"after": {"moves": row.moves, "since": row.moves_since.isoformat()}}
-    elif is_quiet(row.moves):
+def is_new_form(version: DefinitionVersion | None, now: datetime) -> bool:
+    """Whether this look, which began to be compared at `now`, is the first to show a version."""
+    return version is not None and version.first_seen >= now
+
+
+def note_move(
+    settlement: Settlement,
+    event: Event,
+    row: Definition,
+    digest: str,
+    *,
+    counted: Definition | Sighting,
+    loud: bool = False,
+    **columns: Any,
+) -> None:
+    """Note `event` about a definition, unless what was `counted` is so often that the log would be full of it.
+
+    What is `loud` is always noted: a form that was never seen before, of which there are only so many in a day.
+    """
+    if says_flapping(counted.moves) and not loud:
+        approved = event in (Event.TOOL_RESTORED, Event.TOOL_SHOWN_ALIKE)
+        said = {"moves": counted.moves, "since": counted.moves_since.isoformat(), "approved": approved}
+        event, columns = Event.TOOL_FLAPPING, {"after": {**columns.get("after", {}), **said}}
+    elif is_quiet(counted.moves) and not loud:
         return
     settlement.note(event, row, digest, **columns)
 
@@ -143,11 +164,11 @@ def _move_to_observed(c: _Comparison) -> None:
 def _versions(c: _Comparison, wanted: Mapping[VersionKey, Definition]) -> dict[VersionKey, DefinitionVersion]:
     """The version rows of what was observed.
 
-    A definition that changes all day long gets no more new ones: it stays held without one, until it is calm.
+    A definition that has had many new forms today gets no more of them: it stays held without one, until it is calm.
     """
+    full = full_today({pk for pk, _ in wanted}, c.now)
     kept = versions_of(
-        {key: c.seen(row) for key, row in wanted.items()},
-        refused={key for key, row in wanted.items() if row.moves > VERSIONS_A_DAY},
+        {key: c.seen(row) for key, row in wanted.items()}, refused={key for key in wanted if key[0] in full}
     )
     c.settlement.bodies = kept.bodies
     return kept.rows

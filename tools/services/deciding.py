@@ -17,6 +17,7 @@ from audit.permit import audited_denials
 from core.actor import Actor
 from core.errors import Conflict, DomainError, Invalid, PermissionDenied
 from core.ids import new_id
+from core.names import subject
 from servers.models import Server
 from tools.models import Review, ReviewDecision
 from tools.rules import POLLER, ReviewState, Verdict
@@ -72,7 +73,7 @@ def decide_review(
     _refuse_misplaced(review, wanted)
     _refuse_four_eyes(server, review, person, wanted)
     if batch_id is not None and wanted is not Verdict.REJECT:
-        _refuse_critical(review)
+        _refuse_in_bulk(review)
     now = timezone.now()
     ReviewDecision.objects.create(
         review=review,
@@ -137,13 +138,18 @@ def _refuse_four_eyes(server: Server, review: Review, person: Person, verdict: V
         raise Conflict("You have decided this review already; another person has to.")
     if verdict is not Verdict.REJECT and not counts(server, person.pk, needed=needed(server, review)):
         raise PermissionDenied(
-            "Two people have to approve here, and neither may be whoever registered the server or changed its endpoint."
+            "Two people have to approve here, and neither may be whoever registered the server or changed its "
+            "endpoint.",
+            subject=subject(review.definition.kind, server.slug, review.definition.name),
         )
 
 
-def _refuse_critical(review: Review) -> None:
+def _refuse_in_bulk(review: Review) -> None:
+    """What has to be read by itself: a critical finding, and what somebody said no to, here or at another server."""
     if review.version.findings.filter(severity=Severity.CRITICAL.value).exists():
         raise Conflict("A critical finding is never approved in bulk, nor dismissed; open this review by itself.")
+    if Review.objects.filter(version__digest=review.version.digest, state=ReviewState.REJECTED.value).exists():
+        raise Conflict("Exactly this version was rejected before, here or elsewhere; open this review by itself.")
 
 
 def _record(server: Server, review: Review, verdict: Verdict, reason: str, actor: Actor, batch_id: UUID | None) -> None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
 from servers.surface import Kind
 from tools.classify import Budget, ChangeClass
 from tools.measure import NOTHING, Measured, measure
-from tools.models import DefinitionVersion, Finding, Pin, PolicyRevision, Resemblance, Review, ReviewDecision, Sighting
+from tools.models import DefinitionVersion, Finding, Pin, PolicyRevision, Review, ReviewDecision, Sighting
 from tools.policies import Candidate, Reason, Rule
 from tools.rules import POLLER, PinEnd, ReviewState, Verdict, is_quiet
 
@@ -65,7 +65,6 @@ class _Known:
     digests: dict[str, _When] = field(default_factory=dict)  # rejected, first when
     definitions: dict[int, _When] = field(default_factory=dict)  # with a standing rejection, first when
     withdrawn: dict[str, _When] = field(default_factory=dict)
-    alike: dict[int, _When] = field(default_factory=dict)  # reviews of what is like something rejected, first when
     contradicted: set[int] = field(default_factory=set)  # definitions
 
 
@@ -108,7 +107,7 @@ def measured(found: Iterable[Case], budget: Budget) -> Iterator[Case]:
 
 
 def _known(reviews: Sequence[Review]) -> _Known:
-    ids, versions = [review.pk for review in reviews], [review.version_id for review in reviews]
+    versions = [review.version_id for review in reviews]
     definitions = {review.definition_id for review in reviews}
     digests = {review.version.digest for review in reviews}
     known = _Known()
@@ -126,9 +125,6 @@ def _known(reviews: Sequence[Review]) -> _Known:
     known.definitions.update(standing.values_list("definition_id", "closed_at"))
     withdrawn = Pin.objects.filter(ended_reason=PinEnd.WITHDRAWN.value, version__digest__in=digests).order_by("-pk")
     known.withdrawn.update(withdrawn.values_list("version__digest", "ended_at"))
-    said_no = Q(known__definition__reviews__state=ReviewState.REJECTED.value)
-    alike = Resemblance.objects.filter(said_no, review__in=ids).order_by("-known__definition__reviews__closed_at")
-    known.alike.update(alike.values_list("review_id", "known__definition__reviews__closed_at"))
     against = Sighting.objects.withholding().filter(definition__in=definitions)
     known.contradicted = set(against.values_list("definition_id", flat=True))
     return known
@@ -142,11 +138,11 @@ def _case(review: Review, known: _Known, at: datetime, present: frozenset[Reason
     before = {
         Reason.REJECTED: [known.digests.get(digest), known.definitions.get(definition.pk)],
         Reason.WITHDRAWN: [known.withdrawn.get(digest)],
-        Reason.RESEMBLES_REJECTED: [known.alike.get(review.pk)],
     }
     speaks = {
         Reason.NO_BASE: live is None or anchor is None or review.base_id != live.version or review.vantage != POLLER,
         Reason.EXPIRED: _runs_out(live, at) or _runs_out(anchor, at),
+        Reason.ENVIRONMENT_CHANGED: _is_from_elsewhere(anchor, definition.server.environment_changed_at),
         Reason.RETURNED: live is not None and live.returned_by is not None,
         Reason.FINDING: review.version_id in known.found,
         **{reason: any(when is not None and when <= at for when in times) for reason, times in before.items()},
@@ -168,6 +164,11 @@ def _pinned(pins: Sequence[_Pinned], at: datetime) -> tuple[_Pinned | None, _Pin
     anchor = next((pin for pin in reversed(pins) if pin.by_people), None)
     stands = anchor is not None and (anchor.lives(at) or anchor.ended_reason == PinEnd.REPLACED.value)
     return live, anchor if stands else None
+
+
+def _is_from_elsewhere(anchor: _Pinned | None, changed_at: datetime | None) -> bool:
+    """Whether people last approved it for another environment; of history only the last such change is known."""
+    return anchor is not None and changed_at is not None and anchor.set_at <= changed_at
 
 
 def _runs_out(pin: _Pinned | None, at: datetime) -> bool:

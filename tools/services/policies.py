@@ -1,7 +1,8 @@
 """Writing change policies, signing them, and putting one revision in force or none.
 
 A policy approves in the name of the people who signed the revision in force: whoever wrote it and whoever confirmed
-it. Their voices count as they would in a review (`closing.counts`), so a policy gets nobody around four eyes.
+it, so both have to be people who may decide reviews. Their voices count as they would in a review (`closing.counts`),
+so a policy gets nobody around four eyes.
 """
 
 from typing import Any, Final
@@ -30,10 +31,11 @@ NAME_MAX: Final = 100
 def write_policy(*, name: str, rule: Rule, why: str, actor: Actor) -> PolicyRevision:
     """Write a policy's first revision. It decides nothing until it is put in force.
 
-    Raises `PermissionDenied` (`policy:manage`), `Invalid` by field, `Conflict` when there is a policy of this name.
+    Raises `PermissionDenied` (`policy:manage` and, as it will decide in the writer's name, `review:decide`), `Invalid`
+    by field, `Conflict` when there is a policy of this name.
     """
     title = name.strip()
-    _permit(actor, title[:80])
+    _permit(actor, title[:80], Permission.REVIEW_DECIDE)
     if not title or len(title) > NAME_MAX or not title.isprintable():
         raise Invalid(f"A name of 1 to {NAME_MAX} printable characters.", field="name")
     reason, person = _checked(rule, why, actor), _person(actor)
@@ -51,7 +53,7 @@ def revise_policy(*, policy_id: UUID, rule: Rule, why: str, actor: Actor) -> Pol
 
     Raises as `write_policy`, and `NotFound`.
     """
-    policy = _locked(policy_id, actor)
+    policy = _locked(policy_id, actor, Permission.REVIEW_DECIDE)
     reason, person = _checked(rule, why, actor), _person(actor)
     last = policy.revisions.order_by("-n").values_list("n", flat=True).first() or 0
     return _add(policy, last + 1, rule, reason, person, actor)
@@ -61,9 +63,9 @@ def revise_policy(*, policy_id: UUID, rule: Rule, why: str, actor: Actor) -> Pol
 def confirm_revision(*, policy_id: UUID, n: int, reason: str, actor: Actor) -> PolicyRevision:
     """Sign a revision as its second person; from then on it approves as two people would.
 
-    Raises `NotFound`; `Invalid` (reason); `PermissionDenied` for whoever wrote it; `Conflict` when it is confirmed.
+    Raises as `write_policy`, `NotFound`, `PermissionDenied` for whoever wrote it, `Conflict` when it is confirmed.
     """
-    policy = _locked(policy_id, actor)
+    policy = _locked(policy_id, actor, Permission.REVIEW_DECIDE)
     why, person, revision = given_reason(reason), _person(actor), _revision(policy, n)
     if revision.confirmed_by_id is not None:
         raise Conflict("This revision is confirmed already.")
@@ -125,18 +127,20 @@ def permit_managing(actor: Actor, about: str) -> None:
     _permit(actor, about)
 
 
-def _permit(actor: Actor, name: str) -> None:
-    refuse_unless(
-        actor.kind is ActorKind.PERSON and actor.may(Permission.POLICY_MANAGE),
-        actor=actor,
-        permission=Permission.POLICY_MANAGE,
-        subject=subject("policy", name),
-    )
+def _permit(actor: Actor, name: str, *more: Permission) -> None:
+    """Refuse whoever does not hold `policy:manage` and `more` everywhere: a policy reaches across teams."""
+    for permission in (Permission.POLICY_MANAGE, *more):
+        refuse_unless(
+            actor.kind is ActorKind.PERSON and actor.may(permission),
+            actor=actor,
+            permission=permission,
+            subject=subject("policy", name),
+        )
 
 
-def _locked(policy_id: UUID, actor: Actor) -> ChangePolicy:
-    """The policy with its row locked; the permission is asked before anything is said of it."""
-    _permit(actor, str(policy_id))
+def _locked(policy_id: UUID, actor: Actor, *more: Permission) -> ChangePolicy:
+    """The policy with its row locked; the permissions are asked before anything is said of it."""
+    _permit(actor, str(policy_id), *more)
     visible = ChangePolicy.objects.visible_to(actor).select_for_update(of=("self",))
     return visible.select_related("in_force").by_id(policy_id)
 

@@ -109,13 +109,10 @@ def _approved_review(definition: Definition, digest: str) -> Review:
 def _refuse_used_up(server: Server, review: Review, live: Pin | None) -> None:
     if live is not None and live.version_id == review.version_id:
         raise Conflict("This version is approved already.", field="digest")
-    ended = Pin.objects.filter(version=review.version, review__gte=review.pk).exclude(
-        ended_reason=PinEnd.REPLACED.value
-    )
-    reason = ended.values_list("ended_reason", flat=True).first()
-    if reason == PinEnd.SERVER_RETIRED.value:
+    if review.closed_at is None or review.closed_at < server.registered_at:
         raise Conflict("The server was retired since; its approvals of before ended with that.", field="digest")
-    if reason is not None:
+    ended = Pin.objects.filter(version=review.version, review__gte=review.pk)
+    if ended.exclude(ended_reason=PinEnd.REPLACED.value).exists():
         raise Conflict("The approval of this version was withdrawn since.", field="digest")
     rejected = Review.objects.filter(version=review.version, pk__gt=review.pk, state=ReviewState.REJECTED.value)
     if rejected.exists():

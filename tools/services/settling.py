@@ -7,11 +7,12 @@ read and written in bulk: the number of queries does not grow with the number of
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from audit.events import Event, RecordType
@@ -20,8 +21,9 @@ from core.actor import Actor
 from servers.models import Server
 from servers.surface import Kind
 from tools.classify import Budget, Change, ChangeClass, Risk, classify, risk_of
-from tools.models import Definition, DefinitionVersion, Pin, Review, Sighting
+from tools.models import Definition, DefinitionVersion, Finding, Pin, Review, Sighting
 from tools.rules import POLLER, ReviewState, is_quiet
+from tools.scanner import Severity
 from tools.services.recording import fact_of_definition
 from tools.services.resembling import link_resemblances
 
@@ -45,7 +47,10 @@ class Known:
         """Read it for a queryset or list of definitions."""
         pins = Pin.objects.live().filter(definition__in=definitions).select_related("version").defer("version__text")
         waiting = Review.objects.waiting().filter(definition__in=definitions)
-        against = Sighting.objects.withholding().filter(definition__in=definitions).order_by("-pk")
+        # What somebody rejected already is nobody's to decide now; it must not hide what another class was shown.
+        rejections = Review.objects.standing_rejections().filter(version=OuterRef("version"))
+        against = Sighting.objects.withholding().filter(definition__in=definitions).annotate(no=Exists(rejections))
+        against = against.order_by("-no", "-pk")
         return cls(
             {pin.definition_id: pin for pin in pins},
             {review.definition_id: review for review in waiting},
@@ -84,7 +89,12 @@ class Settlement:
     known: Known
     bodies: Bodies = field(default_factory=dict)
     cause: ChangeClass | None = None
+    quiet: frozenset[int] = frozenset()  # definitions whose going back and forth elsewhere is recorded already
     facts: list[Fact] = field(default_factory=list)
+
+    def is_quiet(self, row: Definition) -> bool:
+        """Whether a definition's reviews come and go so often that their records would only fill the log."""
+        return row.pk in self.quiet or is_quiet(row.moves)
 
     def note(self, event: Event, row: Definition, digest: str, **columns: Any) -> None:
         """Note `event` about a definition; all of them are recorded together, at the end."""
@@ -106,7 +116,9 @@ def open_again(row: Definition, rejected: Review, *, server: Server, actor: Acto
     asked = (row, rejected.version_id, rejected.vantage)
     if asked[1:] != s.known.wanted(row, s.now) or row.pk in s.known.waiting:
         return None
-    review = _review(s, asked, _versions(s, [asked]), Budget(_CLASSIFY_SECONDS))
+    review = _review(s, asked, _versions(s, [asked]), Budget(_CLASSIFY_SECONDS), _alarming([asked]))
+    if review.base_id == rejected.base_id:
+        review.change, review.risk = rejected.change, rejected.risk  # as it was said then: withdrawn, for example
     review.reopens = rejected
     review.save()
     link_resemblances(server, [review], {})
@@ -140,7 +152,7 @@ def _supersede(s: Settlement, rows: Iterable[Definition]) -> None:
         state=ReviewState.SUPERSEDED.value, closed_at=s.now
     )
     for row, review in closing:
-        if not is_quiet(row.moves):
+        if not s.is_quiet(row):
             after = {"review": str(review.public_id)}
             s.note(Event.REVIEW_SUPERSEDED, row, _digest_of(row), type=RecordType.REVIEW, after=after)
 
@@ -163,14 +175,17 @@ def _open(s: Settlement, asked: Sequence[Asked]) -> list[Review]:
     """Let a review wait for each of `asked`: an undecided one about the very same comparison again, else a new one."""
     versions = _versions(s, asked)
     budget = Budget(_CLASSIFY_SECONDS)
-    meant = [_review(s, each, versions, budget) for each in asked]
+    alarming = _alarming(asked)
+    meant = [_review(s, each, versions, budget, alarming) for each in asked]
     again, fresh = _folded(meant)
     Review.objects.bulk_update(again, ["state", "closed_at", "times"], _BATCH)
     opened = [*again, *Review.objects.bulk_create(fresh, batch_size=_BATCH)]
     for review in opened:
-        if review.times > 1 and is_quiet(review.definition.moves):
+        if review.times > 1 and s.is_quiet(review.definition):
             continue
         after = {"review": str(review.public_id), "change": review.change, "risk": review.risk, "times": review.times}
+        if review.change == [ChangeClass.EXPIRED.value]:
+            s.note(Event.PIN_EXPIRED, review.definition, review.version.digest)
         s.note(Event.REVIEW_OPENED, review.definition, review.version.digest, type=RecordType.REVIEW, after=after)
     return opened
 
@@ -207,7 +222,20 @@ def _comparison(review: Review) -> tuple[Any, ...]:
     return review.version_id, review.base_id, review.vantage, review.required_approvals, tuple(review.change)
 
 
-def _review(s: Settlement, asked: Asked, versions: Mapping[int, DefinitionVersion], budget: Budget) -> Review:
+def _alarming(asked: Sequence[Asked]) -> set[int]:
+    """The versions in which the scanner found something that must not stand among the harmless."""
+    versions = [version for _, version, _ in asked]
+    found = Finding.objects.filter(version__in=versions, severity__in=[Severity.HIGH.value, Severity.CRITICAL.value])
+    return set(found.values_list("version_id", flat=True))
+
+
+def _review(
+    s: Settlement,
+    asked: Asked,
+    versions: Mapping[int, DefinitionVersion],
+    budget: Budget,
+    alarming: Collection[int],
+) -> Review:
     row, version_id, vantage = asked
     pin = s.known.pins.get(row.pk)
     base = versions[pin.version_id] if pin else None
@@ -220,7 +248,7 @@ def _review(s: Settlement, asked: Asked, versions: Mapping[int, DefinitionVersio
         base=base,
         vantage=vantage,
         change=sorted(cls.value for cls in classes),
-        risk=risk_of(classes).value,
+        risk=(Risk.HIGH if version_id in alarming else risk_of(classes)).value,
         required_approvals=s.server.required_approvals,
         opened_at=s.now,
     )

@@ -2,7 +2,8 @@
 
 A sighting only ever speaks against what is served: what nobody ever approved withholds the definition from everybody,
 until that class is shown what the poller is shown, or people explain it. It never approves and never removes. What is
-listed to a class only becomes a definition that is not present: people see it, nobody is served it.
+listed to a class only becomes a definition that is not present: people see it, nobody is served it. What is merely not
+listed to a class is in its observation, and changes nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from access.services import bump_revision, server_part
@@ -23,17 +24,19 @@ from servers.rules import ServerState
 from servers.surface import Kind, Surface
 from tools.look import Look, Seen, take
 from tools.models import Definition, DefinitionVersion, Pin, Sighting
-from tools.rules import POLLER, VERSIONS_A_DAY
+from tools.rules import NAMES_KEPT, POLLER, is_quiet
 from tools.services.absorbing import keep_observation
-from tools.services.comparing import count_move, note_move
+from tools.services.comparing import count_move, is_new_form, note_move
 from tools.services.keeping import let_texts_go
 from tools.services.settling import Known, Settlement, settle
-from tools.services.versioning import Versions, versions_of
+from tools.services.versioning import Versions, full_today, versions_of
 
 OBSERVATIONS_KEPT: Final = 20  # of one server from one class of principals
+OBSERVATIONS_OF_AGENTS: Final = 100  # of one server from all classes together
 EXTRAS_KEPT: Final = 200  # definitions of one server that only agents were ever shown
+SIGHTINGS_KEPT: Final = 5_000  # of one server; beyond it, one for each definition that none withholds yet
+POLL_PAUSE: Final = timedelta(seconds=30)  # between looks of the poller that sightings ask for
 _BATCH: Final = 500
-_DAY: Final = timedelta(days=1)
 
 
 @dataclass(slots=True)
@@ -45,9 +48,9 @@ class _Following:
     look: Look
     actor: Actor
     now: datetime
+    began: datetime  # the look, at the gateway
     definitions: dict[str, Definition]
     sightings: dict[int, Sighting]  # by definition
-    fresh: set[int] = field(default_factory=set)
     versions: Versions = field(default_factory=lambda: Versions({}, {}))
 
     def seen(self, row: Definition) -> Seen | None:
@@ -78,19 +81,32 @@ def sight(*, server: Server, surface: Surface, actor: Actor) -> bool:
         if locked.state != ServerState.ACTIVE.value or locked.url != server.url:
             raise Conflict("The server is not in use at this endpoint any more; what was seen there is dropped.")
         now = timezone.now()
-        _keep(locked, surface, look, now)
-        return look.problem is None and _followed(_beginning(locked, surface.vantage, look, actor, now))
+        began = min(surface.began or now, now)  # a clock that is ahead must not shut out the looks of the others
+        _keep(locked, surface, look, began)
+        return look.problem is None and _followed(_beginning(locked, surface.vantage, look, actor, now, began))
 
 
-def _keep(server: Server, surface: Surface, look: Look, now: datetime) -> None:
-    """Keep the observation, unless it is what this class saw last time."""
-    newest = Observation.objects.filter(server=server, vantage=surface.vantage).order_by("-time", "-id")
-    last = newest.values_list("surface_digest", "error_class").first()
-    if last != (look.surface_digest, look.problem.cls.value if look.problem else ""):
-        keep_observation(server, surface, look, now, kept=OBSERVATIONS_KEPT)
+def _keep(server: Server, surface: Surface, look: Look, began: datetime) -> None:
+    """Keep the observation, unless it is what this class saw last time. Raises `Conflict` where that began later."""
+    of_agents = Observation.objects.filter(server=server).exclude(vantage=POLLER)
+    of_class = of_agents.filter(vantage=surface.vantage)
+    last = of_class.order_by("-time", "-id").defer("items").first()
+    if last is not None and began < last.time:
+        raise Conflict("What this class was shown later is on record already; the older look is dropped.")
+    problem = look.problem.cls.value if look.problem else ""
+    if last is not None and (last.surface_digest, last.error_class) == (look.surface_digest, problem):
+        return
+    keep_observation(server, surface, look, began, kept=OBSERVATIONS_KEPT)
+    if not problem:
+        # Lists are long: of each class the last one stays, which says what is not listed to it.
+        listed = of_class.filter(complete=True)
+        listed.exclude(surface_digest=look.surface_digest).exclude(items=[]).update(items=[])
+        listed.filter(surface_digest=look.surface_digest, items=[]).update(items=look.listed)
+    beyond = of_agents.order_by("-time", "-id").values_list("pk", flat=True)[OBSERVATIONS_OF_AGENTS:]
+    Observation.objects.filter(pk__in=list(beyond)).delete()
 
 
-def _beginning(server: Server, vantage: str, look: Look, actor: Actor, now: datetime) -> _Following:
+def _beginning(server: Server, vantage: str, look: Look, actor: Actor, now: datetime, began: datetime) -> _Following:
     tools = Definition.objects.filter(server=server, kind=Kind.TOOL.value)
     sightings = Sighting.objects.filter(definition__in=tools, vantage=vantage)
     return _Following(
@@ -99,6 +115,7 @@ def _beginning(server: Server, vantage: str, look: Look, actor: Actor, now: date
         look,
         actor,
         now,
+        began,
         {row.name: row for row in tools.select_related("observed").defer("observed__text")},
         {each.definition_id: each for each in sightings.select_related("version").defer("version__text")},
     )
@@ -107,48 +124,76 @@ def _beginning(server: Server, vantage: str, look: Look, actor: Actor, now: date
 def _followed(f: _Following) -> bool:
     """Bring the sightings in line with the look, and everything that follows from them."""
     _create_extras(f)
-    rows = [row for row in f.definitions.values() if _is_new(f, row)]
+    rows = _with_room(f, [row for row in f.definitions.values() if _is_new(f, row)])
     if not rows:
         return False
+    _refuse_without_body(f, rows)
     f.versions = _versions(f, rows)
     moved = _upserted(f, rows)
     if not moved:
         return False
     _settled(f, moved)
-    # Where the server changed for everybody, the poller is to say so at once.
-    Server.objects.filter(pk=f.server.pk).update(next_poll_at=f.now)
+    _poll_soon(f)
     bump_revision(server_part(f.server.slug))
     return True
 
 
+def _poll_soon(f: _Following) -> None:
+    """Where the server changed for everybody, the poller is to say so; not in a row, where it changes in a row."""
+    polled = f.server.last_polled_at
+    soon = f.now if polled is None else max(f.now, polled + POLL_PAUSE)
+    Server.objects.filter(pk=f.server.pk).update(next_poll_at=min(f.server.next_poll_at, soon))
+
+
 def _create_extras(f: _Following) -> None:
     """Rows for what only this class is shown: not present, so never served and never put to review."""
-    known = sum(row.observed_id is None and not row.present for row in f.definitions.values())
     new = [name for kind, name in f.look.seen if kind == Kind.TOOL.value and name not in f.definitions]
+    if not new:
+        return
+    known = sum(row.observed_id is None and not row.present for row in f.definitions.values())
+    # Of every kind and however they came to be known: what the poller is shown needs names as well.
+    names = Definition.objects.filter(server=f.server).count()
     times = {"first_seen": f.now, "last_seen": f.now, "vanished_at": f.now}
     missing = [
         Definition(server=f.server, kind=Kind.TOOL.value, name=name, present=False, **times)
-        for name in new[: max(0, EXTRAS_KEPT - known)]
+        for name in new[: max(0, min(EXTRAS_KEPT - known, NAMES_KEPT - names))]
     ]
     for row in Definition.objects.bulk_create(missing, batch_size=_BATCH):
         f.definitions[row.name] = row
-        f.fresh.add(row.pk)
 
 
 def _is_new(f: _Following, row: Definition) -> bool:
     """Whether the look says something of a definition that its sighting does not say yet."""
     sighting, seen = f.sightings.get(row.pk), f.seen(row)
     if sighting is None:
-        return f.differs(row)
+        return seen is not None and f.differs(row)
     return (sighting.version.digest if sighting.version else None) != (seen.digest if seen else None)
+
+
+def _with_room(f: _Following, rows: list[Definition]) -> list[Definition]:
+    """Those of `rows` that may have a sighting of this class.
+
+    Beyond `SIGHTINGS_KEPT` no further class gets one of a definition that another's withholds already. The gateway
+    goes on telling what it has no row for, so there will be one once the definition would be served.
+    """
+    new = [row.pk for row in rows if row.pk not in f.sightings]
+    if not new or Sighting.objects.of_server(f.server).count() + len(new) <= SIGHTINGS_KEPT:
+        return rows
+    withheld = Sighting.objects.withholding().filter(definition__in=new).values_list("definition_id", flat=True)
+    beyond = set(withheld) - f.sightings.keys()
+    return [row for row in rows if row.pk not in beyond]
+
+
+def _refuse_without_body(f: _Following, rows: Iterable[Definition]) -> None:
+    """Raise `Conflict` where the gateway left out a text because it knew it, and that is not what is known here."""
+    if any(seen is not None and not seen.item.body for seen in map(f.seen, rows)):
+        raise Conflict("The poller was shown something else meanwhile; look again.")
 
 
 def _versions(f: _Following, rows: Iterable[Definition]) -> Versions:
     """The version rows of what was shown; a definition that has had many new forms today gets no more of them."""
     shown = {(row.pk, seen.digest): seen for row in rows if (seen := f.seen(row)) is not None}
-    today = DefinitionVersion.objects.filter(definition_id__in={pk for pk, _ in shown}, first_seen__gt=f.now - _DAY)
-    counted = today.values_list("definition_id").annotate(n=Count("pk")).order_by()
-    full = {pk for pk, n in counted if n >= VERSIONS_A_DAY}
+    full = full_today({pk for pk, _ in shown}, f.now)
     return versions_of(shown, refused={key for key in shown if key[0] in full})
 
 
@@ -158,16 +203,18 @@ def _upserted(f: _Following, rows: Iterable[Definition]) -> list[Definition]:
     for row in rows:
         version, sighting = _shown_version(f, row), f.sightings.get(row.pk)
         if sighting is None:
-            times = {"first_seen": f.now, "seen_at": f.now}
-            made.append(Sighting(definition=row, vantage=f.vantage, version=version, **times))
+            times = {"first_seen": f.began, "seen_at": f.began, "moves_since": f.now}
+            sighting = f.sightings[row.pk] = Sighting(definition=row, vantage=f.vantage, version=version, **times)
+            made.append(sighting)
         elif sighting.version_id != (version.pk if version else None):
-            sighting.version, sighting.seen_at = version, f.now
+            sighting.version, sighting.seen_at = version, f.began
             changed.append(sighting)
         else:
             continue
+        count_move(sighting, f.now)
         moved.append(row)
     Sighting.objects.bulk_create(made, batch_size=_BATCH)
-    Sighting.objects.bulk_update(changed, ["version", "seen_at"], _BATCH)
+    Sighting.objects.bulk_update(changed, ["version", "seen_at", "moves", "moves_since"], _BATCH)
     return moved
 
 
@@ -194,13 +241,13 @@ def _stand_in(f: _Following, row: Definition, seen: Seen) -> DefinitionVersion:
 
 
 def _settled(f: _Following, moved: list[Definition]) -> None:
-    """Count, record, and give every definition the review that it needs by now."""
-    for row in moved:
-        if row.pk not in f.fresh:
-            count_move(row, f.now)
-    Definition.objects.bulk_update(moved, ["moves", "moves_since"], _BATCH)
+    """Record, and give every definition the review that it needs by now.
+
+    What a class is shown never counts as a change of the definition: many agents that see one change are no flapping.
+    """
     known = Known.of([row.pk for row in moved])
-    settlement = Settlement(f.server, f.actor, f.now, known, bodies=f.versions.bodies)
+    quiet = frozenset(row.pk for row in moved if is_quiet(f.sightings[row.pk].moves))
+    settlement = Settlement(f.server, f.actor, f.now, known, bodies=f.versions.bodies, quiet=quiet)
     withheld = set(
         Sighting.objects.withholding()
         .filter(definition__in=[row.pk for row in moved], vantage=f.vantage)
@@ -218,4 +265,6 @@ def _note(f: _Following, settlement: Settlement, row: Definition, *, withheld: b
     after: Mapping[str, object] = {"vantage": f.vantage, "listed": seen is not None, "withheld": withheld}
     event = Event.TOOL_SHOWN_DIFFERENTLY if f.differs(row) else Event.TOOL_SHOWN_ALIKE
     polled = row.observed.digest if row.present and row.observed else ""
-    note_move(settlement, event, row, digest, before={"digest": polled}, after=after)
+    sighting = f.sightings[row.pk]
+    loud = event is Event.TOOL_SHOWN_DIFFERENTLY and is_new_form(sighting.version, f.now)
+    note_move(settlement, event, row, digest, counted=sighting, loud=loud, before={"digest": polled}, after=after)

@@ -3,16 +3,21 @@
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
+
+from django.db.models import Count, Exists, OuterRef
 
 from tools import scanner
 from tools.look import Seen
 from tools.models import DefinitionVersion, Finding
+from tools.rules import VERSIONS_A_DAY
 from tools.services.resembling import sketch_versions
 
 logger = logging.getLogger(__name__)
 VersionKey = tuple[int, str]  # a definition's primary key and a digest
 _BATCH: Final = 500
+_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,17 @@ def versions_of(shown: Mapping[VersionKey, Seen], *, refused: Collection[Version
     _scan(new, bodies)
     sketch_versions(new, bodies)
     return Versions(found, bodies)
+
+
+def full_today(definitions: Collection[int], now: datetime) -> set[int]:
+    """Definitions (primary keys) that have had so many new forms in a day that no more are kept.
+
+    Whoever was shown them. The form that a definition began with is no new one.
+    """
+    before = DefinitionVersion.objects.filter(definition=OuterRef("definition"), pk__lt=OuterRef("pk"))
+    new = DefinitionVersion.objects.filter(Exists(before), definition_id__in=definitions, first_seen__gt=now - _DAY)
+    counted = new.values_list("definition_id").annotate(n=Count("pk")).order_by()
+    return {pk for pk, n in counted if n >= VERSIONS_A_DAY}
 
 
 def _bring_back(versions: Iterable[DefinitionVersion], shown: Mapping[VersionKey, Seen]) -> None:

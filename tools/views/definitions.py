@@ -1,5 +1,6 @@
 """Pages of one definition: what agents get of it and why, everything it ever was, and any two versions compared."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
@@ -7,15 +8,14 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from core.actor import Actor
 from core.console import actor_of, page, show
 from core.errors import NotFound, Unprocessable
 from core.permissions import Permission
-from servers.surface import Kind
-from tools.classify import withholds_server
 from tools.models import BreakGlass, Definition, DefinitionVersion, Pin, Review
 from tools.presentation import review_view
 from tools.rules import because
+from tools.standing import returnable
+from tools.trust import is_withheld
 
 VERSIONS_SHOWN: Final = 20
 PINS_SHOWN: Final = 10
@@ -30,14 +30,17 @@ def definition(request: HttpRequest, definition_id: UUID) -> HttpResponse:
     row: Any = Definition.objects.visible_to(actor).for_list().defer("observed__text").by_id(definition_id)
     versions = DefinitionVersion.objects.filter(definition=row).for_history(actor)
     pins = Pin.objects.filter(definition=row).for_history(actor)
+    shown = Paginator(versions, VERSIONS_SHOWN).get_page(request.GET.get("page"))
     context = {
         "definition": row,
         "because": because(row).value,
-        "page": Paginator(versions, VERSIONS_SHOWN).get_page(request.GET.get("page")),
+        "page": shown,
+        "chosen": _chosen(row, shown),
+        "returnable": returnable(row),
         "pins": Paginator(pins, PINS_SHOWN).get_page(request.GET.get("pins")),
         "emergencies": BreakGlass.objects.visible_to(actor).filter(definition=row).for_list()[:GLASS_SHOWN],
         "waiting": Review.objects.visible_to(actor).waiting().filter(definition=row).first(),
-        "is_withheld_by_card": _is_withheld_by_card(row, actor),
+        "is_withheld_by_card": is_withheld(row.server),
         "may": {
             "decide": actor.may(Permission.REVIEW_DECIDE, team_id=row.server.owner_team_id),
             "read_log": actor.may_somewhere(Permission.AUDIT_READ),
@@ -62,8 +65,11 @@ def compare(request: HttpRequest, definition_id: UUID) -> HttpResponse:
     return show(request, "tools/compare.html", context | {"older": older, "newer": newer, "view": view})
 
 
-def _is_withheld_by_card(row: Definition, actor: Actor) -> bool:
-    """Whether nothing of the server is served, because its card waits with a change that could make it another one."""
-    cards = Review.objects.visible_to(actor).waiting().of_server(row.server)
-    changes = cards.filter(definition__kind=Kind.CARD.value, base__isnull=False).values_list("change", flat=True)
-    return any(withholds_server(change) for change in changes)
+def _chosen(row: Any, versions: Iterable[DefinitionVersion]) -> dict[str, str]:
+    """What the page offers to compare: what is shown now with what is approved, or else with the version before it."""
+    kept = [version.digest for version in versions if not version.let_go_at]
+    shown = row.observed.digest if row.observed else ""
+    newer = shown if shown in kept else next(iter(kept), "")
+    before = kept[kept.index(newer) + 1 :] if newer else []
+    others = [digest for digest in (row.pin_digest, *before, *kept) if digest in kept and digest != newer]
+    return {"from": next(iter(others), ""), "to": newer}

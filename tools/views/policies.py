@@ -48,6 +48,7 @@ def policy(request: HttpRequest, policy_id: UUID) -> HttpResponse:
         "revisions": found.revisions.all(),
         "page": Paginator(decisions, PAGE_SIZE).get_page(request.GET.get("page")),
         "may_manage": actor.may(Permission.POLICY_MANAGE),
+        "may_sign": actor.may(Permission.REVIEW_DECIDE),
     }
     return show(request, "tools/policy.html", context)
 

@@ -23,11 +23,12 @@ from servers.models import Server
 from tools import presentation, services
 from tools.classify import Risk
 from tools.forms import BreakGlassForm, BulkForm, DecisionForm, InboxFilterForm
-from tools.models import BreakGlass, Pin, Review
+from tools.models import BreakGlass, Definition, Pin, Review, Sighting
 from tools.querysets import ReviewQuerySet
 from tools.relatives import precedents_of, relatives_of
 from tools.rules import POLLER, ReviewState
 from tools.standing import standing
+from tools.views.servers import agents_behind
 
 PAGE_SIZE = 100
 _RISK_ORDER = Case(
@@ -102,7 +103,7 @@ def _said(decided: Review) -> str:
     if decided.state == ReviewState.APPROVED.value:
         return _("Approved. Agents get exactly this version within a second.")
     if decided.state == ReviewState.REJECTED.value:
-        return _("Rejected. It stays in quarantine.")
+        return _("Rejected. Agents do not get it.")
     if decided.state == ReviewState.DISMISSED.value:
         return _("Dismissed. What is approved is served on.")
     if decided.vantage != POLLER:
@@ -124,6 +125,8 @@ def _review(found: Review, actor: Actor) -> dict[str, Any]:
         ),
         "decisions": decisions,
         "standing": standing(found, decisions, actor),
+        "serves_on": _serves_on(found),
+        **_shown_to(found, actor),
         "newer": newer,
         "pin": Pin.objects.live().filter(definition=definition).select_related("version").first(),
         "emergencies": emergencies_in_force(actor, definition=definition),
@@ -135,6 +138,30 @@ def _review(found: Review, actor: Actor) -> dict[str, Any]:
         .select_related("version")
         .defer("version__text")
         .order_by("-pk")[:10],
+    }
+
+
+def _serves_on(found: Review) -> bool:
+    """Whether agents go on with the approved text while this waits, by the server's drift mode."""
+    if found.state != ReviewState.WAITING.value or found.version_id != found.definition.observed_id:
+        return False
+    rows: Any = Definition.objects.for_list().defer("observed__text")
+    row = rows.get(pk=found.definition_id)
+    return bool(row.served and not row.approved and not row.on_glass)
+
+
+def _shown_to(found: Review, actor: Actor) -> dict[str, Any]:
+    """Of a review about what agents were shown: which `agent`, and whether `only_this_class` was shown such a thing."""
+    if found.vantage == POLLER:
+        return {}
+    definition = found.definition
+    approved = Pin.objects.live().filter(definition=definition, version=definition.observed_id)
+    differing = Sighting.objects.filter(definition=definition, version__isnull=False)
+    differing = differing.exclude(version=definition.observed_id)
+    mine = list(differing.values_list("vantage", "version"))
+    return {
+        "agent": agents_behind(actor, [found.vantage]).get(found.vantage),
+        "only_this_class": mine == [(found.vantage, found.version_id)] and definition.present and approved.exists(),
     }
 
 

@@ -1,6 +1,7 @@
 """Pages of one server with what it shows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -27,10 +28,13 @@ from tools.models import Definition, Review, Sighting
 from tools.querysets import DefinitionQuerySet
 from tools.relatives import neighbours_of
 from tools.rules import POLLER, DefinitionState, because, vantage_of_agent
+from tools.unlisted import unlisted_of
 
 PAGE_SIZE = 100
+_UNLISTED_SHOWN = 10
 LOOKS_SHOWN = 200  # of all vantages together
 SIGHTINGS_SHOWN = 100
+_AT_ONCE = timedelta(seconds=1)  # a server is made and registered in one step
 
 
 @require_safe
@@ -50,6 +54,10 @@ def server_detail(request: HttpRequest, slug: str) -> HttpResponse:
         Review.objects.visible_to(actor).waiting().of_server(server).values_list("definition_id", "public_id")
     )
     neighbours = neighbours_of(server, actor)
+    recent = list(Observation.objects.recent(server, 10).defer("items"))
+    standing = list(Observation.objects.standing(server)[:LOOKS_SHOWN])
+    sightings = _differing(actor, server)
+    _name_agents(actor, [*recent, *standing, *sightings])
     shown = Paginator(_listed(definitions, filters.cleaned_data), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "server": server,
@@ -58,9 +66,12 @@ def server_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "page": shown,
         "rows": [_row(definition, waiting) for definition in shown],
         "waiting_count": len(waiting),
-        "observations": Observation.objects.recent(server, 10).defer("items"),
-        "vantages": _by_vantage(Observation.objects.standing(server)[:LOOKS_SHOWN]),
-        "sightings": _differing(actor, server),
+        "observations": recent,
+        "vantages": _by_vantage(standing),
+        "sightings": sightings,
+        "sightings_withhold": any(row.withholds and row.definition.present for row in sightings),
+        "unlisted": _unlisted(server, actor),
+        "registered_again": server.registered_at - server.created_at > _AT_ONCE,
         "neighbours": neighbours,
         "rejected_there": any(each.rejections for each in neighbours),
         "endpoint": f"{settings.GATEWAY_URL}/{server.slug}",
@@ -98,19 +109,54 @@ def poll(request: HttpRequest, slug: str) -> HttpResponse:
 def retire(request: HttpRequest, slug: str) -> HttpResponse:
     """Take a server out of use for good."""
     actor, reason = actor_of(request), reason_of(request)
-    done = _("%s is retired. Its approvals have ended; its slug stays its own.") % slug
-    carry_out(request, lambda: services.retire(slug=slug, actor=actor, reason=reason), done=done)
+    done = _(
+        "%s is retired. Its approvals and emergencies have ended, its waiting reviews are closed, and every role has "
+        "lost its scopes for it; its slug stays its own."
+    )
+    carry_out(request, lambda: services.retire(slug=slug, actor=actor, reason=reason), done=done % slug)
     return redirect("tools:server_detail", slug=slug)
 
 
-def _by_vantage(looks: Iterable[Observation]) -> list[dict[str, Any]]:
+def agents_behind(actor: Actor, vantages: Iterable[str]) -> dict[str, Agent]:
+    """The agents that the actor may see behind these vantages."""
+    ids = {vantage.removeprefix("agent:") for vantage in vantages if vantage != POLLER}
+    if not ids:
+        return {}
+    agents = Agent.objects.visible_to(actor).filter(client_id__in=ids)
+    return {vantage_of_agent(agent.client_id): agent for agent in agents}
+
+
+def _unlisted(server: Server, actor: Actor) -> list[dict[str, Any]]:
+    """What is not listed to whom: the agent, or None and the vantage, the first names and how many more there are."""
+    found = unlisted_of(server)
+    agents = agents_behind(actor, [each.vantage for each in found])
+    return [
+        {
+            "agent": agents.get(each.vantage),
+            "vantage": each.vantage,
+            "names": each.names[:_UNLISTED_SHOWN],
+            "more": len(each.names[_UNLISTED_SHOWN:]),
+        }
+        for each in found
+    ]
+
+
+def _name_agents(actor: Actor, rows: Sequence[Any]) -> None:
+    """Give each row with a vantage its `agent`, or None."""
+    agents = agents_behind(actor, {row.vantage for row in rows})
+    for row in rows:
+        row.agent = agents.get(row.vantage)
+
+
+def _by_vantage(looks: Iterable[Any]) -> list[dict[str, Any]]:
     """Per vantage, the poller first: the last complete look (or None), and the incomplete ones since, newest first."""
-    seen: dict[str, list[Observation]] = {POLLER: []}
+    seen: dict[str, list[Any]] = {POLLER: []}
     for look in looks:
         seen.setdefault(look.vantage, []).append(look)
     return [
         {
             "vantage": vantage,
+            "agent": next((look.agent for look in found), None),
             "complete": next((look for look in found if look.complete), None),
             "incomplete": [look for look in found if not look.complete],
         }
@@ -119,16 +165,10 @@ def _by_vantage(looks: Iterable[Observation]) -> list[dict[str, Any]]:
 
 
 def _differing(actor: Actor, server: Server) -> list[Any]:
-    """What agents are shown otherwise than the poller, each with its `agent`; what withholds something comes first."""
+    """What agents are shown otherwise than the poller; what withholds something comes first."""
     found: Any = Sighting.objects.visible_to(actor).of_server(server).for_list()
     order = ("-withholds", "-definition__present", "-seen_at", "-pk")
-    rows = list(found.filter(differs=True).order_by(*order)[:SIGHTINGS_SHOWN])
-    ids = {row.vantage.removeprefix("agent:") for row in rows}
-    agents = Agent.objects.visible_to(actor).filter(client_id__in=ids)
-    by_vantage = {vantage_of_agent(agent.client_id): agent for agent in agents}
-    for row in rows:
-        row.agent = by_vantage.get(row.vantage)
-    return rows
+    return list(found.filter(differs=True).order_by(*order)[:SIGHTINGS_SHOWN])
 
 
 def _listed(definitions: DefinitionQuerySet, wanted: dict[str, Any]) -> DefinitionQuerySet:
