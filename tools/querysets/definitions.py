@@ -90,11 +90,20 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         return judged.filter(as_approved=state is DefinitionState.APPROVED)
 
     def unsettled(self, *, now: datetime | None = None) -> Self:
-        """Present and held, yet nobody is asked and nobody has said no to what is shown."""
+        """Present and held, yet nobody is asked and nobody has said no to what is shown.
+
+        Asked at every look, of all definitions of a server: so it joins the pin only, and each answer by itself.
+        """
+        moment = now or timezone.now()
+        unexpired = Q(live_pin__expires_at__isnull=True) | Q(live_pin__expires_at__gt=moment)
+        exact = true_when(Q(live_pin__version=F("observed")) & unexpired)
+        against = rows_of("Sighting").withholding()
+        joined = self.filter(present=True).with_pin().alias(exact=exact)
+        held = joined.filter(Q(exact=False) | Q(pk__in=against.values("definition")))
         reviews = rows_of("Review").filter(definition=OuterRef("pk"))
-        shown = Q(version=OuterRef("observed")) | Q(version__in=rows_of("Sighting").withholding().values("version"))
-        answered = reviews.waiting() | reviews.standing_rejections().filter(shown)
-        return self.in_state(DefinitionState.HELD, now=now).exclude(Exists(answered))
+        shown = Q(version=OuterRef("observed")) | Q(version__in=against.values("version"))
+        nobody_asked = held.exclude(Exists(reviews.waiting()))
+        return nobody_asked.exclude(Exists(reviews.standing_rejections().filter(shown)))
 
     def for_list(self) -> Self:
         """With what a list shows, in one query.
