@@ -43,7 +43,7 @@ def test_a_digest_is_shown_short_and_copied_whole() -> None:
     shown = holdfast.digest(digest)
     assert "abababababab…" in words(shown)
     assert f'data-copy="{digest}"' in shown
-    assert holdfast.digest("") == "-"
+    assert holdfast.digest("") == "\u2013"
 
 
 def test_foreign_text_is_escaped_isolated_and_made_visible() -> None:
