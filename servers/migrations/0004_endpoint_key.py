@@ -5,37 +5,6 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-# As in 0002, and: when a server was registered is written when it is, so that nothing decided before counts again.
-GUARD = """
-CREATE OR REPLACE FUNCTION servers_guard() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
-BEGIN
-    IF TG_OP = 'DELETE' THEN
-        RAISE EXCEPTION 'a server is retired, never deleted: its slug stays its own' USING ERRCODE = '23001';
-    END IF;
-    IF NEW.slug <> OLD.slug OR NEW.public_id <> OLD.public_id THEN
-        RAISE EXCEPTION 'the slug and id of a server never change' USING ERRCODE = '23001';
-    END IF;
-    IF NEW.registered_at < OLD.registered_at THEN
-        RAISE EXCEPTION 'when a server was registered is not dated back' USING ERRCODE = '23001';
-    END IF;
-    IF OLD.state = 'retired' THEN
-        IF NEW.state <> 'retired' AND NEW.registered_at <= OLD.registered_at THEN
-            RAISE EXCEPTION 'a server is revived at a time of its own' USING ERRCODE = '23001';
-        END IF;
-        RETURN NEW;  -- revived: registered anew, by whom it may be
-    END IF;
-    IF NEW.registered_by_id IS DISTINCT FROM OLD.registered_by_id THEN
-        RAISE EXCEPTION 'who registered a server is not rewritten' USING ERRCODE = '23001';
-    END IF;
-    IF NEW.endpoint_changed_by_id IS DISTINCT FROM OLD.endpoint_changed_by_id
-       AND (NEW.endpoint_changed_by_id IS NULL OR (NEW.url = OLD.url AND NEW.template = OLD.template)) THEN
-        RAISE EXCEPTION 'who moved a server is written when it moves, and not taken back' USING ERRCODE = '23001';
-    END IF;
-    RETURN NEW;
-END $$;
-"""
-
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -84,17 +53,6 @@ class Migration(migrations.Migration):
                 editable=False,
                 help_text="or revived; decisions of before have ended",
             ),
-        ),
-        migrations.RunSQL("UPDATE servers_server SET registered_at = created_at", migrations.RunSQL.noop),
-        migrations.RunSQL(GUARD, migrations.RunSQL.noop),
-        migrations.RunSQL(
-            """
-            UPDATE servers_server SET last_complete_at = CASE
-                WHEN last_error_class = '' THEN last_polled_at
-                ELSE (SELECT max(sample.time) FROM servers_healthsample AS sample
-                    WHERE sample.server_id = servers_server.id AND sample.ok) END
-            """,
-            migrations.RunSQL.noop,
         ),
         migrations.AddIndex(
             model_name="observation",

@@ -57,8 +57,20 @@ def fill_in(apps: Any, _schema_editor: Any) -> None:
         server.objects.filter(pk=row.pk).update(endpoint_key=endpoint_key(row.url))
 
 
+# What was decided about servers that are there already goes on to count, and goes on to stand by its last look.
+STANDING = """
+UPDATE servers_server SET registered_at = created_at, last_complete_at = CASE
+    WHEN last_error_class = '' THEN last_polled_at
+    ELSE (SELECT max(sample.time) FROM servers_healthsample AS sample
+        WHERE sample.server_id = servers_server.id AND sample.ok) END
+"""
+
+
 class Migration(migrations.Migration):
     """Data only. Going back leaves the keys where they are."""
 
     dependencies = [("servers", "0004_endpoint_key")]
-    operations = [migrations.RunPython(fill_in, migrations.RunPython.noop)]
+    operations = [
+        migrations.RunPython(fill_in, migrations.RunPython.noop),
+        migrations.RunSQL(STANDING, migrations.RunSQL.noop),
+    ]

@@ -316,7 +316,7 @@ def _append_only(table: str, operations: str) -> migrations.RunSQL:
 class Migration(migrations.Migration):
     """Functions first: the triggers of 0002 call them by name, so they take effect where they are replaced."""
 
-    dependencies: ClassVar = [("tools", "0003_decisions"), ("servers", "0004_endpoint_key")]
+    dependencies: ClassVar = [("tools", "0003_decisions"), ("servers", "0006_environment_changed_at")]
 
     operations: ClassVar = [
         *map(migrations.RunSQL, _FUNCTIONS),
