@@ -1,0 +1,63 @@
+"""A database of the release before, with rows in it, migrates; what was decided then goes on to count."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests import databases
+
+BEFORE = (("servers", "0003"), ("tools", "0002"), ("alerts", "0001"))
+ROWS = """
+INSERT INTO access_person (public_id, username, display_name, email, password, is_active, created_at)
+    VALUES (gen_random_uuid(), 'rita', '', '', '!', true, now());
+INSERT INTO servers_server (public_id, slug, name, url, template, transport, environment, state, required_approvals,
+        drift_mode, created_at, protocol_era, protocol_version, last_error_class, last_error, poll_interval, failures,
+        next_poll_at, last_polled_at, registered_by_id)
+    SELECT gen_random_uuid(), 'files', 'Files', 'https://Files.example:443/mcp/', '', 'streamable_http', 'development',
+        'active', 1, 'block', '2026-01-01Z', '', '', '', '', 300, 0, now(), '2026-02-02Z', id FROM access_person;
+INSERT INTO tools_definition (public_id, server_id, kind, name, present, sensitive, first_seen, last_seen)
+    SELECT gen_random_uuid(), id, 'tool', 'read', true, false, now(), now() FROM servers_server;
+INSERT INTO tools_definitionversion (public_id, definition_id, digest, projection, text, first_seen)
+    SELECT gen_random_uuid(), id, 'sha256:' || repeat('a', 64), 'holdfast-projection/1', '{}', now()
+    FROM tools_definition;
+INSERT INTO tools_review (public_id, definition_id, version_id, state, change, risk, required_approvals, opened_at)
+    SELECT gen_random_uuid(), definition_id, id, 'waiting', '{}', 'low', 1, now() FROM tools_definitionversion;
+"""
+
+
+@pytest.fixture
+def empty() -> "Iterator[str]":
+    """The URL of a database of the owner's with nothing in it."""
+    name = f"{os.environ[databases.RUN_VARIABLE]}_upgrade_{os.getpid()}"
+    with databases.owner_connection() as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield databases.url_for(os.environ["DATABASE_ADMIN_URL"], name)
+    with databases.owner_connection() as connection:
+        connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+
+
+def migrate(url: str, *wanted: str) -> None:
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0", "--skip-checks", *wanted]
+    done = subprocess.run(command, cwd=databases.ROOT, env={**os.environ, "DATABASE_URL": url}, check=False,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_database_with_rows_in_it_is_upgraded(empty: str) -> None:
+    for app, number in BEFORE:
+        migrate(empty, app, number)
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute(ROWS)
+    migrate(empty)
+    with psycopg.connect(empty) as connection:
+        row = connection.execute(
+            "SELECT endpoint_key, registered_at = created_at, last_complete_at = last_polled_at FROM servers_server"
+        ).fetchone()
+        review = connection.execute("SELECT vantage, times, reopens_id FROM tools_review").fetchone()
+    assert row == ("https://files.example/mcp", True, True)
+    assert review == ("poller", 1, None)
