@@ -26,8 +26,7 @@ class PolicyQuerySet(models.QuerySet["ChangePolicy"]):
 
     def in_force(self) -> Self:
         """Those that decide, with the revision that does, in the order in which they are asked."""
-        signed = self.select_related("in_force__written_by", "in_force__confirmed_by")
-        return signed.filter(in_force__isnull=False).order_by("name")
+        return self.select_related("in_force").filter(in_force__isnull=False).order_by("name")
 
     def for_list(self) -> Self:
         """With what a list shows, in a number of queries that does not grow with the rows.

@@ -14,7 +14,7 @@ from typing import Final
 from django.db import transaction
 
 from access.services import people_who_may
-from audit.events import Event, RecordType
+from audit.events import Event
 from core.actor import Actor, system_actor
 from core.permissions import Permission
 from servers.models import Server
@@ -24,7 +24,7 @@ from tools.policies import Approves, judge, objection
 from tools.rules import REASON_MAX, ReviewState, Verdict
 from tools.services.closing import close_if_decided, counts, needed
 from tools.services.judging import Case, cases, measured, rule_of
-from tools.services.recording import note_definition
+from tools.services.recording import note_review
 
 logger = logging.getLogger(__name__)
 POLICY: Final[Actor] = system_actor("policy")
@@ -120,14 +120,11 @@ def _approve(server: Server, case: Case, policy: ChangePolicy, verdict: Approves
     )
     if not close_if_decided(server, review, Verdict.APPROVE, actor=POLICY, now=now):
         raise RuntimeError("a policy decided without the voices that the server asks for")
-    note_definition(
+    note_review(
         Event.REVIEW_DECIDED,
-        type=RecordType.REVIEW,
+        review,
         server=server,
-        kind=review.definition.kind,
-        name=review.definition.name,
         actor=POLICY,
-        digest=review.version.digest,
         reason=reason,
         before={"state": ReviewState.WAITING.value},
         after={

@@ -1,6 +1,6 @@
 """Deciding a review: which digest, by whom, how many people, why.
 
-The database checks the same rules again (`migrations/0002_triggers.py`); here they get their sentences.
+The database checks the same rules again (`migrations/0004_guards.py`); here they get their sentences.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from access.models import Person
-from audit.events import Event, RecordType
+from audit.events import Event
 from audit.permit import audited_denials
 from core.actor import Actor
 from core.errors import Conflict, DomainError, Invalid, PermissionDenied
@@ -24,7 +24,7 @@ from tools.rules import POLLER, ReviewState, Verdict
 from tools.scanner import Severity
 from tools.services.closing import agreeing, close_if_decided, counts, needed
 from tools.services.groundwork import given_reason, locked_review, person_who_may, refuse_retired, refuse_stale
-from tools.services.recording import note_definition
+from tools.services.recording import note_review
 
 BULK_MAX: Final = 500
 
@@ -153,14 +153,11 @@ def _refuse_in_bulk(review: Review) -> None:
 
 
 def _record(server: Server, review: Review, verdict: Verdict, reason: str, actor: Actor, batch_id: UUID | None) -> None:
-    note_definition(
+    note_review(
         Event.REVIEW_DECIDED,
-        type=RecordType.REVIEW,
+        review,
         server=server,
-        kind=review.definition.kind,
-        name=review.definition.name,
         actor=actor,
-        digest=review.version.digest,
         reason=reason,
         batch_id=batch_id,
         before={"state": ReviewState.WAITING.value},

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from access.models import Person
 from access.services import bump_revision, people_who_may, server_part
-from audit.events import Event, RecordType
+from audit.events import Event
 from audit.permit import audited_denials
 from core.actor import Actor, system_actor
 from core.errors import Conflict, Invalid
@@ -30,7 +30,7 @@ from tools.services.groundwork import (
     refuse_retired,
     refuse_stale,
 )
-from tools.services.recording import note_definition
+from tools.services.recording import note_review
 
 UPKEEP: Final = system_actor("upkeep")
 _HOURS: Final = int(BREAK_GLASS_MAX.total_seconds() // 3600)
@@ -124,14 +124,11 @@ def _make_room(server: Server, review: Review, person: Person, actor: Actor, why
 
 
 def _note_broken(server: Server, glass: BreakGlass, actor: Actor, *, told: int) -> None:
-    note_definition(
+    note_review(
         Event.GLASS_BROKEN,
-        type=RecordType.REVIEW,
+        glass.review,
         server=server,
-        kind=glass.definition.kind,
-        name=glass.definition.name,
         actor=actor,
-        digest=glass.version.digest,
         reason=glass.reason,
         after={
             "glass": str(glass.public_id),

@@ -9,9 +9,19 @@ from audit.services import Fact, record
 from core.actor import Actor
 from core.names import subject
 from servers.models import Server
+from tools.models import Review
 
 
-class About(TypedDict, total=False):
+class Said(TypedDict, total=False):
+    """What a record says beside what it is about."""
+
+    reason: str
+    batch_id: UUID | None
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+class About(Said, total=False):
     """What a record says of a definition."""
 
     server: Required[Server]
@@ -20,15 +30,26 @@ class About(TypedDict, total=False):
     name: Required[str]
     type: RecordType
     digest: str
-    reason: str
-    batch_id: UUID | None
-    before: Mapping[str, Any] | None
-    after: Mapping[str, Any] | None
 
 
 def note_definition(event: Event, **about: Unpack[About]) -> None:
     """Record a fact about a definition."""
     record(**fact_of_definition(event, **about))
+
+
+def note_review(event: Event, review: Review, *, server: Server, actor: Actor, **columns: Unpack[Said]) -> None:
+    """Record a fact about a review: about its definition, and exactly its version."""
+    definition = review.definition
+    about: About = {
+        "type": RecordType.REVIEW,
+        "server": server,
+        "kind": definition.kind,
+        "name": definition.name,
+        "actor": actor,
+        "digest": review.version.digest,
+        **columns,
+    }
+    note_definition(event, **about)
 
 
 def fact_of_definition(event: Event, **about: Unpack[About]) -> Fact:

@@ -3,14 +3,14 @@
 from uuid import UUID
 
 from access.services import bump_revision, server_part
-from audit.events import Event, RecordType
+from audit.events import Event
 from audit.permit import audited_denials
 from core.actor import Actor
 from core.errors import Conflict
 from tools.models import Review
 from tools.rules import ReviewState
 from tools.services.groundwork import given_reason, locked_review, person_who_may, refuse_retired
-from tools.services.recording import note_definition
+from tools.services.recording import note_review
 from tools.services.settling import open_again
 
 
@@ -33,14 +33,11 @@ def reopen_review(*, review_id: UUID, reason: str, actor: Actor) -> Review:
     opened = open_again(definition, rejected, server=server, actor=actor)
     if opened is None:
         raise Conflict("The server shows something else by now, or this is served already; nothing is left to decide.")
-    note_definition(
+    note_review(
         Event.REVIEW_REOPENED,
-        type=RecordType.REVIEW,
+        rejected,
         server=server,
-        kind=definition.kind,
-        name=definition.name,
         actor=actor,
-        digest=rejected.version.digest,
         reason=why,
         before={"review": str(rejected.public_id), "state": rejected.state},
         after={"review": str(opened.public_id), "state": opened.state},
