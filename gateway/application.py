@@ -14,19 +14,32 @@ from django.conf import settings
 from access.policy import Reason
 from access.resource_uri import canonical_resource
 from audit.writer import GroupCommitWriter
-from core.outbound import OutboundLimits, outbound_client, policy_from_settings
+from core.outbound import policy_from_settings
+from core.wire import WireClient
 from gateway import auth, front, jsonrpc
-from gateway.calls import CALL_SECONDS, Calls
+from gateway.asks import Asks
+from gateway.bulkhead import Bulkheads
+from gateway.calls import Calls
+from gateway.dispatch import Parts
 from gateway.errors import INVALID_REQUEST, SHUTTING_DOWN, Refused, refuse
 from gateway.exchange import Exchange
 from gateway.front import Doors, Head
+from gateway.handles import LONGEST as LONGEST_HANDLE
+from gateway.handles import Handles
 from gateway.looking import Looks
 from gateway.pipeline import Pipeline
 from gateway.recorder import Recorder
 from gateway.reply import Channel, Receive, Reply, Send
+from gateway.rounds import LONGEST as LONGEST_STATE
+from gateway.rounds import Rounds
+from gateway.sealing import Seal
 from gateway.session import Sessions
+from gateway.session_store import Shelf
+from gateway.shared_sessions import SharedSessions
 from gateway.site import Site
 from gateway.store import Store
+from gateway.telemetry import Telemetry
+from gateway.transport import Transport
 from gateway.upstream import Upstream
 
 logger = logging.getLogger(__name__)
@@ -37,23 +50,22 @@ BODY_SECONDS: Final = 30.0  # how long a client may take to send a request
 _GRACE_SECONDS: Final = 5.0  # for the outcomes of calls that were ended
 NOTICE_SECONDS: Final = 0.5  # between readiness going false and the listener closing
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})
-# A call may think for as long as a call may take; what a client of JSON waits for is the head of the answer.
-_LIMITS: Final = OutboundLimits(
-    head_seconds=CALL_SECONDS, total_seconds=CALL_SECONDS, lifetime_seconds=CALL_SECONDS, connections=256
-)
+_CONNECTIONS: Final = 1024  # to all servers together
 
 
 class Gateway:
     """One process's gateway. `owns(path)` says which requests of a shared listener are its own."""
 
-    def __init__(self, *, site: Site, doors: Doors, store: Store, sessions: Sessions) -> None:
+    def __init__(self, *, site: Site, doors: Doors, store: Store, sessions: Sessions, seals: "Seals") -> None:
         self._site = site
         self._doors = doors
         self._store = store
         self._sessions = sessions
+        self._seals = seals
         self._stack = AsyncExitStack()
+        self._telemetry = Telemetry.from_settings(is_server=store.is_server)
         self._pipeline: Pipeline | None = None
-        self._calls: Calls | None = None
+        self._calls = Calls()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
 
@@ -65,35 +77,61 @@ class Gateway:
         """Connect to everything. What goes away later leaves the gateway alive and not ready."""
         self._stopping = False
         self._loop = asyncio.get_running_loop()
+        self._stack.push_async_callback(self._telemetry.close)
         writer = await self._stack.enter_async_context(GroupCommitWriter())
-        client = await self._stack.enter_async_context(outbound_client(policy_from_settings(), _LIMITS))
-        upstream = Upstream(client)
-        self._stack.push_async_callback(upstream.close)
+        client = WireClient(policy_from_settings(), connections=_CONNECTIONS)
+        self._stack.push_async_callback(client.close)
         await self._store.start()
         self._stack.push_async_callback(self._store.stop)
-        looks = Looks(upstream.send, self._store)
-        self._stack.push_async_callback(looks.close)
-        self._calls = Calls(upstream)
-        self._pipeline = Pipeline(
-            site=self._site,
-            policy=self._store,
-            recorder=Recorder(writer),
-            sessions=self._sessions,
-            calls=self._calls,
-            looks=looks,
-        )
+        self._pipeline = self._assembled(writer, client)
+        self._store.hear(self._pipeline.heard)
         self._stack.enter_context(_readiness_before_exit(self.drain))
 
+    def _assembled(self, writer: GroupCommitWriter, client: WireClient) -> Pipeline:
+        transport = Transport(client)
+        upstream = Upstream(transport)
+        self._stack.push_async_callback(upstream.close)
+        shelf, seals = Shelf(self._store), self._seals
+        shared = SharedSessions(transport, upstream.ids, shelf, seals.upstream)
+        self._stack.push_async_callback(shared.close)
+        looks = Looks(upstream.send, self._store)
+        self._stack.push_async_callback(looks.close)
+        recorder = Recorder(writer)
+        self._calls = Calls()
+        parts = Parts(
+            upstream=upstream,
+            shared=shared,
+            shelf=shelf,
+            calls=self._calls,
+            looks=looks,
+            recorder=recorder,
+            asks=Asks(recorder, seals.asks),
+            rounds=Rounds(seals.rounds),
+            handles=Handles(seals.handles),
+            bulkheads=Bulkheads(),
+        )
+        return Pipeline(parts, site=self._site, policy=self._store, sessions=self._sessions, messages=self._store)
+
     def drain(self) -> None:
-        """From now on not ready: new calls are refused, those in flight have `DRAIN_SECONDS` to end. Thread-safe."""
-        if not self._stopping and self._loop is not None and self._calls is not None:
+        """From now on not ready: new calls are refused, streams end, calls in flight have `DRAIN_SECONDS` to end.
+
+        Thread-safe.
+        """
+        if not self._stopping and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._end_streams)
             self._loop.call_soon_threadsafe(self._loop.call_later, DRAIN_SECONDS, self._calls.abort)
         self._stopping = True
+
+    def _end_streams(self) -> None:
+        if self._pipeline is not None:
+            self._pipeline.streams.end_all()
 
     async def stop(self) -> None:
         """Let calls in flight end, write their outcomes, close everything."""
         self.drain()
-        if self._calls is not None and not await self._calls.drained(DRAIN_SECONDS + _GRACE_SECONDS):
+        if self._pipeline is not None:
+            await self._pipeline.streams.ended(_GRACE_SECONDS)
+        if not await self._calls.drained(DRAIN_SECONDS + _GRACE_SECONDS):
             logger.warning("calls were still in flight after %d s", DRAIN_SECONDS)
         await self._stack.aclose()
 
@@ -141,6 +179,8 @@ class Gateway:
             # Health checks come under whatever name the network has for this process, and tell nothing.
             return self._health(head.path)
         self._doors.check(head)
+        if head.path == "/metrics":
+            return self._telemetry.scraped(head)
         slug = self._site.slug_of_metadata(head.path)
         if slug is not None:
             return self._metadata(slug, head)
@@ -156,27 +196,28 @@ class Gateway:
                 headers=(("retry-after", "1"), ("connection", "close")),
             )  # fmt: skip
         if head.method not in ("POST", "GET", "DELETE"):
-            return Reply(405, headers=(("allow", "POST, DELETE"),))
+            return Reply(405, headers=(("allow", "POST, GET, DELETE"),))
         front.check_single(head)
-        gone = asyncio.Event()
-        exchange = Exchange(head=head, slug=slug, channel=channel, gone=gone)
+        with self._telemetry.request(slug, head.headers) as operation:
+            exchange = Exchange(
+                head=head, slug=slug, channel=channel, hung_up=lambda: _hang_up(receive), operation=operation
+            )
+            return await self._pipeline.answer(exchange, await self._read(head, receive))
+
+    async def _read(self, head: Head, receive: Receive) -> bytes | None:
+        """What is read of a request's body: nothing of one that has none, nor of a stranger's."""
         if head.method != "POST":
-            return await self._pipeline.answer(exchange, None)
+            return None
         if not auth.presents_ours(head, self._store):
-            return await self._pipeline.answer(exchange, b"")  # refused unread
+            return b""  # refused unread
         front.check_media(head)
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                body = await _body(head, receive)
+                return await _body(head, receive)
         except TimeoutError as error:
             raise Refused(
                 Reason.INVALID_REQUEST, "The body came too slowly.", code=INVALID_REQUEST, status=408
             ) from error
-        watcher = asyncio.get_running_loop().create_task(_notice_hanging_up(receive, gone))
-        try:
-            return await self._pipeline.answer(exchange, body)
-        finally:
-            watcher.cancel()
 
     def _health(self, path: str) -> Reply:
         problem = ""
@@ -194,6 +235,16 @@ class Gateway:
         return Reply(200, jsonrpc.dumps(self._site.metadata(slug, slug)), (("cache-control", "max-age=300"),))
 
 
+class Seals:
+    """What this installation seals with; every process has the same."""
+
+    def __init__(self, key: bytes, installation: str) -> None:
+        self.upstream = Seal(key=key, installation=installation, purpose="upstream session", longest=8192)
+        self.asks = Seal(key=key, installation=installation, purpose="question", longest=4096)
+        self.rounds = Seal(key=key, installation=installation, purpose="request state", longest=LONGEST_STATE)
+        self.handles = Seal(key=key, installation=installation, purpose="task", longest=LONGEST_HANDLE)
+
+
 def from_settings() -> Gateway:
     """The gateway of this installation."""
     site = Site(gateway_url=settings.GATEWAY_URL, issuer=settings.ISSUER)
@@ -203,6 +254,7 @@ def from_settings() -> Gateway:
         # Tokens hold the canonical form (RFC 8707), whatever way the operator spelled the URL.
         store=Store(resource=lambda slug: canonical_resource(site.resource(slug)) or "", redis_url=settings.REDIS_URL),
         sessions=Sessions(key=settings.SECRETS_KEY, installation=settings.INSTALLATION_ID),
+        seals=Seals(settings.SECRETS_KEY, settings.INSTALLATION_ID),
     )
 
 
@@ -234,10 +286,10 @@ def _too_large() -> Refused:
     return Refused(Reason.INVALID_REQUEST, "The body is too large.", code=INVALID_REQUEST, status=413)
 
 
-async def _notice_hanging_up(receive: Receive, gone: asyncio.Event) -> None:
+async def _hang_up(receive: Receive) -> None:
+    """Return when the client has hung up."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    gone.set()
 
 
 def _plain_refusal(refused: Refused) -> Reply:

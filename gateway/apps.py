@@ -1,4 +1,4 @@
-"""The gateway app. It has no tables."""
+"""The gateway app."""
 
 from django.apps import AppConfig
 

@@ -1,119 +1,122 @@
 """Calls in flight: sent, watched while they run, cancelled when the client says so, and how each ended.
 
-Progress reaches the client while it waits. A client of the modern era cancels by hanging up; one of the handshake
-era sends a notification, and its hanging up means nothing. Nothing is recorded here.
+A client of the modern era cancels by hanging up; one of the handshake era sends a notification, which may reach
+another process, and its hanging up means nothing. Most calls end before anything about them needs watching, so the
+watching begins a moment later. Nothing is recorded here.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
 
-from gateway import jsonrpc, protocol
-from gateway.errors import (
-    HEADER_MISMATCH,
-    NOT_CARRIED,
-    REQUEST_CANCELLED,
-    SHUTTING_DOWN,
-    UNSUPPORTED_PROTOCOL_VERSION,
-    UPSTREAM_FAILED,
-    Refused,
-)
-from gateway.jsonrpc import Response
-from gateway.protocol import NotCarried, Wire
-from gateway.recorder import Outcome
+from gateway.errors import REQUEST_CANCELLED, SHUTTING_DOWN, UPSTREAM_FAILED, Refused
+from gateway.protocol import Wire
 from gateway.reply import Channel
 from gateway.transport import UpstreamFailed
-from gateway.upstream import Outgoing
 
-CALL_SECONDS: Final = 300.0  # the longest that a call may take
 PING_SECONDS: Final = 15.0
-_OURS: Final = frozenset({HEADER_MISMATCH, UNSUPPORTED_PROTOCOL_VERSION})  # about our own message to the server
+WATCHED_AFTER: Final = 0.05  # seconds
+T = TypeVar("T")
 
 Key = tuple[str, Any]  # whose call, and the client's request id
 
 
-class Sender(Protocol):
-    """What reaches servers (`gateway.upstream.Upstream`)."""
-
-    async def send(self, outgoing: Outgoing) -> Response:
-        """The server's answer. Raises `UpstreamFailed`."""
-
-    def forget(self, owner: str) -> None:
-        """End what was kept for one caller."""
-
-
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The client's side of a call: how it speaks, the way back to it, and whether it hung up."""
+    """The client's side of a call: how it speaks, the way back to it, and what returns when it has hung up."""
 
     key: Key
     wire: Wire
     channel: Channel
-    gone: asyncio.Event
-    identity: Mapping[str, Any]
+    hung_up: Callable[[], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """How a call ended: a result, an error of the server, or a failure of ours. Exactly one of the three is set."""
+class Ended(Exception):
+    """A call that did not come to an answer; `status` is that of its record, `refused` what the client is told."""
 
-    outcome: Outcome
-    result: bytes | None = None
-    error: Mapping[str, Any] | None = None
-    failure: Refused | None = None
+    def __init__(self, status: str, cls: str, sentence: str, code: int) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.cls = cls
+        self.refused = Refused(cls, sentence, code=code)
+
+
+@dataclass(slots=True, eq=False)
+class _InFlight:
+    task: "asyncio.Task[Any]"
+    why: str = ""
+    watch: "asyncio.Task[None] | None" = None
+    started: float = field(default_factory=time.monotonic)
+
+    def cancel(self, why: str) -> None:
+        if not self.why:
+            self.why = why
+            self.task.cancel()
 
 
 class Calls:
     """Carries calls and knows which are in flight."""
 
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
-        self._running: set[asyncio.Task[Response]] = set()
-        self._cancellable: dict[Key, asyncio.Task[Response]] = {}
+    def __init__(self) -> None:
+        self._running: set[_InFlight] = set()
+        self._cancellable: dict[Key, _InFlight] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._aborted = False
 
-    async def carry(self, outgoing: Outgoing, waiting: Waiting) -> Carried:
-        """Send and wait; every way in which that can end is a `Carried`."""
-        started = time.monotonic()
-        task = asyncio.get_running_loop().create_task(self._sender.send(outgoing))
-        self._track(waiting.key, task)
-        try:
-            response = await _watched(task, waiting)
-        except UpstreamFailed as error:
-            return _failed("failed", error.cls, error.sentence, UPSTREAM_FAILED, started)
-        except TimeoutError:
-            return _failed("failed", "timeout", "The server did not answer in time.", UPSTREAM_FAILED, started)
-        except _Cancelled:
-            if self._aborted:
-                return _failed("cancelled", "shutdown", "This gateway is stopping.", SHUTTING_DOWN, started)
-            return _failed("cancelled", "cancelled", "Request cancelled", REQUEST_CANCELLED, started)
-        finally:
-            task.cancel()
-            self._untrack(waiting.key, task)
-        return _carried(response, waiting, started)
+    def __len__(self) -> int:
+        return len(self._running)
 
-    def cancel(self, key: Key) -> None:
-        """Cancel a caller's own call; any other key is nobody's."""
+    async def carry(self, work: Awaitable[T], waiting: Waiting, *, seconds: float) -> T:
+        """What `work` returns. Raises `Ended` for every other way in which it can end."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- a coroutine runs in a task
+        call = _InFlight(task)
+        self._track(waiting.key, call)
+        watch = asyncio.get_running_loop().call_later(WATCHED_AFTER, self._watch, call, waiting)
         try:
-            task = self._cancellable.get(key)
+            async with asyncio.timeout(seconds):
+                return await work
+        except UpstreamFailed as error:
+            raise Ended("failed", error.cls, error.sentence, UPSTREAM_FAILED) from error
+        except TimeoutError as error:
+            raise Ended("failed", "timeout", "The server did not answer in time.", UPSTREAM_FAILED) from error
+        except asyncio.CancelledError as error:
+            if not call.why:
+                raise  # somebody else's: the process gives up on the request
+            task.uncancel()
+            if call.why == "shutdown":
+                raise Ended("cancelled", "shutdown", "This gateway is stopping.", SHUTTING_DOWN) from error
+            raise Ended("cancelled", "cancelled", "Request cancelled", REQUEST_CANCELLED) from error
+        finally:
+            watch.cancel()
+            if call.watch is not None:
+                call.watch.cancel()
+            self._untrack(waiting.key, call)
+
+    def cancel(self, key: Key) -> bool:
+        """Cancel a caller's own call, if it is under way here; any other key is nobody's."""
+        try:
+            call = self._cancellable.get(key)
         except TypeError:  # a request id that is no id
-            return
-        if task is not None:
-            task.cancel()
+            return False
+        if call is not None:
+            call.cancel("cancelled")
+        return call is not None
+
+    def cancel_where(self, fits: Callable[[str, Any], bool]) -> None:
+        """Cancel the calls whose caller and request id fit; another process was asked to."""
+        for (caller, request_id), call in list(self._cancellable.items()):
+            if fits(caller, request_id):
+                call.cancel("cancelled")
 
     def abort(self) -> None:
         """End every call in flight; each is answered and recorded as such."""
         self._aborted = True
-        for task in self._running:
-            task.cancel()
-
-    def forget(self, owner: str) -> None:
-        """End what servers keep for one caller."""
-        self._sender.forget(owner)
+        for call in list(self._running):
+            call.cancel("shutdown")
 
     async def drained(self, timeout: float) -> bool:  # noqa: ASYNC109 -- the caller's own patience
         """Wait until no call is in flight, at most `timeout` seconds; whether that was reached."""
@@ -124,66 +127,30 @@ class Calls:
             return False
         return True
 
-    def _track(self, key: Key, task: "asyncio.Task[Response]") -> None:
+    def _watch(self, call: _InFlight, waiting: Waiting) -> None:
+        call.watch = asyncio.get_running_loop().create_task(_watched(call, waiting))
+
+    def _track(self, key: Key, call: _InFlight) -> None:
         # A client that uses an id twice at once can cancel the later call only.
-        self._cancellable[key] = task
-        self._running.add(task)
+        self._cancellable[key] = call
+        self._running.add(call)
         self._idle.clear()
 
-    def _untrack(self, key: Key, task: "asyncio.Task[Response]") -> None:
-        if self._cancellable.get(key) is task:
+    def _untrack(self, key: Key, call: _InFlight) -> None:
+        if self._cancellable.get(key) is call:
             del self._cancellable[key]
-        self._running.discard(task)
+        self._running.discard(call)
         if not self._running:
             self._idle.set()
 
 
-class _Cancelled(Exception):
-    """The client does not want the answer any more, or we cannot wait for it."""
-
-
-async def _watched(task: "asyncio.Task[Response]", waiting: Waiting) -> Response:
-    """The task's result. Keeps the client's stream alive meanwhile. Raises what the task raises, `TimeoutError`."""
-    hung_up = asyncio.get_running_loop().create_task(waiting.gone.wait())
+async def _watched(call: _InFlight, waiting: Waiting) -> None:
+    """Keep the client's stream alive, and cancel when a client of the modern era hangs up."""
+    hung_up = asyncio.ensure_future(waiting.hung_up())
     try:
-        async with asyncio.timeout(CALL_SECONDS):
-            while not task.done():
-                watched = {task, hung_up} if waiting.wire.modern else {task}
-                await asyncio.wait(watched, timeout=PING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                if waiting.wire.modern and hung_up.done() and not task.done():
-                    raise _Cancelled
-                if not task.done():
-                    await waiting.channel.ping()
-        if task.cancelled():
-            raise _Cancelled
-        return task.result()
+        while not (await asyncio.wait({hung_up}, timeout=PING_SECONDS))[0]:
+            await waiting.channel.ping()
+        if waiting.wire.modern:
+            call.cancel("cancelled")
     finally:
         hung_up.cancel()
-
-
-def _carried(response: Response, waiting: Waiting, started: float) -> Carried:
-    if response.error is not None:
-        return _upstream_error(response.error, started)
-    try:
-        released = protocol.released_result(response.result, waiting.wire, waiting.identity)
-    except NotCarried as error:
-        return _failed("failed", "not_carried", str(error), NOT_CARRIED, started)
-    body = jsonrpc.dumps(released)
-    status = "tool_error" if released.get("isError") is True else "ok"
-    return Carried(Outcome(status, latency_ms=_since(started), bytes=len(body)), result=body)
-
-
-def _upstream_error(error: Mapping[str, Any], started: float) -> Carried:
-    if error["code"] in _OURS:
-        return _failed("failed", "protocol_error", "The server did not accept our message.", UPSTREAM_FAILED, started)
-    kept = {member: error[member] for member in ("code", "message", "data") if member in error}
-    return Carried(Outcome("error", error_class=f"jsonrpc {error['code']}", latency_ms=_since(started)), error=kept)
-
-
-def _failed(status: str, cls: str, sentence: str, code: int, started: float) -> Carried:
-    outcome = Outcome(status, error_class=cls, latency_ms=_since(started))
-    return Carried(outcome, failure=Refused(cls, sentence, code=code))
-
-
-def _since(started: float) -> int:
-    return round((time.monotonic() - started) * 1000)

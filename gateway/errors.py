@@ -14,7 +14,9 @@ PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
+INTERNAL_ERROR: Final = -32603
 HEADER_MISMATCH: Final = -32020
+MISSING_CAPABILITY: Final = -32021
 UNSUPPORTED_PROTOCOL_VERSION: Final = -32022
 REQUEST_CANCELLED: Final = -32800  # answers a cancelled request of the handshake era, whose streams end with an answer
 
@@ -33,7 +35,7 @@ _MODERN_STATUS: Final[Mapping[int, int]] = {
     INVALID_REQUEST: 400,
     INVALID_PARAMS: 400,
     HEADER_MISMATCH: 400,
-    -32021: 400,
+    MISSING_CAPABILITY: 400,
     UNSUPPORTED_PROTOCOL_VERSION: 400,
     METHOD_NOT_FOUND: 404,
 }
@@ -106,6 +108,8 @@ _WORDS: Final[Mapping[int, str]] = {
     INVALID_REQUEST: "invalid_request",
     METHOD_NOT_FOUND: "method_not_found",
     INVALID_PARAMS: "invalid_params",
+    INTERNAL_ERROR: "internal_error",
+    MISSING_CAPABILITY: "missing_capability",
     HEADER_MISMATCH: "header_mismatch",
     UNSUPPORTED_PROTOCOL_VERSION: "unsupported_protocol_version",
     REQUEST_CANCELLED: "request_cancelled",

@@ -1,41 +1,43 @@
 """One request while it is being answered, and the forms of its answer. Holds values; does nothing."""
 
-import asyncio
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from access.policy import Reason
+from access.policy import Allowed, Call, Decision, Reason
 from core.ids import new_id
 from gateway import jsonrpc
 from gateway.errors import INVALID_REQUEST, Refused, http_status
 from gateway.front import Head
 from gateway.jsonrpc import Request
+from gateway.telemetry import Operation
 from gateway.protocol import DEFAULT_VERSION, Wire
 from gateway.recorder import Recorded
 from gateway.reply import Channel, Reply
 from gateway.session import Session
-from gateway.snapshot import Definition, ServerPart, Snapshot, Token
+from gateway.snapshot import Card, Definition, ServerPart, Snapshot, Token
 
 _UNTOLD: Final = Wire(modern=False, version=DEFAULT_VERSION)
 
 
 @dataclass(slots=True)
 class Exchange:
-    """What is known of one HTTP request so far. `gone` is set when the client hung up."""
+    """What is known of one HTTP request so far. `hung_up` returns when the client has."""
 
     head: Head
     slug: str
     channel: Channel
-    gone: asyncio.Event
+    hung_up: Callable[[], Awaitable[None]]
     id: UUID = field(default_factory=new_id)
     started: float = field(default_factory=time.monotonic)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     token: Token | None = None
     wire: Wire = _UNTOLD
     request_id: jsonrpc.Id | None = None
+    operation: Operation = field(default_factory=Operation)
     recorded: Recorded = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,7 +46,10 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A request whose caller is known and may use the server."""
+    """A request whose caller is known and may use the server.
+
+    `card` is how the server presents itself now, `capabilities` what it is presented as able to do.
+    """
 
     exchange: Exchange
     request: Request
@@ -53,11 +58,37 @@ class Admitted:
     server: ServerPart
     session: Session | None
     definition: Definition | None
+    card: Card
+    capabilities: Mapping[str, Any]
 
     @property
     def wire(self) -> Wire:
         """How the client speaks."""
         return self.exchange.wire
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Whom what is sealed for this caller is sealed to, and where."""
+        return self.token.holder, self.exchange.slug
+
+    @property
+    def caller(self) -> str:
+        """Whose request ids these are: a session's in the handshake era, else the caller's at this server."""
+        return caller_of(self.token, self.exchange.slug, self.session)
+
+    def decide_read(self, uri: str) -> Decision:
+        """Whether the caller may read a resource, by the snapshot that this request was decided by."""
+        facts = self.server.readable(uri).facts
+        return self.snapshot.decide(Call("resources/read", facts), self.token, self.exchange.slug, self.exchange.now)
+
+    def may_read(self, uri: str) -> bool:
+        """The same as a truth value."""
+        return isinstance(self.decide_read(uri), Allowed)
+
+
+def caller_of(token: Token, slug: str, session: Session | None) -> str:
+    """Whose request ids and sessions with a server these are."""
+    return session.owner if session is not None else f"{token.holder}@{slug}"
 
 
 def result_reply(admitted: Admitted, result: bytes, headers: tuple[tuple[str, str], ...] = ()) -> Reply:

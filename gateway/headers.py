@@ -10,7 +10,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-NAME_BEARING: Final[Mapping[str, str]] = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAME_BEARING: Final[Mapping[str, str]] = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/cancel": "taskId",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+}
 PREFIX: Final = "mcp-param-"
 _SENTINEL: Final = re.compile(r"=\?base64\?(?P<payload>.*)\?=")
 _PLAIN: Final = re.compile(r"[\x20-\x7e]*")

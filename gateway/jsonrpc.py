@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
+
 from core import strictjson
 from gateway.errors import INVALID_REQUEST, PARSE_ERROR
 
@@ -78,6 +80,7 @@ class Response:
     id: Id | None
     result: Any = None
     error: Mapping[str, Any] | None = None
+    raw: bytes = b""  # of the result, just as it was received; empty where that is not known
 
 
 Message = Request | Notification | Response
@@ -92,7 +95,7 @@ class ExactFloat(float):
 def exact_float(text: str) -> float:
     """Parse a number with a fraction or exponent so that `dumps` writes the digits it came with."""
     value = strictjson.finite(text)
-    if repr(value) == text:
+    if repr(value) == text and "e" not in text:  # encoders write exponents each in their own way
         return value
     exact = ExactFloat(value)
     exact.text = text
@@ -110,8 +113,13 @@ def parse(raw: bytes) -> Message:
     return message(value)
 
 
-def message(value: Any) -> Message:
-    """One message from parsed JSON. Raises `Malformed`."""
+def parse_value(raw: bytes) -> Any:
+    """JSON that we wrote ourselves. Raises `MalformedJSON`."""
+    return strictjson.loads(raw)
+
+
+def message(value: Any, *, raw: bytes = b"") -> Message:
+    """One message from parsed JSON, `raw` being what was parsed. Raises `Malformed`."""
     if isinstance(value, list):
         raise Malformed(INVALID_REQUEST, "Batches are not accepted; send one message per request")
     if not isinstance(value, dict):
@@ -123,7 +131,7 @@ def message(value: Any) -> Message:
         raise Malformed(INVALID_REQUEST, 'The member "jsonrpc" must be "2.0"', id=id_)
     if "method" in value:
         return _call(value, id_)
-    return _answer(value, id_)
+    return _answer(value, id_, raw)
 
 
 def _call(value: dict[str, Any], id_: Id | None) -> Request | Notification:
@@ -148,18 +156,34 @@ def _call(value: dict[str, Any], id_: Id | None) -> Request | Notification:
     return Request(id_, method, params)
 
 
-def _answer(value: dict[str, Any], id_: Id | None) -> Response:
+def _answer(value: dict[str, Any], id_: Id | None, raw: bytes) -> Response:
     if ("result" in value) == ("error" in value):
         raise Malformed(INVALID_REQUEST, "The message is neither a request nor an answer", id=id_)
     if id_ is None and value.get("id", 0) is not None:
         raise Malformed(INVALID_REQUEST, 'The member "id" must be a string or a whole number')
     if "result" in value:
-        return Response(id_, result=value["result"])
+        return Response(id_, result=value["result"], raw=_raw_result(raw, id_) if len(value) == 3 else b"")
     error = value["error"]
     well_formed = isinstance(error, dict) and _is_int(error.get("code")) and isinstance(error.get("message"), str)
     if not well_formed:
         raise Malformed(INVALID_REQUEST, "The error holds no code and message", id=id_)
     return Response(id_, error=error)
+
+
+def _raw_result(raw: bytes, id_: Id | None) -> bytes:
+    """The bytes of the result in an answer of exactly three members, in the orders that servers write them.
+
+    The answer was parsed, so what stands between these ends is the result and nothing else: at either end a quotation
+    mark within a text would be escaped, and the last bracket closes the answer.
+    """
+    raw = raw.strip()
+    if type(id_) is not int:
+        return b""
+    for begin, end in ((b'{"jsonrpc":"2.0","id":%d,"result":', b"}"), (b'{"result":', b',"jsonrpc":"2.0","id":%d}')):
+        head, tail = (part % id_ if b"%d" in part else part for part in (begin, end))
+        if raw.startswith(head) and raw.endswith(tail):
+            return raw[len(head) : len(raw) - len(tail)]
+    return b""
 
 
 def _refuse_variants(value: Mapping[str, Any], names: Mapping[str, str], id_: Id | None) -> None:
@@ -199,22 +223,22 @@ def error_bytes(id_: Id | None, error: Mapping[str, Any]) -> bytes:
 
 def dumps(value: Any) -> bytes:
     """Compact JSON in UTF-8, numbers with the digits they came with."""
-    if _holds_exact(value):
+    try:
+        return orjson.dumps(value, _exactly)
+    except TypeError:
+        # Integers beyond 64 bit are the standard library's to write.
         return "".join(_pieces(value)).encode()
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _holds_exact(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_holds_exact, value.values()))
-    if isinstance(value, list):
-        return any(map(_holds_exact, value))
-    return type(value) is ExactFloat
+def _exactly(value: Any) -> Any:
+    if type(value) is ExactFloat:
+        return orjson.Fragment(value.text)
+    raise TypeError
 
 
 def _pieces(value: Any) -> list[str]:
     """`json.dumps` in pieces; its encoder never asks a subclass of float how to write it."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         inner = [[json.dumps(key, ensure_ascii=False), ":", *_pieces(item)] for key, item in value.items()]
         return ["{", *_joined(inner), "}"]
     if isinstance(value, list):

@@ -1,33 +1,38 @@
 """One request, step by step; each step may refuse, and a refusal is recorded.
 
 authenticate → parse strictly → agree on the era → look (`gateway.looking`) → decide → (in `gateway.methods`:)
-validate arguments → intent (durable) → dispatch → check the answer → outcome (durable) → reply.
+validate arguments → intent (durable) → dispatch → judge the answer → outcome (durable) → reply.
 """
 
 import asyncio
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
+from uuid import UUID
 
 from access.policy import Allowed, Call, Denied, Reason, ServerFacts
-from gateway import auth, front, jsonrpc
+from gateway import auth, capabilities, front, jsonrpc
 from gateway.auth import Tokens
-from gateway.calls import Calls
-from gateway.errors import INVALID_PARAMS, Refused, refuse, unknown_tool
-from gateway.exchange import Admitted, Exchange, error_reply, invalid
-from gateway.jsonrpc import Malformed, Message, Notification, Request
-from gateway.looking import Looks, way_of
+from gateway.dispatch import Dispatch, Parts
+from gateway.errors import INTERNAL_ERROR, Refused, refuse, unknown_prompt, unknown_resource, unknown_tool
+from gateway.exchange import Admitted, Exchange, caller_of, error_reply, invalid
+from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
+from gateway.lists import Lists, Shown
+from gateway.looking import way_of
 from gateway.methods import Methods
-from gateway.recorder import Recorder
 from gateway.reply import Reply
 from gateway.session import Session, Sessions, UnknownSession
 from gateway.site import Site
 from gateway.snapshot import Definition, ServerPart, Snapshot, Token
+from gateway.streams import Streams
+from gateway.targets import Target, target
+from gateway.transport import SessionLost, UpstreamFailed
+from gateway.upstream import LIMITS
 
 _LONG: Final = 262_144  # bytes
-_LOOKED_BEFORE: Final = frozenset({"tools/list", "tools/call"})
 _NO_SERVER: Final = ServerPart(ServerFacts(slug="", resource="", environment="", active=False))
+_LOOKED_BEFORE: Final = ("tools/", "resources/", "prompts/", "completion/")
+_HIDDEN: Final = frozenset({Reason.UNKNOWN_DEFINITION, Reason.NOT_GRANTED, Reason.SCHEME_NOT_ALLOWED, Reason.NOT_SHOWN})
 
 
 class Policy(Tokens, Protocol):
@@ -37,19 +42,27 @@ class Policy(Tokens, Protocol):
         """The snapshot to decide by. Raises `Refused` when it is too old."""
 
 
+class Messages(Protocol):
+    """What carries words between processes; losing one makes something late, never wrong."""
+
+    async def tell(self, what: str, mark: str) -> None:
+        """Tell every process, this one included."""
+
+
 class Pipeline:
     """Answers requests to the endpoint of one server."""
 
-    def __init__(
-        self, *, site: Site, policy: Policy, recorder: Recorder, sessions: Sessions, calls: Calls, looks: Looks
-    ) -> None:
+    def __init__(self, parts: Parts, *, site: Site, policy: Policy, sessions: Sessions, messages: Messages) -> None:
+        self._parts = parts
         self._site = site
         self._policy = policy
-        self._recorder = recorder
         self._sessions = sessions
-        self._calls = calls
-        self._looks = looks
-        self._methods = Methods(recorder=recorder, sessions=sessions, calls=calls, looks=looks)
+        self._messages = messages
+        dispatch, lists = Dispatch(parts), Lists()
+        self.streams = Streams(parts, dispatch, lists, again=self._again, shown=self._shown)
+        self._methods = Methods(
+            parts, sessions=sessions, dispatch=dispatch, lists=lists, streams=self.streams, shown=self._shown
+        )
 
     async def answer(self, exchange: Exchange, body: bytes | None) -> Reply:
         """The reply to one request; `body` is None for anything but POST. Raises nothing that a caller can cause."""
@@ -68,35 +81,58 @@ class Pipeline:
             exchange.request_id = parsed.id
             raise Refused(Reason.INVALID_REQUEST, parsed.message, code=parsed.code, status=400)
         if not isinstance(parsed, Request):
-            return self._noticed(exchange, token, parsed)
+            return await self._noticed(exchange, token, parsed)
         exchange.request_id = parsed.id
-        exchange.recorded = replace(exchange.recorded, method=parsed.method)
+        exchange.recorded.method = parsed.method
         exchange.wire = front.wire_of(exchange.head, parsed)
-        session = None if exchange.wire.modern or parsed.method == "initialize" else self._session(exchange, token)
-        handler = self._methods.find(parsed.method, modern=exchange.wire.modern)
+        session = None
+        if not exchange.wire.modern and parsed.method != "initialize":
+            session = await self._session(exchange, token)
+        return await self._requested(exchange, parsed, token, session)
+
+    async def _requested(self, exchange: Exchange, request: Request, token: Token, session: Session | None) -> Reply:
+        self._observe(exchange, request, session)
+        handler = self._methods.find(request.method, modern=exchange.wire.modern)
         if handler is None:
             raise refuse(Reason.METHOD_NOT_SUPPORTED)
-        if parsed.method in _LOOKED_BEFORE:
+        if request.method.startswith(_LOOKED_BEFORE):
             await self._look(exchange.slug, token, session)
-        return await handler(self._admitted(exchange, parsed, token, session))
+        return await handler(self._admitted(exchange, request, token, session))
+
+    def _observe(self, exchange: Exchange, request: Request, session: Session | None) -> None:
+        exchange.operation.asked(
+            request.method,
+            request.meta,
+            call_id=str(exchange.id),
+            request_id=request.id,
+            version=exchange.wire.version,
+            session=session.owner if session else "",
+        )
+        exchange.recorded.trace_id = exchange.operation.trace_id
 
     async def _without_body(self, exchange: Exchange) -> Reply:
-        """DELETE ends a session; GET would open a stream of server messages, which is not offered."""
+        """GET opens the stream of a session, DELETE ends it; the modern era knows neither."""
         token = await self._authenticated(exchange)
-        wire = front.wire_of_header(exchange.head)
-        if wire.modern or exchange.head.method != "DELETE":
-            return Reply(405, headers=(("allow", "POST" if wire.modern else "POST, DELETE"),))
-        session = self._session(exchange, token)
-        self._sessions.end(session)
-        self._calls.forget(session.id.hex())
-        return Reply(204)
+        exchange.wire = front.wire_of_header(exchange.head)
+        if exchange.wire.modern:
+            return Reply(405, headers=(("allow", "POST"),))
+        session = await self._session(exchange, token)
+        if exchange.head.method == "DELETE":
+            await self._parts.shared.end(session.id)
+            await self._messages.tell("ended", session.id.hex)
+            return Reply(204)
+        if not exchange.channel.streams:
+            raise invalid("The client must accept text/event-stream.", status=406)
+        exchange.recorded.method = "GET"
+        request = Request(0, "GET")
+        self._observe(exchange, request, session)
+        return await self.streams.of_session(self._admitted(exchange, request, token, session))
 
     async def _authenticated(self, exchange: Exchange) -> Token:
         token = await auth.authenticate(exchange.head, exchange.slug, site=self._site, tokens=self._policy)
         exchange.token = token
-        exchange.recorded = replace(
-            exchange.recorded, principal=token.principal, agent=token.client_id, token_id=token.id
-        )
+        recorded = exchange.recorded
+        recorded.principal, recorded.agent, recorded.token_id = token.principal, token.client_id, token.id
         return token
 
     async def _look(self, slug: str, token: Token, session: Session | None) -> None:
@@ -106,9 +142,9 @@ class Pipeline:
         if server is not None and isinstance(
             snapshot.decide(Call("tools/list"), token, slug, datetime.now(UTC)), Allowed
         ):
-            await self._looks.before(way_of(token, server, session))
+            await self._parts.looks.before(way_of(token, server, session))
 
-    def _session(self, exchange: Exchange, token: Token) -> Session:
+    async def _session(self, exchange: Exchange, token: Token) -> Session:
         given = exchange.head.headers.get("mcp-session-id")
         if given is None:
             raise invalid("The header Mcp-Session-Id is missing.", status=400)
@@ -116,6 +152,8 @@ class Pipeline:
             session = self._sessions.open(given, principal=token.holder, slug=exchange.slug, now=time.time())
         except UnknownSession as error:
             raise invalid("There is no such session.", status=404) from error
+        if await self._parts.shelf.get(session.id) is None:
+            raise invalid("There is no such session.", status=404)
         if exchange.head.headers.get("mcp-protocol-version", session.version) != session.version:
             raise invalid("The session was opened in another protocol version.", status=400)
         return session
@@ -124,57 +162,151 @@ class Pipeline:
         """The request after the decision. Raises `Refused`."""
         exchange.now = datetime.now(UTC)  # a body may have been long in coming: what ended meanwhile has ended
         snapshot = self._policy.current()
-        server = snapshot.servers.get(exchange.slug)
+        server, recorded = snapshot.servers.get(exchange.slug), exchange.recorded
         if server is not None:
-            exchange.recorded = replace(
-                exchange.recorded, environment=server.facts.environment, owner_team=server.owner_team
-            )
-        definition = self._definition(exchange, request, server)
-        call = Call(request.method, definition.facts if definition else None)
-        decision = snapshot.decide(call, token, exchange.slug, exchange.now)
+            recorded.environment, recorded.owner_team = server.facts.environment, server.owner_team
+        named = self._named(exchange, request, token)
+        definition = _definition(server or _NO_SERVER, named) if named else None
+        decision = snapshot.decide(
+            Call(request.method, definition.facts if definition else None), token, exchange.slug, exchange.now
+        )
         if isinstance(decision, Denied) or server is None:
             denied = decision if isinstance(decision, Denied) else Denied(Reason.UNKNOWN_SERVER)
-            raise self._denial(denied, exchange.slug, definition)
-        exchange.recorded = replace(
-            exchange.recorded, tool_hash=decision.digest, scopes_used=tuple(sorted(decision.scopes))
-        )
-        return Admitted(exchange, request, token, snapshot, server, session, definition)
+            raise self._denial(denied, exchange, named)
+        recorded.tool_hash, recorded.scopes_used = decision.digest, tuple(sorted(decision.scopes))
+        card = server.presented(exchange.now)
+        modern = exchange.wire.modern
+        kinds = {kind for kind, _ in server.definitions}
+        able = capabilities.presented(card.capabilities, kinds, modern=modern)
+        if not capabilities.supports(able, request.method, modern=modern):
+            raise refuse(Reason.METHOD_NOT_SUPPORTED)
+        admitted = Admitted(exchange, request, token, snapshot, server, session, definition, card, able)
+        if named and definition:
+            self._check_usable(admitted, named, definition)
+        return admitted
 
-    def _definition(self, exchange: Exchange, request: Request, server: ServerPart | None) -> Definition | None:
-        """The definition that a request names. A record of any decision about it names it too."""
-        if request.method != "tools/call":
-            return None
-        name = request.params.get("name")
-        if not isinstance(name, str) or not name:
-            raise invalid("The parameter name must be the name of a tool.", code=INVALID_PARAMS)
-        exchange.recorded = replace(exchange.recorded, kind="tool", tool=name)
-        return (server or _NO_SERVER).definition("tool", name)
+    def _check_usable(self, admitted: Admitted, named: Target, definition: Definition) -> None:
+        """What policy allows may still be kept from this class by the server, or have a schema that nobody can use."""
+        shown = self._shown(admitted)
+        key = (definition.facts.kind, definition.facts.name)
+        if shown is not None and key not in shown:
+            raise self._denial(Denied(Reason.NOT_SHOWN), admitted.exchange, named)
+        if definition.unusable:
+            raise refuse(Reason.SCHEMA_UNUSABLE)
+        admitted.exchange.operation.about(*key)
 
-    def _denial(self, denied: Denied, slug: str, definition: Definition | None) -> Refused:
-        if definition is not None and denied.reason in (Reason.UNKNOWN_DEFINITION, Reason.NOT_GRANTED):
+    def _shown(self, admitted: Admitted) -> Shown:
+        return self._parts.looks.shown(way_of(admitted.token, admitted.server, admitted.session))
+
+    def _named(self, exchange: Exchange, request: Request, token: Token) -> Target | None:
+        """What a request names. A record of any decision about it names it too."""
+        if request.method.startswith("tasks/"):
+            place = (token.holder, exchange.slug)
+            named: Target | None = Target("tool", self._parts.handles.take(request.params.get("taskId"), place).tool)
+        else:
+            named = target(request.method, request.params)
+        if named is not None:
+            exchange.recorded.kind, exchange.recorded.tool = named.kind, named.name
+        return named
+
+    def _denial(self, denied: Denied, exchange: Exchange, named: Target | None) -> Refused:
+        if named is not None and denied.reason in _HIDDEN:
             # Alike on the wire, so that nobody learns what a server has that their role does not reach.
-            return unknown_tool(definition.facts.name, recorded_as=denied.reason)
-        return auth.refused(denied, slug, site=self._site)
+            return _unknown(named, denied.reason, modern=exchange.wire.modern)
+        return auth.refused(denied, exchange.slug, site=self._site)
 
-    def _noticed(self, exchange: Exchange, token: Token, message: Message) -> Reply:
+    async def _again(self, admitted: Admitted) -> Admitted | None:
+        """A request that is under way for long, judged once more: None when its caller may not have it any more."""
+        exchange = admitted.exchange
+        token = await auth.authenticate(exchange.head, exchange.slug, site=self._site, tokens=self._policy)
+        if admitted.session is not None and await self._parts.shelf.get(admitted.session.id) is None:
+            return None
+        return self._admitted(exchange, admitted.request, token, admitted.session)
+
+    async def _noticed(self, exchange: Exchange, token: Token, message: Notification | Response) -> Reply:
         """Notifications and answers are owed no answer; the modern era knows neither from a client over HTTP."""
-        if front.wire_of_header(exchange.head).modern:
+        exchange.wire = front.wire_of_header(exchange.head)
+        if exchange.wire.modern:
             if isinstance(message, Notification):
                 return Reply(202)
             raise invalid("A client sends requests and notifications only.", status=400)
-        session = self._session(exchange, token)
-        if isinstance(message, Notification) and message.method == "notifications/cancelled":
-            self._calls.cancel((session.id.hex(), message.params.get("requestId")))
+        session = await self._session(exchange, token)
+        if isinstance(message, Response):
+            return await self._asked(exchange, token, session, message)
+        if message.method == "notifications/cancelled":
+            await self._cancelled(token, exchange.slug, session, message)
+        elif message.method == "notifications/roots/list_changed":
+            await self._roots_changed(exchange, token, session)
         return Reply(202)
+
+    async def _asked(self, exchange: Exchange, token: Token, session: Session, answer: Response) -> Reply:
+        """A client's answer to what the server asked; any process hands it on."""
+        admitted = self._admitted(exchange, Request(0, "response"), token, session)
+        place = (*admitted.place, session.owner)
+        body = await self._parts.asks.take(answer, exchange.recorded, place)
+        try:
+            behind = await self._parts.shared.opened(session.id, admitted.server.url)
+            if behind is None:
+                raise UpstreamFailed("session_lost", "The session with the server is gone.")
+            await self._parts.upstream.transport.notify(behind.url, body, behind.headers(), LIMITS)
+        except SessionLost as error:
+            raise invalid("The server does not wait for this answer any more.", status=404) from error
+        except UpstreamFailed as error:
+            raise Refused(error.cls, error.sentence, code=INTERNAL_ERROR, status=502) from error
+        return Reply(202)
+
+    async def _roots_changed(self, exchange: Exchange, token: Token, session: Session) -> None:
+        """Tell the server, if there is one that was told of roots."""
+        admitted = self._admitted(exchange, Request(0, "notifications/roots/list_changed"), token, session)
+        row = await self._parts.shelf.get(session.id)
+        behind = await self._parts.shared.opened(session.id, admitted.server.url)
+        if row is not None and behind is not None and "roots" in row.capabilities:
+            await self._parts.recorder.intended(exchange.recorded)
+            note = jsonrpc.notification_bytes("notifications/roots/list_changed")
+            self._parts.upstream.later(behind.url, note, behind)
+
+    async def _cancelled(self, token: Token, slug: str, session: Session, message: Notification) -> None:
+        """Cancel a call of this session's: here, or in whichever process carries it."""
+        request_id = message.params.get("requestId")
+        caller = caller_of(token, slug, session)
+        if not self._parts.calls.cancel((caller, request_id)) and isinstance(request_id, str | int):
+            await self._messages.tell("cancel", self._sessions.mark(caller, repr(request_id)))
+
+    def heard(self, what: str, mark: str) -> None:
+        """A word of another process."""
+        if what == "ended":
+            try:
+                self._parts.shelf.ended(UUID(mark))
+            except ValueError:
+                return
+        elif what == "cancel":
+            self._parts.calls.cancel_where(lambda caller, id_: self._sessions.mark(caller, repr(id_)) == mark)
 
     async def _refused(self, exchange: Exchange, refused: Refused) -> Reply:
         """Record the denial, then answer it. What cannot be recorded is answered as such."""
+        exchange.operation.ended("denied", error_type=refused.reason)
         if refused.recorded_as is not None:
             try:
-                await self._recorder.denied(exchange.recorded, refused.recorded_as)
+                await self._parts.recorder.denied(exchange.recorded, refused.recorded_as)
             except Refused as unrecorded:
                 return error_reply(exchange, unrecorded)
         return error_reply(exchange, refused)
+
+
+def _definition(server: ServerPart, named: Target) -> Definition:
+    if named.kind == "resource":
+        return server.readable(named.name)
+    if named.kind == "template" and ("template", named.name) not in server.definitions:
+        return server.readable(named.name)  # a completion may name a resource by its URI
+    return server.definition(named.kind, named.name)
+
+
+def _unknown(named: Target, reason: Reason, *, modern: bool) -> Refused:
+    if named.kind == "tool":
+        return unknown_tool(named.name, recorded_as=reason)
+    if named.kind == "prompt":
+        return unknown_prompt(named.name, recorded_as=reason)
+    return unknown_resource(named.name, recorded_as=reason, modern=modern)
 
 
 def _parsed(body: bytes) -> Message | Malformed:

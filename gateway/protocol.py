@@ -19,9 +19,15 @@ _RESERVED: Final = "io.modelcontextprotocol/"
 PROTOCOL_VERSION: Final = _RESERVED + "protocolVersion"
 CLIENT_INFO: Final = _RESERVED + "clientInfo"
 CLIENT_CAPABILITIES: Final = _RESERVED + "clientCapabilities"
+LOG_LEVEL: Final = _RESERVED + "logLevel"
 SERVER_INFO: Final = _RESERVED + "serverInfo"
+SUBSCRIPTION_ID: Final = _RESERVED + "subscriptionId"
+LEVELS: Final = frozenset({"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"})
 GATEWAY_INFO: Final[Mapping[str, Any]] = {"name": "holdfast-gateway", "version": "1"}
-CAPABILITIES: Final[Mapping[str, Any]] = {"tools": {}}
+# What a client chose for its own side of a request; on ours it is made anew.
+_OURS: Final = frozenset({PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES, LOG_LEVEL, SERVER_INFO, SUBSCRIPTION_ID})
+_TRACE: Final = frozenset({"traceparent", "tracestate", "baggage"})
+_MODERN_ONLY: Final = frozenset({"resultType", "ttlMs", "cacheScope", "requestState", "inputRequests"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ class Wire:
 
 
 class NotCarried(Exception):
-    """A kind of result that cannot be handed on yet; the message says which."""
+    """A kind of result that cannot be handed on; the message says which."""
 
 
 def negotiated(requested: Any) -> str:
@@ -41,18 +47,20 @@ def negotiated(requested: Any) -> str:
     return requested if requested in HANDSHAKE_VERSIONS else HANDSHAKE_VERSIONS[0]
 
 
-def initialize_result(version: str, identity: Mapping[str, Any], instructions: str) -> bytes:
+def initialize_result(
+    version: str, identity: Mapping[str, Any], instructions: str, capabilities: Mapping[str, Any]
+) -> bytes:
     """Answer of `initialize`."""
-    result: dict[str, Any] = {"protocolVersion": version, "capabilities": CAPABILITIES, "serverInfo": identity}
+    result: dict[str, Any] = {"protocolVersion": version, "capabilities": capabilities, "serverInfo": identity}
     return dumps({**result, "instructions": instructions} if instructions else result)
 
 
-def discover_result(identity: Mapping[str, Any], instructions: str) -> bytes:
+def discover_result(identity: Mapping[str, Any], instructions: str, capabilities: Mapping[str, Any]) -> bytes:
     """Answer of `server/discover`."""
     result: dict[str, Any] = {
         "resultType": "complete",
         "supportedVersions": [*MODERN_VERSIONS, *HANDSHAKE_VERSIONS],
-        "capabilities": CAPABILITIES,
+        "capabilities": capabilities,
         "ttlMs": LIST_TTL_MS,
         "cacheScope": "private",
         "_meta": {SERVER_INFO: identity},
@@ -60,44 +68,89 @@ def discover_result(identity: Mapping[str, Any], instructions: str) -> bytes:
     return dumps({**result, "instructions": instructions} if instructions else result)
 
 
-def list_result(member: str, bodies: Iterable[bytes], wire: Wire, identity: Mapping[str, Any]) -> bytes:
+def list_result(
+    member: str, bodies: Iterable[bytes], wire: Wire, identity: Mapping[str, Any], cursor: str | None = None
+) -> bytes:
     """Answer of a list method around approved texts, which stay byte for byte."""
     joined = b'{"' + member.encode() + b'":[' + b",".join(bodies) + b"]"
-    if not wire.modern:
-        return joined + b"}"
-    hints = {"resultType": "complete", "ttlMs": LIST_TTL_MS, "cacheScope": "private", "_meta": {SERVER_INFO: identity}}
-    return joined + b"," + dumps(hints)[1:]
+    hints: dict[str, Any] = {} if cursor is None else {"nextCursor": cursor}
+    if wire.modern:
+        hints |= {"resultType": "complete", "ttlMs": LIST_TTL_MS, "cacheScope": "private"}
+        hints["_meta"] = {SERVER_INFO: identity}
+    return joined + (b"," + dumps(hints)[1:] if hints else b"}")
 
 
-def outgoing_meta(meta: Mapping[str, Any], wire: Wire, progress_token: int | None) -> dict[str, Any]:
+def outgoing_meta(
+    meta: Mapping[str, Any],
+    wire: Wire,
+    *,
+    progress_token: int | None,
+    capabilities: Mapping[str, Any],
+    trace: Mapping[str, str],
+) -> dict[str, Any]:
     """The `_meta` of a request to an upstream.
 
-    The protocol's own keys are ours, because we are the client there. We declare no capability, so an upstream
-    has no reason to ask anything back. The progress token is ours too: two callers may have chosen the same.
+    Version, identity and capabilities are ours, because we are the client there; of its capabilities a client's are
+    told that we pass on. The progress token is ours too: two callers may have chosen the same. The trace context is
+    `trace`. A log level is kept between sides of the modern era. Everything else is the caller's and stays.
     """
-    sent = {key: value for key, value in meta.items() if not key.startswith(_RESERVED) and key != "progressToken"}
+    if not meta and progress_token is None and not trace and not wire.modern:
+        return {}
+    sent = {key: value for key, value in meta.items() if key not in _OURS and key not in _TRACE}
+    sent.pop("progressToken", None)
     if progress_token is not None:
         sent["progressToken"] = progress_token
     if wire.modern:
-        sent |= {PROTOCOL_VERSION: wire.version, CLIENT_INFO: GATEWAY_INFO, CLIENT_CAPABILITIES: {}}
-    return sent
+        sent |= {PROTOCOL_VERSION: wire.version, CLIENT_INFO: GATEWAY_INFO, CLIENT_CAPABILITIES: capabilities}
+        if meta.get(LOG_LEVEL) in LEVELS:
+            sent[LOG_LEVEL] = meta[LOG_LEVEL]
+    return {**sent, **trace}
 
 
-def released_result(result: Any, wire: Wire, identity: Mapping[str, Any]) -> dict[str, Any]:
-    """An upstream's result as the client of era `wire` may have it. Raises `NotCarried`.
-
-    The upstream's own identity is left out: what names a server to a model is approved text.
-    """
+def kind_of_result(result: Any) -> str:
+    """The `resultType` of an upstream's result, `complete` where it says none. Raises `NotCarried` for no object."""
     if not isinstance(result, dict):
         raise NotCarried("The server's result is no object.")
     kind = result.get("resultType", "complete")
-    if kind == "input_required":
-        raise NotCarried("The server asks for input in the middle of the call, which is not carried yet.")
-    if kind != "complete":
-        raise NotCarried("The server answered with a kind of result that is not carried yet.")
+    return kind if isinstance(kind, str) else ""
+
+
+def released_result(
+    result: Mapping[str, Any], wire: Wire, identity: Mapping[str, Any], *, cacheable: bool = False
+) -> Mapping[str, Any]:
+    """An upstream's result as a client of era `wire` may have it: the very same object where nothing must change.
+
+    The upstream's own identity gives way to the approved one, because what names a server to a model is approved text.
+    What is filtered by who asks is nobody else's (`cacheScope`), and not for long (`ttlMs`).
+    """
+    return _to_modern(result, identity, cacheable=cacheable) if wire.modern else _to_handshake(result)
+
+
+def _to_handshake(result: Mapping[str, Any]) -> Mapping[str, Any]:
     meta = result.get("_meta")
+    named = isinstance(meta, dict) and SERVER_INFO in meta
+    # Whether `ttlMs` is the protocol's or a tool's own word, only a result of the modern era can tell: it has a type.
+    if not named and "resultType" not in result:
+        return result
+    dropped = _MODERN_ONLY if "resultType" in result else frozenset()
+    released = {key: value for key, value in result.items() if key not in dropped and key != "_meta"}
     kept = {key: value for key, value in meta.items() if key != SERVER_INFO} if isinstance(meta, dict) else {}
-    released = {key: value for key, value in result.items() if key not in ("_meta", "resultType")}
-    if wire.modern:
-        return {"resultType": "complete", **released, "_meta": {**kept, SERVER_INFO: identity}}
     return {**released, "_meta": kept} if kept else released
+
+
+def _to_modern(result: Mapping[str, Any], identity: Mapping[str, Any], *, cacheable: bool) -> Mapping[str, Any]:
+    released: dict[str, Any] = {}
+    if "resultType" not in result:
+        released["resultType"] = "complete"
+    meta = result.get("_meta")
+    meta = meta if isinstance(meta, dict) else {}
+    if meta.get(SERVER_INFO) != identity:
+        released["_meta"] = {**meta, SERVER_INFO: identity}
+    if cacheable:
+        ttl = result.get("ttlMs")
+        kept = ttl if isinstance(ttl, int) and not isinstance(ttl, bool) and 0 <= ttl <= LIST_TTL_MS else None
+        if kept is None:
+            released["ttlMs"] = LIST_TTL_MS if isinstance(ttl, int) and ttl > LIST_TTL_MS else 0
+        if result.get("cacheScope") != "private":
+            released["cacheScope"] = "private"
+    return {**result, **released} if released else result

@@ -20,9 +20,12 @@ class Writer(Protocol):
         """Return once the record is durable. Raises `AuditUnavailable`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recorded:
-    """What the records of one request have in common. Texts may be a caller's: the draft bounds them."""
+    """What the records of one request have in common, as far as it is known yet.
+
+    Texts may be a caller's: the draft bounds them. `parent_call_id` is the call in whose course this one happens.
+    """
 
     call_id: UUID
     principal: str = "anonymous"
@@ -37,11 +40,17 @@ class Recorded:
     tool_hash: str = ""
     scopes_used: tuple[str, ...] = ()
     client_ip: str = ""
+    trace_id: str = ""
+    parent_call_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a call ended. `status`: ok, tool_error, error (the server's), failed (no usable answer), cancelled."""
+    """How a call ended.
+
+    `status`: ok, tool_error, input_required (the server asks something first), task (it goes on by itself), error (the
+    server's), failed (no usable answer), invalid (wrong arguments, answered here), cancelled, closed (a stream).
+    """
 
     status: str
     error_class: str = ""
@@ -56,22 +65,26 @@ class Recorder:
         self._writer = writer
         self._now = now
 
-    async def intended(self, call: Recorded) -> None:
+    async def intended(self, call: Recorded, event: Event = Event.CALL_INTENDED) -> None:
         """Before anything is sent. Raises `Refused`: then nothing may be sent."""
-        await self._write(call, RecordType.INTENT, Event.CALL_INTENDED, decision="allowed")
+        await self._write(call, RecordType.INTENT, event, decision="allowed")
 
-    async def completed(self, call: Recorded, outcome: Outcome) -> None:
+    async def completed(self, call: Recorded, outcome: Outcome, event: Event = Event.CALL_COMPLETED) -> None:
         """Before the answer is released. Raises `Refused`: then the answer stays here."""
         await self._write(
             call,
             RecordType.OUTCOME,
-            Event.CALL_COMPLETED,
+            event,
             decision="allowed",
             status=outcome.status,
             error_class=outcome.error_class,
             latency_ms=outcome.latency_ms,
             bytes=outcome.bytes,
         )
+
+    async def answered(self, call: Recorded, outcome: Outcome) -> None:
+        """What is answered from what we hold, without asking the server: one record. Raises `Refused`."""
+        await self.completed(call, outcome, Event.REQUEST_ANSWERED)
 
     async def denied(self, call: Recorded, reason: str) -> None:
         """One record for one denial. Raises `Refused`."""
@@ -94,13 +107,15 @@ class Recorder:
             server=call.server,
             environment=call.environment,
             owner_team=call.owner_team,
-            subject=f"tool:{call.server}/{call.tool}" if call.tool else f"server:{call.server}",
+            subject=f"{call.kind or 'tool'}:{call.server}/{call.tool}" if call.tool else f"server:{call.server}",
             method=call.method,
             kind=call.kind,
             tool=call.tool,
             tool_hash=call.tool_hash,
             scopes_used=call.scopes_used,
             client_ip=call.client_ip,
+            trace_id=call.trace_id,
+            parent_call_id=call.parent_call_id,
             **fields,
         )
         try:

@@ -25,12 +25,17 @@ class Channel:
 
     def __init__(self, send: Send, *, streams: bool) -> None:
         self._send = send
-        self._streams = streams
+        self.streams = streams
         self._started = False
+        self._finished = False
         self._lock = asyncio.Lock()
 
+    async def open(self) -> None:
+        """Begin the stream, so that the client knows that it is there."""
+        await self._event(b"")
+
     async def notify(self, message: bytes) -> None:
-        """One JSON-RPC notification before the answer."""
+        """One JSON-RPC message before the answer."""
         await self._event(sse.frame(message))
 
     async def ping(self) -> None:
@@ -39,21 +44,29 @@ class Channel:
 
     async def finish(self, reply: Reply) -> None:
         """The answer; on a stream its status and headers are gone already."""
+        if not self._started and not self._lock.locked():
+            self._finished = True
+            await self._whole(reply)
+            return
         async with self._lock:
+            self._finished = True
             if self._started:
                 await self._body(sse.frame(reply.body) if reply.body else b"", more=False)
-                return
-            kind = [(b"content-type", b"application/json")] if reply.body else []
-            own = [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
-            if b"cache-control" not in dict(own):
-                own.append((b"cache-control", b"no-store"))  # what one principal was told is nobody else's
-            length = [(b"content-length", str(len(reply.body)).encode())]
-            await self._start(reply.status, [*kind, *length, *own])
-            await self._body(reply.body, more=False)
+            else:
+                await self._whole(reply)
+
+    async def _whole(self, reply: Reply) -> None:
+        headers = [(b"content-type", b"application/json")] if reply.body else []
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+        own = [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
+        if not any(name == b"cache-control" for name, _ in own):
+            own.append((b"cache-control", b"no-store"))  # what one principal was told is nobody else's
+        await self._start(reply.status, [*headers, *own])
+        await self._body(reply.body, more=False)
 
     async def _event(self, frame: bytes) -> None:
         async with self._lock:
-            if not self._streams:
+            if not self.streams or self._finished:
                 return
             if not self._started:
                 self._started = True

@@ -14,25 +14,25 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-import redis.asyncio
 from django.db import InterfaceError, OperationalError, connection
-from redis.exceptions import RedisError
 
 from access.checks import problems_at_start
 from access.keys import token_key
 from access.models import Grant, Membership, Revision
 from access.policy import GrantFacts, Reason, ServerFacts
 from access.services import ACCESS_PART, server_part
-from access.services.revisions import CHANNEL
 from access.token_format import TokenKind, is_genuine
 from access.tokens import TokenFacts, verify_access_token
 from audit.subjects import pseudonym_for
 from core.actor import system_actor
 from core.errors import Conflict
 from gateway.errors import refuse
+from gateway.kept_tokens import KeptTokens
+from gateway.messenger import REVISED, Messenger
 from gateway.parts import card_of, definition_of
 from gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSIONS, Wire
 from gateway.snapshot import AccessPart, ServerPart, Snapshot, Token
@@ -51,7 +51,6 @@ LOOK_SECONDS: Final = 1.0
 LOOKUP_SECONDS: Final = 2.0
 _THREADS: Final = 4
 _SIGHT_THREADS: Final = 1  # apart: what is written waits for locks, and nobody's token may wait with it
-_RECONNECT_SECONDS: Final = 1.0
 _RECANCEL_SECONDS: Final = 0.2
 _SERVER_PREFIX: Final = server_part("")
 _LOOKING: Final = system_actor("gateway")
@@ -69,6 +68,9 @@ class Store:
         self._threads = ThreadPoolExecutor(_THREADS, "gateway-store")
         self._sight_threads = ThreadPoolExecutor(_SIGHT_THREADS, "gateway-sights")
         self._looking = asyncio.Lock()
+        self._tokens = KeptTokens()
+        self._messenger = Messenger(redis_url, self._heard)
+        self._hear: Callable[[str, str], None] | None = None
 
     async def problems(self) -> list[str]:
         """Why this process must not serve, as sentences (`access.checks`); empty when it may."""
@@ -79,7 +81,7 @@ class Store:
         await self._look()
         self._tasks = [
             asyncio.create_task(self._look_forever(), name="gateway snapshot"),
-            asyncio.create_task(self._listen_forever(), name="gateway revisions"),
+            asyncio.create_task(self._messenger.listen_forever(), name="gateway messages"),
         ]
 
     async def stop(self) -> None:
@@ -90,6 +92,7 @@ class Store:
             for task in pending:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=_RECANCEL_SECONDS)
+        await self._messenger.close()
         await asyncio.to_thread(self._close_threads)
 
     def current(self) -> Snapshot:
@@ -103,12 +106,47 @@ class Store:
         return self._snapshot.is_stale(time.monotonic())
 
     async def token(self, raw: str) -> Token | None:
-        """The facts of a token that is valid now. Raises `Refused` when that cannot be found out."""
+        """The facts of a token that is valid now. Raises `Refused` when that cannot be found out.
+
+        What was found holds for five seconds, and no longer than the revision of `access`, by which any change of
+        tokens, agents, people and grants shows (`gateway.kept_tokens`).
+        """
+        # Taken before the look-up: what changes during it shows in a later revision.
+        revision = self._snapshot.revisions.get(ACCESS_PART)
+        kept = self._tokens.get(raw, revision)
+        if kept is not None:
+            return kept
         try:
             async with asyncio.timeout(LOOKUP_SECONDS):
-                return await self._in_thread(_token, raw)
+                found: tuple[Token, datetime] | None = await self._in_thread(_token, raw)
         except (TimeoutError, OperationalError, InterfaceError) as error:
             raise refuse(Reason.POLICY_STALE, "Access tokens cannot be checked now, so the call is refused.") from error
+        if found is None:
+            return None
+        self._tokens.keep(raw, revision, *found)
+        return found[0]
+
+    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """What a function answers that uses the database. Raises `Refused` when the database is away."""
+        try:
+            async with asyncio.timeout(LOOKUP_SECONDS):
+                return await self._in_thread(work, *arguments)
+        except (TimeoutError, OperationalError, InterfaceError) as error:
+            raise refuse(Reason.POLICY_STALE, "Sessions cannot be looked up now, so the call is refused.") from error
+
+    async def tell(self, what: str, mark: str) -> None:
+        """Tell every gateway process; what nobody hears makes something late, never wrong."""
+        await self._messenger.tell(what, mark)
+
+    def hear(self, listener: Callable[[str, str], None]) -> None:
+        """From now on `listener` hears what processes tell each other."""
+        self._hear = listener
+
+    def _heard(self, what: str, mark: str) -> None:
+        if what == REVISED:
+            self._changed.set()
+        elif self._hear is not None:
+            self._hear(what, mark)
 
     async def sight(self, slug: str, url: str, surface: Surface) -> bool:
         """Take in what a class of principals was shown of the server at `url`; whether it was.
@@ -146,21 +184,6 @@ class Store:
         except Exception:
             logger.exception("policy not read")
 
-    async def _listen_forever(self) -> None:
-        while True:
-            try:
-                await self._listen()
-            except (RedisError, OSError) as error:
-                logger.info("messenger away, looking every second: %s", type(error).__name__)
-            await asyncio.sleep(_RECONNECT_SECONDS)
-
-    async def _listen(self) -> None:
-        async with redis.asyncio.Redis.from_url(self._redis_url) as client, client.pubsub() as channel:
-            await channel.subscribe(CHANNEL)
-            self._changed.set()  # whatever was said while nobody listened
-            async for _ in channel.listen():
-                self._changed.set()
-
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, _tried_again, work, arguments)
@@ -189,11 +212,11 @@ def _close_own(meeting: threading.Barrier) -> None:
         meeting.wait(LOOKUP_SECONDS)
 
 
-def _token(raw: str) -> Token | None:
+def _token(raw: str) -> tuple[Token, datetime] | None:
     facts = verify_access_token(raw)
     if facts is None:
         return None
-    return Token(
+    token = Token(
         id=str(facts.public_id),
         client_id=facts.client_id,
         agent=facts.agent_id,
@@ -204,6 +227,7 @@ def _token(raw: str) -> Token | None:
         resource=facts.resource,
         scopes=facts.scopes,
     )
+    return token, facts.expires_at
 
 
 def _sight(slug: str, url: str, surface: Surface) -> None:

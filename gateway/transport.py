@@ -7,12 +7,11 @@ sentence of ours: a server's own words about its failure are not handed on.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
-
-import httpx2
+from typing import Any, Final
 
 from core import strictjson
-from core.outbound import classify
+from core.wire import WireAnswer, WireClient, WireLimits
+from core.outbound import OutboundError
 from core.sse import EventDecoder, EventTooLarge
 from gateway import jsonrpc
 from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
@@ -41,6 +40,10 @@ class SessionLost(Exception):
     """The server does not know the session (any more); it has not acted on the message."""
 
 
+class NoStream(Exception):
+    """The server offers no stream of its own messages (405); it is not to be asked again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A server's answer to a request, and the session id that came with it."""
@@ -52,57 +55,89 @@ class Answer:
 class Transport:
     """Posts messages through one guarded, pooled client."""
 
-    def __init__(self, client: httpx2.AsyncClient) -> None:
+    def __init__(self, client: WireClient) -> None:
         self._client = client
 
     async def request(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, id_: int, in_session: bool, on_message: OnMessage
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        limits: WireLimits,
+        *,
+        id_: int,
+        in_session: bool,
+        on_message: OnMessage,
     ) -> Answer:
         """Post request `id_`, wait for its answer. Raises `UpstreamFailed`, and `SessionLost` on 404 in a session."""
         try:
-            async with self._client.stream("POST", url, content=body, headers={**headers, **_HEADERS}) as answer:
-                if answer.status_code == 404 and in_session:
+            async with self._client.request("POST", url, {**headers, **_HEADERS}, body, limits) as answer:
+                if answer.status == 404 and in_session:
                     raise SessionLost
                 response = await _read(answer, id_, on_message)
                 return Answer(response, answer.headers.get("mcp-session-id", ""))
-        except httpx2.HTTPError as error:
-            raise _failure(error) from error
+        except OutboundError as error:
+            raise UpstreamFailed(error.cls.value, error.sentence) from error
 
-    async def notify(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
-        """Post a message that has no answer. Raises `UpstreamFailed`."""
+    async def notify(self, url: str, body: bytes, headers: Mapping[str, str], limits: WireLimits) -> None:
+        """Post a message that has no answer. Raises `UpstreamFailed`, and `SessionLost` on 404."""
         try:
-            async with self._client.stream("POST", url, content=body, headers={**headers, **_HEADERS}) as answer:
-                if answer.status_code >= 400:
+            async with self._client.request("POST", url, {**headers, **_HEADERS}, body, limits) as answer:
+                if answer.status == 404:
+                    raise SessionLost
+                if answer.status >= 400:
                     raise _bad_status(answer)
-        except httpx2.HTTPError as error:
-            raise _failure(error) from error
+                if answer.headers.get("content-length", "0") == "0" and answer.status in (202, 204):
+                    await answer.read()  # so that the connection can serve again
+        except OutboundError as error:
+            raise UpstreamFailed(error.cls.value, error.sentence) from error
 
-    async def end_session(self, url: str, headers: Mapping[str, str]) -> None:
+    async def listen(self, url: str, headers: Mapping[str, str], limits: WireLimits, *, on_message: OnMessage) -> None:
+        """Read the server's own stream to its end (GET). Raises `UpstreamFailed`, `SessionLost`, `NoStream`."""
+        try:
+            async with self._client.request(
+                "GET", url, {**headers, "accept": "text/event-stream"}, b"", limits
+            ) as answer:
+                if answer.status == 404:
+                    raise SessionLost
+                if answer.status == 405:
+                    raise NoStream
+                if answer.status != 200 or _kind(answer) != "text/event-stream":
+                    raise _bad_status(answer)
+                await _read_all(answer, on_message)
+        except OutboundError as error:
+            raise UpstreamFailed(error.cls.value, error.sentence) from error
+
+    async def end_session(self, url: str, headers: Mapping[str, str], limits: WireLimits) -> None:
         """Ask the server to end a session; it need not agree. Raises `UpstreamFailed`."""
         try:
-            async with self._client.stream("DELETE", url, headers={**headers}):
+            async with self._client.request("DELETE", url, headers, b"", limits):
                 return
-        except httpx2.HTTPError as error:
-            raise _failure(error) from error
+        except OutboundError as error:
+            raise UpstreamFailed(error.cls.value, error.sentence) from error
 
 
-async def _read(answer: httpx2.Response, id_: int, on_message: OnMessage) -> Response:
-    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if answer.status_code in (401, 403):
+def _kind(answer: WireAnswer) -> str:
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _read(answer: WireAnswer, id_: int, on_message: OnMessage) -> Response:
+    kind = _kind(answer)
+    if answer.status in (401, 403):
         raise UpstreamFailed("needs_credentials", "The server asks for credentials.")
-    if kind == "text/event-stream" and answer.status_code == 200:
+    if kind == "text/event-stream" and answer.status == 200:
         return await _read_events(answer, id_, on_message)
     if kind == "application/json":
-        response = _matching(await _parsed(b"".join([chunk async for chunk in answer.aiter_raw()])), id_)
+        response = await _answered(await answer.read(), id_)
         # A server may send its JSON-RPC error with any status (2026-07-28 asks for 400 and 404).
-        if response.error is not None or 200 <= answer.status_code < 300:
+        if response.error is not None or 200 <= answer.status < 300:
             return response
     raise _bad_status(answer)
 
 
-async def _read_events(answer: httpx2.Response, id_: int, on_message: OnMessage) -> Response:
+async def _read_events(answer: WireAnswer, id_: int, on_message: OnMessage) -> Response:
     decoder, left = EventDecoder(), MAX_MESSAGES
-    async for chunk in answer.aiter_raw():
+    async for chunk in answer.chunks():
         for data in _events(decoder, chunk):
             message = await _parsed(data)
             if isinstance(message, Response):
@@ -114,12 +149,26 @@ async def _read_events(answer: httpx2.Response, id_: int, on_message: OnMessage)
     raise UpstreamFailed("ended", "The server closed the stream without an answer.")
 
 
+async def _read_all(answer: WireAnswer, on_message: OnMessage) -> None:
+    decoder = EventDecoder()
+    async for chunk in answer.chunks():
+        for data in _events(decoder, chunk):
+            message = await _parsed(data)
+            if isinstance(message, Response):
+                raise UpstreamFailed("protocol_error", "The server answered where nothing was asked.")
+            await on_message(message)
+
+
 def _events(decoder: EventDecoder, chunk: bytes) -> list[bytes]:
     """The data of the messages that `chunk` completes; a server may prime a stream with an event without data."""
     try:
         return [event.data for event in decoder.feed(chunk) if event.name == "message" and event.data]
     except EventTooLarge as error:
         raise UpstreamFailed("too_large", "The server's answer is larger than we accept.") from error
+
+
+async def _answered(raw: bytes, id_: int) -> Response:
+    return _matching(await _parsed(raw), id_)
 
 
 async def _parsed(raw: bytes) -> Message:
@@ -129,7 +178,8 @@ async def _parsed(raw: bytes) -> Message:
 
 def _parse(raw: bytes) -> Message:
     try:
-        return jsonrpc.message(strictjson.loads(raw, max_depth=MAX_DEPTH, parse_float=jsonrpc.exact_float))
+        value = strictjson.loads(raw, max_depth=MAX_DEPTH, parse_float=jsonrpc.exact_float)
+        return jsonrpc.message(value, raw=raw)
     except (strictjson.MalformedJSON, Malformed) as error:
         raise UpstreamFailed("malformed", "The server's answer is not a JSON-RPC message.") from error
 
@@ -143,10 +193,10 @@ def _matching(message: Message, id_: int) -> Response:
     return message
 
 
-def _bad_status(answer: httpx2.Response) -> UpstreamFailed:
-    return UpstreamFailed("protocol_error", f"The server answered with HTTP status {answer.status_code}.")
+def _bad_status(answer: WireAnswer) -> UpstreamFailed:
+    return UpstreamFailed("protocol_error", f"The server answered with HTTP status {answer.status}.")
 
 
-def _failure(error: httpx2.HTTPError) -> UpstreamFailed:
-    found = classify(error)
-    return UpstreamFailed(found.cls.value, found.sentence)
+def body_of(value: Mapping[str, Any], response: Response) -> bytes:
+    """A released result's bytes: the server's own, byte for byte, where `value` is the very result it sent."""
+    return response.raw if value is response.result and response.raw else jsonrpc.dumps(value)

@@ -1,37 +1,62 @@
-"""Calls to servers, in the protocol era that was observed. No audit and no policy here: the pipeline comes first.
+"""Requests to servers, in the protocol era that they speak. No audit and no policy here: the pipeline comes first.
 
-Nothing of the caller travels but method, parameters and headers that name parameters. Request ids and progress
-tokens are ours, so that no two callers can meet, and no header of a caller is copied unseen.
+Nothing of the caller travels but method, parameters, what it can be asked, and headers that name parameters. Request
+ids and progress tokens are ours, so that no two callers can meet, and no header of a caller is copied unseen.
 """
 
 import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
 
-import httpx2
-
+from core.wire import WireLimits
 from gateway import jsonrpc
 from gateway.errors import METHOD_NOT_FOUND
 from gateway.headers import NAME_BEARING, encode_value
 from gateway.jsonrpc import Notification, Request, Response
 from gateway.protocol import Wire, outgoing_meta
 from gateway.transport import OnMessage, SessionLost, Transport, UpstreamFailed
-from gateway.upstream_sessions import UpstreamSession, UpstreamSessions
+from gateway.upstream_sessions import LocalSessions, UpstreamSession
 
 logger = logging.getLogger(__name__)
 
+NOTE_SECONDS: Final = 5.0  # for what a call itself does not wait for
+LIMITS: Final = WireLimits()
 Notify = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class Sessions(Protocol):
+    """Sessions with servers of the handshake era: one process's own, or those behind clients' sessions."""
+
+    async def get(self, url: str) -> UpstreamSession:
+        """The session, opened where there is none. Raises `UpstreamFailed`."""
+
+    async def lost(self, session: UpstreamSession) -> None:
+        """The server does not know it any more."""
+
+
+class Listener(Protocol):
+    """Who hears what a server says while a request is under way."""
+
+    async def notified(self, notification: Notification) -> None:
+        """A notification that is not about our own progress token."""
+
+    async def progressed(self, params: Mapping[str, Any]) -> None:
+        """Progress of this request, without its token."""
+
+    async def asked(self, request: Request, session: UpstreamSession | None) -> bytes | None:
+        """A request of the server; what to answer at once, or None where somebody else answers it later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One request to a server. In the handshake era the upstream session of `owner` carries it.
+    """One request to a server.
 
-    `notify` gets the parameters of every progress notification, without the token; `changed` is called when the server
-    says that its tools are others now. What fails while `looking` says nothing of the session, which is kept.
+    `sessions`: those that carry it in the handshake era; without, this process's own of `owner`. `capabilities`: what
+    the caller can be asked. `progress`: it wants to hear of it. `changed` is called when the server says that one of
+    its lists is another now. What fails while `looking` says nothing of the session, which is kept.
     """
 
     url: str
@@ -40,18 +65,23 @@ class Outgoing:
     params: Mapping[str, Any]
     owner: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    notify: Notify | None = None
+    sessions: Sessions | None = None
+    listener: Listener | None = None
+    progress: bool = False
     changed: Callable[[], None] | None = None
+    capabilities: Mapping[str, Any] = field(default_factory=dict)
+    trace: Mapping[str, str] = field(default_factory=dict)
+    limits: WireLimits = LIMITS
     looking: bool = False
 
 
 class Upstream:
     """Sends requests through one pooled client and keeps the sessions that the handshake era needs."""
 
-    def __init__(self, client: httpx2.AsyncClient) -> None:
-        self._transport = Transport(client)
-        self._ids = itertools.count(1)
-        self._sessions = UpstreamSessions(self._transport, self._ids)
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.ids = itertools.count(1)
+        self._local = LocalSessions(transport, self.ids)
         self._notes: set[asyncio.Task[None]] = set()
 
     async def send(self, outgoing: Outgoing) -> Response:
@@ -62,91 +92,104 @@ class Upstream:
         """
         if outgoing.wire.modern:
             return await self._exchange(outgoing, None)
+        sessions = outgoing.sessions or self._local.of(outgoing.owner)
         try:
-            return await self._in_session(outgoing)
+            return await self._in_session(outgoing, sessions)
         except SessionLost:
             logger.info("a server forgot its session, opening another")
         try:
-            return await self._in_session(outgoing)
+            return await self._in_session(outgoing, sessions)
         except SessionLost as error:
             raise UpstreamFailed("session_lost", "The server forgets its sessions.") from error
 
-    def forget(self, owner: str) -> None:
-        """End the upstream sessions that were opened for `owner`."""
-        self._sessions.end(owner)
-
-    async def close(self) -> None:
-        """End every upstream session, within a few seconds."""
-        await self._sessions.end_all()
-        if self._notes:
-            await asyncio.wait(self._notes, timeout=2)
-
-    async def _in_session(self, outgoing: Outgoing) -> Response:
-        session = await self._sessions.get(outgoing.url, outgoing.owner)
-        try:
-            response = await self._exchange(outgoing, session)
-        except SessionLost:
-            self._sessions.drop(session)
-            raise
-        except UpstreamFailed:
-            if not outgoing.looking:
-                self._sessions.drop(session)
-            raise
-        if response.id is None:
-            # Refused unread, as servers do that forgot a session and answer 400 where the specification says 404.
-            # They may have meant something else, so the request is not repeated; the next one opens a new session.
-            self._sessions.drop(session)
-        return response
-
-    async def _exchange(self, outgoing: Outgoing, session: UpstreamSession | None) -> Response:
-        id_ = next(self._ids)
-        body = jsonrpc.call_bytes(id_, outgoing.method, _params(outgoing, id_))
-        headers = {**outgoing.headers, **(session.headers() if session else _modern_headers(outgoing))}
-        try:
-            answer = await self._transport.request(
-                outgoing.url,
-                body,
-                headers,
-                id_=id_,
-                in_session=session is not None and bool(session.id),
-                on_message=self._listener(outgoing, session, id_),
-            )
-        except asyncio.CancelledError:
-            if session is not None:
-                note = jsonrpc.notification_bytes("notifications/cancelled", {"requestId": id_})
-                self._later(outgoing.url, note, session)
-            raise
-        return answer.response
-
-    def _listener(self, outgoing: Outgoing, session: UpstreamSession | None, id_: int) -> OnMessage:
-        async def listen(message: Request | Notification) -> None:
-            if isinstance(message, Request):
-                self._later(outgoing.url, _declined(message), session)
-            elif message.method == "notifications/progress" and message.params.get("progressToken") == id_:
-                await _hand_on(message, outgoing.notify)
-            elif message.method == "notifications/tools/list_changed" and outgoing.changed is not None:
-                outgoing.changed()
-            # Everything else (logging, other lists) was not asked for: we declare none of it.
-
-        return listen
-
-    def _later(self, url: str, body: bytes, session: UpstreamSession | None) -> None:
+    def later(self, url: str, body: bytes, session: UpstreamSession | None) -> None:
         """Post what the call itself must not wait for."""
         task = asyncio.get_running_loop().create_task(self._note(url, body, session.headers() if session else {}))
         self._notes.add(task)
         task.add_done_callback(self._notes.discard)
 
+    async def close(self) -> None:
+        """End every session of this process's own, within a few seconds."""
+        await self._local.end_all()
+        if self._notes:
+            await asyncio.wait(self._notes, timeout=2)
+
+    async def _in_session(self, outgoing: Outgoing, sessions: Sessions) -> Response:
+        session = await sessions.get(outgoing.url)
+        try:
+            response = await self._exchange(outgoing, session)
+        except SessionLost:
+            await sessions.lost(session)
+            raise
+        if response.id is None and not outgoing.looking:
+            # Refused unread, as servers do that forgot a session and answer 400 where the specification says 404.
+            # They may have meant something else, so the request is not repeated; the next one opens a new session.
+            await sessions.lost(session)
+        return response
+
+    async def _exchange(self, outgoing: Outgoing, session: UpstreamSession | None) -> Response:
+        id_ = next(self.ids)
+        body = jsonrpc.call_bytes(id_, outgoing.method, _params(outgoing, id_))
+        headers = {**outgoing.headers, **(session.headers() if session else _modern_headers(outgoing))}
+        try:
+            answer = await self.transport.request(
+                outgoing.url,
+                body,
+                headers,
+                outgoing.limits,
+                id_=id_,
+                in_session=session is not None and bool(session.id),
+                on_message=self._hearing(outgoing, session, id_),
+            )
+        except asyncio.CancelledError:
+            if session is not None:
+                note = jsonrpc.notification_bytes("notifications/cancelled", {"requestId": id_})
+                self.later(outgoing.url, note, session)
+            raise
+        return answer.response
+
+    def _hearing(self, outgoing: Outgoing, session: UpstreamSession | None, id_: int) -> OnMessage:
+        listener = outgoing.listener
+
+        async def hear(message: Request | Notification) -> None:
+            if isinstance(message, Request):
+                answered = await listener.asked(message, session) if listener is not None else declined(message)
+                if answered is not None:
+                    self.later(outgoing.url, answered, session)
+            elif message.method == "notifications/progress":
+                if message.params.get("progressToken") == id_ and listener is not None:
+                    await listener.progressed(without_token(message.params))
+            else:
+                if message.method in LIST_CHANGES and outgoing.changed is not None:
+                    outgoing.changed()
+                if listener is not None:
+                    await listener.notified(message)
+
+        return hear
+
     async def _note(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         try:
-            async with asyncio.timeout(5):
-                await self._transport.notify(url, body, headers)
-        except (UpstreamFailed, TimeoutError):
+            async with asyncio.timeout(NOTE_SECONDS):
+                await self.transport.notify(url, body, headers, LIMITS)
+        except (UpstreamFailed, SessionLost, TimeoutError):
             logger.info("a note to a server was not delivered")
 
 
+LIST_CHANGES: Final[Mapping[str, str]] = {
+    "notifications/prompts/list_changed": "prompts",
+    "notifications/resources/list_changed": "resources",
+    "notifications/tools/list_changed": "tools",
+}
+
+
 def _params(outgoing: Outgoing, id_: int) -> dict[str, Any]:
-    token = id_ if outgoing.notify is not None else None
-    meta = outgoing_meta(outgoing.params.get("_meta") or {}, outgoing.wire, token)
+    meta = outgoing_meta(
+        outgoing.params.get("_meta") or {},
+        outgoing.wire,
+        progress_token=id_ if outgoing.progress else None,
+        capabilities=outgoing.capabilities,
+        trace=outgoing.trace,
+    )
     params = {key: value for key, value in outgoing.params.items() if key != "_meta"}
     return {**params, "_meta": meta} if meta else params
 
@@ -157,14 +200,18 @@ def _modern_headers(outgoing: Outgoing) -> dict[str, str]:
     return headers | {"mcp-name": encode_value(named)} if isinstance(named, str) else headers
 
 
-async def _hand_on(message: Notification, notify: Notify | None) -> None:
-    if notify is not None:
-        known = ("progress", "total", "message")
-        await notify({key: message.params[key] for key in known if key in message.params})
+def without_token(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What a progress notification says, of what the protocol knows."""
+    return {key: params[key] for key in ("progress", "total", "message") if key in params}
 
 
-def _declined(request: Request) -> bytes:
-    """We declare no capability as a client, so of a server's requests only `ping` has an answer."""
+def declined(request: Request) -> bytes:
+    """The answer to a server's request that nobody is asked: `ping` has one of its own."""
     if request.method == "ping":
         return jsonrpc.result_bytes(request.id, b"{}")
     return jsonrpc.error_bytes(request.id, {"code": METHOD_NOT_FOUND, "message": "Method not found"})
+
+
+def with_deadlines(outgoing: Outgoing, limits: WireLimits) -> Outgoing:
+    """The same request within other bounds."""
+    return replace(outgoing, limits=limits)

@@ -1,6 +1,8 @@
-"""Sessions with servers of the handshake era: opened on first use, one for each caller, the least used leave first.
+"""Sessions with servers of the handshake era, and how one is opened.
 
-A session is never shared between callers: what a server remembers of one must not reach another.
+A session is never shared between callers: what a server remembers of one must not reach another. Behind a client's
+own session stands one that every process shares (`gateway.shared_sessions`); for callers of the modern era and for
+looks each process keeps its own, opened on first use, and the least used leave first.
 """
 
 import asyncio
@@ -11,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from core.wire import WireLimits
 from gateway import jsonrpc
 from gateway.jsonrpc import Notification, Request
 from gateway.protocol import GATEWAY_INFO, HANDSHAKE_VERSIONS
-from gateway.transport import Transport, UpstreamFailed
+from gateway.transport import SessionLost, Transport, UpstreamFailed
 
 logger = logging.getLogger(__name__)
 
@@ -22,16 +25,21 @@ MAX_SESSIONS: Final = 1000
 _KNOWN: Final = (*HANDSHAKE_VERSIONS, "2024-11-05")  # the oldest has the messages of 2025-03-26
 _ID: Final = range(0x21, 0x7F)  # visible ASCII (MCP, transports, session management)
 _PARTING_SECONDS: Final = 2.0
+_LIMITS: Final = WireLimits()
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamSession:
-    """One open session with the server at `url`, for one caller. `id` is empty where the server keeps none."""
+    """One open session with the server at `url`. `id` is empty where the server keeps none.
+
+    `generation` tells the sessions apart that were opened one after the other behind a client's.
+    """
 
     url: str
     owner: str
     id: str
     version: str
+    generation: int = 0
 
     def headers(self) -> dict[str, str]:
         """What every message of the session carries."""
@@ -39,18 +47,64 @@ class UpstreamSession:
         return headers | {"mcp-session-id": self.id} if self.id else headers
 
 
-class UpstreamSessions:
-    """Keeps sessions by server and caller."""
+class Handshakes:
+    """Opens and ends sessions."""
 
     def __init__(self, transport: Transport, ids: "itertools.count[int]") -> None:
         self._transport = transport
         self._ids = ids
-        self._open: OrderedDict[tuple[str, str], UpstreamSession] = OrderedDict()
-        self._opening: dict[tuple[str, str], asyncio.Task[UpstreamSession]] = {}
         self._parting: set[asyncio.Task[None]] = set()
 
+    async def open(self, url: str, owner: str, capabilities: Mapping[str, Any]) -> UpstreamSession:
+        """A fresh session, the server being told that it can ask for `capabilities`. Raises `UpstreamFailed`."""
+        id_ = next(self._ids)
+        params = {"protocolVersion": HANDSHAKE_VERSIONS[0], "capabilities": capabilities, "clientInfo": GATEWAY_INFO}
+        body = jsonrpc.call_bytes(id_, "initialize", params)
+        answer = await self._transport.request(url, body, {}, _LIMITS, id_=id_, in_session=False, on_message=_ignore)
+        session = UpstreamSession(url, owner, answer.session_id, _version(answer.response.result))
+        if not all(ord(character) in _ID for character in session.id):
+            raise UpstreamFailed("protocol_error", "The server's session id is not visible ASCII.")
+        note = jsonrpc.notification_bytes("notifications/initialized")
+        try:
+            await self._transport.notify(url, note, session.headers(), _LIMITS)
+        except SessionLost as error:
+            raise UpstreamFailed("session_lost", "The server forgets its sessions.") from error
+        return session
+
+    def part(self, session: UpstreamSession) -> None:
+        """End a session, without waiting for the server."""
+        if session.id:
+            task = asyncio.get_running_loop().create_task(self._delete(session))
+            self._parting.add(task)
+            task.add_done_callback(self._parting.discard)
+
+    async def parted(self) -> None:
+        """Wait until the servers were told, two seconds at most."""
+        if self._parting:
+            await asyncio.wait(self._parting, timeout=_PARTING_SECONDS + 1)
+
+    async def _delete(self, session: UpstreamSession) -> None:
+        try:
+            async with asyncio.timeout(_PARTING_SECONDS):
+                await self._transport.end_session(session.url, session.headers(), _LIMITS)
+        except (UpstreamFailed, TimeoutError):
+            logger.info("a server was not told that a session ended")
+
+
+class LocalSessions:
+    """One process's own sessions, by server and owner."""
+
+    def __init__(self, transport: Transport, ids: "itertools.count[int]") -> None:
+        self._handshakes = Handshakes(transport, ids)
+        self._open: OrderedDict[tuple[str, str], UpstreamSession] = OrderedDict()
+        self._opening: dict[tuple[str, str], asyncio.Task[UpstreamSession]] = {}
+
+    def of(self, owner: str) -> "OwnSessions":
+        """Those of one owner."""
+        return OwnSessions(self, owner)
+
     async def get(self, url: str, owner: str) -> UpstreamSession:
-        """The caller's session with a server, opened where there is none. Raises `UpstreamFailed`."""
+        """The owner's session with a server, opened where there is none. Raises `UpstreamFailed`."""
         key = (url, owner)
         session = self._open.get(key)
         if session is None:
@@ -65,24 +119,17 @@ class UpstreamSessions:
         if self._open.get(key) is session:
             del self._open[key]
 
-    def end(self, owner: str) -> None:
-        """End the sessions of one caller, without waiting for the servers."""
-        for session in [each for each in self._open.values() if each.owner == owner]:
-            self.drop(session)
-            self._part(session)
-
     async def end_all(self) -> None:
         """End every session, as far as the servers let us in two seconds."""
         for task in self._opening.values():
             task.cancel()
-        for session in list(self._open.values()):
-            self._part(session)
+        for session in self._open.values():
+            self._handshakes.part(session)
         self._open.clear()
-        if self._parting:
-            await asyncio.wait(self._parting, timeout=_PARTING_SECONDS + 1)
+        await self._handshakes.parted()
 
     def _start(self, key: tuple[str, str]) -> "asyncio.Task[UpstreamSession]":
-        task = asyncio.get_running_loop().create_task(self._handshake(*key))
+        task = asyncio.get_running_loop().create_task(self._handshakes.open(*key, {}))
         self._opening[key] = task
         task.add_done_callback(lambda done: self._opened(key, done))
         return task
@@ -94,32 +141,23 @@ class UpstreamSessions:
         self._open[key] = task.result()
         if len(self._open) > MAX_SESSIONS:
             _, oldest = self._open.popitem(last=False)
-            self._part(oldest)
+            self._handshakes.part(oldest)
 
-    async def _handshake(self, url: str, owner: str) -> UpstreamSession:
-        id_ = next(self._ids)
-        params = {"protocolVersion": HANDSHAKE_VERSIONS[0], "capabilities": {}, "clientInfo": GATEWAY_INFO}
-        body = jsonrpc.call_bytes(id_, "initialize", params)
-        answer = await self._transport.request(url, body, {}, id_=id_, in_session=False, on_message=_ignore)
-        session = UpstreamSession(url, owner, answer.session_id, _version(answer.response.result))
-        if not all(ord(character) in _ID for character in session.id):
-            raise UpstreamFailed("protocol_error", "The server's session id is not visible ASCII.")
-        note = jsonrpc.notification_bytes("notifications/initialized")
-        await self._transport.notify(url, note, session.headers())
-        return session
 
-    def _part(self, session: UpstreamSession) -> None:
-        if session.id:
-            task = asyncio.get_running_loop().create_task(self._delete(session))
-            self._parting.add(task)
-            task.add_done_callback(self._parting.discard)
+@dataclass(frozen=True, slots=True)
+class OwnSessions:
+    """One owner's sessions of this process."""
 
-    async def _delete(self, session: UpstreamSession) -> None:
-        try:
-            async with asyncio.timeout(_PARTING_SECONDS):
-                await self._transport.end_session(session.url, session.headers())
-        except (UpstreamFailed, TimeoutError):
-            logger.info("a server was not told that a session ended")
+    _all: LocalSessions
+    _owner: str
+
+    async def get(self, url: str) -> UpstreamSession:
+        """The session with the server at `url`. Raises `UpstreamFailed`."""
+        return await self._all.get(url, self._owner)
+
+    async def lost(self, session: UpstreamSession) -> None:
+        """The server does not know it any more."""
+        self._all.drop(session)
 
 
 def _version(result: Any) -> str:

@@ -20,8 +20,8 @@ JSON_VALUES = st.recursive(
     [
         (b'{"a": 1, "a": 2}', "same key twice"),
         (b'{"a": {"b": 1, "b": 1}}', "same key twice"),
-        (b"[NaN]", "NaN is not JSON"),
-        (b"[-Infinity]", "-Infinity is not JSON"),
+        (b"[NaN]", "not JSON"),
+        (b"[-Infinity]", "not JSON"),
         (b"1e999", "too large"),
         (b"9" * 5000, "cannot be read"),
         (b"[" * 300 + b"]" * 300, "deeper than 64"),

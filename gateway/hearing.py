@@ -1,0 +1,146 @@
+"""What a server says on a stream, as far as the client it is meant for may hear it.
+
+Progress, log messages and questions belong to a call; that a list or a resource changed is told once and then no more
+than every few seconds. What the protocol does not know is not handed on.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway import jsonrpc
+from gateway.asks import Asks, asked_bytes, not_asked
+from gateway.capabilities import may_ask
+from gateway.exchange import Exchange
+from gateway.jsonrpc import Notification, Request
+from gateway.protocol import LOG_LEVEL
+from gateway.upstream import LIST_CHANGES, declined
+from gateway.upstream_sessions import UpstreamSession
+
+COALESCED_SECONDS: Final = 5.0  # between two notes about the same list on one stream
+UPDATED: Final = "notifications/resources/updated"
+LOGGED: Final = "notifications/message"
+ELICITED: Final = "notifications/elicitation/complete"
+_PENDING_MAX: Final = 100  # questions of one stream that wait at once
+
+Readable = Callable[[str], bool]
+
+
+@dataclass(slots=True)
+class Changes:
+    """Tells a client that lists changed: the first time at once, then coalesced."""
+
+    tell: Callable[[str], "asyncio.Future[None] | Any"]
+    _told: dict[str, float] = field(default_factory=dict)
+    _timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
+    _telling: "set[asyncio.Task[Any]]" = field(default_factory=set)
+
+    def note(self, method: str) -> None:
+        """A list changed."""
+        loop = asyncio.get_running_loop()
+        if method in self._timers:
+            return
+        wait = self._told.get(method, float("-inf")) + COALESCED_SECONDS - loop.time()
+        if wait <= 0:
+            self._tell(method)
+        else:
+            self._timers[method] = loop.call_later(wait, self._tell, method)
+
+    async def finish(self) -> None:
+        """Before the stream ends: tell what waits."""
+        for method, timer in list(self._timers.items()):
+            timer.cancel()
+            self._tell(method)
+        if self._telling:
+            await asyncio.wait(self._telling)
+
+    def _tell(self, method: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers.pop(method, None)
+        self._told[method] = loop.time()
+        task = loop.create_task(self.tell(method))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+
+class Hearing:
+    """The listener of one request or stream of a client, `gateway.upstream.Listener`.
+
+    `place` is the client's session, to which questions are sealed; empty where nothing can be asked. `readable` tells
+    whether the client may read a resource now.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        asks: Asks,
+        *,
+        capabilities: Mapping[str, Any],
+        server: Mapping[str, Any],
+        place: tuple[str, ...],
+        readable: Readable,
+        meta: Mapping[str, Any],
+        of_request: bool = True,
+    ) -> None:
+        self._exchange = exchange
+        self._asks = asks
+        self._capabilities = capabilities
+        self._place = place
+        self._readable = readable
+        self._token = meta.get("progressToken")
+        asked_to_log = LOG_LEVEL in meta or not exchange.wire.modern
+        self._logs = of_request and "logging" in server and asked_to_log
+        self._pending: dict[jsonrpc.Id, str] = {}
+        self.changes = Changes(self._tell)
+
+    @property
+    def wants_progress(self) -> bool:
+        """Whether the client gave a token for it."""
+        return isinstance(self._token, str | int) and not isinstance(self._token, bool)
+
+    async def progressed(self, params: Mapping[str, Any]) -> None:
+        """Progress, under the token that the client chose."""
+        if self.wants_progress:
+            await self._notify("notifications/progress", {"progressToken": self._token, **params})
+
+    async def notified(self, notification: Notification) -> None:
+        """Hand on what is the client's to hear."""
+        method, params = notification.method, notification.params
+        if method in LIST_CHANGES and not self._exchange.wire.modern:
+            self.changes.note(method)
+        elif method == LOGGED and self._logs:
+            await self._notify(method, params)
+        elif method == UPDATED and not self._exchange.wire.modern and self._readable(str(params.get("uri"))):
+            await self._notify(method, params)
+        elif method == ELICITED and "elicitation" in self._capabilities:
+            await self._notify(method, params)
+        elif method == "notifications/cancelled":
+            await self._withdrawn(params)
+
+    async def asked(self, request: Request, session: UpstreamSession | None) -> bytes | None:
+        """Put a server's question to the client, if it said that it takes such; else what the server is answered."""
+        able = self._place and self._exchange.channel.streams and session is not None
+        if request.method == "ping" or not able or not may_ask(request.method, self._capabilities):
+            return declined(request)
+        id_ = None
+        if len(self._pending) < _PENDING_MAX:
+            id_ = await self._asks.put(request, self._exchange, self._place)
+        if id_ is None:
+            return not_asked(request)
+        self._pending[request.id] = id_
+        await self._exchange.channel.notify(asked_bytes(request, id_))
+        return None
+
+    async def _withdrawn(self, params: Mapping[str, Any]) -> None:
+        """The server does not want an answer any more."""
+        upstream_id = params.get("requestId")
+        id_ = self._pending.pop(upstream_id, None) if isinstance(upstream_id, str | int) else None
+        if id_ is not None:
+            await self._notify("notifications/cancelled", {**params, "requestId": id_})
+
+    async def _tell(self, method: str) -> None:
+        await self._exchange.channel.notify(jsonrpc.notification_bytes(method))
+
+    async def _notify(self, method: str, params: Mapping[str, Any]) -> None:
+        await self._exchange.channel.notify(jsonrpc.notification_bytes(method, params))

@@ -1,0 +1,136 @@
+"""What becomes of a server's answer: judged, sealed where it must be, and released as near to what was sent as it may.
+
+Pure but for the seals. A result that needs no change leaves byte for byte.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway import protocol
+from gateway.capabilities import has_tasks
+from gateway.errors import (
+    HEADER_MISMATCH,
+    NOT_CARRIED,
+    UNSUPPORTED_PROTOCOL_VERSION,
+    UPSTREAM_FAILED,
+    Refused,
+)
+from gateway.exchange import Admitted
+from gateway.handles import Handles
+from gateway.jsonrpc import Response
+from gateway.protocol import NotCarried
+from gateway.rounds import Rounds, check_asked
+from gateway.transport import body_of
+from gateway.validation import result_problem
+
+# About our own message to the server, which the client cannot mend.
+_OURS: Final = frozenset({HEADER_MISMATCH, UNSUPPORTED_PROTOCOL_VERSION})
+_CACHEABLE: Final = frozenset({"resources/read"})
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """How a call ended: a result, an error of the server, or a failure of ours. Exactly one of the three is set."""
+
+    status: str
+    error_class: str = ""
+    result: bytes | None = None
+    error: Mapping[str, Any] | None = None
+    failure: Refused | None = None
+
+
+class Release:
+    """Judges answers."""
+
+    def __init__(self, rounds: Rounds, handles: Handles) -> None:
+        self._rounds = rounds
+        self._handles = handles
+
+    def judge(self, admitted: Admitted, response: Response, capabilities: Mapping[str, Any]) -> Released:
+        """What the client gets for `response`. `capabilities`: what the server was told that it can ask."""
+        if response.error is not None:
+            return _error(response.error)
+        try:
+            return self._result(admitted, response, capabilities)
+        except NotCarried as error:
+            return _failed("not_carried", str(error), NOT_CARRIED)
+
+    def _result(self, admitted: Admitted, response: Response, capabilities: Mapping[str, Any]) -> Released:
+        kind = protocol.kind_of_result(response.result)
+        if kind == "input_required" and admitted.wire.modern:
+            return self._asks(admitted, response, capabilities)
+        if _makes_task(admitted, kind, response.result):
+            return self._task(admitted, response, capabilities)
+        if kind != "complete":
+            raise NotCarried("The server answered with a kind of result that is not carried.")
+        if admitted.request.method == "tools/call":
+            return self._of_tool(admitted, response)
+        if admitted.request.method.startswith("tasks/"):
+            return self._of_task(admitted, response, capabilities)
+        return self._released(admitted, response, response.result, "ok")
+
+    def _released(self, admitted: Admitted, response: Response, result: Mapping[str, Any], status: str) -> Released:
+        cacheable = admitted.request.method in _CACHEABLE
+        released = protocol.released_result(result, admitted.wire, admitted.card.identity, cacheable=cacheable)
+        return Released(status, result=body_of(released, response))
+
+    def _of_tool(self, admitted: Admitted, response: Response) -> Released:
+        problem = admitted.definition and result_problem(admitted.definition.output, response.result)
+        if problem:
+            return _failed("invalid_result", f"The server's result breaks the approved schema: {problem.message}")
+        status = "tool_error" if response.result.get("isError") is True else "ok"
+        return self._released(admitted, response, response.result, status)
+
+    def _asks(self, admitted: Admitted, response: Response, capabilities: Mapping[str, Any]) -> Released:
+        request = admitted.request
+        sealed = self._rounds.sealed(response.result, request.method, request.params, admitted.place, capabilities)
+        return self._released(admitted, response, sealed, "input_required")
+
+    def _task(self, admitted: Admitted, response: Response, capabilities: Mapping[str, Any]) -> Released:
+        if not has_tasks(capabilities, modern=admitted.wire.modern):
+            raise NotCarried("The server made a task of a call whose client knows no tasks.")
+        tool, result = admitted.definition.facts.name if admitted.definition else "", response.result
+        if admitted.wire.modern:
+            made = self._handles.replaced(result, tool, admitted.place)
+        else:
+            made = {**result, "task": self._handles.replaced(result["task"], tool, admitted.place)}
+        return self._released(admitted, response, made, "task")
+
+    def _of_task(self, admitted: Admitted, response: Response, capabilities: Mapping[str, Any]) -> Released:
+        """A task's state, with its handle; the result that it has come to is held to the tool's schema."""
+        result, definition = response.result, admitted.definition
+        if "inputRequests" in result:
+            check_asked(result["inputRequests"], capabilities)
+        ended = (
+            result.get("result")
+            if "result" in result
+            else result
+            if admitted.request.method == "tasks/result"
+            else None
+        )
+        problem = definition and isinstance(ended, dict) and result_problem(definition.output, ended)
+        if problem:
+            return _failed("invalid_result", f"The task's result breaks the approved schema: {problem.message}")
+        if "taskId" in result and definition is not None:
+            result = {**result, "taskId": admitted.request.params["taskId"]}
+        return self._released(admitted, response, result, "ok")
+
+
+def _makes_task(admitted: Admitted, kind: str, result: Mapping[str, Any]) -> bool:
+    if admitted.request.method != "tools/call":
+        return False
+    if admitted.wire.modern:
+        return kind == "task"
+    return "task" in admitted.request.params and isinstance(result.get("task"), dict)
+
+
+def _error(error: Mapping[str, Any]) -> Released:
+    if error["code"] in _OURS:
+        return _failed("protocol_error", "The server did not accept our message.")
+    kept = {member: error[member] for member in ("code", "message", "data") if member in error}
+    return Released("error", error_class=f"jsonrpc {error['code']}", error=kept)
+
+
+def _failed(cls: str, sentence: str, code: int = UPSTREAM_FAILED) -> Released:
+    return Released("failed", error_class=cls, failure=Refused(cls, sentence, code=code))

@@ -1,0 +1,140 @@
+"""Shared rows of sessions: the second door of the gateway to models, for what processes must agree on.
+
+The functions are synchronous and run in the store's threads. `Shelf` keeps what was read for a few seconds; an end
+that another process was told of reaches it as a message at once, and by the next reading without one.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from django.utils import timezone
+
+from gateway.models import Session as Row
+from gateway.session import LIFETIME
+
+KEPT_SECONDS: Final = 5.0
+_REMEMBERED: Final = 20_000
+_SWEPT: Final = 200  # expired rows that an opening takes along
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """One session's row. `upstream_id` is as stored, sealed; `generation` 0 means that nothing was opened behind it."""
+
+    id: UUID
+    ended: bool
+    capabilities: Mapping[str, Any]
+    generation: int = 0
+    upstream_url: str = ""
+    upstream_id: str = ""
+    upstream_version: str = ""
+
+
+class Rows(Protocol):
+    """What runs a function in a thread that may use the database (`gateway.store.Store`)."""
+
+    def run(self, work: Callable[..., Any], *arguments: Any) -> Awaitable[Any]:
+        """The function's answer. Raises `Refused` when the database is away."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    row: Shared
+    until: float = field(default_factory=lambda: time.monotonic() + KEPT_SECONDS)
+
+
+class Shelf:
+    """The rows as one process knows them."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
+
+    async def open(self, id_: UUID, *, holder: str, slug: str, version: str, capabilities: Mapping[str, Any]) -> None:
+        """Make a session's row."""
+        await self._rows.run(_insert, id_, holder, slug, version, dict(capabilities))
+        self._keep(Shared(id_, ended=False, capabilities=capabilities))
+
+    async def get(self, id_: UUID) -> Shared | None:
+        """The row, at most `KEPT_SECONDS` old; None where there is none or the session has ended."""
+        kept = self._kept.get(id_)
+        if kept is None or kept.until < time.monotonic():
+            return await self.read(id_)
+        return None if kept.row.ended else kept.row
+
+    async def read(self, id_: UUID) -> Shared | None:
+        """The row as it is in the database now."""
+        row: Shared | None = await self._rows.run(_read, id_)
+        if row is None:
+            self._kept.pop(id_, None)
+            return None
+        self._keep(row)
+        return None if row.ended else row
+
+    async def put_behind(self, known: Shared, *, url: str, sealed: str, version: str) -> Shared | None:
+        """Keep the session that was opened behind `known`, unless another process was first; the row that counts."""
+        row: Shared | None = await self._rows.run(_put_behind, known.id, known.generation, url, sealed, version)
+        if row is None or row.ended:
+            self._kept.pop(known.id, None)
+            return None
+        self._keep(row)
+        return row
+
+    async def end(self, id_: UUID) -> Shared | None:
+        """End a session; its row as it was, None where it had ended."""
+        row: Shared | None = await self._rows.run(_end, id_)
+        self.ended(id_)
+        return row
+
+    def ended(self, id_: UUID) -> None:
+        """Another process ended the session."""
+        self._keep(Shared(id_, ended=True, capabilities={}))
+
+    def _keep(self, row: Shared) -> None:
+        self._kept[row.id] = _Kept(row)
+        self._kept.move_to_end(row.id)
+        if len(self._kept) > _REMEMBERED:
+            self._kept.popitem(last=False)
+
+
+def _shared(row: Row) -> Shared:
+    return Shared(
+        id=row.id,
+        ended=row.ended_at is not None,
+        capabilities=row.capabilities,
+        generation=row.generation,
+        upstream_url=row.upstream_url,
+        upstream_id=row.upstream_id,
+        upstream_version=row.upstream_version,
+    )
+
+
+def _insert(id_: UUID, holder: str, slug: str, version: str, capabilities: dict[str, Any]) -> None:
+    Row.objects.create(id=id_, holder=holder, slug=slug, version=version, capabilities=capabilities)
+    expired = Row.objects.filter(created_at__lt=timezone.now() - timedelta(seconds=LIFETIME + 60))
+    Row.objects.filter(pk__in=list(expired.values_list("pk", flat=True)[:_SWEPT])).delete()
+
+
+def _read(id_: UUID) -> Shared | None:
+    row = Row.objects.filter(pk=id_).first()
+    return _shared(row) if row is not None else None
+
+
+def _put_behind(id_: UUID, generation: int, url: str, sealed: str, version: str) -> Shared | None:
+    # The generation makes it one process's: whoever comes second finds another, and takes what is there.
+    Row.objects.filter(pk=id_, generation=generation, ended_at=None).update(
+        generation=generation + 1, upstream_url=url, upstream_id=sealed, upstream_version=version
+    )
+    return _read(id_)
+
+
+def _end(id_: UUID) -> Shared | None:
+    before = _read(id_)
+    if before is None or before.ended:
+        return None
+    return before if Row.objects.filter(pk=id_, ended_at=None).update(ended_at=timezone.now()) else None

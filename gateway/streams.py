@@ -1,0 +1,387 @@
+"""Long-lived streams: what a server has to say on its own account, for as long as the client may hear it.
+
+The handshake era opens one with GET, the modern era with `subscriptions/listen` (MCP 2026-07-28, patterns,
+subscriptions). Lists that our own policy changes are told of as well: to a client it is all the same who changed them.
+While a stream is open it is asked every second whether its caller may still have it; it ends cleanly when not, when
+the token runs out, and when the process stops. It has an intent before anything is opened and an outcome at its end.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from access.policy import Allowed, Call
+from core.wire import WireLimits
+from gateway import jsonrpc
+from gateway.capabilities import has_tasks
+from gateway.dispatch import Dispatch, Parts, wire_limits
+from gateway.errors import INVALID_PARAMS, MISSING_CAPABILITY, Refused
+from gateway.exchange import Admitted, invalid, result_reply
+from gateway.hearing import UPDATED, Hearing
+from gateway.jsonrpc import Notification, Request
+from gateway.lists import LISTS, Lists, Shown
+from gateway.looking import way_of
+from gateway.protocol import CLIENT_CAPABILITIES, SERVER_INFO, SUBSCRIPTION_ID
+from gateway.recorder import Outcome, Recorder
+from gateway.reply import Reply
+from gateway.transport import NoStream, SessionLost, UpstreamFailed
+from gateway.upstream import Outgoing
+from gateway.upstream_sessions import UpstreamSession
+
+logger = logging.getLogger(__name__)
+
+WATCH_SECONDS: Final = 1.0
+PING_SECONDS: Final = 15.0
+AGAIN_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)  # pauses between attempts to hear the server again
+SUBSCRIPTIONS_MAX: Final = 1000
+TASKS: Final = "notifications/tasks"
+_FILTERS: Final[Mapping[str, tuple[str, str]]] = {
+    "promptsListChanged": ("prompts", "notifications/prompts/list_changed"),
+    "resourcesListChanged": ("resources", "notifications/resources/list_changed"),
+    "toolsListChanged": ("tools", "notifications/tools/list_changed"),
+}
+# Which list methods a note about a list stands for.
+_LISTED: Final[Mapping[str, tuple[str, ...]]] = {
+    "notifications/prompts/list_changed": ("prompts/list",),
+    "notifications/resources/list_changed": ("resources/list", "resources/templates/list"),
+    "notifications/tools/list_changed": ("tools/list",),
+}
+
+Again = Callable[[Admitted], Awaitable["Admitted | None"]]
+ShownTo = Callable[[Admitted], Shown]
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """One open stream. `told`: the notes about lists that it carries, with the state of the lists they stand for."""
+
+    admitted: Admitted
+    hearing: Hearing
+    told: dict[str, str]
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    why: str = ""
+
+    def end(self, why: str) -> None:
+        self.why = self.why or why
+        self.ended.set()
+
+
+class Streams:
+    """The open streams of one process. `again` judges a request once more, `shown` is what its class is shown."""
+
+    def __init__(self, parts: Parts, dispatch: Dispatch, lists: Lists, *, again: Again, shown: ShownTo) -> None:
+        self._parts = parts
+        self._dispatch = dispatch
+        self._lists = lists
+        self._again = again
+        self._shown = shown
+        self._open: set[_Open] = set()
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def end_all(self) -> None:
+        """End every stream cleanly: the process stops."""
+        for stream in list(self._open):
+            stream.end("shutdown")
+
+    async def ended(self, timeout: float) -> bool:  # noqa: ASYNC109 -- the caller's own patience
+        """Wait until no stream is open, at most `timeout` seconds; whether that was reached."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._none.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def of_session(self, admitted: Admitted) -> Reply:
+        """GET: what the server says in this session outside of any call (MCP 2025-11-25, transports)."""
+        hearing = self._dispatch.hearing(admitted, await self._capabilities(admitted), {}, of_request=False)
+        stream = self._stream(admitted, hearing, _FILTERS)
+        await self._run(stream, self._hear_session(stream), b"")
+        return Reply(200)
+
+    async def listen(self, admitted: Admitted) -> Reply:
+        """`subscriptions/listen`."""
+        wanted = admitted.request.params.get("notifications")
+        if not isinstance(wanted, Mapping):
+            raise invalid("The parameter notifications must be an object.", code=INVALID_PARAMS)
+        agreed = await self._agreed(admitted, wanted)
+        handles = {self._parts.handles.take(each, admitted.place).task_id: each for each in agreed.get("taskIds", ())}
+        subscription = _Subscription(admitted, agreed, handles)
+        hearing = self._dispatch.hearing(admitted, {}, {}, of_request=False)
+        stream = self._stream(admitted, hearing, [name for name in _FILTERS if agreed.get(name)])
+        hearing.changes.tell = subscription.tell
+        await self._run(stream, self._hear_subscription(stream, subscription), subscription.acknowledged())
+        return result_reply(admitted, subscription.ended(admitted))
+
+    def _stream(self, admitted: Admitted, hearing: Hearing, filters: Any) -> _Open:
+        notes = [_FILTERS[name] for name in filters]
+        carried = {note for capability, note in notes if _tells(admitted.capabilities, capability)}
+        return _Open(admitted, hearing, {note: self._state(admitted, note) for note in sorted(carried)})
+
+    def _state(self, admitted: Admitted, note: str) -> str:
+        shown = self._shown(admitted)
+        return ".".join(self._lists.digest(admitted, method, shown) for method in _LISTED[note])
+
+    async def _run(self, stream: _Open, hearing: Awaitable[None], first: bytes) -> None:
+        """Intent, the open stream, outcome."""
+        admitted, exchange = stream.admitted, stream.admitted.exchange
+        server, started = admitted.server, time.monotonic()
+        with self._parts.bulkheads.stream(exchange.slug, server.limits, admitted.token.client_id):
+            await self._parts.recorder.intended(exchange.recorded)
+            self._open.add(stream)
+            self._none.clear()
+            tasks = [asyncio.ensure_future(work) for work in (hearing, self._watch(stream), self._hang_up(stream))]
+            try:
+                await exchange.channel.open()
+                if first:
+                    await exchange.channel.notify(first)
+                await stream.ended.wait()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+                await self._closed(stream, started)
+
+    async def _closed(self, stream: _Open, started: float) -> None:
+        self._open.discard(stream)
+        if not self._open:
+            self._none.set()
+        latency = round((time.monotonic() - started) * 1000)
+        outcome = Outcome("closed", error_class=stream.why or "cancelled", latency_ms=min(latency, 2**31 - 1))
+        exchange = stream.admitted.exchange
+        await asyncio.shield(self._parts.recorder.completed(exchange.recorded, outcome))
+        exchange.operation.ended("ok")
+
+    async def _hang_up(self, stream: _Open) -> None:
+        await stream.admitted.exchange.hung_up()
+        stream.end("client")
+
+    async def _watch(self, stream: _Open) -> None:
+        """Every second: may the caller still have it, and are its lists what they were?"""
+        pinged = time.monotonic()
+        began = pinged
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                again = await self._again(stream.admitted)
+            except Refused:
+                again = None
+            if again is None:
+                return stream.end("revoked")
+            stream.admitted = again
+            for note, state in stream.told.items():
+                now = self._state(again, note)
+                if now != state:
+                    stream.told[note] = now
+                    stream.hearing.changes.note(note)
+            if time.monotonic() - began > again.server.limits.stream_seconds:
+                return stream.end("lifetime")
+            if time.monotonic() - pinged > PING_SECONDS:
+                pinged = time.monotonic()
+                await stream.admitted.exchange.channel.ping()
+
+    async def _hear_session(self, stream: _Open) -> None:
+        """Keep the server's own stream open as long as the client's is."""
+        admitted, attempt = stream.admitted, 0
+        session = admitted.session
+        if session is None:
+            return
+        behind = self._parts.shared.behind(session.id)
+        while True:
+            began = time.monotonic()
+            try:
+                await self._hear_once(stream, await behind.get(admitted.server.url))
+            except NoStream:
+                return
+            except SessionLost:
+                logger.info("a server forgot a session whose stream was open")
+            except UpstreamFailed as error:
+                if error.cls == "session_ended":
+                    return stream.end("server")
+            # A stream that lasted was a good one: begin with short pauses again.
+            attempt = 0 if time.monotonic() - began > AGAIN_SECONDS[-1] else min(attempt + 1, len(AGAIN_SECONDS) - 1)
+            await asyncio.sleep(AGAIN_SECONDS[attempt])
+
+    async def _hear_once(self, stream: _Open, upstream: UpstreamSession) -> None:
+        hearing = stream.hearing
+        way = way_of(stream.admitted.token, stream.admitted.server, stream.admitted.session)
+
+        async def hear(message: Request | Notification) -> None:
+            if isinstance(message, Request):
+                answered = await hearing.asked(message, upstream)
+                if answered is not None:
+                    self._parts.upstream.later(upstream.url, answered, upstream)
+                return
+            if message.method in _LISTED:
+                self._parts.looks.heard(way)
+            await hearing.notified(message)
+
+        limits = stream_limits(stream.admitted)
+        await self._parts.upstream.transport.listen(upstream.url, upstream.headers(), limits, on_message=hear)
+
+    async def _hear_subscription(self, stream: _Open, subscription: "_Subscription") -> None:
+        """Listen at the server for what was agreed. One that has no such method leaves us our own changes to tell."""
+        admitted = stream.admitted
+        if not admitted.server.upstream.modern:
+            return
+        way = way_of(admitted.token, admitted.server, admitted.session)
+        listener = _Relay(stream, subscription)
+        outgoing = Outgoing(
+            url=admitted.server.url,
+            wire=admitted.server.upstream,
+            method="subscriptions/listen",
+            params={"notifications": subscription.upstream_filter()},
+            owner=way.owner,
+            listener=listener,
+            changed=lambda: self._parts.looks.heard(way),
+            limits=stream_limits(admitted),
+        )
+        attempt = 0
+        while True:
+            began = time.monotonic()
+            try:
+                response = await self._parts.upstream.send(outgoing)
+                if response.error is not None:
+                    return None
+            except UpstreamFailed:
+                logger.info("a server ended a subscription without saying so")
+            attempt = 0 if time.monotonic() - began > AGAIN_SECONDS[-1] else min(attempt + 1, len(AGAIN_SECONDS) - 1)
+            await asyncio.sleep(AGAIN_SECONDS[attempt])
+
+    async def _capabilities(self, admitted: Admitted) -> Mapping[str, Any]:
+        row = await self._parts.shelf.get(admitted.session.id) if admitted.session else None
+        return row.capabilities if row is not None else {}
+
+    async def _agreed(self, admitted: Admitted, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """What of a filter the caller may hear: lists whose changes the server tells, resources that it may read."""
+        agreed: dict[str, Any] = {
+            name: True
+            for name, (capability, _) in _FILTERS.items()
+            if wanted.get(name) is True and _tells(admitted.capabilities, capability)
+        }
+        uris = _texts(wanted.get("resourceSubscriptions"), "resourceSubscriptions")
+        if uris and admitted.capabilities.get("resources", {}).get("subscribe") is True:
+            readable = [uri for uri in uris if await self._may_read(admitted, uri)]
+            agreed |= {"resourceSubscriptions": readable} if readable else {}
+        tasks = _texts(wanted.get("taskIds"), "taskIds")
+        if tasks:
+            _require_tasks(admitted)
+            agreed["taskIds"] = tasks
+        return agreed
+
+    async def _may_read(self, admitted: Admitted, uri: str) -> bool:
+        decision = admitted.decide_read(uri)
+        if isinstance(decision, Allowed):
+            return True
+        recorded = replace(admitted.exchange.recorded, kind="resource", tool=uri)
+        await self._parts.recorder.denied(recorded, decision.reason)
+        return False
+
+
+class _Subscription:
+    """One `subscriptions/listen` as the client sees it: every message carries its request's id.
+
+    `handles`: the client's handles of tasks by the server's ids.
+    """
+
+    def __init__(self, admitted: Admitted, agreed: Mapping[str, Any], handles: Mapping[str, str]) -> None:
+        self.admitted = admitted
+        self.agreed = agreed
+        self.handles = handles
+        self._id = admitted.request.id
+
+    def acknowledged(self) -> bytes:
+        """The first message of the stream."""
+        return self._message("notifications/subscriptions/acknowledged", {"notifications": dict(self.agreed)})
+
+    def upstream_filter(self) -> dict[str, Any]:
+        """What the server is asked for, with its own ids for the handles of tasks."""
+        wanted = {key: value for key, value in self.agreed.items() if key != "taskIds"}
+        return {**wanted, "taskIds": list(self.handles)} if self.handles else wanted
+
+    async def tell(self, method: str, params: Mapping[str, Any] | None = None) -> None:
+        """One notification."""
+        await self.admitted.exchange.channel.notify(self._message(method, params or {}))
+
+    def ended(self, admitted: Admitted) -> bytes:
+        """The result that closes the stream (graceful closure)."""
+        meta = {SUBSCRIPTION_ID: self._id, SERVER_INFO: admitted.card.identity}
+        return jsonrpc.dumps({"resultType": "complete", "_meta": meta})
+
+    def _message(self, method: str, params: Mapping[str, Any]) -> bytes:
+        meta = params.get("_meta")
+        kept = meta if isinstance(meta, dict) else {}
+        return jsonrpc.notification_bytes(method, {**params, "_meta": {**kept, SUBSCRIPTION_ID: self._id}})
+
+
+class _Relay:
+    """Hears a server's side of a subscription."""
+
+    def __init__(self, stream: _Open, subscription: _Subscription) -> None:
+        self._stream = stream
+        self._subscription = subscription
+
+    async def progressed(self, params: Mapping[str, Any]) -> None:
+        """None is asked for."""
+
+    async def asked(self, request: Request, session: UpstreamSession | None) -> bytes | None:
+        """The modern era has no requests of servers (2026-07-28, transports)."""
+        return None
+
+    async def notified(self, notification: Notification) -> None:
+        """Hand on what was agreed, and what may be heard now."""
+        method, params = notification.method, notification.params
+        if method in self._stream.told:
+            self._stream.hearing.changes.note(method)
+        elif method == UPDATED:
+            uri = params.get("uri")
+            subscribed = uri in self._subscription.agreed.get("resourceSubscriptions", ())
+            if subscribed and self._stream.admitted.may_read(str(uri)):
+                await self._subscription.tell(method, params)
+        elif method == TASKS and params.get("taskId") in self._subscription.handles:
+            handle = self._subscription.handles[params["taskId"]]
+            await self._subscription.tell(method, {**params, "taskId": handle})
+
+
+def _tells(capabilities: Mapping[str, Any], capability: str) -> bool:
+    found = capabilities.get(capability)
+    return isinstance(found, Mapping) and found.get("listChanged") is True
+
+
+def _texts(value: Any, name: str) -> list[str]:
+    if value is None:
+        return []
+    if (
+        not isinstance(value, list)
+        or len(value) > SUBSCRIPTIONS_MAX
+        or not all(isinstance(each, str) for each in value)
+    ):
+        raise invalid(
+            f"The parameter notifications.{name} must be a list of at most {SUBSCRIPTIONS_MAX} texts.",
+            code=INVALID_PARAMS,
+        )
+    return value
+
+
+def _require_tasks(admitted: Admitted) -> None:
+    declared = admitted.request.meta.get(CLIENT_CAPABILITIES)
+    if not (isinstance(declared, Mapping) and has_tasks(declared, modern=True)):
+        data = {"requiredCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}}
+        raise Refused("missing_capability", "Missing required client capability", code=MISSING_CAPABILITY, data=data)
+
+
+def stream_limits(admitted: Admitted) -> WireLimits:
+    """The bounds of the server's side of a stream; how long it lasts is the client's side to say."""
+    limits = wire_limits(admitted)
+    return replace(
+        limits,
+        lifetime_seconds=admitted.server.limits.stream_seconds,
+        idle_seconds=admitted.server.limits.stream_seconds,
+    )

@@ -1,0 +1,43 @@
+"""Which definition a request is about, so that policy can judge it and every record of it names it. Pure module."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.errors import INVALID_PARAMS
+from gateway.exchange import invalid
+
+_URIS: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
+_NAMES: Final[Mapping[str, str]] = {"prompts/get": "prompt", "tools/call": "tool"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A definition by kind and name; of a resource the URI that is asked for."""
+
+    kind: str
+    name: str
+
+
+def target(method: str, params: Mapping[str, Any]) -> Target | None:
+    """What a request names; None where it names nothing. Raises `Refused` where it should and does not."""
+    if method in _NAMES:
+        return Target(_NAMES[method], _text(params.get("name"), f"the name of a {_NAMES[method]}", "name"))
+    if method in _URIS:
+        return Target("resource", _text(params.get("uri"), "a resource's URI", "uri"))
+    return _completed(params.get("ref")) if method == "completion/complete" else None
+
+
+def _completed(ref: Any) -> Target:
+    """What an argument is completed for (MCP, utilities, completion)."""
+    if isinstance(ref, Mapping) and ref.get("type") == "ref/prompt":
+        return Target("prompt", _text(ref.get("name"), "the name of a prompt", "ref.name"))
+    if isinstance(ref, Mapping) and ref.get("type") == "ref/resource":
+        return Target("template", _text(ref.get("uri"), "a resource's URI or template", "ref.uri"))
+    raise invalid("The parameter ref must name a prompt or a resource template.", code=INVALID_PARAMS)
+
+
+def _text(value: Any, what: str, parameter: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise invalid(f"The parameter {parameter} must be {what}.", code=INVALID_PARAMS)
+    return value
