@@ -71,7 +71,7 @@ def test_servers_that_were_registered_before_get_their_endpoint_key(server: Serv
 
 
 def test_the_release_before_registers_servers_without_knowing_of_limits(server: Server) -> None:
-    columns = [field.column for field in Server._meta.concrete_fields if field.name not in (*LIMITS, "id")]
+    columns = [field.attname for field in Server._meta.concrete_fields if field.name not in (*LIMITS, "id")]
     values = ["'notes'" if name == "slug" else "gen_random_uuid()" if name == "public_id" else name for name in columns]
     with connection.cursor() as cursor:
         cursor.execute(
