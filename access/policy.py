@@ -30,6 +30,7 @@ class Reason(StrEnum):
     PERSON_INACTIVE = "person_inactive"
     PIN_EXPIRED = "pin_expired"
     POLICY_STALE = "policy_stale"
+    SERVER_BUSY = "server_busy"
     SERVER_NOT_ACTIVE = "server_not_active"
     SERVER_WITHHELD = "server_withheld"
     UNKNOWN_DEFINITION = "unknown_definition"

@@ -28,6 +28,7 @@ AUDIT_UNAVAILABLE: Final = -32008
 UPSTREAM_FAILED: Final = -32010
 NOT_CARRIED: Final = -32011
 SHUTTING_DOWN: Final = -32012
+SERVER_BUSY: Final = -32013
 
 # Codes that the 2026-07-28 transport answers with a status of their own; everything else is 200.
 _MODERN_STATUS: Final[Mapping[int, int]] = {
@@ -97,6 +98,7 @@ _SHAPES: Final[Mapping[Reason, _Shape]] = {
     Reason.PERSON_INACTIVE: _Shape(DENIED, 403, "This person's account is deactivated."),
     Reason.PIN_EXPIRED: _Shape(WITHHELD, None, "The approval of this definition has expired; it waits for a review."),
     Reason.POLICY_STALE: _Shape(POLICY_STALE, 503, "The policy in force cannot be read now, so the call is refused."),
+    Reason.SERVER_BUSY: _Shape(SERVER_BUSY, 503, "This server has as much under way as it may have."),
     Reason.SERVER_NOT_ACTIVE: _Shape(SERVER_UNAVAILABLE, None, "This server is not active."),
     Reason.SERVER_WITHHELD: _Shape(WITHHELD, None, "This server changed; it is withheld until a review."),
     Reason.UNKNOWN_DEFINITION: _Shape(INVALID_PARAMS, None, "There is no such definition."),
@@ -121,6 +123,7 @@ _WORDS: Final[Mapping[int, str]] = {
     UPSTREAM_FAILED: "upstream_failed",
     NOT_CARRIED: "not_carried",
     SHUTTING_DOWN: "shutting_down",
+    SERVER_BUSY: "server_busy",
 }
 
 

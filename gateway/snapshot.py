@@ -24,6 +24,7 @@ from access.policy import (
 )
 from gateway.headers import HeaderMap
 from gateway.protocol import HANDSHAKE_VERSIONS, Wire
+from servers.limits import DEFAULTS, CallLimits
 
 STALE_AFTER: Final = 5.0  # seconds since the revisions were last read
 HANDSHAKE: Final = Wire(modern=False, version=HANDSHAKE_VERSIONS[0])
@@ -80,6 +81,7 @@ class ServerPart:
     upstream: Wire = HANDSHAKE
     card: Card | None = None
     owner_team: str = ""
+    limits: CallLimits = DEFAULTS
     definitions: Mapping[tuple[str, str], Definition] = field(default_factory=dict)
     # Digests of tools by name: what the poller was shown last; by vantage, where that ever differed (None: not listed).
     observed: Mapping[str, str] = field(default_factory=dict)

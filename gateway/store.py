@@ -310,6 +310,7 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         upstream=_wire(server),
         card=card_of(card) if card is not None else None,
         owner_team=server.owner_team.slug if server.owner_team else "",
+        limits=server.limits,
         definitions=MappingProxyType({key: definition_of(row) for key, row in rows.items() if row is not card}),
         observed=MappingProxyType(
             {row.name: row.observed_digest for row in rows.values() if row.present and row.kind == Kind.TOOL.value}

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from core.ids import new_id
 from core.names import SLUG_MAX
+from servers.limits import BOUNDS, DEFAULTS, LIMITS, MEANINGS, WITHIN_TOTAL, CallLimits
 from servers.querysets import ObservationQuerySet, ServerQuerySet
 from servers.rules import DriftMode, Environment, Era, ServerState, Transport
 
@@ -17,6 +18,16 @@ from servers.rules import DriftMode, Environment, Era, ServerState, Transport
 def _known(field: str, values: type[ServerState | Environment | Era | Transport | DriftMode]) -> models.CheckConstraint:
     accepted = [member.value for member in values]
     return models.CheckConstraint(condition=Q(**{f"{field}__in": accepted}), name=f"server_{field}_known")
+
+
+def _limit(name: str) -> "models.PositiveIntegerField[int, int]":
+    # The default is the database's too: the release before inserts without these columns.
+    value = getattr(DEFAULTS, name)
+    return models.PositiveIntegerField(default=value, db_default=value, help_text=MEANINGS[name])
+
+
+def _bounded(name: str) -> models.CheckConstraint:
+    return models.CheckConstraint(condition=Q(**{f"{name}__range": BOUNDS[name]}), name=f"server_{name}_bounded")
 
 
 class Server(models.Model):
@@ -56,6 +67,16 @@ class Server(models.Model):
         editable=False,
         help_text="or revived; decisions of before have ended",
     )
+
+    # What it may take of a gateway (`servers.limits`).
+    connect_seconds = _limit("connect_seconds")
+    first_byte_seconds = _limit("first_byte_seconds")
+    idle_seconds = _limit("idle_seconds")
+    total_seconds = _limit("total_seconds")
+    stream_seconds = _limit("stream_seconds")
+    answer_bytes = _limit("answer_bytes")
+    concurrent_calls = _limit("concurrent_calls")
+    concurrent_streams = _limit("concurrent_streams")
 
     # What the last polls found.
     protocol_era = models.CharField(max_length=20, blank=True, default=Era.UNKNOWN.value)
@@ -99,6 +120,11 @@ class Server(models.Model):
             _known("transport", Transport),
             _known("drift_mode", DriftMode),
             _known("protocol_era", Era),
+            *(_bounded(name) for name in LIMITS),
+            models.CheckConstraint(
+                condition=Q(**{f"{name}__lte": F("total_seconds") for name in WITHIN_TOTAL}),
+                name="server_waits_within_total",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(
@@ -111,6 +137,11 @@ class Server(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def limits(self) -> CallLimits:
+        """What it may take of each gateway process."""
+        return CallLimits(**{name: getattr(self, name) for name in LIMITS})
 
 
 class Observation(models.Model):

@@ -5,7 +5,7 @@ nothing of pins. Each command is one transaction with one audit record and one r
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from core.actor import Actor, ActorKind
 from core.errors import Conflict, Invalid, NotFound
 from core.names import SLUG_MAX, is_slug, subject
 from core.permissions import Permission
+from servers.limits import DEFAULTS, LIMITS, CallLimits, misfits
 from servers.models import HealthSample, Server
 from servers.recording import note_server
 from servers.rules import (
@@ -43,7 +44,7 @@ _URL_MAX: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What a person says of a server. `team` is a team's slug; intervals are in seconds."""
+    """What a person says of a server. `team` is a team's slug; intervals are in seconds; limits as in `CallLimits`."""
 
     slug: str
     name: str
@@ -54,6 +55,14 @@ class Registration:
     poll_interval: int = 300
     drift_mode: str = DriftMode.BLOCK.value
     team: str | None = None
+    connect_seconds: int = DEFAULTS.connect_seconds
+    first_byte_seconds: int = DEFAULTS.first_byte_seconds
+    idle_seconds: int = DEFAULTS.idle_seconds
+    total_seconds: int = DEFAULTS.total_seconds
+    stream_seconds: int = DEFAULTS.stream_seconds
+    answer_bytes: int = DEFAULTS.answer_bytes
+    concurrent_calls: int = DEFAULTS.concurrent_calls
+    concurrent_streams: int = DEFAULTS.concurrent_streams
 
 
 @audited_denials
@@ -64,7 +73,8 @@ def register_server(*, registration: Registration, actor: Actor) -> Server:
     """
     _check_slug(registration.slug)
     _transport(registration.transport)  # first: what speaks another transport may have no URL at all
-    values = _checked({name: getattr(registration, name) for name in EDITABLE} | {"transport": registration.transport})
+    said = {name: getattr(registration, name) for name in EDITABLE}
+    values = _checked(said | {"transport": registration.transport}) | _limits(said, DEFAULTS)
     team = values["owner_team"]
     _may(actor, Permission.SERVER_REGISTER, registration.slug, team.pk if team else None)
     server = Server.objects.select_for_update(of=("self",)).filter(slug=registration.slug).first()
@@ -98,7 +108,7 @@ def edit_server(*, slug: str, changes: Mapping[str, Any], actor: Actor, reason: 
     if server.state == ServerState.RETIRED.value:
         raise Conflict("A retired server cannot be changed; register its slug again.")
     before, old = _facts(server), (server.url, server.environment)
-    values = _checked(dict(changes))
+    values = _checked(dict(changes)) | _limits(changes, server.limits)
     _refuse_to_gain(server, values, actor)
     _assign(server, values)
     moved, elsewhere = server.url != old[0], server.environment != old[1]
@@ -140,7 +150,16 @@ def forget_old_samples() -> int:
     return deleted
 
 
-EDITABLE: Final = ("name", "url", "environment", "required_approvals", "poll_interval", "drift_mode", "team")
+EDITABLE: Final = (
+    "name",
+    "url",
+    "environment",
+    "required_approvals",
+    "poll_interval",
+    "drift_mode",
+    "team",
+    *LIMITS,
+)
 
 
 def _move(slug: str, wanted: ServerState, permission: Permission, event: Event, actor: Actor, reason: str) -> Server:
@@ -237,6 +256,15 @@ def _interval(value: Any) -> int:
     return value
 
 
+def _limits(values: Mapping[str, Any], standing: CallLimits) -> dict[str, int]:
+    """The limits among `values`, judged together with those that stay. Raises `Invalid` naming every field."""
+    given = {name: values[name] for name in LIMITS if name in values}
+    wrong = misfits(asdict(standing) | given) if given else {}
+    if wrong:
+        raise Invalid("; ".join(f"{name}: {sentence}" for name, sentence in wrong.items()), details=wrong)
+    return given
+
+
 def _team(value: Any) -> Team | None:
     if value in (None, ""):
         return None
@@ -312,6 +340,7 @@ def _facts(server: Server) -> dict[str, Any]:
         "required_approvals": server.required_approvals,
         "poll_interval": server.poll_interval,
         "drift_mode": server.drift_mode,
+        **asdict(server.limits),
         "state": server.state,
     }
 

@@ -58,6 +58,11 @@ def test_a_database_with_rows_in_it_is_upgraded(empty: str) -> None:
         row = connection.execute(
             "SELECT endpoint_key, registered_at = created_at, last_complete_at = last_polled_at FROM servers_server"
         ).fetchone()
+        limits = connection.execute(
+            "SELECT connect_seconds, first_byte_seconds, idle_seconds, total_seconds, stream_seconds, answer_bytes,"
+            " concurrent_calls, concurrent_streams FROM servers_server"
+        ).fetchone()
         review = connection.execute("SELECT vantage, times, reopens_id FROM tools_review").fetchone()
     assert row == ("https://files.example/mcp", True, True)
+    assert limits == (5, 60, 60, 300, 3600, 16 * 1024 * 1024, 64, 64)
     assert review == ("poller", 1, None)

@@ -22,7 +22,7 @@ def test_every_reason_of_policy_has_an_answer_with_code_reason_and_request_id(re
 
 def test_own_codes_stay_in_their_band_and_differ() -> None:
     names = ["DENIED", "WITHHELD", "SERVER_UNAVAILABLE", "POLICY_STALE", "AUDIT_UNAVAILABLE", "UPSTREAM_FAILED",
-             "NOT_CARRIED", "SHUTTING_DOWN"]  # fmt: skip
+             "NOT_CARRIED", "SHUTTING_DOWN", "SERVER_BUSY"]  # fmt: skip
     codes = [getattr(errors, name) for name in names]
     assert len(set(codes)) == len(codes)
     assert all(-32019 <= code <= -32003 for code in codes)
@@ -36,6 +36,7 @@ def test_own_codes_stay_in_their_band_and_differ() -> None:
         (refuse(Reason.DEFINITION_QUARANTINED), 200, 200),
         (refuse(Reason.INSUFFICIENT_SCOPE), 403, 403),
         (refuse(Reason.POLICY_STALE), 503, 503),
+        (refuse(Reason.SERVER_BUSY), 503, 503),
     ],
 )
 def test_the_status_follows_the_era(refused: Refused, handshake: int, modern: int) -> None:
@@ -44,7 +45,7 @@ def test_the_status_follows_the_era(refused: Refused, handshake: int, modern: in
 
 
 def test_what_is_away_says_when_to_come_back() -> None:
-    for reason in (Reason.POLICY_STALE, Reason.AUDIT_UNAVAILABLE):
+    for reason in (Reason.POLICY_STALE, Reason.AUDIT_UNAVAILABLE, Reason.SERVER_BUSY):
         assert ("retry-after", "1") in refuse(reason).headers
 
 

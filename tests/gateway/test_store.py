@@ -97,6 +97,19 @@ def move(slug: str) -> None:
         bump_revision(server_part(slug))
 
 
+async def test_a_servers_limits_are_those_that_were_last_set(store: Store) -> None:
+    from access.models import Person
+    from servers.limits import CallLimits
+    from servers.services import edit_server
+    from tests.tools.making import actor_of, tool
+
+    await sync_to_async(setting)(tool("read"))
+    assert (await settled(store)).servers["files"].limits == CallLimits()
+    decider = actor_of(await Person.objects.aget(username="decider"))
+    await sync_to_async(edit_server)(slug="files", changes={"total_seconds": 90}, actor=decider)
+    await seen(store, lambda known: known.servers["files"].limits == CallLimits(total_seconds=90))
+
+
 async def test_a_server_is_built_from_its_rows(store: Store) -> None:
     from tests.tools.making import tool
 

@@ -8,6 +8,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 
 from access.models import Person
+from servers.limits import LIMITS, CallLimits
 from servers.models import Server
 from servers.rules import endpoint_key
 
@@ -67,3 +68,13 @@ def test_servers_that_were_registered_before_get_their_endpoint_key(server: Serv
     Server.objects.update(url=url, endpoint_key="")
     import_module("servers.migrations.0005_endpoint_keys").fill_in(apps, None)
     assert Server.objects.get().endpoint_key == endpoint_key(url) == "https://mcp.example.com/b?q=%2F"
+
+
+def test_the_release_before_registers_servers_without_knowing_of_limits(server: Server) -> None:
+    columns = [field.attname for field in Server._meta.concrete_fields if field.name not in (*LIMITS, "id")]
+    values = ["'notes'" if name == "slug" else "gen_random_uuid()" if name == "public_id" else name for name in columns]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO servers_server ({', '.join(columns)}) SELECT {', '.join(values)} FROM servers_server"
+        )
+    assert Server.objects.get(slug="notes").limits == CallLimits()

@@ -15,6 +15,7 @@ from core.actor import Actor, ActorKind
 from core.errors import Conflict, DomainError, Invalid, NotFound, PermissionDenied
 from core.permissions import Permission
 from servers import services
+from servers.limits import BOUNDS, CallLimits
 from servers.models import Server
 from servers.services import Registration
 
@@ -86,6 +87,18 @@ def test_what_does_not_fit_is_refused_at_its_field(actor: Actor, field: str, val
     assert not Server.objects.exists()
 
 
+def test_limits_that_do_not_fit_are_refused_each_at_its_field_and_nothing_is_written(actor: Actor) -> None:
+    wrong = replace(FILES, concurrent_calls=0, idle_seconds=301, answer_bytes="16 MiB")  # type: ignore[arg-type]
+    with pytest.raises(Invalid, match="concurrent_calls: A whole number from 1 to 500") as refused:
+        services.register_server(registration=wrong, actor=actor)
+    assert refused.value.details == {
+        "answer_bytes": "A whole number from 4096 to 67108864.",
+        "concurrent_calls": "A whole number from 1 to 500.",
+        "idle_seconds": "At most the 300 seconds that a whole call may take.",
+    }
+    assert not Server.objects.exists()
+
+
 def test_stdio_that_names_no_url_is_told_that_it_is_stdio(actor: Actor) -> None:
     with pytest.raises(Invalid, match="runs commands") as refused:
         services.register_server(registration=replace(FILES, transport="stdio", url=""), actor=actor)
@@ -132,6 +145,41 @@ def test_what_agents_get_while_a_change_waits_is_chosen_recorded_and_noticed(ser
     assert ((record.before or {})["drift_mode"], (record.after or {})["drift_mode"]) == ("block", "serve_pinned")
     assert _revision("files") == before + 1
     assert Server.objects.get(slug="files").state == server.state
+
+
+def test_limits_are_changed_recorded_and_noticed_and_the_rest_stays(server: Server, actor: Actor) -> None:
+    assert server.limits == CallLimits()
+    Server.objects.filter(pk=server.pk).update(state="active")
+    before = _revision("files")
+    changes = {"total_seconds": 90, "concurrent_calls": 8}
+    services.edit_server(slug="files", changes=changes, actor=actor, reason="It hangs.")
+    edited = Server.objects.get(slug="files")
+    assert edited.limits == CallLimits(total_seconds=90, concurrent_calls=8)
+    assert edited.state == "active"
+    assert _revision("files") == before + 1
+    record = Record.objects.get(event="server.edited")
+    was, is_ = record.before or {}, record.after or {}
+    assert {name: (was[name], is_[name]) for name in is_ if was[name] != is_[name]} == {
+        "total_seconds": (300, 90),
+        "concurrent_calls": (64, 8),
+    }
+
+
+def test_a_changed_limit_is_judged_with_those_that_stay(server: Server, actor: Actor) -> None:
+    with pytest.raises(Invalid) as refused:
+        services.edit_server(slug="files", changes={"name": "F", "total_seconds": 59}, actor=actor)
+    assert list(refused.value.details) == ["first_byte_seconds", "idle_seconds"]
+    assert (Server.objects.get().name, Server.objects.get().limits) == ("Files", CallLimits())
+    together = {"total_seconds": 59, "first_byte_seconds": 59, "idle_seconds": 9}
+    services.edit_server(slug="files", changes=together, actor=actor)
+    assert Server.objects.get().limits == CallLimits(**together)
+
+
+def test_who_may_not_edit_a_server_does_not_change_its_limits(server: Server, actor: Actor) -> None:
+    reader = replace(actor, permissions=frozenset({Permission.SERVER_READ.value}))
+    with pytest.raises(PermissionDenied, match="server:edit"):
+        services.edit_server(slug="files", changes={"concurrent_calls": 500}, actor=reader)
+    assert Server.objects.get().concurrent_calls == 64
 
 
 def test_a_revived_server_begins_with_what_is_said_at_its_registration(server: Server, actor: Actor) -> None:
@@ -282,6 +330,9 @@ def test_a_retired_server_is_neither_edited_nor_resumed(server: Server, actor: A
         ("required_approvals", 0, "server_approvals_one_or_two"),
         ("poll_interval", 1, "server_poll_interval_bounded"),
         ("lease_token", "00000000-0000-7000-8000-000000000000", "server_lease_paired"),
+        *((name, low - 1, f"server_{name}_bounded") for name, (low, _) in BOUNDS.items()),
+        *((name, high + 1, f"server_{name}_bounded") for name, (_, high) in BOUNDS.items()),
+        *((name, 301, "server_waits_within_total") for name in ("first_byte_seconds", "idle_seconds")),
     ],
 )
 def test_the_database_itself_refuses_what_must_never_be(

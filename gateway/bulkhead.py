@@ -1,0 +1,94 @@
+"""Places for calls and streams: how many each server has under way in this process. Pure bookkeeping.
+
+One event loop uses it, so nothing is locked, and nobody waits for a place: whoever gets none is told at once.
+Three rules keep one from taking what is others' (docs/gateway-limits.md):
+
+* A server holds no more than its own caps, whatever it does with the calls that it has.
+* A caller (an agent, or an agent for one person) holds at most three quarters of a server's places, at least one.
+* The process holds no more than its ceiling; but a server of which nothing is under way gets one place even then, so
+  that no number of hanging servers shuts the others out.
+
+Changed limits hold for what comes; what is under way stays.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from access.policy import Reason
+from gateway.errors import refuse
+from servers.limits import CallLimits
+
+K = TypeVar("K")
+
+CALLS: Final = 1000  # in one process
+STREAMS: Final = 1000
+
+
+class Bulkheads:
+    """The places of one process. `calls` and `streams` are its ceilings."""
+
+    def __init__(self, *, calls: int = CALLS, streams: int = STREAMS) -> None:
+        self._calls = _Places("calls under way", calls)
+        self._streams = _Places("streams open", streams)
+
+    def call(self, slug: str, limits: CallLimits, holder: str) -> AbstractContextManager[None]:
+        """A place for one call of `holder`, held within the context. Entering raises `Refused` when there is none."""
+        return self._calls.taken(slug, holder, limits.concurrent_calls)
+
+    def stream(self, slug: str, limits: CallLimits, holder: str) -> AbstractContextManager[None]:
+        """A place for one stream of `holder`, held within the context. Entering raises `Refused` when there is none."""
+        return self._streams.taken(slug, holder, limits.concurrent_streams)
+
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """Calls under way by server, a live view; servers without any are not in it."""
+        return MappingProxyType(self._calls.by_server)
+
+    @property
+    def streams(self) -> Mapping[str, int]:
+        """Streams open by server, a live view; servers without any are not in it."""
+        return MappingProxyType(self._streams.by_server)
+
+
+def share(cap: int) -> int:
+    """How many of a server's `cap` places one caller may hold: three quarters, rounded down, at least one."""
+    return max(1, cap * 3 // 4)
+
+
+class _Places:
+    """Places of one kind. `what` names those that are taken, in sentences."""
+
+    def __init__(self, what: str, ceiling: int) -> None:
+        self._what = what
+        self._ceiling = ceiling
+        self._total = 0
+        self.by_server: dict[str, int] = {}
+        self._by_holder: dict[tuple[str, str], int] = {}
+
+    @contextmanager
+    def taken(self, slug: str, holder: str, cap: int) -> Iterator[None]:
+        servers, own, key = self.by_server, self._by_holder, (slug, holder)
+        held, mine = servers.get(slug, 0), own.get(key, 0)
+        if held >= cap:
+            raise refuse(Reason.SERVER_BUSY, f"This server has as many {self._what} as it may have.")
+        if mine >= share(cap):
+            raise refuse(Reason.SERVER_BUSY, f"You have as many {self._what} at this server as one caller may have.")
+        if held and self._total >= self._ceiling:
+            raise refuse(Reason.SERVER_BUSY, f"This gateway has as many {self._what} as it can have.")
+        servers[slug], own[key] = held + 1, mine + 1
+        self._total += 1
+        try:
+            yield
+        finally:
+            self._total -= 1
+            _give_back(servers, slug)
+            _give_back(own, key)
+
+
+def _give_back(counts: dict[K, int], key: K) -> None:
+    if counts[key] == 1:
+        del counts[key]  # or every caller that ever was would stay in memory
+    else:
+        counts[key] -= 1
