@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_EVENT: Final = 16 * 1024 * 1024  # bytes of one event's data
+_ID_MAX: Final = 1024  # bytes; a longer id is none
 
 
 class EventTooLarge(Exception):
@@ -15,10 +16,15 @@ class EventTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One dispatched event; `name` is `message` where the stream names none."""
+    """One dispatched event; `name` is `message` where the stream names none.
+
+    `id` is its own id, empty where it has none; `retry` milliseconds, where the stream says when to come again.
+    """
 
     name: str
     data: bytes
+    id: str = ""
+    retry: int | None = None
 
 
 class EventDecoder:
@@ -31,6 +37,8 @@ class EventDecoder:
         self._data: list[bytes] = []  # data lines of the event that is still incomplete, and their length
         self._size = 0
         self._name = b""
+        self._id = b""
+        self._retry: int | None = None
         self._after_return = False
 
     def feed(self, chunk: bytes) -> list[Event]:
@@ -68,12 +76,17 @@ class EventDecoder:
             self._size += len(value) + 1
         elif name == b"event":
             self._name = value
+        elif name == b"id" and len(value) <= _ID_MAX and b"\0" not in value:
+            self._id = value
+        elif name == b"retry" and value.isdigit() and len(value) < 10:
+            self._retry = int(value)
         if self._size > self._limit:
             raise EventTooLarge
         return None
 
     def _dispatch(self) -> Event | None:
-        event = Event(self._name.decode("ascii", "replace") or "message", b"\n".join(self._data))
+        name, id_ = self._name.decode("ascii", "replace") or "message", self._id.decode("utf-8", "replace")
+        event = Event(name, b"\n".join(self._data), id_, self._retry)
         dispatched = bool(self._data)
-        self._data, self._size, self._name = [], 0, b""
+        self._data, self._size, self._name, self._id, self._retry = [], 0, b"", b"", None
         return event if dispatched else None

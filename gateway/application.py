@@ -198,7 +198,7 @@ class Gateway:
         if head.method not in ("POST", "GET", "DELETE"):
             return Reply(405, headers=(("allow", "POST, GET, DELETE"),))
         front.check_single(head)
-        with self._telemetry.request(slug, head.headers) as operation:
+        with self._telemetry.request(slug, head) as operation:
             exchange = Exchange(
                 head=head, slug=slug, channel=channel, hung_up=lambda: _hang_up(receive), operation=operation
             )

@@ -33,8 +33,24 @@ class Question:
     method: str
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the id of an event says: where a stream can be gone on with, and which request it answers.
+
+    `method` is empty for the stream of a session, which answers none.
+    """
+
+    call: UUID
+    client_id: jsonrpc.Id = 0
+    method: str = ""
+    name: str = ""
+    event: str = ""
+    upstream_id: int = 0
+    token: jsonrpc.Id | None = None  # of progress, which the client chose
+
+
 class Asks:
-    """Hands questions to clients, and their answers back."""
+    """Hands questions to clients, and their answers back; and the ids of events likewise."""
 
     def __init__(self, recorder: Recorder, seal: Seal) -> None:
         self._recorder = recorder
@@ -60,6 +76,19 @@ class Asks:
         if response.error is not None:
             return jsonrpc.error_bytes(question.upstream_id, response.error)
         return jsonrpc.result_bytes(question.upstream_id, jsonrpc.dumps(response.result))
+
+    def mark(self, mark: Mark, place: tuple[str, ...]) -> str:
+        """The id under which a client is given an event."""
+        content = [mark.call.hex, mark.client_id, mark.method, mark.name, mark.event, mark.upstream_id, mark.token]
+        return self._seal.close(jsonrpc.dumps(content), *place, "event")
+
+    def marked(self, id_: str, place: tuple[str, ...]) -> Mark:
+        """What the id of an event says. Raises `Refused`."""
+        try:
+            call, *rest = jsonrpc.parse_value(self._seal.open(id_, *place, "event"))
+        except (Unsealed, ValueError) as error:
+            raise invalid("There is no event of this id.", status=400) from error
+        return Mark(UUID(call), *rest)
 
     def _question(self, id_: Any, place: tuple[str, ...]) -> Question:
         try:

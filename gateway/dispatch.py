@@ -6,26 +6,26 @@ from what was judged, headers included.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from access.policy import Reason
-from core.wire import WireLimits
 from gateway import jsonrpc
-from gateway.asks import Asks
+from gateway.asks import Asks, Mark
 from gateway.bulkhead import Bulkheads
 from gateway.calls import Calls, Ended, Waiting
 from gateway.capabilities import has_tasks, passed_on
 from gateway.eras import REFUSED, Eras
-from gateway.errors import HEADER_MISMATCH, INVALID_PARAMS, modern_status, refuse
+from gateway.errors import HEADER_MISMATCH, INVALID_PARAMS, UPSTREAM_FAILED, Refused, modern_status
 from gateway.exchange import Admitted, error_reply, invalid, result_reply
 from gateway.front import Head
 from gateway.handles import Handles
 from gateway.headers import disagreement, param_headers, unknown_headers
 from gateway.hearing import Hearing
 from gateway.looking import Looks, way_of
-from gateway.protocol import CLIENT_CAPABILITIES
+from gateway.jsonrpc import Response
+from gateway.protocol import CLIENT_CAPABILITIES, LOG_LEVEL, Wire
 from gateway.recorder import Outcome, Recorder
 from gateway.released import Release, Released
 from gateway.reply import Reply
@@ -33,8 +33,8 @@ from gateway.rounds import Rounds
 from gateway.session_store import Shelf
 from gateway.shared_sessions import SharedSessions
 from gateway.snapshot import Definition
-from gateway.telemetry import Leg
-from gateway.transport import UpstreamFailed
+from gateway.operation import Leg
+from gateway.transport import Interrupted, UpstreamFailed
 from gateway.upstream import Outgoing, Sessions, Upstream
 from gateway.validation import Problem
 
@@ -52,6 +52,19 @@ _SENT: Final[Mapping[str, tuple[str, ...]]] = {
     "tasks/update": ("taskId", "inputResponses"),
     "tools/call": ("name", "arguments", "task"),
 }
+
+
+# How a call can end that is no failure of the exchange.
+_WELL: Final = frozenset({"ok", "input_required", "task", "detached"})
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The sessions and the era that carry a request, and what the client can be asked on this way."""
+
+    sessions: Sessions | None
+    wire: Wire
+    capabilities: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,74 +136,101 @@ class Dispatch:
             result = {"resultType": "complete", **result}
         return result_reply(admitted, jsonrpc.dumps(result))
 
+    async def resume(self, admitted: Admitted, mark: Mark) -> Reply:
+        """Go on with the stream of an earlier request, from the event that `mark` names (MCP 2025-11-25, transports).
+
+        It is a call of its own in the record, with the earlier one as its parent.
+        """
+        admitted.exchange.recorded.parent_call_id = mark.call
+        url, parts = admitted.server.url, self._parts
+        with parts.bulkheads.call(admitted.exchange.slug, admitted.server.limits, admitted.token.client_id):
+            behind = await parts.shared.opened(admitted.session.id, url) if admitted.session is not None else None
+            if behind is None:
+                raise invalid("There is no event of this id any more.", status=404)
+            way = await self._way(admitted)
+            hearing = self.hearing(admitted, way.capabilities, mark)
+            outgoing = self._outgoing(admitted, way, hearing, {}, {})
+
+            async def go_on(_leg: Leg) -> Response:
+                return await parts.upstream.go_on(outgoing, behind, mark.event, mark.upstream_id)
+
+            await admitted.exchange.channel.open()
+            return await self._exchanged(admitted, way, hearing, go_on)
+
     async def _sent(self, admitted: Admitted, params: dict[str, Any], headers: Mapping[str, str]) -> Reply:
-        exchange, server, parts = admitted.exchange, admitted.server, self._parts
-        with parts.bulkheads.call(exchange.slug, server.limits, admitted.token.client_id):
-            outgoing = await self._outgoing(admitted, params, headers)
-            await parts.recorder.intended(exchange.recorded)
-            started = time.monotonic()
-            with exchange.operation.upstream(url=server.url, version=outgoing.wire.version) as leg:
-                released = await self._carried(admitted, outgoing, leg)
-        await self._completed(admitted, released, started)
-        return _reply(admitted, released)
+        exchange, parts = admitted.exchange, self._parts
+        with parts.bulkheads.call(exchange.slug, admitted.server.limits, admitted.token.client_id):
+            way = await self._way(admitted)
+            hearing = self.hearing(admitted, way.capabilities, _mark_of(admitted))
+            outgoing = self._outgoing(admitted, way, hearing, params, headers)
 
-    async def _carried(self, admitted: Admitted, outgoing: Outgoing, leg: Leg) -> Released:
-        exchange = admitted.exchange
-        outgoing = replace(outgoing, trace=leg.meta({}))
-        waiting = Waiting((admitted.caller, admitted.request.id), admitted.wire, exchange.channel, exchange.hung_up)
-        seconds = admitted.server.limits.total_seconds
-        try:
-            work = self._parts.upstream.send(outgoing)
-            response = await self._parts.calls.carry(work, waiting, seconds=seconds)
-        except Ended as ended:
-            leg.failed(ended.cls)
-            return Released(ended.status, ended.cls, failure=ended.refused)
-        except asyncio.CancelledError:
-            # The process gives up on the request; the record of what was sent must not stay without an end.
-            outcome = Outcome("cancelled", "shutdown")
-            await asyncio.shield(self._parts.recorder.completed(exchange.recorded, outcome))
-            raise
-        if isinstance(outgoing.listener, Hearing):
-            await outgoing.listener.changes.finish()
-        released = self._release.judge(admitted, response, outgoing.capabilities)
-        if released.status not in ("ok", "input_required", "task"):
-            leg.failed(released.error_class or released.status)
-        return released
+            async def send(leg: Leg) -> Response:
+                return await parts.upstream.send(replace(outgoing, trace=leg.meta({})))
 
-    async def _completed(self, admitted: Admitted, released: Released, started: float) -> None:
+            return await self._exchanged(admitted, way, hearing, send)
+
+    async def _exchanged(
+        self, admitted: Admitted, way: Way, hearing: Hearing, send: "Callable[[Leg], Awaitable[Response]]"
+    ) -> Reply:
+        """Intent, the exchange, outcome, and only then the reply."""
+        exchange, recorder = admitted.exchange, self._parts.recorder
+        await recorder.intended(exchange.recorded)
+        started = time.monotonic()
+        with exchange.operation.upstream(url=admitted.server.url, version=way.wire.version) as leg:
+            released = await self._carried(admitted, way, hearing, send(leg))
+            if released.status not in _WELL:
+                leg.failed(released.error_class or released.status)
         outcome = Outcome(
             released.status,
             error_class=released.error_class,
             latency_ms=round((time.monotonic() - started) * 1000),
             bytes=len(released.result or b""),
         )
-        await self._parts.recorder.completed(admitted.exchange.recorded, outcome)
-        admitted.exchange.operation.ended(released.status, error_type=released.error_class)
+        await recorder.completed(exchange.recorded, outcome)
+        exchange.operation.ended(released.status, error_type=released.error_class)
+        if released.status == "detached":
+            await exchange.channel.close()
+        return _reply(admitted, released)
 
-    async def _outgoing(self, admitted: Admitted, params: dict[str, Any], headers: Mapping[str, str]) -> Outgoing:
+    async def _carried(self, admitted: Admitted, way: Way, hearing: Hearing, work: "Awaitable[Response]") -> Released:
+        exchange = admitted.exchange
+        waiting = Waiting((admitted.caller, admitted.request.id), admitted.wire, exchange.channel, exchange.hung_up)
+        seconds = admitted.server.limits.total_seconds
+        try:
+            response = await self._parts.calls.carry(work, waiting, seconds=seconds)
+        except Ended as ended:
+            # Where the client has ids of the stream's events, it can come for the answer.
+            resumable = isinstance(ended.__cause__, Interrupted) and hearing.marks > 0
+            return Released("detached" if resumable else ended.status, ended.cls, failure=ended.refused)
+        except asyncio.CancelledError:
+            # The process gives up on the request; the record of what was sent must not stay without an end.
+            outcome = Outcome("cancelled", "shutdown")
+            await asyncio.shield(self._parts.recorder.completed(exchange.recorded, outcome))
+            raise
+        await hearing.changes.finish()
+        return self._release.judge(admitted, response, way.capabilities)
+
+    def _outgoing(
+        self, admitted: Admitted, way: Way, hearing: Hearing, params: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> Outgoing:
         """What goes to the server."""
-        sessions, wire, capabilities = await self._way(admitted)
-        way = way_of(admitted.token, admitted.server, admitted.session)
-        meta = admitted.request.meta
-        hearing = self.hearing(admitted, capabilities, meta)
+        looked = way_of(admitted.token, admitted.server, admitted.session)
         return Outgoing(
             url=admitted.server.url,
-            wire=wire,
+            wire=way.wire,
             method=admitted.request.method,
             params=params,
-            owner=way.owner,
+            owner=looked.owner,
             headers=headers,
-            sessions=sessions,
+            sessions=way.sessions,
             listener=hearing,
             progress=hearing.wants_progress,
-            changed=lambda: self._parts.looks.heard(way),
-            capabilities=capabilities,
-            limits=wire_limits(admitted),
+            changed=lambda: self._parts.looks.heard(looked),
+            capabilities=way.capabilities,
+            limits=admitted.server.wire_limits,
         )
 
-    def hearing(
-        self, admitted: Admitted, capabilities: Mapping[str, Any], meta: Mapping[str, Any], *, of_request: bool = True
-    ) -> Hearing:
+    def hearing(self, admitted: Admitted, capabilities: Mapping[str, Any], mark: Mark) -> Hearing:
         """Who hears what the server says while this request or stream is under way."""
         session = admitted.session
         return Hearing(
@@ -200,40 +240,37 @@ class Dispatch:
             server=admitted.capabilities,
             place=() if session is None else (*admitted.place, session.owner),
             readable=admitted.may_read,
-            meta=meta,
-            of_request=of_request,
+            mark=mark,
+            asks_for_log=LOG_LEVEL in admitted.request.meta,
         )
 
-    async def _way(self, admitted: Admitted) -> "tuple[Sessions | None, Any, Mapping[str, Any]]":
-        """The sessions and the era that carry a request, and what the client can be asked on this way."""
+    async def _way(self, admitted: Admitted) -> Way:
         server, session, eras = admitted.server, admitted.session, self._parts.eras
         wire = eras.way(admitted.wire, server.upstream, server.url)
         if admitted.wire.modern:
             declared = admitted.request.meta.get(CLIENT_CAPABILITIES)
-            return None, wire, passed_on(declared, admitted.capabilities) if wire.modern else {}
+            return Way(None, wire, passed_on(declared, admitted.capabilities) if wire.modern else {})
         if session is None or wire.modern:
-            return None, wire, {}
+            return Way(None, wire, {})
         behind = self._parts.shared.behind(session.id)
-        row = await self._parts.shelf.get(session.id)
         if server.upstream.modern:
             try:
                 await behind.get(server.url)
             except UpstreamFailed as error:
                 if error.cls not in REFUSED:
-                    raise refused_way(error) from error
+                    raise Refused(error.cls, error.sentence, code=UPSTREAM_FAILED) from error
                 eras.is_modern_only(server.url)
-                return None, server.upstream, {}
-        return behind, wire, row.capabilities if row is not None else {}
+                return Way(None, server.upstream, {})
+        row = await self._parts.shelf.get(session.id)
+        return Way(behind, wire, row.capabilities if row is not None else {})
 
 
-def refused_way(error: UpstreamFailed) -> Exception:
-    """No session could be opened; nothing of the request was sent."""
-    return Ended("failed", error.cls, error.sentence, UPSTREAM_FAILED).refused
-
-
-def wire_limits(admitted: Admitted) -> WireLimits:
-    """The bounds of one exchange with the server."""
-    return admitted.server.wire_limits
+def _mark_of(admitted: Admitted) -> Mark:
+    request = admitted.request
+    name = str(request.params.get("name", request.params.get("uri", "")))
+    token = request.meta.get("progressToken")
+    kept = token if isinstance(token, str | int) and not isinstance(token, bool) else None
+    return Mark(admitted.exchange.id, request.id, request.method, name, token=kept)
 
 
 def _reply(admitted: Admitted, released: Released) -> Reply:

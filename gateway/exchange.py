@@ -13,7 +13,7 @@ from gateway import jsonrpc
 from gateway.errors import INVALID_REQUEST, Refused, http_status
 from gateway.front import Head
 from gateway.jsonrpc import Request
-from gateway.telemetry import Operation
+from gateway.operation import Operation
 from gateway.protocol import DEFAULT_VERSION, Wire
 from gateway.recorder import Recorded
 from gateway.reply import Channel, Reply
@@ -31,13 +31,13 @@ class Exchange:
     slug: str
     channel: Channel
     hung_up: Callable[[], Awaitable[None]]
+    operation: Operation
     id: UUID = field(default_factory=new_id)
     started: float = field(default_factory=time.monotonic)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     token: Token | None = None
     wire: Wire = _UNTOLD
     request_id: jsonrpc.Id | None = None
-    operation: Operation = field(default_factory=Operation)
     recorded: Recorded = field(init=False)
 
     def __post_init__(self) -> None:

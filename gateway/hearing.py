@@ -6,15 +6,15 @@ than every few seconds. What the protocol does not know is not handed on.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from gateway import jsonrpc
-from gateway.asks import Asks, asked_bytes, not_asked
+from core.sse import Event
+from gateway.asks import Asks, Mark, asked_bytes, not_asked
 from gateway.capabilities import may_ask
 from gateway.exchange import Exchange
 from gateway.jsonrpc import Notification, Request
-from gateway.protocol import LOG_LEVEL
 from gateway.upstream import LIST_CHANGES, declined
 from gateway.upstream_sessions import UpstreamSession
 
@@ -68,7 +68,7 @@ class Hearing:
     """The listener of one request or stream of a client, `gateway.upstream.Listener`.
 
     `place` is the client's session, to which questions are sealed; empty where nothing can be asked. `readable` tells
-    whether the client may read a resource now.
+    whether the client may read a resource now. `mark` is the request that this is about.
     """
 
     def __init__(
@@ -80,29 +80,30 @@ class Hearing:
         server: Mapping[str, Any],
         place: tuple[str, ...],
         readable: Readable,
-        meta: Mapping[str, Any],
-        of_request: bool = True,
+        mark: Mark,
+        asks_for_log: bool,
     ) -> None:
         self._exchange = exchange
         self._asks = asks
         self._capabilities = capabilities
         self._place = place
         self._readable = readable
-        self._token = meta.get("progressToken")
-        asked_to_log = LOG_LEVEL in meta or not exchange.wire.modern
-        self._logs = of_request and "logging" in server and asked_to_log
+        # In the modern era a request says whether it wants to hear of it; before, the session does.
+        self._logs = "logging" in server and (asks_for_log or not exchange.wire.modern)
+        self._mark = mark
+        self.marks = 0  # events whose ids the client was given
         self._pending: dict[jsonrpc.Id, str] = {}
         self.changes = Changes(self._tell)
 
     @property
     def wants_progress(self) -> bool:
         """Whether the client gave a token for it."""
-        return isinstance(self._token, str | int) and not isinstance(self._token, bool)
+        return self._mark.token is not None
 
     async def progressed(self, params: Mapping[str, Any]) -> None:
         """Progress, under the token that the client chose."""
         if self.wants_progress:
-            await self._notify("notifications/progress", {"progressToken": self._token, **params})
+            await self._notify("notifications/progress", {"progressToken": self._mark.token, **params})
 
     async def notified(self, notification: Notification) -> None:
         """Hand on what is the client's to hear."""
@@ -131,6 +132,18 @@ class Hearing:
         self._pending[request.id] = id_
         await self._exchange.channel.notify(asked_bytes(request, id_))
         return None
+
+    async def marked(self, event: Event, request_id: int) -> None:
+        """Give the client an id in place of the server's, from which it can go on when it loses the stream."""
+        channel = self._exchange.channel
+        if not self._place or not channel.streams:
+            return
+        id_ = self._asks.mark(replace(self._mark, event=event.id, upstream_id=request_id), self._place)
+        self.marks += 1
+        if event.data:
+            channel.event_id = id_
+        else:
+            await channel.prime(id_, event.retry)
 
     async def _withdrawn(self, params: Mapping[str, Any]) -> None:
         """The server does not want an answer any more."""

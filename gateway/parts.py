@@ -50,7 +50,13 @@ def card_of(row: ServedRow) -> Card | None:
     if not isinstance(identity, dict) or not isinstance(identity.get("name"), str):
         return None
     instructions = body.get("instructions")
-    return Card(identity, instructions if isinstance(instructions, str) else "", row.expires_at)
+    capabilities = body.get("capabilities")
+    return Card(
+        identity,
+        instructions if isinstance(instructions, str) else "",
+        row.expires_at,
+        capabilities if isinstance(capabilities, dict) else {},
+    )
 
 
 def is_its_text(row: ServedRow) -> bool:

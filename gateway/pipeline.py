@@ -58,7 +58,8 @@ class Pipeline:
         self._policy = policy
         self._sessions = sessions
         self._messages = messages
-        dispatch, lists = Dispatch(parts), Lists()
+        self._dispatch, lists = Dispatch(parts), Lists()
+        dispatch = self._dispatch
         self.streams = Streams(parts, dispatch, lists, again=self._again, shown=self._shown)
         self._methods = Methods(
             parts, sessions=sessions, dispatch=dispatch, lists=lists, streams=self.streams, shown=self._shown
@@ -123,10 +124,25 @@ class Pipeline:
             return Reply(204)
         if not exchange.channel.streams:
             raise invalid("The client must accept text/event-stream.", status=406)
+        return await self._streamed(exchange, token, session)
+
+    async def _streamed(self, exchange: Exchange, token: Token, session: Session) -> Reply:
+        """The stream of a session, or of an earlier request that lost its own."""
+        last = exchange.head.headers.get("last-event-id", "")
+        mark = None
+        if last:
+            mark = self._parts.asks.marked(last, (token.holder, exchange.slug, session.owner))
+        if mark is not None and mark.method:
+            named = {"uri": mark.name} if mark.method.startswith("resources/") else {"name": mark.name}
+            request = Request(mark.client_id, mark.method, named)
+            exchange.recorded.method = mark.method
+            self._observe(exchange, request, session)
+            return await self._dispatch.resume(self._admitted(exchange, request, token, session), mark)
         exchange.recorded.method = "GET"
         request = Request(0, "GET")
         self._observe(exchange, request, session)
-        return await self.streams.of_session(self._admitted(exchange, request, token, session))
+        admitted = self._admitted(exchange, request, token, session)
+        return await self.streams.of_session(admitted, mark.event if mark is not None else "")
 
     async def _authenticated(self, exchange: Exchange) -> Token:
         token = await auth.authenticate(exchange.head, exchange.slug, site=self._site, tokens=self._policy)

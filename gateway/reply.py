@@ -29,6 +29,19 @@ class Channel:
         self._started = False
         self._finished = False
         self._lock = asyncio.Lock()
+        self.event_id = ""  # of the next message, where the server gave it one
+
+    async def prime(self, id_: str, retry: int | None) -> None:
+        """An id from which a client can go on that lost the stream."""
+        await self._event(sse.priming(id_, retry))
+
+    async def close(self) -> None:
+        """End the stream without an answer: it is to be had by its last id."""
+        async with self._lock:
+            self._finished = True
+            if not self._started:
+                await self._start(200, list(sse.HEADERS))
+            await self._body(b"", more=False)
 
     async def open(self) -> None:
         """Begin the stream, so that the client knows that it is there."""
@@ -36,14 +49,16 @@ class Channel:
 
     async def notify(self, message: bytes) -> None:
         """One JSON-RPC message before the answer."""
-        await self._event(sse.frame(message))
+        await self._event(sse.frame(message, self._taken_id()))
 
     async def ping(self) -> None:
         """A comment, so that nothing between us and the client takes silence for the end."""
         await self._event(sse.PING)
 
     async def finish(self, reply: Reply) -> None:
-        """The answer; on a stream its status and headers are gone already."""
+        """The answer; on a stream its status and headers are gone already, and one that was closed gets none."""
+        if self._finished:
+            return
         if not self._started and not self._lock.locked():
             self._finished = True
             await self._whole(reply)
@@ -51,9 +66,13 @@ class Channel:
         async with self._lock:
             self._finished = True
             if self._started:
-                await self._body(sse.frame(reply.body) if reply.body else b"", more=False)
+                await self._body(sse.frame(reply.body, self._taken_id()) if reply.body else b"", more=False)
             else:
                 await self._whole(reply)
+
+    def _taken_id(self) -> str:
+        id_, self.event_id = self.event_id, ""
+        return id_
 
     async def _whole(self, reply: Reply) -> None:
         headers = [(b"content-type", b"application/json")] if reply.body else []

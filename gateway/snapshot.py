@@ -22,6 +22,7 @@ from access.policy import (
     ServerFacts,
     decide,
 )
+from core.wire import WireLimits
 from gateway.headers import HeaderMap
 from gateway.protocol import HANDSHAKE_VERSIONS, Wire
 from servers.limits import DEFAULTS, CallLimits
@@ -70,6 +71,7 @@ class Card:
     identity: Mapping[str, Any]
     instructions: str = ""
     expires_at: datetime | None = None
+    capabilities: Mapping[str, Any] | None = None  # None: nobody approved any
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,20 @@ class ServerPart:
         """The definition, or one whose state is unknown."""
         found = self.definitions.get((kind, name))
         return found or Definition(DefinitionFacts(kind=kind, name=name, state=PinState.UNKNOWN))
+
+    @property
+    def wire_limits(self) -> WireLimits:
+        """The bounds of one exchange with the server."""
+        limits = self.limits
+        return WireLimits(
+            connect_seconds=limits.connect_seconds,
+            head_seconds=limits.first_byte_seconds,
+            idle_seconds=limits.idle_seconds,
+            total_seconds=limits.total_seconds,
+            lifetime_seconds=limits.total_seconds,
+            body_bytes=limits.answer_bytes,
+            event_bytes=limits.answer_bytes,
+        )
 
     def of_kind(self, kind: str) -> Iterator[Definition]:
         """Every definition of one kind."""

@@ -105,6 +105,10 @@ class Store:
         """Whether nothing can be decided now."""
         return self._snapshot.is_stale(time.monotonic())
 
+    def is_server(self, slug: str) -> bool:
+        """Whether the last snapshot knows a server, be it stale."""
+        return slug in self._snapshot.servers
+
     async def token(self, raw: str) -> Token | None:
         """The facts of a token that is valid now. Raises `Refused` when that cannot be found out.
 

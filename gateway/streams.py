@@ -14,10 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from access.policy import Allowed, Call
+from core.sse import Event
 from core.wire import WireLimits
 from gateway import jsonrpc
 from gateway.capabilities import has_tasks
-from gateway.dispatch import Dispatch, Parts, wire_limits
+from gateway.asks import Mark
+from gateway.dispatch import Dispatch, Parts
 from gateway.errors import INVALID_PARAMS, MISSING_CAPABILITY, Refused
 from gateway.exchange import Admitted, invalid, result_reply
 from gateway.hearing import UPDATED, Hearing
@@ -99,11 +101,12 @@ class Streams:
             return False
         return True
 
-    async def of_session(self, admitted: Admitted) -> Reply:
+    async def of_session(self, admitted: Admitted, last_event: str = "") -> Reply:
         """GET: what the server says in this session outside of any call (MCP 2025-11-25, transports)."""
-        hearing = self._dispatch.hearing(admitted, await self._capabilities(admitted), {}, of_request=False)
+        mark = Mark(admitted.exchange.id)
+        hearing = self._dispatch.hearing(admitted, await self._capabilities(admitted), mark)
         stream = self._stream(admitted, hearing, _FILTERS)
-        await self._run(stream, self._hear_session(stream), b"")
+        await self._run(stream, self._hear_session(stream, last_event), b"")
         return Reply(200)
 
     async def listen(self, admitted: Admitted) -> Reply:
@@ -114,7 +117,7 @@ class Streams:
         agreed = await self._agreed(admitted, wanted)
         handles = {self._parts.handles.take(each, admitted.place).task_id: each for each in agreed.get("taskIds", ())}
         subscription = _Subscription(admitted, agreed, handles)
-        hearing = self._dispatch.hearing(admitted, {}, {}, of_request=False)
+        hearing = self._dispatch.hearing(admitted, {}, Mark(admitted.exchange.id))
         stream = self._stream(admitted, hearing, [name for name in _FILTERS if agreed.get(name)])
         hearing.changes.tell = subscription.tell
         await self._run(stream, self._hear_subscription(stream, subscription), subscription.acknowledged())
@@ -187,7 +190,7 @@ class Streams:
                 pinged = time.monotonic()
                 await stream.admitted.exchange.channel.ping()
 
-    async def _hear_session(self, stream: _Open) -> None:
+    async def _hear_session(self, stream: _Open, last_event: str) -> None:
         """Keep the server's own stream open as long as the client's is."""
         admitted, attempt = stream.admitted, 0
         session = admitted.session
@@ -197,7 +200,8 @@ class Streams:
         while True:
             began = time.monotonic()
             try:
-                await self._hear_once(stream, await behind.get(admitted.server.url))
+                await self._hear_once(stream, await behind.get(admitted.server.url), last_event)
+                last_event = ""
             except NoStream:
                 return
             except SessionLost:
@@ -209,7 +213,7 @@ class Streams:
             attempt = 0 if time.monotonic() - began > AGAIN_SECONDS[-1] else min(attempt + 1, len(AGAIN_SECONDS) - 1)
             await asyncio.sleep(AGAIN_SECONDS[attempt])
 
-    async def _hear_once(self, stream: _Open, upstream: UpstreamSession) -> None:
+    async def _hear_once(self, stream: _Open, upstream: UpstreamSession, last_event: str) -> None:
         hearing = stream.hearing
         way = way_of(stream.admitted.token, stream.admitted.server, stream.admitted.session)
 
@@ -223,8 +227,12 @@ class Streams:
                 self._parts.looks.heard(way)
             await hearing.notified(message)
 
+        async def mark(event: Event) -> None:
+            await hearing.marked(event, 0)
+
         limits = stream_limits(stream.admitted)
-        await self._parts.upstream.transport.listen(upstream.url, upstream.headers(), limits, on_message=hear)
+        headers = upstream.headers() | ({"last-event-id": last_event} if last_event else {})
+        await self._parts.upstream.transport.listen(upstream.url, headers, limits, on_message=hear, on_event=mark)
 
     async def _hear_subscription(self, stream: _Open, subscription: "_Subscription") -> None:
         """Listen at the server for what was agreed. One that has no such method leaves us our own changes to tell."""
@@ -334,6 +342,9 @@ class _Relay:
     async def asked(self, request: Request, session: UpstreamSession | None) -> bytes | None:
         """The modern era has no requests of servers (2026-07-28, transports)."""
         return None
+
+    async def marked(self, event: Event, request_id: int) -> None:
+        """The modern era goes on with no stream (2026-07-28, transports)."""
 
     async def notified(self, notification: Notification) -> None:
         """Hand on what was agreed, and what may be heard now."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from core import strictjson
 from core.wire import WireAnswer, WireClient, WireLimits
 from core.outbound import OutboundError
-from core.sse import EventDecoder, EventTooLarge
+from core.sse import Event, EventDecoder, EventTooLarge
 from gateway import jsonrpc
 from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
 
@@ -25,6 +25,7 @@ _HEADERS: Final[Mapping[str, str]] = {
 }
 
 OnMessage = Callable[[Request | Notification], Awaitable[None]]
+OnEvent = Callable[[Event], Awaitable[None]]  # of events that have an id, before what they hold is handed on
 
 
 class UpstreamFailed(Exception):
@@ -34,6 +35,14 @@ class UpstreamFailed(Exception):
         super().__init__(sentence)
         self.cls = cls
         self.sentence = sentence
+
+
+class Interrupted(UpstreamFailed):
+    """The server closed the stream without an answer, but gave it ids, so that it can be gone on with from `last`."""
+
+    def __init__(self, last: str) -> None:
+        super().__init__("ended", "The server closed the stream without an answer.")
+        self.last = last
 
 
 class SessionLost(Exception):
@@ -68,13 +77,14 @@ class Transport:
         id_: int,
         in_session: bool,
         on_message: OnMessage,
+        on_event: OnEvent | None = None,
     ) -> Answer:
         """Post request `id_`, wait for its answer. Raises `UpstreamFailed`, and `SessionLost` on 404 in a session."""
         try:
             async with self._client.request("POST", url, {**headers, **_HEADERS}, body, limits) as answer:
                 if answer.status == 404 and in_session:
                     raise SessionLost
-                response = await _read(answer, id_, on_message)
+                response = await _read(answer, id_, on_message, on_event)
                 return Answer(response, answer.headers.get("mcp-session-id", ""))
         except OutboundError as error:
             raise UpstreamFailed(error.cls.value, error.sentence) from error
@@ -104,7 +114,7 @@ class Transport:
                     raise NoStream
                 if answer.status != 200 or _kind(answer) != "text/event-stream":
                     raise _bad_status(answer)
-                await _read_all(answer, on_message)
+                return await _read_events(answer, until, on_message, on_event)
         except OutboundError as error:
             raise UpstreamFailed(error.cls.value, error.sentence) from error
 
@@ -121,54 +131,58 @@ def _kind(answer: WireAnswer) -> str:
     return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _read(answer: WireAnswer, id_: int, on_message: OnMessage) -> Response:
+async def _read(answer: WireAnswer, id_: int, on_message: OnMessage, on_event: OnEvent | None) -> Response:
     kind = _kind(answer)
     if answer.status in (401, 403):
         raise UpstreamFailed("needs_credentials", "The server asks for credentials.")
     if kind == "text/event-stream" and answer.status == 200:
-        return await _read_events(answer, id_, on_message)
+        response = await _read_events(answer, id_, on_message, on_event)
+        if response is not None:
+            return response
+        raise UpstreamFailed("ended", "The server closed the stream without an answer.")
     if kind == "application/json":
-        response = await _answered(await answer.read(), id_)
+        response = _matching(await _parsed(await answer.read()), id_)
         # A server may send its JSON-RPC error with any status (2026-07-28 asks for 400 and 404).
         if response.error is not None or 200 <= answer.status < 300:
             return response
     raise _bad_status(answer)
 
 
-async def _read_events(answer: WireAnswer, id_: int, on_message: OnMessage) -> Response:
-    decoder, left = EventDecoder(), MAX_MESSAGES
+async def _read_events(
+    answer: WireAnswer, id_: int | None, on_message: OnMessage, on_event: OnEvent | None
+) -> Response | None:
+    """The answer of request `id_`, or None at the end of a stream on which none is awaited or came.
+
+    Raises `Interrupted` where one was awaited and the stream can be gone on with.
+    """
+    decoder, left, last = EventDecoder(), MAX_MESSAGES, ""
     async for chunk in answer.chunks():
-        for data in _events(decoder, chunk):
-            message = await _parsed(data)
+        for event in _events(decoder, chunk):
+            if event.id and on_event is not None:
+                last = event.id
+                await on_event(event)
+            if not event.data:
+                continue  # a server may prime a stream with an event without data
+            message = await _parsed(event.data)
             if isinstance(message, Response):
+                if id_ is None:
+                    raise UpstreamFailed("protocol_error", "The server answered where nothing was asked.")
                 return _matching(message, id_)
             left -= 1
             if left < 0:
                 raise UpstreamFailed("too_many", "The server sends notifications without end.")
             await on_message(message)
-    raise UpstreamFailed("ended", "The server closed the stream without an answer.")
+    if last and id_ is not None:
+        raise Interrupted(last)
+    return None
 
 
-async def _read_all(answer: WireAnswer, on_message: OnMessage) -> None:
-    decoder = EventDecoder()
-    async for chunk in answer.chunks():
-        for data in _events(decoder, chunk):
-            message = await _parsed(data)
-            if isinstance(message, Response):
-                raise UpstreamFailed("protocol_error", "The server answered where nothing was asked.")
-            await on_message(message)
-
-
-def _events(decoder: EventDecoder, chunk: bytes) -> list[bytes]:
-    """The data of the messages that `chunk` completes; a server may prime a stream with an event without data."""
+def _events(decoder: EventDecoder, chunk: bytes) -> list[Event]:
+    """The messages that `chunk` completes."""
     try:
-        return [event.data for event in decoder.feed(chunk) if event.name == "message" and event.data]
+        return [event for event in decoder.feed(chunk) if event.name == "message"]
     except EventTooLarge as error:
         raise UpstreamFailed("too_large", "The server's answer is larger than we accept.") from error
-
-
-async def _answered(raw: bytes, id_: int) -> Response:
-    return _matching(await _parsed(raw), id_)
 
 
 async def _parsed(raw: bytes) -> Message:

@@ -8,16 +8,17 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from core.sse import Event
 from core.wire import WireLimits
 from gateway import jsonrpc
 from gateway.errors import METHOD_NOT_FOUND
 from gateway.headers import NAME_BEARING, encode_value
 from gateway.jsonrpc import Notification, Request, Response
 from gateway.protocol import Wire, outgoing_meta
-from gateway.transport import OnMessage, SessionLost, Transport, UpstreamFailed
+from gateway.transport import NoStream, OnEvent, OnMessage, SessionLost, Transport, UpstreamFailed
 from gateway.upstream_sessions import LocalSessions, UpstreamSession
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,9 @@ class Listener(Protocol):
 
     async def asked(self, request: Request, session: UpstreamSession | None) -> bytes | None:
         """A request of the server; what to answer at once, or None where somebody else answers it later."""
+
+    async def marked(self, event: Event, request_id: int) -> None:
+        """The server gave an event an id, from which the stream that answers `request_id` can be gone on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,23 @@ class Upstream:
         except SessionLost as error:
             raise UpstreamFailed("session_lost", "The server forgets its sessions.") from error
 
+    async def go_on(self, outgoing: Outgoing, session: UpstreamSession, last_event: str, id_: int) -> Response:
+        """The answer of the earlier request `id_`, on its stream from `last_event` on. Raises `UpstreamFailed`."""
+        try:
+            found = await self.transport.listen(
+                outgoing.url,
+                {**session.headers(), "last-event-id": last_event},
+                outgoing.limits,
+                on_message=self.hearing(outgoing, session, id_),
+                on_event=_marking(outgoing.listener, id_),
+                until=id_,
+            )
+        except (NoStream, SessionLost) as error:
+            raise UpstreamFailed("session_lost", "The server does not go on with its streams.") from error
+        if found is None:
+            raise UpstreamFailed("ended", "The server closed the stream without an answer.")
+        return found
+
     def later(self, url: str, body: bytes, session: UpstreamSession | None) -> None:
         """Post what the call itself must not wait for."""
         task = asyncio.get_running_loop().create_task(self._note(url, body, session.headers() if session else {}))
@@ -139,7 +160,8 @@ class Upstream:
                 outgoing.limits,
                 id_=id_,
                 in_session=session is not None and bool(session.id),
-                on_message=self._hearing(outgoing, session, id_),
+                on_message=self.hearing(outgoing, session, id_),
+                on_event=_marking(outgoing.listener, id_) if session is not None else None,
             )
         except asyncio.CancelledError:
             if session is not None:
@@ -148,7 +170,8 @@ class Upstream:
             raise
         return answer.response
 
-    def _hearing(self, outgoing: Outgoing, session: UpstreamSession | None, id_: int) -> OnMessage:
+    def hearing(self, outgoing: Outgoing, session: UpstreamSession | None, id_: int) -> OnMessage:
+        """What takes the messages on the stream of request `id_`."""
         listener = outgoing.listener
 
         async def hear(message: Request | Notification) -> None:
@@ -182,6 +205,16 @@ LIST_CHANGES: Final[Mapping[str, str]] = {
 }
 
 
+def _marking(listener: Listener | None, id_: int) -> OnEvent | None:
+    if listener is None:
+        return None
+
+    async def mark(event: Event) -> None:
+        await listener.marked(event, id_)
+
+    return mark
+
+
 def _params(outgoing: Outgoing, id_: int) -> dict[str, Any]:
     meta = outgoing_meta(
         outgoing.params.get("_meta") or {},
@@ -210,8 +243,3 @@ def declined(request: Request) -> bytes:
     if request.method == "ping":
         return jsonrpc.result_bytes(request.id, b"{}")
     return jsonrpc.error_bytes(request.id, {"code": METHOD_NOT_FOUND, "message": "Method not found"})
-
-
-def with_deadlines(outgoing: Outgoing, limits: WireLimits) -> Outgoing:
-    """The same request within other bounds."""
-    return replace(outgoing, limits=limits)
