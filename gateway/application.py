@@ -18,7 +18,7 @@ from core.outbound import policy_from_settings
 from core.wire import WireClient
 from gateway import auth, front, jsonrpc
 from gateway.asks import Asks
-from gateway.bulkhead import Bulkheads
+from gateway.bulkhead import CALLS, STREAMS, Bulkheads
 from gateway.calls import Calls
 from gateway.dispatch import Parts
 from gateway.errors import INVALID_REQUEST, SHUTTING_DOWN, Refused, refuse
@@ -50,7 +50,8 @@ BODY_SECONDS: Final = 30.0  # how long a client may take to send a request
 _GRACE_SECONDS: Final = 5.0  # for the outcomes of calls that were ended
 NOTICE_SECONDS: Final = 0.5  # between readiness going false and the listener closing
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})
-_CONNECTIONS: Final = 1024  # to all servers together
+# Places are given by `gateway.bulkhead`; what has one must not wait for a connection.
+_CONNECTIONS: Final = 2 * (CALLS + STREAMS)
 
 
 class Gateway:
@@ -79,7 +80,7 @@ class Gateway:
         self._loop = asyncio.get_running_loop()
         self._stack.push_async_callback(self._telemetry.close)
         writer = await self._stack.enter_async_context(GroupCommitWriter())
-        client = WireClient(policy_from_settings(), connections=_CONNECTIONS)
+        client = WireClient(policy_from_settings(), connections=_CONNECTIONS, per_origin=_CONNECTIONS)
         self._stack.push_async_callback(client.close)
         await self._store.start()
         self._stack.push_async_callback(self._store.stop)

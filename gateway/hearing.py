@@ -110,11 +110,11 @@ class Hearing:
         method, params = notification.method, notification.params
         if method in LIST_CHANGES and not self._exchange.wire.modern:
             self.changes.note(method)
-        elif method == LOGGED and self._logs:
-            await self._notify(method, params)
-        elif method == UPDATED and not self._exchange.wire.modern and self._readable(str(params.get("uri"))):
-            await self._notify(method, params)
-        elif method == ELICITED and "elicitation" in self._capabilities:
+        elif (
+            (method == LOGGED and self._logs)
+            or (method == UPDATED and not self._exchange.wire.modern and self._readable(str(params.get("uri"))))
+            or (method == ELICITED and "elicitation" in self._capabilities)
+        ):
             await self._notify(method, params)
         elif method == "notifications/cancelled":
             await self._withdrawn(params)

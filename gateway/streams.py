@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from access.policy import Allowed, Call
+from access.policy import Allowed
 from core.sse import Event
 from core.wire import WireLimits
 from gateway import jsonrpc
@@ -24,10 +24,10 @@ from gateway.errors import INVALID_PARAMS, MISSING_CAPABILITY, Refused
 from gateway.exchange import Admitted, invalid, result_reply
 from gateway.hearing import UPDATED, Hearing
 from gateway.jsonrpc import Notification, Request
-from gateway.lists import LISTS, Lists, Shown
+from gateway.lists import Lists, Shown
 from gateway.looking import way_of
 from gateway.protocol import CLIENT_CAPABILITIES, SERVER_INFO, SUBSCRIPTION_ID
-from gateway.recorder import Outcome, Recorder
+from gateway.recorder import Outcome
 from gateway.reply import Reply
 from gateway.transport import NoStream, SessionLost, UpstreamFailed
 from gateway.upstream import Outgoing
@@ -195,7 +195,7 @@ class Streams:
         admitted, attempt = stream.admitted, 0
         session = admitted.session
         if session is None:
-            return
+            return None
         behind = self._parts.shared.behind(session.id)
         while True:
             began = time.monotonic()
@@ -203,7 +203,7 @@ class Streams:
                 await self._hear_once(stream, await behind.get(admitted.server.url), last_event)
                 last_event = ""
             except NoStream:
-                return
+                return None
             except SessionLost:
                 logger.info("a server forgot a session whose stream was open")
             except UpstreamFailed as error:
@@ -257,7 +257,7 @@ class Streams:
             try:
                 response = await self._parts.upstream.send(outgoing)
                 if response.error is not None:
-                    return None
+                    return
             except UpstreamFailed:
                 logger.info("a server ended a subscription without saying so")
             attempt = 0 if time.monotonic() - began > AGAIN_SECONDS[-1] else min(attempt + 1, len(AGAIN_SECONDS) - 1)
@@ -390,9 +390,5 @@ def _require_tasks(admitted: Admitted) -> None:
 
 def stream_limits(admitted: Admitted) -> WireLimits:
     """The bounds of the server's side of a stream; how long it lasts is the client's side to say."""
-    limits = wire_limits(admitted)
-    return replace(
-        limits,
-        lifetime_seconds=admitted.server.limits.stream_seconds,
-        idle_seconds=admitted.server.limits.stream_seconds,
-    )
+    seconds = admitted.server.limits.stream_seconds
+    return replace(admitted.server.wire_limits, lifetime_seconds=seconds, idle_seconds=seconds)

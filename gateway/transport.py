@@ -102,8 +102,20 @@ class Transport:
         except OutboundError as error:
             raise UpstreamFailed(error.cls.value, error.sentence) from error
 
-    async def listen(self, url: str, headers: Mapping[str, str], limits: WireLimits, *, on_message: OnMessage) -> None:
-        """Read the server's own stream to its end (GET). Raises `UpstreamFailed`, `SessionLost`, `NoStream`."""
+    async def listen(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        limits: WireLimits,
+        *,
+        on_message: OnMessage,
+        on_event: OnEvent | None = None,
+        until: int | None = None,
+    ) -> Response | None:
+        """Read the server's own stream (GET) to its end, or to the answer of request `until`.
+
+        Raises `UpstreamFailed`, `SessionLost`, `NoStream`.
+        """
         try:
             async with self._client.request(
                 "GET", url, {**headers, "accept": "text/event-stream"}, b"", limits
