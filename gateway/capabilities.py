@@ -51,7 +51,7 @@ def presented(approved: Mapping[str, Any] | None, kinds: Iterable[str], *, moder
 
 
 def supports(capabilities: Mapping[str, Any], method: str, *, modern: bool) -> bool:
-    """Whether a server with these presented capabilities answers `method`; the protocol's own methods are everybody's."""
+    """Whether a server presented so answers `method`; what the protocol itself asks for, everybody does."""
     if method.startswith("tasks/"):
         return has_tasks(capabilities, modern=modern)
     name, flag = _NEEDED.get(method, ("", ""))

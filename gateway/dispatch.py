@@ -175,17 +175,18 @@ class Dispatch:
         """Intent, the exchange, outcome, and only then the reply."""
         exchange, recorder = admitted.exchange, self._parts.recorder
         await recorder.intended(exchange.recorded)
-        started = time.monotonic()
-        with exchange.operation.upstream(url=admitted.server.url, version=way.wire.version) as leg:
-            released = await self._carried(admitted, way, hearing, send(leg))
-            if released.status not in _WELL:
-                leg.failed(released.error_class or released.status)
-        outcome = Outcome(
-            released.status,
-            error_class=released.error_class,
-            latency_ms=round((time.monotonic() - started) * 1000),
-            bytes=len(released.result or b""),
-        )
+        started, released = time.monotonic(), None
+        try:
+            with exchange.operation.upstream(url=admitted.server.url, version=way.wire.version) as leg:
+                released = await self._carried(admitted, way, hearing, send(leg))
+                if released.status not in _WELL:
+                    leg.failed(released.error_class or released.status)
+        finally:
+            if released is None:
+                # We were stopped, or have a defect: what was sent must not stay without an end in the record.
+                await asyncio.shield(recorder.completed(exchange.recorded, Outcome("failed", "internal")))
+        latency = round((time.monotonic() - started) * 1000)
+        outcome = Outcome(released.status, released.error_class, latency, len(released.result or b""))
         await recorder.completed(exchange.recorded, outcome)
         exchange.operation.ended(released.status, error_type=released.error_class)
         if released.status == "detached":
@@ -202,11 +203,6 @@ class Dispatch:
             # Where the client has ids of the stream's events, it can come for the answer.
             resumable = isinstance(ended.__cause__, Interrupted) and hearing.marks > 0
             return Released("detached" if resumable else ended.status, ended.cls, failure=ended.refused)
-        except asyncio.CancelledError:
-            # The process gives up on the request; the record of what was sent must not stay without an end.
-            outcome = Outcome("cancelled", "shutdown")
-            await asyncio.shield(self._parts.recorder.completed(exchange.recorded, outcome))
-            raise
         await hearing.changes.finish()
         return self._release.judge(admitted, response, way.capabilities)
 

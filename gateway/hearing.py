@@ -110,14 +110,15 @@ class Hearing:
         method, params = notification.method, notification.params
         if method in LIST_CHANGES and not self._exchange.wire.modern:
             self.changes.note(method)
-        elif (
-            (method == LOGGED and self._logs)
-            or (method == UPDATED and not self._exchange.wire.modern and self._readable(str(params.get("uri"))))
-            or (method == ELICITED and "elicitation" in self._capabilities)
-        ):
-            await self._notify(method, params)
         elif method == "notifications/cancelled":
             await self._withdrawn(params)
+        elif self._may_hear(method, params):
+            await self._notify(method, params)
+
+    def _may_hear(self, method: str, params: Mapping[str, Any]) -> bool:
+        if method == UPDATED:
+            return not self._exchange.wire.modern and self._readable(str(params.get("uri")))
+        return (method == LOGGED and self._logs) or (method == ELICITED and "elicitation" in self._capabilities)
 
     async def asked(self, request: Request, session: UpstreamSession | None) -> bytes | None:
         """Put a server's question to the client, if it said that it takes such; else what the server is answered."""

@@ -263,10 +263,10 @@ class Pipeline:
         try:
             behind = await self._parts.shared.opened(session.id, admitted.server.url)
             if behind is None:
-                raise UpstreamFailed("session_lost", "The session with the server is gone.")
+                raise _not_awaited()
             await self._parts.upstream.transport.notify(behind.url, body, behind.headers(), LIMITS)
         except SessionLost as error:
-            raise invalid("The server does not wait for this answer any more.", status=404) from error
+            raise _not_awaited() from error
         except UpstreamFailed as error:
             raise Refused(error.cls, error.sentence, code=INTERNAL_ERROR, status=502) from error
         return Reply(202)
@@ -307,6 +307,10 @@ class Pipeline:
             except Refused as unrecorded:
                 return error_reply(exchange, unrecorded)
         return error_reply(exchange, refused)
+
+
+def _not_awaited() -> Refused:
+    return invalid("The server does not wait for this answer any more.", status=404)
 
 
 def _definition(server: ServerPart, named: Target) -> Definition:

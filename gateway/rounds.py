@@ -1,4 +1,4 @@
-"""Multi-round-trip requests (MCP 2026-07-28, patterns): a server answers with what it needs first, the client asks again.
+"""Multi-round-trip requests (MCP 2026-07-28, patterns): a server answers with what it needs, the client asks again.
 
 A state that a server hands out passes through the client. We seal it to principal, server, method, definition and
 arguments, and for an hour, so that it returns from whom it was given to, for what it was given for (R10). Every round
