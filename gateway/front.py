@@ -102,7 +102,8 @@ def read_head(
     found: dict[str, str] = {}
     repeated: set[str] = set()
     for raw_name, raw_value in headers:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        # White space around a value is no part of it (RFC 9110, 5.5), and not every parser takes it away.
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(" \t")
         if name in found:
             if name in _LISTS:
                 value = f"{found[name]}, {value}"

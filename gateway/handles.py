@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway import jsonrpc
-from gateway.errors import INVALID_PARAMS
+from gateway.capabilities import TASKS, has_tasks
+from gateway.errors import INVALID_PARAMS, MISSING_CAPABILITY, Refused
 from gateway.exchange import invalid
-from gateway.protocol import NotCarried
+from gateway.jsonrpc import Request
+from gateway.protocol import CLIENT_CAPABILITIES, NotCarried
 from gateway.sealing import Seal, Unsealed
 
 LONGEST: Final = 8192  # characters of a sealed handle
@@ -49,3 +51,11 @@ class Handles:
     def replaced(self, task: Mapping[str, Any], tool: str, place: tuple[str, ...]) -> dict[str, Any]:
         """A task as the client may have it: with its handle for the server's id. Raises `NotCarried`."""
         return {**task, "taskId": self.give(task.get("taskId"), tool, place)}
+
+
+def require_tasks(request: Request) -> None:
+    """Refuse a client of the modern era that does not say that it knows tasks. Raises `Refused`."""
+    declared = request.meta.get(CLIENT_CAPABILITIES)
+    if not (isinstance(declared, Mapping) and has_tasks(declared, modern=True)):
+        data = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
+        raise Refused("missing_capability", "Missing required client capability", code=MISSING_CAPABILITY, data=data)

@@ -25,6 +25,7 @@ from gateway.session import Session, Sessions, UnknownSession
 from gateway.site import Site
 from gateway.snapshot import Definition, ServerPart, Snapshot, Token
 from gateway.streams import Streams
+from gateway.handles import require_tasks
 from gateway.targets import Target, target
 from gateway.transport import SessionLost, UpstreamFailed
 from gateway.upstream import LIMITS
@@ -217,6 +218,8 @@ class Pipeline:
     def _named(self, exchange: Exchange, request: Request, token: Token) -> Target | None:
         """What a request names. A record of any decision about it names it too."""
         if request.method.startswith("tasks/"):
+            if exchange.wire.modern:
+                require_tasks(request)
             place = (token.holder, exchange.slug)
             named: Target | None = Target("tool", self._parts.handles.take(request.params.get("taskId"), place).tool)
         else:

@@ -17,16 +17,16 @@ from access.policy import Allowed
 from core.sse import Event
 from core.wire import WireLimits
 from gateway import jsonrpc
-from gateway.capabilities import has_tasks
 from gateway.asks import Mark
 from gateway.dispatch import Dispatch, Parts
-from gateway.errors import INVALID_PARAMS, MISSING_CAPABILITY, Refused
+from gateway.errors import INVALID_PARAMS, Refused
 from gateway.exchange import Admitted, invalid, result_reply
+from gateway.handles import require_tasks
 from gateway.hearing import UPDATED, Hearing
 from gateway.jsonrpc import Notification, Request
 from gateway.lists import Lists, Shown
 from gateway.looking import way_of
-from gateway.protocol import CLIENT_CAPABILITIES, SERVER_INFO, SUBSCRIPTION_ID
+from gateway.protocol import SERVER_INFO, SUBSCRIPTION_ID
 from gateway.recorder import Outcome
 from gateway.reply import Reply
 from gateway.transport import NoStream, SessionLost, UpstreamFailed
@@ -280,7 +280,7 @@ class Streams:
             agreed |= {"resourceSubscriptions": readable} if readable else {}
         tasks = _texts(wanted.get("taskIds"), "taskIds")
         if tasks:
-            _require_tasks(admitted)
+            require_tasks(admitted.request)
             agreed["taskIds"] = tasks
         return agreed
 
@@ -379,13 +379,6 @@ def _texts(value: Any, name: str) -> list[str]:
             code=INVALID_PARAMS,
         )
     return value
-
-
-def _require_tasks(admitted: Admitted) -> None:
-    declared = admitted.request.meta.get(CLIENT_CAPABILITIES)
-    if not (isinstance(declared, Mapping) and has_tasks(declared, modern=True)):
-        data = {"requiredCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}}
-        raise Refused("missing_capability", "Missing required client capability", code=MISSING_CAPABILITY, data=data)
 
 
 def stream_limits(admitted: Admitted) -> WireLimits:
