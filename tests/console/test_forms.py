@@ -10,7 +10,8 @@ from django.utils import timezone
 from access.models import Agent, Grant, Person, Role
 from alerts.models import Alert, Channel
 from audit.models import Record
-from servers.limits import CallLimits
+from servers.forms import ServerForm
+from servers.limits import DEFAULTS, LIMITS, CallLimits
 from servers.models import Server
 from tests.console.world import Page, World
 from tests.factories import PersonFactory
@@ -163,6 +164,11 @@ def test_limits_are_edited_and_shown(world: World, console: Client) -> None:
     )
     for part in ("within 3 s", "within 60 s", "at most 300 s", "at most 1048576 bytes", "8 calls, 64 streams"):
         assert part in shown
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_the_hint_at_a_limit_names_what_is_usual(name: str) -> None:
+    assert str(getattr(DEFAULTS, name)) in str(ServerForm.base_fields[name].help_text)
 
 
 def test_a_form_without_limits_leaves_them_as_they_are(world: World, console: Client) -> None:
