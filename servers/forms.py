@@ -1,5 +1,6 @@
 """Forms of the server pages. They shape input; the rules are the services'."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django import forms
@@ -8,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from access.models import Team
 from core.actor import Actor
 from core.names import SLUG_MAX
+from servers.limits import BOUNDS, DEFAULTS, LIMITS
 from servers.models import Server
 from servers.rules import DriftMode, Environment, ServerState
 from servers.services import POLL_INTERVAL
@@ -28,6 +30,13 @@ STATES = (
     (ServerState.SUSPENDED.value, _("Suspended")),
     (ServerState.RETIRED.value, _("Retired")),
 )
+
+
+def _limit(name: str, label: Any, hint: Any) -> forms.IntegerField:
+    low, high = BOUNDS[name]
+    return forms.IntegerField(
+        label=label, help_text=hint, min_value=low, max_value=high, initial=getattr(DEFAULTS, name)
+    )
 
 
 class ServerForm(forms.Form):
@@ -60,10 +69,54 @@ class ServerForm(forms.Form):
         help_text=_("The latter only for wording, titles, icons and equivalent schemas without a serious finding."),
     )
 
+    connect_seconds = _limit(
+        "connect_seconds", _("Connecting, seconds"), _("Until the connection must stand. 1 to 60, usually 5.")
+    )
+    first_byte_seconds = _limit(
+        "first_byte_seconds",
+        _("Waiting for an answer, seconds"),
+        _("Until it must begin. A server that answers in one piece thinks within it. Usually 60."),
+    )
+    idle_seconds = _limit(
+        "idle_seconds",
+        _("Longest silence, seconds"),
+        _("Within an answer that has begun; any byte ends it. Usually 60."),
+    )
+    total_seconds = _limit(
+        "total_seconds", _("A whole call, seconds"), _("The three others fit into it. 1 to 3600, usually 300.")
+    )
+    answer_bytes = _limit(
+        "answer_bytes",
+        _("Largest answer, bytes"),
+        _("Or message of a stream. Usually 16777216, which are 16 MiB; 64 MiB at most."),
+    )
+    stream_seconds = _limit(
+        "stream_seconds",
+        _("Life of a stream, seconds"),
+        _("Then it ends, and clients open another. 10 to 86400, usually 3600."),
+    )
+    concurrent_calls = _limit(
+        "concurrent_calls",
+        _("Calls at once"),
+        _("In each gateway process; one caller gets three quarters. 1 to 500, usually 64."),
+    )
+    concurrent_streams = _limit(
+        "concurrent_streams", _("Streams at once"), _("Counted in the same way. 1 to 500, usually 64.")
+    )
+
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        if self.is_bound:
+            # A page that was opened before an upgrade sends no limits: they stay as they are.
+            standing = {name: self.get_initial_for_field(self.fields[name], name) for name in LIMITS}
+            self.data = standing | dict(self.data.items())
         teams = Team.objects.visible_to(actor).values_list("slug", "name")
         self.fields["team"].choices = [("", _("Nobody in particular")), *teams]  # type: ignore[attr-defined]
+
+    @property
+    def has_wrong_limits(self) -> bool:
+        """Whether a limit is to be corrected, so that the fold that holds them is open."""
+        return any(name in self.errors for name in LIMITS)
 
     def clean_drift_mode(self) -> str:
         """What was chosen; without a choice it stays as it is."""
@@ -100,6 +153,7 @@ def values_of(server: Server) -> dict[str, Any]:
         "required_approvals": server.required_approvals,
         "poll_interval": server.poll_interval,
         "drift_mode": server.drift_mode,
+        **asdict(server.limits),
     }
 
 

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.names import SLUG_MAX
+from servers.limits import BOUNDS, DEFAULTS, LIMITS, MEANINGS
 from servers.models import Server
 from servers.rules import DriftMode, Environment, ServerState
 
@@ -51,6 +52,7 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
             "required_approvals",
             "poll_interval",
             "drift_mode",
+            *LIMITS,
             "protocol_version",
             "reachable",
             "last_polled_at",
@@ -75,6 +77,11 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
         return known if known is not None else Server.objects.same_endpoint_as(server).values("slug", "state")[:20]
 
 
+def _limit(name: str, **given: Any) -> serializers.IntegerField:
+    low, high = BOUNDS[name]
+    return serializers.IntegerField(min_value=low, max_value=high, help_text=MEANINGS[name], **given)
+
+
 class RegistrationSerializer(serializers.Serializer[Server]):
     """What `POST servers/` takes."""
 
@@ -88,6 +95,10 @@ class RegistrationSerializer(serializers.Serializer[Server]):
     drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, default=DriftMode.BLOCK.value, help_text=_DRIFT_MODE)
     team = serializers.CharField(max_length=100, required=False, allow_null=True, default=None)
 
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """The limits too, by default as everywhere."""
+        return super().get_fields() | {name: _limit(name, default=getattr(DEFAULTS, name)) for name in LIMITS}
+
 
 class EditSerializer(serializers.Serializer[Server]):
     """What `PATCH servers/{slug}/` takes; every field may be left out."""
@@ -100,6 +111,10 @@ class EditSerializer(serializers.Serializer[Server]):
     drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, required=False, help_text=_DRIFT_MODE)
     team = serializers.CharField(max_length=100, required=False, allow_null=True)
     reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """The limits too."""
+        return super().get_fields() | {name: _limit(name, required=False) for name in LIMITS}
 
 
 class ReasonSerializer(serializers.Serializer[Server]):

@@ -156,6 +156,18 @@ def test_filters_narrow_the_list_without_a_reload_and_stand_in_the_url(page: "Pa
     inbox_of(page)
 
 
+def test_limits_are_folded_away_until_somebody_wants_to_change_them(page: "Page") -> None:
+    page.goto("/servers/files/edit/")
+    calls = page.get_by_label("Calls at once")
+    assert not calls.is_visible()
+    page.locator("summary", has_text="Limits").press("Enter")
+    calls.fill("8")
+    page.get_by_role("button", name="Save changes").click()
+    page.get_by_text("Saved.").wait_for()
+    page.locator("summary", has_text="Limits").press("Enter")
+    assert page.get_by_text("8 calls, 64 streams").is_visible()
+
+
 def test_nothing_that_a_server_wrote_is_executed_on_any_page(page: "Page", world: "World") -> None:
     from tools.models import Review
 

@@ -10,6 +10,8 @@ from django.utils import timezone
 from access.models import Agent, Grant, Person, Role
 from alerts.models import Alert, Channel
 from audit.models import Record
+from servers.forms import ServerForm
+from servers.limits import DEFAULTS, LIMITS, CallLimits
 from servers.models import Server
 from tests.console.world import Page, World
 from tests.factories import PersonFactory
@@ -149,6 +151,54 @@ def test_only_what_was_changed_of_a_server_is_recorded(world: World, console: Cl
     record = Record.objects.get(event="server.edited")
     assert (record.before or {})["name"] == "Files"
     assert (record.after or {})["name"] == "Renamed"
+
+
+EDIT = {**SERVER, "url": "http://127.0.0.1:9/files", "environment": "development", "required_approvals": "1"}
+
+
+def test_limits_are_edited_and_shown(world: World, console: Client) -> None:
+    sent = {**EDIT, "connect_seconds": "3", "answer_bytes": "1048576", "concurrent_calls": "8"}
+    shown = text_of(console.post("/servers/files/edit/", sent, follow=True))
+    assert Server.objects.get(slug="files").limits == CallLimits(
+        connect_seconds=3, answer_bytes=1_048_576, concurrent_calls=8
+    )
+    for part in ("within 3 s", "within 60 s", "at most 300 s", "at most 1048576 bytes", "8 calls, 64 streams"):
+        assert part in shown
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_the_hint_at_a_limit_names_what_is_usual(name: str) -> None:
+    assert str(getattr(DEFAULTS, name)) in str(ServerForm.base_fields[name].help_text)
+
+
+def test_a_form_without_limits_leaves_them_as_they_are(world: World, console: Client) -> None:
+    Server.objects.filter(slug="files").update(total_seconds=90)
+    assert console.post("/servers/files/edit/", {**EDIT, "name": "F"}).status_code == 302
+    assert (Server.objects.get(slug="files").name, Server.objects.get(slug="files").total_seconds) == ("F", 90)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("concurrent_calls", "0", "greater than or equal to 1"),
+        ("concurrent_calls", "", "required"),
+        ("answer_bytes", "16 MiB", "whole number"),
+        ("idle_seconds", "301", "At most the 300 seconds"),
+    ],
+)
+@pytest.mark.parametrize("page", ["register", "files/edit"])
+def test_a_limit_that_does_not_fit_is_said_at_its_field_in_the_open_fold_and_nothing_typed_is_lost(
+    *, world: World, console: Client, page: str, field: str, value: str, complaint: str
+) -> None:
+    response = console.post(f"/servers/{page}/", {**EDIT, "name": "Typed", "connect_seconds": "7", field: value})
+    assert response.status_code == 422
+    shown = Page(response.content.decode())
+    assert complaint in shown.text
+    assert f'id="id_{field}_error"' in response.content.decode()
+    assert [values for values in shown.named("details") if values["class"] == "disclosure" and "open" in values]
+    typed = {values["name"]: values.get("value", "") for values in shown.named("input") if "name" in values}
+    assert (typed["name"], typed["connect_seconds"], typed[field]) == ("Typed", "7", value)
+    assert Server.objects.get().name == "Files"
 
 
 def test_a_server_is_suspended_resumed_and_retired_with_a_reason(world: World, console: Client) -> None:

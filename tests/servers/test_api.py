@@ -1,5 +1,6 @@
 """Servers in the REST API."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from rest_framework.test import APIClient
 from access.models import Person
 from core.actor import Actor, ActorKind
 from core.permissions import Permission
+from servers.limits import DEFAULTS, LIMITS
 from servers.models import Server
 
 pytestmark = pytest.mark.django_db
@@ -79,6 +81,11 @@ def test_registering_answers_the_server_with_its_gateway_endpoint(client: APICli
         ({"required_approvals": "many"}, "required_approvals"),
         ({"poll_interval": 10**30}, "poll_interval"),
         ({"team": "nobody"}, "team"),
+        ({"total_seconds": 0}, "total_seconds"),
+        ({"total_seconds": 30}, "idle_seconds"),
+        ({"answer_bytes": "all of it"}, "answer_bytes"),
+        ({"concurrent_calls": None}, "concurrent_calls"),
+        ({"concurrent_streams": 10**30}, "concurrent_streams"),
     ],
 )
 def test_input_that_does_not_fit_is_a_400_naming_the_field(
@@ -132,6 +139,27 @@ def test_what_agents_get_while_a_change_waits_can_be_chosen(client: APIClient) -
     assert refused.json()["error"]["details"][0]["field"] == "drift_mode"
     other = client.post("/api/v1/servers/", sent | {"slug": "more", "drift_mode": "serve_pinned"}, format="json")
     assert other.json()["drift_mode"] == "serve_pinned"
+
+
+def test_limits_are_set_and_changed_one_by_one(client: APIClient) -> None:
+    made = client.post("/api/v1/servers/", BODY | {"concurrent_calls": 8}, format="json").json()
+    wanted = asdict(DEFAULTS) | {"concurrent_calls": 8}
+    assert {name: made[name] for name in LIMITS} == wanted
+    edited = client.patch("/api/v1/servers/files/", {"total_seconds": 90}, format="json").json()
+    assert {name: edited[name] for name in LIMITS} == wanted | {"total_seconds": 90}
+    assert client.get("/api/v1/servers/files/").json()["total_seconds"] == 90
+
+
+def test_of_an_edit_with_a_limit_that_does_not_fit_nothing_is_kept(client: APIClient, server: Server) -> None:
+    changes = {"name": "F", "concurrent_calls": 8, "total_seconds": 20}
+    refused = client.patch("/api/v1/servers/files/", changes, format="json")
+    assert refused.status_code == 400
+    assert refused.json()["error"]["details"] == [
+        {"field": name, "message": "At most the 20 seconds that a whole call may take."}
+        for name in ("first_byte_seconds", "idle_seconds")
+    ]
+    kept = Server.objects.get()
+    assert (kept.name, kept.limits) == ("Files", DEFAULTS)
 
 
 @pytest.mark.parametrize("path", ["suspend/", "resume/"])

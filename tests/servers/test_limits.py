@@ -1,6 +1,7 @@
 """The limits of a server: which fit, and what is said of those that do not."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,3 +48,10 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 
 def test_against_a_total_that_does_not_fit_nothing_is_measured() -> None:
     assert list(misfits({**ROOMY, "total_seconds": 0})) == ["total_seconds"]
+
+
+def test_the_page_about_limits_says_the_same() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "gateway-limits.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:5]] for line in page.splitlines() if line.startswith("| `")]
+    told = {name.strip("`"): [int(number.partition(" ")[0]) for number in numbers] for name, *numbers in rows}
+    assert told == {name: [getattr(DEFAULTS, name), *BOUNDS[name]] for name in LIMITS}
