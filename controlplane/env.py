@@ -6,10 +6,11 @@ Every read is declared with its purpose, so that `docs/settings.md` can be gener
 
 import ipaddress
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -29,6 +30,9 @@ class Declaration:
     secret: bool
 
 
+TOKEN_MIN: Final = 16
+_DECIMAL: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,9})?")
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 DECLARED: Final[dict[str, Declaration]] = {}
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -65,12 +69,44 @@ def boolean(name: str, purpose: str, *, default: bool) -> bool:
 
 
 def web_url(name: str, purpose: str, *, default: str) -> str:
-    """The variable as an http(s) URL without query, fragment, user or trailing slash."""
+    """The variable as an http(s) URL without query, fragment, user or trailing slash; or nothing, if by default."""
     value = text(name, purpose, default=default).rstrip("/")
+    if not value and not default:
+        return ""
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise SettingError(f"{name} must be an http or https URL such as https://holdfast.example, not '{value}'")
     return value
+
+
+def ratio(name: str, purpose: str, *, default: float) -> float:
+    """The variable as a number from 0 to 1."""
+    value = text(name, purpose, default=str(default))
+    if not _DECIMAL.fullmatch(value) or float(value) > 1:
+        raise SettingError(f"{name} must be a number from 0 to 1, not '{value}'")
+    return float(value)
+
+
+def token(name: str, purpose: str) -> str:
+    """The variable as a secret in visible ASCII of at least `TOKEN_MIN` characters, or nothing."""
+    value = text(name, purpose, default="", secret=True)
+    if value and not (len(value) >= TOKEN_MIN and value.isascii() and value.isprintable() and " " not in value):
+        raise SettingError(f"{name} must have at least {TOKEN_MIN} characters of visible ASCII without spaces")
+    return value
+
+
+def pairs(name: str, purpose: str) -> dict[str, str]:
+    """The variable, a secret, as HTTP headers: `name=value,name=value`, percent-encoded (OTLP exporters' form)."""
+    found: dict[str, str] = {}
+    for part in text(name, purpose, default="", secret=True).split(","):
+        key, separator, value = (unquote(each).strip() for each in part.partition("="))
+        if not key and not separator:
+            continue
+        if not separator or not _HEADER.fullmatch(key) or not value.isascii() or not value.isprintable():
+            # What stands there is secret, so it is not repeated.
+            raise SettingError(f"{name} must list headers such as authorization=Bearer%20abc,x-team=blue")
+        found[key.lower()] = value
+    return found
 
 
 def networks(name: str, purpose: str) -> tuple[IpNetwork, ...]:

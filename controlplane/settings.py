@@ -193,6 +193,23 @@ OUTBOUND_ALLOW = env.networks(
 )
 OUTBOUND_CA_FILE = env.text("OUTBOUND_CA_FILE", "extra certificate authorities for outbound TLS, PEM", default="")
 
+# --- telemetry (docs/telemetry.md) ------------------------------------------------------------------------------
+METRICS_TOKEN = env.token(
+    "METRICS_TOKEN", "bearer token that reads /metrics; without it only direct peers on loopback addresses may"
+)
+OTEL_EXPORTER_OTLP_ENDPOINT = env.web_url(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTLP/HTTP collector; /v1/traces is appended; without it nothing is traced",
+    default="",
+)
+OTEL_EXPORTER_OTLP_HEADERS = env.pairs(
+    "OTEL_EXPORTER_OTLP_HEADERS", "headers for the collector: name=value,name=value, percent-encoded"
+)
+OTEL_TRACES_SAMPLER_ARG = env.ratio(
+    "OTEL_TRACES_SAMPLER_ARG", "share of the traces that start here which are kept, 0 to 1", default=1.0
+)
+OTEL_SERVICE_NAME = env.text("OTEL_SERVICE_NAME", "name of the gateway in traces", default="holdfast-gateway")
+
 # --- browser safety ---------------------------------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -65,9 +65,10 @@ def _start_services(stack: ExitStack) -> None:
 def _set_environment() -> None:
     """Secrets of this run; what a developer's shell may hold must not decide a test."""
     unwanted = ("PUBLIC_URL", "GATEWAY_URL", "OUTBOUND_CA_FILE", "INSTALLATION_ID", "POLL_TICK_SECONDS")
+    otel = [name for name in os.environ if name.startswith("OTEL_")]
     urls = ("DATABASE_URL", "DATABASE_ADMIN_URL", "REDIS_URL")
     keys = ("SECRET_KEY", "SECRETS_KEY", "TOKEN_KEY")
-    for name in (*unwanted, *(f"{name}_FILE" for name in (*urls, *keys))):
+    for name in (*unwanted, *otel, "METRICS_TOKEN", "METRICS_TOKEN_FILE", *(f"{name}_FILE" for name in (*urls, *keys))):
         os.environ.pop(name, None)
     for name in urls:  # with --collect-only there are no servers, and settings must load all the same
         os.environ.setdefault(name, "postgresql://nobody@/none?host=/nonexistent")

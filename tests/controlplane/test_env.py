@@ -140,3 +140,56 @@ def test_a_malformed_database_url_is_refused(setting):
 )
 def test_the_broker_is_the_same_database_in_kombus_spelling(given, expected):
     assert env.broker_url(given) == expected
+
+
+def test_a_web_url_may_be_nothing_where_that_is_the_default(setting):
+    assert env.web_url("THING", "p", default="") == ""
+    setting("http://collector:4318/")
+    assert env.web_url("THING", "p", default="") == "http://collector:4318"
+    setting("collector:4318")
+    with pytest.raises(env.SettingError, match="must be an http or https URL"):
+        env.web_url("THING", "p", default="")
+
+
+@pytest.mark.parametrize(("value", "read"), [("0", 0.0), ("1", 1.0), ("0.25", 0.25), ("1.0", 1.0)])
+def test_a_ratio_is_a_number_from_0_to_1(setting, value, read):
+    setting(value)
+    assert env.ratio("THING", "p", default=1.0) == read
+
+
+@pytest.mark.parametrize("value", ["1.1", "-0.5", "nan", "inf", "half", "1e-3", "\u0660", ".5"])
+def test_any_other_ratio_is_refused(setting, value):
+    setting(value)
+    with pytest.raises(env.SettingError, match="must be a number from 0 to 1"):
+        env.ratio("THING", "p", default=1.0)
+
+
+def test_a_token_may_be_missing_and_comes_from_its_file_too(setting, monkeypatch, tmp_path, declared):
+    assert env.token("THING", "p") == ""
+    assert declared["THING"].secret
+    (tmp_path / "file").write_text("t" * 16 + "\n", encoding="utf-8")
+    monkeypatch.setenv("THING_FILE", str(tmp_path / "file"))
+    assert env.token("THING", "p") == "t" * 16
+
+
+@pytest.mark.parametrize("value", ["short", "t" * 15, "two words in a token", "t" * 16 + "\u00e9", "t" * 16 + "\n"])
+def test_a_token_that_is_short_or_no_token_is_refused_and_not_repeated(setting, value):
+    setting(value)
+    with pytest.raises(env.SettingError, match="at least 16 characters") as refused:
+        env.token("THING", "p")
+    assert value not in str(refused.value)
+
+
+def test_headers_are_pairs_percent_encoded(setting, declared):
+    assert env.pairs("THING", "p") == {}
+    setting("Authorization=Bearer%20a%3Db, x-team=blue,")
+    assert env.pairs("THING", "p") == {"authorization": "Bearer a=b", "x-team": "blue"}
+    assert declared["THING"].secret
+
+
+@pytest.mark.parametrize("value", ["canary", "a b=canary", "x=canary%0D%0Ay: z", "x=canary\u00e9", "=canary"])
+def test_headers_that_are_none_are_refused_and_not_repeated(setting, value):
+    setting(value)
+    with pytest.raises(env.SettingError, match="must list headers") as refused:
+        env.pairs("THING", "p")
+    assert "canary" not in str(refused.value)

@@ -1,0 +1,126 @@
+"""The interface as a whole: settings, and who is told what by `/metrics`."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from access.policy import Reason
+from gateway.errors import Refused, refuse
+from gateway.front import Doors, Head
+from gateway.reply import Reply
+from gateway.telemetry import Telemetry
+from tests.gateway.collector import collector
+from tests.gateway.observed import SERVERS, head, told, value
+
+TOKEN = "a-token-of-this-installation"
+BEARER = (b"authorization", f"Bearer {TOKEN}".encode())
+DOORS = Doors(("http://127.0.0.1:8000",), loopback=True)
+
+
+def scrape(*lines: tuple[bytes, bytes], host: bytes = b"127.0.0.1", ip: str = "127.0.0.1", method: str = "GET") -> Head:
+    found = head(*lines, ip=ip, path="/metrics", method=method)
+    return Head(found.method, found.path, b"", {**found.headers, "host": host.decode()}, found.repeated, ip)
+
+
+async def answered(token: str, asked: Head) -> Reply:
+    return await Telemetry(is_server=SERVERS.__contains__, token=token).scraped(asked, DOORS.check)
+
+
+async def test_a_near_peer_reads_the_metrics_where_there_is_no_token():
+    reply = await answered("", scrape((b"accept", b"text/plain")))
+    assert reply.status == 200
+    assert dict(reply.headers)["content-type"].startswith("text/plain; version=0.0.4")
+    assert b"holdfast_operations_in_flight 0.0" in reply.body
+
+
+@pytest.mark.parametrize("asked", [scrape(ip="10.0.0.7"), scrape((b"x-forwarded-for", b"127.0.0.1"))])
+async def test_anybody_else_is_told_nothing(asked):
+    assert await answered("", asked) == Reply(404)
+
+
+async def test_where_there_is_a_token_a_near_peer_needs_it_too():
+    assert await answered(TOKEN, scrape()) == Reply(404)
+    assert await answered(TOKEN, scrape((b"authorization", b"Bearer wrong"))) == Reply(404)
+    assert (await answered(TOKEN, scrape(BEARER))).status == 200
+
+
+async def test_the_token_opens_from_afar_and_under_any_name():
+    assert (await answered(TOKEN, scrape(BEARER, ip="10.0.0.7", host=b"gateway-3.internal:8000"))).status == 200
+
+
+@pytest.mark.parametrize("token", ["", TOKEN])
+@pytest.mark.parametrize(
+    "asked", [scrape(host=b"evil.example"), scrape((b"origin", b"http://evil.example"))], ids=["host", "origin"]
+)
+async def test_a_web_page_of_others_is_refused(token, asked):
+    with pytest.raises(Refused):
+        await answered(token, asked)
+
+
+async def test_only_reading_is_possible():
+    assert (await answered("", scrape(method="POST"))).status == 405
+
+
+async def test_a_scrape_is_written_down_beside_the_event_loop():
+    telemetry, threads = Telemetry(), []
+
+    def waiting() -> int:
+        threads.append(threading.current_thread())
+        return 0
+
+    telemetry.watch(audit_queue=waiting)
+    await telemetry.scraped(scrape(), DOORS.check)
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+def test_what_is_not_a_request_is_counted_too():
+    telemetry = Telemetry(is_server=SERVERS.__contains__)
+    telemetry.refused("shutting_down", "files")
+    telemetry.commit(0.001, 3)
+    telemetry.commit(0.001, 3, failed=True)
+    telemetry.refreshed(0.002)
+    telemetry.looked("files", "same")
+    telemetry.session_ended(5, of="server")
+    telemetry.watch(snapshot_age=lambda: 1.5)
+    with telemetry.stream():
+        assert value(telemetry.metrics, "holdfast_streams_open") == 1
+    found = told(telemetry.metrics)
+    assert found["holdfast_refusals_total"] == {(("reason", "shutting_down"), ("server", "files")): 1}
+    assert found["holdfast_streams_open"][()] == 0
+    assert found["holdfast_policy_age_seconds"][()] == 1.5
+    assert found["mcp_server_session_duration_seconds_count"][()] == 1
+    assert found["holdfast_audit_batch_records_sum"][()] == 3
+
+
+async def test_calls_side_by_side_do_not_mix():
+    telemetry = Telemetry(is_server=SERVERS.__contains__)
+
+    async def one(number: int) -> None:
+        with telemetry.request("files", head()) as operation:
+            operation.asked("tools/call", {})
+            await asyncio.sleep(0)
+            if number % 2:
+                raise refuse(Reason.NOT_GRANTED)
+            operation.ended("ok")
+
+    await asyncio.gather(*(one(number) for number in range(10)), return_exceptions=True)
+    counts = told(telemetry.metrics)["mcp_server_operation_duration_seconds_count"]
+    assert sorted(counts.values()) == [5, 5]
+
+
+@pytest.mark.network
+async def test_the_settings_say_whether_and_where_spans_go(settings: Any):
+    with collector() as receiver:
+        settings.OTEL_EXPORTER_OTLP_ENDPOINT = receiver.url
+        settings.OTEL_EXPORTER_OTLP_HEADERS = {"authorization": "Bearer of-the-collector"}
+        settings.METRICS_TOKEN = TOKEN
+        telemetry = Telemetry.from_settings(is_server=SERVERS.__contains__)
+        with telemetry.request("files", head()) as operation:
+            operation.asked("ping", {})
+        await telemetry.close()
+        assert receiver.names == ["ping"]
+        assert "Bearer of-the-collector" in receiver.heads[0]
+    assert (await telemetry.scraped(scrape(BEARER, ip="10.0.0.7"), DOORS.check)).status == 200
