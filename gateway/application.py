@@ -82,6 +82,8 @@ class Gateway:
         writer = await self._stack.enter_async_context(GroupCommitWriter())
         client = WireClient(policy_from_settings(), connections=_CONNECTIONS, per_origin=_CONNECTIONS)
         self._stack.push_async_callback(client.close)
+        self._store.refreshed = self._telemetry.refreshed
+        self._telemetry.watch(snapshot_age=self._store.age)
         await self._store.start()
         self._stack.push_async_callback(self._store.stop)
         self._pipeline = self._assembled(writer, client)
@@ -110,6 +112,7 @@ class Gateway:
             rounds=Rounds(seals.rounds),
             handles=Handles(seals.handles),
             bulkheads=Bulkheads(),
+            telemetry=self._telemetry,
         )
         return Pipeline(parts, site=self._site, policy=self._store, sessions=self._sessions, messages=self._store)
 
@@ -169,6 +172,7 @@ class Gateway:
         try:
             reply = await self._reply(head, channel, receive)
         except Refused as refused:
+            self._telemetry.refused(refused.reason)
             reply = _plain_refusal(refused)
         except Exception:
             logger.exception("a request failed")
@@ -179,9 +183,9 @@ class Gateway:
         if head.path in _HEALTH and head.method in ("GET", "HEAD"):
             # Health checks come under whatever name the network has for this process, and tell nothing.
             return self._health(head.path)
-        self._doors.check(head)
         if head.path == "/metrics":
-            return self._telemetry.scraped(head)
+            return await self._telemetry.scraped(head, self._doors.check)
+        self._doors.check(head)
         slug = self._site.slug_of_metadata(head.path)
         if slug is not None:
             return self._metadata(slug, head)

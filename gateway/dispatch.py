@@ -34,6 +34,7 @@ from gateway.session_store import Shelf
 from gateway.shared_sessions import SharedSessions
 from gateway.snapshot import Definition
 from gateway.operation import Leg
+from gateway.telemetry import Telemetry
 from gateway.transport import Interrupted, UpstreamFailed
 from gateway.upstream import Outgoing, Sessions, Upstream
 from gateway.validation import Problem
@@ -81,6 +82,7 @@ class Parts:
     rounds: Rounds
     handles: Handles
     bulkheads: Bulkheads
+    telemetry: Telemetry
     eras: Eras = field(default_factory=Eras)
 
 
@@ -188,7 +190,7 @@ class Dispatch:
         latency = round((time.monotonic() - started) * 1000)
         outcome = Outcome(released.status, released.error_class, latency, len(released.result or b""))
         await recorder.completed(exchange.recorded, outcome)
-        exchange.operation.ended(released.status, error_type=released.error_class)
+        exchange.operation.ended("ok" if released.status in _WELL else released.status, released.error_class)
         if released.status == "detached":
             await exchange.channel.close()
         return _reply(admitted, released)

@@ -303,7 +303,7 @@ class Pipeline:
 
     async def _refused(self, exchange: Exchange, refused: Refused) -> Reply:
         """Record the denial, then answer it. What cannot be recorded is answered as such."""
-        exchange.operation.ended("denied", error_type=refused.reason)
+        exchange.operation.ended("denied", refused.reason)
         if refused.recorded_as is not None:
             try:
                 await self._parts.recorder.denied(exchange.recorded, refused.recorded_as)

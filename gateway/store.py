@@ -71,6 +71,7 @@ class Store:
         self._tokens = KeptTokens()
         self._messenger = Messenger(redis_url, self._heard)
         self._hear: Callable[[str, str], None] | None = None
+        self.refreshed: Callable[[float], None] = _nobody  # told how many seconds each look took
 
     async def problems(self) -> list[str]:
         """Why this process must not serve, as sentences (`access.checks`); empty when it may."""
@@ -104,6 +105,10 @@ class Store:
     def is_stale(self) -> bool:
         """Whether nothing can be decided now."""
         return self._snapshot.is_stale(time.monotonic())
+
+    def age(self) -> float:
+        """Seconds since the policy was last known to be in force."""
+        return time.monotonic() - self._snapshot.read_at
 
     def is_server(self, slug: str) -> bool:
         """Whether the last snapshot knows a server, be it stale."""
@@ -179,6 +184,7 @@ class Store:
             await self._look()
 
     async def _look(self) -> None:
+        began = time.monotonic()
         try:
             # One at a time: a look that began earlier must not put back what a later one read.
             async with self._looking:
@@ -187,6 +193,8 @@ class Store:
             logger.warning("policy not read: %s", type(error).__name__)
         except Exception:
             logger.exception("policy not read")
+        else:
+            self.refreshed(time.monotonic() - began)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         loop = asyncio.get_running_loop()
@@ -199,6 +207,10 @@ class Store:
             for done in [threads.submit(_close_own, meeting) for _ in range(count)]:
                 done.result()
             threads.shutdown()
+
+
+def _nobody(_seconds: float) -> None:
+    """Nobody is told."""
 
 
 def _tried_again(work: Callable[..., T], arguments: tuple[Any, ...]) -> T:
