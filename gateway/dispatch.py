@@ -145,7 +145,7 @@ class Dispatch:
         """
         admitted.exchange.recorded.parent_call_id = mark.call
         url, parts = admitted.server.url, self._parts
-        with parts.bulkheads.call(admitted.exchange.slug, admitted.server.limits, admitted.token.client_id):
+        with parts.bulkheads.call(admitted.exchange.slug, admitted.server.limits, admitted.token.holder):
             behind = await parts.shared.opened(admitted.session.id, url) if admitted.session is not None else None
             if behind is None:
                 raise invalid("There is no event of this id any more.", status=404)
@@ -161,7 +161,7 @@ class Dispatch:
 
     async def _sent(self, admitted: Admitted, params: dict[str, Any], headers: Mapping[str, str]) -> Reply:
         exchange, parts = admitted.exchange, self._parts
-        with parts.bulkheads.call(exchange.slug, admitted.server.limits, admitted.token.client_id):
+        with parts.bulkheads.call(exchange.slug, admitted.server.limits, admitted.token.holder):
             way = await self._way(admitted)
             hearing = self.hearing(admitted, way.capabilities, _mark_of(admitted))
             outgoing = self._outgoing(admitted, way, hearing, params, headers)

@@ -40,6 +40,10 @@ class KeptTokens:
             return None
         return found.token if found.expires_at > datetime.now(UTC) else None
 
+    def has(self, raw: str) -> bool:
+        """Whether the token was found to be one of ours, however long ago that was."""
+        return _key(raw) in self._found
+
     def keep(self, raw: str, revision: int | None, token: Token, expires_at: datetime) -> None:
         """Keep a token that was found; `revision` is from before the look-up."""
         key = _key(raw)

@@ -173,7 +173,7 @@ class Store:
 
     def is_ours(self, raw: str) -> bool:
         """Whether we issued the token, however long ago."""
-        return is_genuine(raw, TokenKind.ACCESS, token_key())
+        return self._tokens.has(raw) or is_genuine(raw, TokenKind.ACCESS, token_key())
 
     async def _look_forever(self) -> None:
         while True:

@@ -136,7 +136,7 @@ class Streams:
         """Intent, the open stream, outcome."""
         admitted, exchange = stream.admitted, stream.admitted.exchange
         server, started = admitted.server, time.monotonic()
-        place = self._parts.bulkheads.stream(exchange.slug, server.limits, admitted.token.client_id)
+        place = self._parts.bulkheads.stream(exchange.slug, server.limits, admitted.token.holder)
         with place, self._parts.telemetry.stream():
             await self._parts.recorder.intended(exchange.recorded)
             self._open.add(stream)
