@@ -36,7 +36,7 @@ from gateway.sealing import Seal
 from gateway.session import Sessions
 from gateway.session_store import Shelf
 from gateway.shared_sessions import SharedSessions
-from gateway.site import Site
+from gateway.site import METRICS, Site
 from gateway.store import Store
 from gateway.telemetry import Telemetry
 from gateway.transport import Transport
@@ -183,7 +183,7 @@ class Gateway:
         if head.path in _HEALTH and head.method in ("GET", "HEAD"):
             # Health checks come under whatever name the network has for this process, and tell nothing.
             return self._health(head.path)
-        if head.path == "/metrics":
+        if head.path == METRICS:
             return await self._telemetry.scraped(head, self._doors.check)
         self._doors.check(head)
         slug = self._site.slug_of_metadata(head.path)

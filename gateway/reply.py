@@ -78,12 +78,14 @@ class Channel:
         return id_
 
     async def _whole(self, reply: Reply) -> None:
-        headers = [(b"content-type", b"application/json")] if reply.body else []
-        headers.append((b"content-length", b"%d" % len(reply.body)))
-        own = [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
-        if not any(name == b"cache-control" for name, _ in own):
-            own.append((b"cache-control", b"no-store"))  # what one principal was told is nobody else's
-        await self._start(reply.status, [*headers, *own])
+        headers = [(b"content-length", b"%d" % len(reply.body))]
+        headers += [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
+        given = {name for name, _ in headers}
+        if reply.body and b"content-type" not in given:
+            headers.append((b"content-type", b"application/json"))
+        if b"cache-control" not in given:
+            headers.append((b"cache-control", b"no-store"))  # what one principal was told is nobody else's
+        await self._start(reply.status, headers)
         await self._body(reply.body, more=False)
 
     async def _event(self, frame: bytes) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from core.names import SLUG, is_slug
 from core.scopes import baseline_scopes
 
+METRICS: Final = "/metrics"
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 
 
@@ -32,7 +33,7 @@ class Site:
 
     def owns(self, path: str) -> bool:
         """Whether a path is the gateway's; everything else is the console's."""
-        return path == self._prefix or path.startswith((f"{self._prefix}/", f"{WELL_KNOWN}{self._prefix}/"))
+        return path in (self._prefix, METRICS) or path.startswith((f"{self._prefix}/", f"{WELL_KNOWN}{self._prefix}/"))
 
     def slug_of_endpoint(self, path: str) -> str | None:
         """The server of an endpoint's path. The raw path is matched: nothing encoded or relative is one."""
