@@ -63,7 +63,7 @@ class _Relay:
         self._open.add(task)
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-                async with self._dialled() as (answers, requests), _closing(writer):
+                async with _closing(writer), self._dialled() as (answers, requests):
                     await _until_one_ends(self._onward(reader, requests), _copy(answers, writer))
         except asyncio.CancelledError:
             pass  # our own `stop`; asyncio would report the task otherwise
