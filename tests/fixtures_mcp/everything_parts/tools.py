@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import jsonschema_rs
 from mcp.server.subscriptions import (
     InMemorySubscriptionBus,
     PromptsListChanged,
@@ -346,7 +347,11 @@ TOOLS["json_schema_2020_12_tool"][0]["inputSchema"] = {
 
 async def run(name: str, call: Call) -> Answer:
     """Call a tool; what it still has to ask becomes its result. Raises KeyError for a tool that is not there."""
+    shown, carry_out = TOOLS[name]
     try:
-        return await TOOLS[name][1](call)
+        jsonschema_rs.validate(shown["inputSchema"], dict(call.arguments))
+        return await carry_out(call)
+    except jsonschema_rs.ValidationError as error:
+        return text(f"Wrong arguments: {error.message}", is_error=True)
     except InputNeededError as needed:
         return needed.result
