@@ -3,16 +3,22 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+from django.conf import settings
+from django.test import override_settings
+from redis import Redis
 
+from tests import databases
 from tests.conformance import installs
 from tests.conformance.relay import relaying
 from tests.conformance.suite import Suite, installed
 from tests.features import require_or_skip
 from tests.fixtures_mcp.processes import everything_server
-from tests.gateway.conftest import world as world  # noqa: PLC0414 -- a fixture of its own name
+
+if TYPE_CHECKING:
+    from tests.gateway.world import World
 
 SLUG = "everything"
 _T = TypeVar("_T")
@@ -54,13 +60,28 @@ def everything() -> Iterator[str]:
 
 @pytest.fixture
 def endpoint(request: pytest.FixtureRequest, everything: str) -> Endpoint:
-    """By the test's parameter: `direct`, or `gateway` with everything approved and an agent that may read and call."""
+    """By the test's parameter: `direct` or `gateway`."""
     if request.param == "direct":
         return Endpoint(everything)
-    return behind_the_gateway(request.getfixturevalue("world"), everything)
+    found: Endpoint = request.getfixturevalue("gateway")
+    return found
 
 
-def behind_the_gateway(world: Any, everything: str) -> Endpoint:
+@pytest.fixture(scope="module")
+def gateway(django_db_setup: None, django_db_blocker: Any, everything: str) -> Iterator[Endpoint]:
+    """A gateway for all tests of a module: everything is approved, and an agent may read and call."""
+    from tests.gateway.world import World, free_port, running
+
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    addresses = override_settings(PUBLIC_URL=url, ISSUER=url, GATEWAY_URL=f"{url}/mcp")
+    with Redis.from_url(settings.REDIS_URL) as redis:
+        redis.flushdb()
+    with django_db_blocker.unblock(), databases.fresh_copy(), addresses, running(port) as listening:
+        yield approved(World(url, listening), everything)
+
+
+def approved(world: "World", everything: str) -> Endpoint:
     """Register the everything server, approve all that it shows, and give an agent its way there."""
     world.register(everything, SLUG)
     world.approve(slug=SLUG)
@@ -68,9 +89,8 @@ def behind_the_gateway(world: Any, everything: str) -> Endpoint:
     return Endpoint(world.endpoint(SLUG), agent.token(SLUG))
 
 
-@pytest.fixture
-def relayed(world: Any, everything: str) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def relayed(gateway: Endpoint) -> Iterator[str]:
     """The gateway's endpoint for clients that cannot send a token."""
-    behind = behind_the_gateway(world, everything)
-    with relaying(behind.url, behind.token) as url:
+    with relaying(gateway.url, gateway.token) as url:
         yield url
