@@ -44,10 +44,11 @@ class Suite:
 
 @dataclass(frozen=True)
 class Scenario:
-    """How one scenario went. It passes when nothing failed and something succeeded or was left out on purpose."""
+    """How one scenario went, by the names of its checks; `noted` are those that either of two good answers ends in."""
 
     name: str
     succeeded: frozenset[str] = frozenset()
+    noted: frozenset[str] = frozenset()
     failed: dict[str, str] = field(default_factory=dict)
     warned: dict[str, str] = field(default_factory=dict)
     ran: bool = True
@@ -77,12 +78,12 @@ class Score:
         return len(self.required) - len(self.failing)
 
     def lost(self, other: "Score") -> dict[str, str]:
-        """What succeeded here and not in `other`: scenario and check to what `other` says, required or not."""
+        """What succeeded here and not in `other` (skipped is not): scenario and check to what `other` says."""
         there = {each.name: each for each in (*other.required, *other.unscored)}
         found: dict[str, str] = {}
         for here in (*self.required, *self.unscored):
             now = there[here.name]
-            for check in here.succeeded - now.succeeded:
+            for check in sorted(here.succeeded - now.succeeded - now.noted):
                 found[f"{here.name}: {check}"] = (now.failed | now.warned).get(check, "not observed")
         return found
 
@@ -144,12 +145,12 @@ def _scenario(path: Path) -> Scenario:
     """One scenario's checks. A check may be made several times; once failed is failed."""
     name = _DIRECTORY.fullmatch(path.parent.name)
     assert name is not None, path
-    said: dict[str, dict[str, str]] = {"SUCCESS": {}, "FAILURE": {}, "WARNING": {}}
+    said: dict[str, dict[str, str]] = {status: {} for status in ("SUCCESS", "FAILURE", "WARNING", "INFO", "SKIPPED")}
     for check in json.loads(path.read_text(encoding="utf-8")):
-        if check["status"] in said:
-            said[check["status"]][_check(check)] = str(check.get("errorMessage") or "")
+        said[check["status"]][_check(check)] = str(check.get("errorMessage") or "")
     failed, warned = said["FAILURE"], said["WARNING"]
-    return Scenario(name["name"], frozenset(said["SUCCESS"].keys() - failed.keys() - warned.keys()), failed, warned)
+    succeeded = said["SUCCESS"].keys() - failed.keys() - warned.keys()
+    return Scenario(name["name"], frozenset(succeeded), frozenset(said["INFO"]), failed, warned)
 
 
 def _check(check: dict[str, Any]) -> str:

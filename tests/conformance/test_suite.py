@@ -57,10 +57,10 @@ def test_a_scenario_that_did_not_run_has_not_passed() -> None:
     assert "  FAIL tools-list: did not run" in list(score.lines())
 
 
-def test_what_succeeded_here_and_only_warned_there_is_lost() -> None:
-    here = _score(Scenario("ping", frozenset({"one", "two"})))
-    there = _score(Scenario("ping", frozenset({"one"}), warned={"two": "should"}))
-    assert here.lost(there) == {"ping: two": "should"}
+def test_what_warned_or_is_missing_is_lost_and_another_good_answer_is_not() -> None:
+    here = _score(Scenario("ping", frozenset({"one", "two", "three", "four"})))
+    there = _score(Scenario("ping", frozenset({"one"}), noted=frozenset({"three"}), warned={"two": "should"}))
+    assert here.lost(there) == {"ping: two": "should", "ping: four": "not observed"}
     assert not there.lost(here)
 
 
