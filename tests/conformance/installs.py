@@ -2,6 +2,8 @@
 
 `node()` and `packages()` bring Node and npm packages, `mcp1()` the first generation of the `mcp` package. The cache is
 `$XDG_CACHE_HOME/holdfast-conformance` (default `~/.cache`), a directory per lock file, so a changed lock installs anew.
+The locks are made anew here with `npm install --package-lock-only` (`.npmrc` keeps the index out of it) and with
+`uv pip compile requirements-mcp1.in --universal --generate-hashes --no-emit-index-url --no-header --no-annotate`.
 """
 
 import fcntl

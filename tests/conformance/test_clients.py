@@ -29,7 +29,7 @@ SAW = {
     "logs": 3,
     "elicited": 'User response: action=accept, content={"response": "yes"}',
     "sampled": "LLM response: from the model",
-    "roots": "file:///work",
+    "roots": "file:///project",
     "read": "This is the content of the static text resource.",
     "binary": PIXEL,
     "templated": {"id": "7", "templateTest": True, "data": "Data for ID: 7"},

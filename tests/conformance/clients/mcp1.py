@@ -22,7 +22,7 @@ async def elicited(_context: Any, _params: Any) -> types.ElicitResult:
 
 
 async def rooted(_context: Any) -> types.ListRootsResult:
-    return types.ListRootsResult(roots=[types.Root(uri="file:///work")])
+    return types.ListRootsResult(roots=[types.Root(uri="file:///project")])
 
 
 class Heard:

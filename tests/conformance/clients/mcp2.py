@@ -35,7 +35,7 @@ async def elicited(context: Any, params: Any) -> ElicitResult:
 
 
 async def rooted(context: Any) -> ListRootsResult:
-    return ListRootsResult(roots=[Root(uri=FileUrl("file:///work"))])
+    return ListRootsResult(roots=[Root(uri=FileUrl("file:///project"))])
 
 
 class Heard:

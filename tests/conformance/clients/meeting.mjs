@@ -13,7 +13,7 @@ export const capabilities = { sampling: {}, elicitation: {}, roots: {} };
 export const answers = {
   sampled: async () => ({ role: 'assistant', content: { type: 'text', text: 'from the model' }, model: 'm' }),
   elicited: async () => ({ action: 'accept', content: { response: 'yes' } }),
-  rooted: async () => ({ roots: [{ uri: 'file:///work' }] }),
+  rooted: async () => ({ roots: [{ uri: 'file:///project' }] }),
 };
 
 const line = (result) => result.content[0].text;
