@@ -6,6 +6,9 @@ with honest_server(era="handshake") as server:
 
 with hostile_server() as base:          # http://127.0.0.1:<port>
     ... f"{base}/mcp/html" ...
+
+with everything_server() as url:        # the endpoint of a server with all that the protocol offers
+    ...
 """
 
 import json
@@ -75,8 +78,17 @@ def hostile_server() -> Iterator[str]:
 
 
 @contextmanager
+def everything_server(*, port: int = 0) -> Iterator[str]:
+    """Run `everything.py` and give its MCP endpoint."""
+    with _process("everything.py", "--port", str(port)) as (_, actual):
+        yield f"http://127.0.0.1:{actual}/mcp"
+
+
+@contextmanager
 def _process(script: str, *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    process = subprocess.Popen([sys.executable, str(_HERE / script), *options], stdout=subprocess.PIPE, text=True)
+    # As a module, so that a server may be made of several files.
+    command = [sys.executable, "-m", f"tests.fixtures_mcp.{script.removesuffix('.py')}", *options]
+    process = subprocess.Popen(command, cwd=_HERE.parents[1], stdout=subprocess.PIPE, text=True)
     try:
         yield process, _port(process)
     finally:

@@ -1,0 +1,1 @@
+"""The official suite and clients of others, against our own server directly and through the gateway."""
