@@ -17,7 +17,7 @@ from gateway.protocol import DEFAULT_VERSION, Wire
 from gateway.recorder import Recorded
 from gateway.reply import Channel, Reply
 from gateway.session import Session
-from gateway.snapshot import Definition, ServerPart, Snapshot, Token
+from gateway.snapshot import Definition, ServerPart, Shown, Snapshot, Token
 
 _UNTOLD: Final = Wire(modern=False, version=DEFAULT_VERSION)
 
@@ -44,7 +44,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A request whose caller is known and may use the server."""
+    """A request whose caller is known and may use the server. `shown`: what the server shows the caller's class."""
 
     exchange: Exchange
     request: Request
@@ -53,6 +53,7 @@ class Admitted:
     server: ServerPart
     session: Session | None
     definition: Definition | None
+    shown: Shown = None
 
     @property
     def wire(self) -> Wire:

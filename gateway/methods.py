@@ -67,7 +67,7 @@ class Methods:
             # Every list is one page, so no cursor was ever handed out.
             raise Refused(Reason.INVALID_REQUEST, "Invalid cursor", code=INVALID_PARAMS)
         exchange = admitted.exchange
-        tools = admitted.snapshot.callable_tools(admitted.token, exchange.slug, exchange.now)
+        tools = admitted.snapshot.callable_tools(admitted.token, exchange.slug, exchange.now, admitted.shown)
         identity = admitted.server.presented(exchange.now).identity
         return result_reply(
             admitted, protocol.list_result("tools", (tool.body for tool in tools), admitted.wire, identity)

@@ -23,10 +23,11 @@ from gateway.recorder import Recorder
 from gateway.reply import Reply
 from gateway.session import Session, Sessions, UnknownSession
 from gateway.site import Site
-from gateway.snapshot import Definition, ServerPart, Snapshot, Token
+from gateway.snapshot import Definition, ServerPart, Shown, Snapshot, Token
 
 _LONG: Final = 262_144  # bytes
 _LOOKED_BEFORE: Final = frozenset({"tools/list", "tools/call"})
+_LIKE_UNKNOWN: Final = frozenset({Reason.UNKNOWN_DEFINITION, Reason.NOT_GRANTED, Reason.NOT_SHOWN})
 _NO_SERVER: Final = ServerPart(ServerFacts(slug="", resource="", environment="", active=False))
 
 
@@ -129,7 +130,8 @@ class Pipeline:
             exchange.recorded = replace(
                 exchange.recorded, environment=server.facts.environment, owner_team=server.owner_team
             )
-        definition = self._definition(exchange, request, server)
+        shown = self._looks.shown(way_of(token, server, session)) if server is not None else None
+        definition = self._definition(exchange, request, server, shown)
         call = Call(request.method, definition.facts if definition else None)
         decision = snapshot.decide(call, token, exchange.slug, exchange.now)
         if isinstance(decision, Denied) or server is None:
@@ -138,9 +140,11 @@ class Pipeline:
         exchange.recorded = replace(
             exchange.recorded, tool_hash=decision.digest, scopes_used=tuple(sorted(decision.scopes))
         )
-        return Admitted(exchange, request, token, snapshot, server, session, definition)
+        return Admitted(exchange, request, token, snapshot, server, session, definition, shown)
 
-    def _definition(self, exchange: Exchange, request: Request, server: ServerPart | None) -> Definition | None:
+    def _definition(
+        self, exchange: Exchange, request: Request, server: ServerPart | None, shown: Shown
+    ) -> Definition | None:
         """The definition that a request names. A record of any decision about it names it too."""
         if request.method != "tools/call":
             return None
@@ -148,11 +152,11 @@ class Pipeline:
         if not isinstance(name, str) or not name:
             raise invalid("The parameter name must be the name of a tool.", code=INVALID_PARAMS)
         exchange.recorded = replace(exchange.recorded, kind="tool", tool=name)
-        return (server or _NO_SERVER).definition("tool", name)
+        return (server or _NO_SERVER).definition("tool", name, shown)
 
     def _denial(self, denied: Denied, slug: str, definition: Definition | None) -> Refused:
-        if definition is not None and denied.reason in (Reason.UNKNOWN_DEFINITION, Reason.NOT_GRANTED):
-            # Alike on the wire, so that nobody learns what a server has that their role does not reach.
+        if definition is not None and denied.reason in _LIKE_UNKNOWN:
+            # Alike on the wire: nobody learns what a server has that their role does not reach or that it hides.
             return unknown_tool(definition.facts.name, recorded_as=denied.reason)
         return auth.refused(denied, slug, site=self._site)
 

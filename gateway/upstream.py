@@ -17,7 +17,7 @@ from gateway import jsonrpc
 from gateway.errors import METHOD_NOT_FOUND
 from gateway.headers import NAME_BEARING, encode_value
 from gateway.jsonrpc import Notification, Request, Response
-from gateway.protocol import Wire, outgoing_meta
+from gateway.protocol import LIST_CHANGED, Wire, outgoing_meta
 from gateway.transport import OnMessage, SessionLost, Transport, UpstreamFailed
 from gateway.upstream_sessions import UpstreamSession, UpstreamSessions
 
@@ -31,7 +31,7 @@ class Outgoing:
     """One request to a server. In the handshake era the upstream session of `owner` carries it.
 
     `notify` gets the parameters of every progress notification, without the token; `changed` is called when the server
-    says that its tools are others now. What fails while `looking` says nothing of the session, which is kept.
+    says that its lists are others now. What fails while `looking` says nothing of the session, which is kept.
     """
 
     url: str
@@ -124,9 +124,9 @@ class Upstream:
                 self._later(outgoing.url, _declined(message), session)
             elif message.method == "notifications/progress" and message.params.get("progressToken") == id_:
                 await _hand_on(message, outgoing.notify)
-            elif message.method == "notifications/tools/list_changed" and outgoing.changed is not None:
+            elif message.method in LIST_CHANGED and outgoing.changed is not None:
                 outgoing.changed()
-            # Everything else (logging, other lists) was not asked for: we declare none of it.
+            # Everything else (logging) was not asked for: we declare none of it.
 
         return listen
 
