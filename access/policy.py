@@ -3,8 +3,9 @@
 Pure: plain frozen facts in, `Allowed` or `Denied` out. It reads no clock and no table; `gateway/store.py`
 collects the facts. Whatever is unknown is denied, and the first check that fails names the reason.
 Order: identity, audience, server, definition, role, token. So a caller learns nothing of definitions that its
-role does not reach (`NOT_GRANTED` and `UNKNOWN_DEFINITION` are answered alike on the wire), and a missing
-token scope is only said where the role would allow the call (RFC 6750, 3.1; MCP authorization, step-up).
+role does not reach, and nothing of those that the server hides from it (`NOT_GRANTED`, `NOT_SHOWN` and
+`UNKNOWN_DEFINITION` are answered alike on the wire), and a missing token scope is only said where the role would allow
+the call (RFC 6750, 3.1; MCP authorization, step-up).
 """
 
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ class Reason(StrEnum):
     INVALID_TOKEN = "invalid_token"  # noqa: S105 -- a reason, no secret
     METHOD_NOT_SUPPORTED = "method_not_supported"
     NOT_GRANTED = "not_granted"
+    NOT_SHOWN = "not_shown"
     PERSON_INACTIVE = "person_inactive"
     PIN_EXPIRED = "pin_expired"
     POLICY_STALE = "policy_stale"
@@ -39,9 +41,10 @@ class Reason(StrEnum):
 
 
 class PinState(StrEnum):
-    """What the store knows of a definition."""
+    """What the store knows of a definition. `NOT_SHOWN`: the server does not show it to the caller's class."""
 
     APPROVED = "approved"
+    NOT_SHOWN = "not_shown"
     QUARANTINED = "quarantined"
     UNKNOWN = "unknown"
 
@@ -184,6 +187,8 @@ def _decide_definition(
     carried = accepted & granted
     if definition.state is PinState.UNKNOWN:
         return Denied(Reason.UNKNOWN_DEFINITION)
+    if definition.state is PinState.NOT_SHOWN:
+        return Denied(Reason.NOT_SHOWN)
     if not carried:
         return Denied(Reason.NOT_GRANTED)
     if definition.state is not PinState.APPROVED or not definition.digest:

@@ -23,9 +23,10 @@ from gateway.front import Head
 from gateway.handles import Handles
 from gateway.headers import disagreement, param_headers, unknown_headers
 from gateway.hearing import Hearing
-from gateway.looking import Looks, way_of
+from gateway.looking import Looks
 from gateway.jsonrpc import Response
 from gateway.protocol import CLIENT_CAPABILITIES, LOG_LEVEL, Wire
+from gateway.reading import way_of
 from gateway.recorder import Outcome, Recorder
 from gateway.released import Release, Released
 from gateway.reply import Reply
@@ -213,7 +214,7 @@ class Dispatch:
         self, admitted: Admitted, way: Way, hearing: Hearing, params: Mapping[str, Any], headers: Mapping[str, str]
     ) -> Outgoing:
         """What goes to the server."""
-        looked = way_of(admitted.token, admitted.server, admitted.session)
+        looked = way_of(admitted.token, admitted.server)
         return Outgoing(
             url=admitted.server.url,
             wire=way.wire,
@@ -225,6 +226,7 @@ class Dispatch:
             listener=hearing,
             progress=hearing.wants_progress,
             changed=lambda: self._parts.looks.heard(looked),
+            presented=lambda card: self._parts.looks.heard_card(looked, card),
             capabilities=way.capabilities,
             limits=admitted.server.wire_limits,
         )

@@ -95,6 +95,7 @@ _SHAPES: Final[Mapping[Reason, _Shape]] = {
     Reason.INVALID_TOKEN: _Shape(DENIED, 401, "An access token for this endpoint is needed."),
     Reason.METHOD_NOT_SUPPORTED: _Shape(METHOD_NOT_FOUND, None, "Method not found"),
     Reason.NOT_GRANTED: _Shape(DENIED, 403, "No role of yours reaches this server."),
+    Reason.NOT_SHOWN: _Shape(INVALID_PARAMS, None, "There is no such definition."),
     Reason.PERSON_INACTIVE: _Shape(DENIED, 403, "This person's account is deactivated."),
     Reason.PIN_EXPIRED: _Shape(WITHHELD, None, "The approval of this definition has expired; it waits for a review."),
     Reason.POLICY_STALE: _Shape(POLICY_STALE, 503, "The policy in force cannot be read now, so the call is refused."),
@@ -143,7 +144,7 @@ def refuse(
 
 
 def unknown_tool(name: str, *, recorded_as: Reason) -> Refused:
-    """The specification's answer for a tool that is not there; one that nobody granted is answered alike."""
+    """The specification's answer for a tool that is not there, and for one that the caller may not know of."""
     message = f"Unknown tool: {name[:_SHOWN]}"
     return Refused(Reason.UNKNOWN_DEFINITION, message, code=INVALID_PARAMS, recorded_as=recorded_as)
 

@@ -18,7 +18,7 @@ from gateway.protocol import DEFAULT_VERSION, Wire
 from gateway.recorder import Recorded
 from gateway.reply import Channel, Reply
 from gateway.session import Session
-from gateway.snapshot import Card, Definition, ServerPart, Snapshot, Token
+from gateway.snapshot import Card, Definition, ServerPart, Shown, Snapshot, Token
 
 _UNTOLD: Final = Wire(modern=False, version=DEFAULT_VERSION)
 
@@ -48,7 +48,8 @@ class Exchange:
 class Admitted:
     """A request whose caller is known and may use the server.
 
-    `card` is how the server presents itself now, `capabilities` what it is presented as able to do.
+    `card` is how the server presents itself now, `capabilities` what it is presented as able to do, `shown` what it
+    shows the caller's class.
     """
 
     exchange: Exchange
@@ -60,6 +61,7 @@ class Admitted:
     definition: Definition | None
     card: Card
     capabilities: Mapping[str, Any]
+    shown: Shown
 
     @property
     def wire(self) -> Wire:
@@ -78,7 +80,7 @@ class Admitted:
 
     def decide_read(self, uri: str) -> Decision:
         """Whether the caller may read a resource, by the snapshot that this request was decided by."""
-        facts = self.server.readable(uri).facts
+        facts = self.server.readable(uri, self.shown).facts
         return self.snapshot.decide(Call("resources/read", facts), self.token, self.exchange.slug, self.exchange.now)
 
     def may_read(self, uri: str) -> bool:

@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,12 +17,11 @@ from access.policy import Allowed, Call, decide
 from gateway import protocol
 from gateway.errors import INVALID_PARAMS
 from gateway.exchange import Admitted, invalid
-from gateway.snapshot import Definition, ServerPart
+from gateway.snapshot import ServerPart, Shown
 
 PAGE: Final = 1000  # definitions
 _KEPT: Final = 256  # lists
 _FOREVER: Final = datetime.max.replace(tzinfo=UTC)
-Shown = frozenset[tuple[str, str]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +60,10 @@ class Lists:
     def __init__(self) -> None:
         self._made: OrderedDict[tuple[Any, ...], _Made] = OrderedDict()
 
-    def page(self, admitted: Admitted, shown: Shown) -> bytes:
+    def page(self, admitted: Admitted) -> bytes:
         """The result of a list request. Raises `Refused` for a cursor that is none of this list's."""
         of = LISTS[admitted.request.method]
-        made = self._current(admitted, of, shown)
+        made = self._current(admitted, of)
         cursor = admitted.request.params.get("cursor")
         start = 0 if cursor is None else _offset(cursor, made)
         key = (admitted.wire.modern, start)
@@ -72,11 +71,11 @@ class Lists:
             made.pages[key] = _rendered(made, of, admitted, start)
         return made.pages[key]
 
-    def digest(self, admitted: Admitted, method: str, shown: Shown) -> str:
+    def digest(self, admitted: Admitted, method: str) -> str:
         """What tells one state of the caller's list from another."""
-        return self._current(admitted, LISTS[method], shown).digest
+        return self._current(admitted, LISTS[method]).digest
 
-    def _current(self, admitted: Admitted, of: ListOf, shown: Shown) -> _Made:
+    def _current(self, admitted: Admitted, of: ListOf) -> _Made:
         token, server = admitted.token, admitted.server
         grants = admitted.snapshot.access.principal(token).grants
         key = (of.kind, server.facts.slug, token.agent, token.person, token.scopes)
@@ -86,25 +85,23 @@ class Lists:
             made is None
             or made.server is not server
             or made.grants is not grants
-            or made.shown != shown
+            or made.shown != admitted.shown
             or made.until <= now
         ):
-            made = self._made[key] = _make(admitted, of, shown)
+            made = self._made[key] = _make(admitted, of)
             if len(self._made) > _KEPT:
                 self._made.popitem(last=False)
         self._made.move_to_end(key)
         return made
 
 
-def _make(admitted: Admitted, of: ListOf, shown: Shown) -> _Made:
+def _make(admitted: Admitted, of: ListOf) -> _Made:
     facts = admitted.snapshot.facts(admitted.token, admitted.server.facts.slug)
     now = admitted.exchange.now
     usable = [
         each
-        for each in _of_kind(admitted.server, of.kind)
-        if each.body
-        and (shown is None or (of.kind, each.facts.name) in shown)
-        and isinstance(decide(Call(of.used_by, each.facts), facts, now), Allowed)
+        for each in admitted.server.of_kind(of.kind, admitted.shown)
+        if each.body and not each.unusable and isinstance(decide(Call(of.used_by, each.facts), facts, now), Allowed)
     ]
     ends = [each.expires_at for each in facts.principal.grants]
     ends += [each.facts.expires_at for each in admitted.server.of_kind(of.kind)]
@@ -113,16 +110,12 @@ def _make(admitted: Admitted, of: ListOf, shown: Shown) -> _Made:
     return _Made(
         server=admitted.server,
         grants=facts.principal.grants,
-        shown=shown,
+        shown=admitted.shown,
         until=min((end for end in ends if end is not None and end > now), default=_FOREVER),
         digest=digest.hexdigest()[:16],
         bodies=tuple(each.body for each in usable),
         pages={},
     )
-
-
-def _of_kind(server: ServerPart, kind: str) -> Iterator[Definition]:
-    return server.of_kind(kind)
 
 
 def _rendered(made: _Made, of: ListOf, admitted: Admitted, start: int) -> bytes:

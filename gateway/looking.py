@@ -1,59 +1,49 @@
 """The second observer: what servers show the agents whose calls go through this gateway.
 
-A server can show whoever polls it a clean list and agents another. So the gateway lists a server's tools by the way
-that an agent's calls take, and what differs from what the poller was shown is written down (`tools.services.sight`),
-which withholds it from everybody. Agents never get such a list: what they see is approved text.
+A server can show whoever polls it a clean list and agents another. So the gateway reads a server's lists by the way
+that an agent's calls take (`gateway.reading`), and what differs from what the poller was shown is written down
+(`tools.services.sight`), which withholds it from everybody. Agents never get such a list: what they see is approved
+text, less what the server did not show their class when it was looked at last (`Looks.shown`).
 
-A look never holds up a call for longer than `AWAITED_SECONDS`, and that only before the first look of a class of
-principals at a server has ended. Nothing is written while nothing differs from what is known.
+A look never holds up a request for longer than `AWAITED_SECONDS`, and that only before the first look of a class of
+principals at a server has ended, or the first since the poller was shown something more. Nothing is written while
+nothing differs from what is known.
 """
 
 import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from core import strictjson
 from gateway import jsonrpc
-from gateway.errors import METHOD_NOT_FOUND, Refused
-from gateway.jsonrpc import Response
-from gateway.protocol import Wire
-from gateway.session import Session
-from gateway.snapshot import ServerPart, Snapshot, Token
-from gateway.transport import UpstreamFailed
-from gateway.upstream import Outgoing
-from servers.listing import LISTS, Found, absorb_page, next_cursor
-from servers.problems import SENTENCES, ObservationFailed
-from servers.rules import Era
-from servers.surface import Kind, ObservationProblem, Problem, Surface
+from gateway.errors import Refused
+from gateway.reading import LIMITS, Read, Reader, Send, Way
+from gateway.snapshot import Key, ServerPart, Shown, Snapshot
+from servers.surface import Item, Surface
 from servers.transport import Limits
 from tools.look import take
-from tools.rules import vantage_of_agent
+
 
 logger = logging.getLogger(__name__)
 
-AGAIN_SECONDS: Final = 60.0  # between looks of one class at one server
-CHANGED_SECONDS: Final = 5.0  # the same, where the server itself said that its list changed
+AGAIN_SECONDS: Final = 60.0  # between looks of one class at one server, or less where the server says so
+SOONEST_SECONDS: Final = 5.0  # the same, whatever it says
+CHANGED_SECONDS: Final = 5.0  # the same, where the server itself said that a list changed
 FAILED_SECONDS: Final = 5.0  # the same, where what was shown could not be put on record
-AWAITED_SECONDS: Final = 3.0  # how long requests wait for the first look
+AWAITED_SECONDS: Final = 3.0  # how long requests wait for a look
 LOOKS_AT_ONCE: Final = 8
 LOOKS_PER_SERVER: Final = 1  # at once: servers that hang leave the others' looks alone
 QUEUED: Final = 64  # looks under way or waiting for their turn
 QUEUED_PER_SERVER: Final = 4
 _REMEMBERED: Final = 10_000  # classes at servers
+_HELD_BYTES: Final = 50_000_000  # of what was shown to classes
+_KEY_BYTES: Final = 100  # of what is shown, beside the name
 _THREADS: Final = 2
-_LIMITS: Final = Limits(total_seconds=10.0)
-_TOOLS: Final = next(each for each in LISTS if each.kind is Kind.TOOL)
-_PROBLEMS: Final = {problem.value: problem for problem in Problem}
-_REFUSED: Final = "The server refuses to list its tools to agents."
-
-Send = Callable[[Outgoing], Awaitable[Response]]
 
 
 class Sights(Protocol):
@@ -66,84 +56,93 @@ class Sights(Protocol):
         """Take in what was shown of the server at `url`; whether it was. The snapshot follows before this returns."""
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How one caller reaches a server, and the class of principals that it belongs to.
-
-    `owner` names its upstream session in the handshake era. `has_tools`: the poller was shown some.
-    """
-
-    slug: str
-    vantage: str
-    url: str
-    wire: Wire
-    owner: str
-    has_tools: bool = True
-
-
-def way_of(token: Token, server: ServerPart, session: Session | None) -> Way:
-    """The way that this caller's requests take."""
-    slug = server.facts.slug
-    return Way(
-        slug=slug,
-        vantage=vantage_of_agent(token.client_id),
-        url=server.url,
-        wire=server.upstream,
-        owner=session.id.hex() if session else f"{token.holder}@{slug}",
-        has_tools=bool(server.observed),
-    )
-
-
 @dataclass(slots=True)
 class _Known:
-    """One class at one server: when it was looked at, and by what the last look that counted was judged."""
+    """One class at one server: when it was looked at, and what came of it."""
 
     started: float = float("-inf")  # monotonic seconds
+    fresh: float = float("inf")  # for how many seconds the server says that its lists stay as they are
     failed: float | None = None  # when what the last look found could not be put on record; monotonic seconds
-    ended: bool = False  # at least one look has
+    turn: int = -1  # of what the poller was shown, when the last look that has ended began
     task: "asyncio.Task[None] | None" = None
     timer: asyncio.TimerHandle | None = None
-    heard: bool = False  # that the list changed, while a look was under way
-    settled: tuple[str, dict[str, str]] | None = None
+    heard: bool = False  # that a list changed, while a look was under way
+    told: str | None = None  # what tells the look that was put on record last from others
+    shown: Shown = None  # by the last complete look
+    shown_bytes: int = 0  # of it, as far as no other class shares it
+    card: Mapping[str, Any] | None = None  # what the server said of itself when a session was opened
+    card_bytes: int = 0
 
-    def due(self) -> float:
+    def due(self, turn: int) -> float:
         """When a request makes the gateway look again; monotonic seconds."""
-        return self.started + AGAIN_SECONDS if self.failed is None else self.failed + FAILED_SECONDS
+        if self.failed is not None:
+            return self.failed + FAILED_SECONDS
+        if self.turn != turn:
+            return self.started
+        return self.started + min(AGAIN_SECONDS, max(SOONEST_SECONDS, self.fresh))
+
+    @property
+    def held(self) -> int:
+        """Bytes that are kept for this class only, about."""
+        return self.shown_bytes + self.card_bytes
 
 
 class Looks:
     """Looks at servers as agents see them. `skipped` counts looks that there was no room for."""
 
-    def __init__(self, send: Send, sights: Sights, *, limits: Limits = _LIMITS) -> None:
-        self._send = send
+    def __init__(self, send: Send, sights: Sights, *, limits: Limits = LIMITS) -> None:
         self._sights = sights
-        self._limits = limits
         self._known: OrderedDict[tuple[str, str, str], _Known] = OrderedDict()
+        self._polled: dict[str, tuple[Mapping[Key, str], int]] = {}
+        self._shown: dict[str, frozenset[Key]] = {}  # to the class that was looked at last, by slug
         self._running: dict[asyncio.Task[None], str] = {}
         self._turns = asyncio.Semaphore(LOOKS_AT_ONCE)
         self._turns_at: dict[str, asyncio.Semaphore] = {}
         self._threads = ThreadPoolExecutor(_THREADS, "gateway-looks")
+        self._reader = Reader(send, self._threads, limits)
         self._closed = False
         self.skipped = 0
 
     async def before(self, way: Way) -> None:
-        """Look if it is time to; until the class's first look has ended, wait for it as long as requests do."""
-        known = self._of(way)
-        if known.task is None and time.monotonic() >= known.due():
+        """Look if it is time to; until the look that the class's lists depend on has ended, wait for it for a while."""
+        known, turn = self._of(way), self._turn(way)
+        if known.task is None and time.monotonic() >= known.due(turn):
             self._begin(way, known)
-        if known.task is not None and not known.ended:
+        if known.task is not None and known.turn != turn:
             patience = known.started + AWAITED_SECONDS - time.monotonic()
             if patience > 0:
                 await asyncio.wait({known.task}, timeout=patience)
 
+    def shown(self, way: Way) -> Shown:
+        """What the server showed this class when it was last seen completely; None: it never was.
+
+        Only names that the poller was shown as well. It can take from a class's lists and never add to them.
+        """
+        known = self._known.get((way.vantage, way.slug, way.url))
+        return known.shown if known is not None else None
+
     def heard(self, way: Way) -> None:
-        """The server says that its list changed: look, not sooner than `CHANGED_SECONDS` after the last look began."""
+        """The server says that a list changed: look, not sooner than `CHANGED_SECONDS` after the last look began."""
         known = self._of(way)
         if known.task is not None:
             known.heard = True
         elif known.timer is None and not self._closed:
             wait = max(0.0, known.started + CHANGED_SECONDS - time.monotonic())
             known.timer = asyncio.get_running_loop().call_later(wait, self._after_change, way, known)
+
+    def heard_card(self, way: Way, card: Mapping[str, Any]) -> None:
+        """What the server said of itself when a session was opened by this way: the result of `initialize`.
+
+        Looks take it in; where it is new and none is under way, there will be one. In the modern era each look asks for
+        it itself.
+        """
+        known = self._of(way)
+        if way.wire.modern or card == known.card or not isinstance(card.get("capabilities"), dict):
+            return
+        known.card, known.card_bytes = card, len(jsonrpc.dumps(card))
+        self._forget_beyond_bound()
+        if known.task is None:
+            self.heard(way)
 
     async def close(self) -> None:
         """End every look."""
@@ -159,11 +158,27 @@ class Looks:
 
     def _of(self, way: Way) -> _Known:
         key = (way.vantage, way.slug, way.url)
-        known = self._known.setdefault(key, _Known())
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = _Known()
         self._known.move_to_end(key)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return known
+
+    def _turn(self, way: Way) -> int:
+        """Counts how often the poller was shown something of the server that it had not been shown before."""
+        polled, turn = self._polled.get(way.slug, (None, 0))
+        if polled is not way.polled:
+            turn += bool(polled is not None and way.polled.keys() - polled.keys())
+            self._polled[way.slug] = (way.polled, turn)
+        return turn
+
+    def _forget_beyond_bound(self) -> None:
+        """A server that shows every class something else must not fill the memory; the forgotten are looked at anew."""
+        held = sum(known.held for known in self._known.values())
+        while held > _HELD_BYTES:
+            held -= self._known.popitem(last=False)[1].held
 
     def _after_change(self, way: Way, known: _Known) -> None:
         known.timer = None
@@ -180,7 +195,8 @@ class Looks:
         known.started, known.failed, known.heard = time.monotonic(), None, False
         known.task = asyncio.get_running_loop().create_task(self._look(way, known), name=f"look at {way.slug}")
         self._running[known.task] = way.slug
-        known.task.add_done_callback(partial(self._done, way, known))
+        _, turn = self._polled.get(way.slug, (way.polled, 0))
+        known.task.add_done_callback(partial(self._done, way, known, turn))
 
     def _skip(self, way: Way) -> None:
         self.skipped += 1
@@ -189,11 +205,11 @@ class Looks:
                 "no room to look at %s as %s sees it; %d skipped so far", way.slug, way.vantage, self.skipped
             )
 
-    def _done(self, way: Way, known: _Known, task: "asyncio.Task[None]") -> None:
+    def _done(self, way: Way, known: _Known, turn: int, task: "asyncio.Task[None]") -> None:
         self._running.pop(task, None)
         if way.slug not in self._running.values():
             self._turns_at.pop(way.slug, None)
-        known.task, known.ended = None, True
+        known.task, known.turn = None, turn
         if known.heard and not self._closed:
             self.heard(way)
 
@@ -201,137 +217,81 @@ class Looks:
         try:
             # Waiting for a server's turn holds none of the others'. Turns are kept until what was read is let go.
             async with self._turns_at.setdefault(way.slug, asyncio.Semaphore(LOOKS_PER_SERVER)), self._turns:
-                await self._compare(way, known, await read_surface(self._send, way, self._threads, self._limits))
+                await self._compare(way, known, await self._reader.read(way, lambda: known.card))
         except Refused as refused:
             # Without a fresh snapshot nothing can be compared; nothing is served by a stale one either.
             logger.info("a look at %s came to nothing: %s", way.slug, refused.reason)
         except Exception:
             logger.exception("a look at %s failed", way.slug)
 
-    async def _compare(self, way: Way, known: _Known, surface: Surface) -> None:
-        """Write down what was shown, unless it is what is known already."""
-        expected = self._expected(way)
-        if expected is None:
-            return
-        work = partial(_digested, surface, expected)
-        del surface  # it may be large; what is written down needs less
-        name, light = await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        del work
-        if known.settled == (name, expected):
-            return
-        if not await self._sights.sight(way.slug, way.url, light):
-            known.failed = time.monotonic()
-        elif self._is_on_record(way, light):
-            known.settled = (name, self._expected(way) or {})
-
-    def _expected(self, way: Way) -> dict[str, str] | None:
-        server = self._server(way)
-        return server.known_shown(way.vantage) if server is not None else None
-
-    def _is_on_record(self, way: Way, light: Surface) -> bool:
-        """Whether all that was shown of tools that may be served is on record, so that it need not be told again."""
+    async def _compare(self, way: Way, known: _Known, read: Read) -> None:
+        """Keep what was shown, and write it down unless it is what is known already."""
         server = self._server(way)
         if server is None:
-            return False
-        known = server.known_shown(way.vantage)
-        return all(known.get(item.name) == item.digest for item in light.items if item.name in server.observed)
+            return
+        known.fresh = read.fresh
+        known.heard |= known.card is not None and read.answer is not known.card
+        work = partial(_seen, read.surface, server, self._shown.get(way.slug))
+        del read  # it may be large; what is written down needs less
+        seen = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        del work
+        if seen.shown is not None:
+            self._keep(way, known, seen.shown, seen.shown_bytes)
+        if seen.is_on_record and known.told == seen.name:
+            return
+        if await self._sights.sight(way.slug, way.url, seen.light):
+            known.told = seen.name
+        else:
+            known.failed = time.monotonic()
+
+    def _keep(self, way: Way, known: _Known, shown: frozenset[Key], size: int) -> None:
+        shared = shown is self._shown.get(way.slug)
+        known.shown, known.shown_bytes = shown, 0 if shared else size
+        if not shared:
+            self._shown[way.slug] = shown
+            self._forget_beyond_bound()
 
     def _server(self, way: Way) -> ServerPart | None:
         server = self._sights.current().servers.get(way.slug)
         return server if server is not None and server.url == way.url else None
 
 
-def _digested(surface: Surface, known: Mapping[str, str]) -> tuple[str, Surface]:
-    """What tells one look from another, and the surface with digests, without the texts that are `known` by theirs."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A look beside what is known of the server.
+
+    `name` tells one look from another. `light` is the surface with digests, without the texts that are known by theirs.
+    `shown` is None where the look is not complete.
+    """
+
+    name: str
+    light: Surface
+    is_on_record: bool
+    shown: Shown = None
+    shown_bytes: int = 0
+
+
+def _seen(surface: Surface, server: ServerPart, last: frozenset[Key] | None) -> _Seen:
+    """Digest a surface and compare it. What is shown like `last` is that very set, so that classes share it."""
     look = take(surface)
     if look.problem is not None:
-        return look.problem.cls.value, replace(surface, items=(), complete=False, problem=look.problem)
+        incomplete = replace(surface, items=(), complete=False, problem=look.problem)
+        return _Seen(look.problem.cls.value, incomplete, is_on_record=True)
+    sighted = server.sighted.get(surface.vantage, {})
+    known = server.known_shown(surface.vantage)
     light = [
-        replace(seen.item, digest=seen.digest, body={} if known.get(seen.item.name) == seen.digest else seen.item.body)
-        for seen in look.seen.values()
+        Item(seen.item.kind, seen.item.name, {} if known.get(key) == seen.digest else seen.item.body, seen.digest)
+        for key, seen in look.seen.items()
     ]
-    return look.surface_digest, replace(surface, items=tuple(light))
-
-
-@dataclass(slots=True)
-class _Pages:
-    """What has been read of a list so far."""
-
-    found: Found = field(default_factory=Found)
-    bytes: int = 0
-    values: int = 0
-
-
-async def read_surface(send: Send, way: Way, threads: ThreadPoolExecutor, limits: Limits = _LIMITS) -> Surface:
-    """A server's tools as they are shown by `way`. What the server does wrong is in `problem`, never raised."""
-    started, began = time.monotonic(), datetime.now(UTC)
-    pages, problem = _Pages(), None
-    try:
-        async with asyncio.timeout(limits.total_seconds):
-            await _read(send, way, threads, limits, pages)
-    except TimeoutError:
-        problem = _problem(Problem.TIMEOUT)
-    except UpstreamFailed as error:
-        problem = _problem(_PROBLEMS.get(error.cls, Problem.PROTOCOL_ERROR))
-    except ObservationFailed as error:
-        problem = error.problem
-    return Surface(
-        items=tuple(pages.found.items),
-        vantage=way.vantage,
-        complete=problem is None,
-        problem=problem,
-        protocol_version=way.wire.version,
-        era=(Era.MODERN if way.wire.modern else Era.HANDSHAKE).value,
-        duration_ms=round((time.monotonic() - started) * 1000),
-        began=began,
+    covers = {kind.value for kind in surface.covers}
+    shown = frozenset(key for key in server.observed if key in look.seen or key[0] not in covers)
+    # What only agents are shown is told once: there is not room for all of it.
+    told = all(known.get(key) == seen.digest for key, seen in look.seen.items() if key in server.observed)
+    gone = any(key not in look.seen for key, found in sighted.items() if found is not None and key[0] in covers)
+    return _Seen(
+        look.surface_digest,
+        replace(surface, items=tuple(light)),
+        is_on_record=told and not gone,
+        shown=last if last == shown else shown,
+        shown_bytes=sum(_KEY_BYTES + len(name) for _, name in shown),
     )
-
-
-def _problem(cls: Problem) -> ObservationProblem:
-    return ObservationProblem(cls, SENTENCES[cls])
-
-
-async def _read(send: Send, way: Way, threads: ThreadPoolExecutor, limits: Limits, pages: _Pages) -> None:
-    """Every page, to the end of the list. Raises `ObservationFailed`, `UpstreamFailed`, `TimeoutError`."""
-    cursor: str | None = None
-    seen: set[str] = set()
-    for _ in range(limits.pages):
-        result = await _page(send, way, cursor, limits)
-        work = partial(_take_page, result, limits, pages)
-        await asyncio.get_running_loop().run_in_executor(threads, work)
-        cursor = next_cursor(result)
-        if cursor is None:
-            return
-        if cursor in seen:
-            raise ObservationFailed(Problem.ENDLESS_LIST, "A list of the server leads back to a page already read.")
-        seen.add(cursor)
-    raise ObservationFailed(Problem.ENDLESS_LIST)
-
-
-async def _page(send: Send, way: Way, cursor: str | None, limits: Limits) -> dict[str, object]:
-    params = {} if cursor is None else {"cursor": cursor}
-    async with asyncio.timeout(limits.answer_seconds):
-        response = await send(Outgoing(way.url, way.wire, "tools/list", params, way.owner, looking=True))
-    if response.error is not None:
-        if response.error["code"] == METHOD_NOT_FOUND and cursor is None and not way.has_tools:
-            return {_TOOLS.field: []}  # it announced none to the poller either
-        raise ObservationFailed(Problem.PROTOCOL_ERROR, _REFUSED)
-    result = response.result
-    if not isinstance(result, dict) or result.get("resultType", "complete") != "complete":
-        raise ObservationFailed(Problem.PROTOCOL_ERROR)
-    return result
-
-
-def _take_page(result: dict[str, object], limits: Limits, pages: _Pages) -> None:
-    """Check a page by the poller's bounds and add it, beside the event loop. Raises `ObservationFailed`."""
-    raw = jsonrpc.dumps(result)
-    text = raw.decode()
-    pages.bytes += len(raw)
-    pages.values += sum(text.count(mark) for mark in "[{,")
-    if max(len(raw) - limits.answer_bytes, pages.bytes - limits.surface_bytes) > 0:
-        raise ObservationFailed(Problem.TOO_LARGE)
-    if pages.values > limits.surface_values:
-        raise ObservationFailed(Problem.TOO_MANY, "The server's answers hold more values than we accept.")
-    if strictjson.nesting(text) >= limits.depth:  # the envelope around the result is one more
-        raise ObservationFailed(Problem.MALFORMED)
-    absorb_page(result, _TOOLS, pages.found, limits, len(raw))

@@ -8,7 +8,7 @@ from gateway.capabilities import passed_on
 from gateway.dispatch import Dispatch, Parts
 from gateway.errors import INVALID_PARAMS
 from gateway.exchange import Admitted, invalid, result_reply
-from gateway.lists import Lists, Shown
+from gateway.lists import Lists
 from gateway.protocol import LEVELS
 from gateway.recorder import Outcome
 from gateway.reply import Reply
@@ -29,13 +29,11 @@ class Methods:
         dispatch: Dispatch,
         lists: Lists,
         streams: Streams,
-        shown: Callable[[Admitted], Shown],
     ) -> None:
         self._parts = parts
         self._sessions = sessions
         self._dispatch = dispatch
         self._lists = lists
-        self._shown = shown
         other = dispatch.other
         both: dict[str, Handler] = {
             "completion/complete": other,
@@ -94,7 +92,7 @@ class Methods:
         return await self._answered(admitted, b"{}")
 
     async def _list(self, admitted: Admitted) -> Reply:
-        return await self._answered(admitted, self._lists.page(admitted, self._shown(admitted)))
+        return await self._answered(admitted, self._lists.page(admitted))
 
     async def _set_level(self, admitted: Admitted) -> Reply:
         if admitted.request.params.get("level") not in LEVELS:

@@ -17,13 +17,13 @@ from gateway.dispatch import Dispatch, Parts
 from gateway.errors import INTERNAL_ERROR, Refused, refuse, unknown_prompt, unknown_resource, unknown_tool
 from gateway.exchange import Admitted, Exchange, caller_of, error_reply, invalid
 from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
-from gateway.lists import Lists, Shown
-from gateway.looking import way_of
+from gateway.lists import Lists
 from gateway.methods import Methods
+from gateway.reading import way_of
 from gateway.reply import Reply
 from gateway.session import Session, Sessions, UnknownSession
 from gateway.site import Site
-from gateway.snapshot import Definition, ServerPart, Snapshot, Token
+from gateway.snapshot import Definition, ServerPart, Shown, Snapshot, Token
 from gateway.streams import Streams
 from gateway.handles import require_tasks
 from gateway.targets import Target, target
@@ -61,10 +61,8 @@ class Pipeline:
         self._messages = messages
         self._dispatch, lists = Dispatch(parts), Lists()
         dispatch = self._dispatch
-        self.streams = Streams(parts, dispatch, lists, again=self._again, shown=self._shown)
-        self._methods = Methods(
-            parts, sessions=sessions, dispatch=dispatch, lists=lists, streams=self.streams, shown=self._shown
-        )
+        self.streams = Streams(parts, dispatch, lists, again=self._again)
+        self._methods = Methods(parts, sessions=sessions, dispatch=dispatch, lists=lists, streams=self.streams)
 
     async def answer(self, exchange: Exchange, body: bytes | None) -> Reply:
         """The reply to one request; `body` is None for anything but POST. Raises nothing that a caller can cause."""
@@ -159,7 +157,7 @@ class Pipeline:
         if server is not None and isinstance(
             snapshot.decide(Call("tools/list"), token, slug, datetime.now(UTC)), Allowed
         ):
-            await self._parts.looks.before(way_of(token, server, session))
+            await self._parts.looks.before(way_of(token, server))
 
     async def _session(self, exchange: Exchange, token: Token) -> Session:
         given = exchange.head.headers.get("mcp-session-id")
@@ -183,7 +181,8 @@ class Pipeline:
         if server is not None:
             recorded.environment, recorded.owner_team = server.facts.environment, server.owner_team
         named = self._named(exchange, request, token)
-        definition = _definition(server or _NO_SERVER, named) if named else None
+        shown = self._parts.looks.shown(way_of(token, server)) if server is not None else None
+        definition = _definition(server or _NO_SERVER, named, shown) if named else None
         decision = snapshot.decide(
             Call(request.method, definition.facts if definition else None), token, exchange.slug, exchange.now
         )
@@ -197,23 +196,11 @@ class Pipeline:
         able = capabilities.presented(card.capabilities, kinds, modern=modern)
         if not capabilities.supports(able, request.method, modern=modern):
             raise refuse(Reason.METHOD_NOT_SUPPORTED)
-        admitted = Admitted(exchange, request, token, snapshot, server, session, definition, card, able)
-        if named and definition:
-            self._check_usable(admitted, named, definition)
-        return admitted
-
-    def _check_usable(self, admitted: Admitted, named: Target, definition: Definition) -> None:
-        """What policy allows may still be kept from this class by the server, or have a schema that nobody can use."""
-        shown = self._shown(admitted)
-        key = (definition.facts.kind, definition.facts.name)
-        if shown is not None and key not in shown:
-            raise self._denial(Denied(Reason.NOT_SHOWN), admitted.exchange, named)
-        if definition.unusable:
-            raise refuse(Reason.SCHEMA_UNUSABLE)
-        admitted.exchange.operation.about(*key)
-
-    def _shown(self, admitted: Admitted) -> Shown:
-        return self._parts.looks.shown(way_of(admitted.token, admitted.server, admitted.session))
+        if definition is not None:
+            if definition.unusable:
+                raise refuse(Reason.SCHEMA_UNUSABLE)
+            exchange.operation.about(definition.facts.kind, definition.facts.name)
+        return Admitted(exchange, request, token, snapshot, server, session, definition, card, able, shown)
 
     def _named(self, exchange: Exchange, request: Request, token: Token) -> Target | None:
         """What a request names. A record of any decision about it names it too."""
@@ -316,12 +303,11 @@ def _not_awaited() -> Refused:
     return invalid("The server does not wait for this answer any more.", status=404)
 
 
-def _definition(server: ServerPart, named: Target) -> Definition:
-    if named.kind == "resource":
-        return server.readable(named.name)
+def _definition(server: ServerPart, named: Target, shown: Shown) -> Definition:
+    by_uri = named.kind == "resource"
     if named.kind == "template" and ("template", named.name) not in server.definitions:
-        return server.readable(named.name)  # a completion may name a resource by its URI
-    return server.definition(named.kind, named.name)
+        by_uri = True  # a completion may name a resource by its URI
+    return server.readable(named.name, shown) if by_uri else server.definition(named.kind, named.name, shown)
 
 
 def _unknown(named: Target, reason: Reason, *, modern: bool) -> Refused:

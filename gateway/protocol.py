@@ -14,6 +14,10 @@ DEFAULT_VERSION: Final = "2025-03-26"  # what a request without a version header
 HANDSHAKE_VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26")  # newest first
 MODERN_VERSIONS: Final = ("2026-07-28",)
 LIST_TTL_MS: Final = 60_000
+# What a server says when a list of it is another now, in both eras.
+LIST_CHANGED: Final = frozenset({
+    "notifications/prompts/list_changed", "notifications/resources/list_changed", "notifications/tools/list_changed",
+})  # fmt: skip
 
 _RESERVED: Final = "io.modelcontextprotocol/"
 PROTOCOL_VERSION: Final = _RESERVED + "protocolVersion"

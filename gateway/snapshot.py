@@ -28,6 +28,8 @@ from gateway.protocol import HANDSHAKE_VERSIONS, Wire
 from servers.limits import DEFAULTS, CallLimits
 
 STALE_AFTER: Final = 5.0  # seconds since the revisions were last read
+Key = tuple[str, str]  # kind and name
+Shown = frozenset[Key] | None  # what the server shows a class of principals (`gateway.looking`); None: not known
 HANDSHAKE: Final = Wire(modern=False, version=HANDSHAKE_VERSIONS[0])
 
 
@@ -84,15 +86,17 @@ class ServerPart:
     card: Card | None = None
     owner_team: str = ""
     limits: CallLimits = DEFAULTS
-    definitions: Mapping[tuple[str, str], Definition] = field(default_factory=dict)
-    # Digests of tools by name: what the poller was shown last; by vantage, where that ever differed (None: not listed).
-    observed: Mapping[str, str] = field(default_factory=dict)
-    sighted: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    definitions: Mapping[Key, Definition] = field(default_factory=dict)
+    # The kinds of which it has lists, by its word or by what it showed the poller.
+    lists: frozenset[str] = frozenset()
+    # Digests, the card's included: what the poller was shown last; by vantage, where that ever differed (None: not).
+    observed: Mapping[Key, str] = field(default_factory=dict)
+    sighted: Mapping[str, Mapping[Key, str | None]] = field(default_factory=dict)
 
-    def known_shown(self, vantage: str) -> dict[str, str]:
-        """Digests by name of the tools that are on record as shown to `vantage`: as to the poller, or otherwise."""
-        known: dict[str, str | None] = {**self.observed, **self.sighted.get(vantage, {})}
-        return {name: digest for name, digest in known.items() if digest is not None}
+    def known_shown(self, vantage: str) -> dict[Key, str]:
+        """Digests of what is on record as shown to `vantage`: as to the poller, or otherwise."""
+        known: dict[Key, str | None] = {**self.observed, **self.sighted.get(vantage, {})}
+        return {key: digest for key, digest in known.items() if digest is not None}
 
     def presented(self, now: datetime) -> Card:
         """The approved card, or a neutral one that says nothing of the server's own words."""
@@ -101,10 +105,14 @@ class ServerPart:
             return Card(identity={"name": self.facts.slug, "version": "1"})
         return card
 
-    def definition(self, kind: str, name: str) -> Definition:
-        """The definition, or one whose state is unknown."""
+    def definition(self, kind: str, name: str, shown: Shown = None) -> Definition:
+        """The definition, or one whose state is unknown; one that is not `shown` to the caller tells nothing else."""
         found = self.definitions.get((kind, name))
-        return found or Definition(DefinitionFacts(kind=kind, name=name, state=PinState.UNKNOWN))
+        if found is None:
+            return Definition(DefinitionFacts(kind=kind, name=name, state=PinState.UNKNOWN))
+        if shown is None or (kind, name) in shown or found.facts.state is PinState.UNKNOWN:
+            return found
+        return Definition(DefinitionFacts(kind=kind, name=name, state=PinState.NOT_SHOWN))
 
     @property
     def wire_limits(self) -> WireLimits:
@@ -120,9 +128,11 @@ class ServerPart:
             event_bytes=limits.answer_bytes,
         )
 
-    def of_kind(self, kind: str) -> Iterator[Definition]:
-        """Every definition of one kind."""
-        return (each for (its_kind, _), each in self.definitions.items() if its_kind == kind)
+    def of_kind(self, kind: str, shown: Shown = None) -> Iterator[Definition]:
+        """Every definition of one kind that is `shown` to the caller."""
+        for key, each in self.definitions.items():
+            if key[0] == kind and (shown is None or key in shown):
+                yield each
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +181,11 @@ class Snapshot:
         """Judge one call by this snapshot."""
         return decide(call, self.facts(token, slug), now)
 
-    def callable_tools(self, token: Token, slug: str, now: datetime) -> Iterator[Definition]:
+    def callable_tools(self, token: Token, slug: str, now: datetime, shown: Shown = None) -> Iterator[Definition]:
         """The tools that the caller could call now: what a list shows is what is callable (R12)."""
         server = self.servers.get(slug)
         facts = self.facts(token, slug)
-        for each in server.of_kind("tool") if server else ():
+        for each in server.of_kind("tool", shown) if server else ():
             if each.body and isinstance(decide(Call("tools/call", each.facts), facts, now), Allowed):
                 yield each
 

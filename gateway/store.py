@@ -8,6 +8,7 @@ the end.
 
 import asyncio
 import contextlib
+import json
 import logging
 import threading
 import time
@@ -35,12 +36,14 @@ from gateway.kept_tokens import KeptTokens
 from gateway.messenger import REVISED, Messenger
 from gateway.parts import card_of, definition_of
 from gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSIONS, Wire
-from gateway.snapshot import AccessPart, ServerPart, Snapshot, Token
+from gateway.snapshot import AccessPart, Key, ServerPart, Snapshot, Token
+from servers.listing import announced
 from servers.models import Server
 from servers.rules import Era, ServerState
 from servers.surface import CARD_NAME, Kind, Surface
 from tools.models import Definition as DefinitionRow
 from tools.models import Sighting
+from tools.querysets import ServedRow
 from tools.services import sight
 from tools.trust import trust_in
 
@@ -311,6 +314,7 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         return None
     rows = {(row.kind, row.name): row for row in DefinitionRow.objects.filter(server=server).served_rows()}
     card = rows.get((Kind.CARD.value, CARD_NAME))
+    observed = {key: row.observed_digest for key, row in rows.items() if row.present}
     trust = trust_in(server, card)
     facts = ServerFacts(
         slug=slug,
@@ -328,17 +332,26 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         owner_team=server.owner_team.slug if server.owner_team else "",
         limits=server.limits,
         definitions=MappingProxyType({key: definition_of(row) for key, row in rows.items() if row is not card}),
-        observed=MappingProxyType(
-            {row.name: row.observed_digest for row in rows.values() if row.present and row.kind == Kind.TOOL.value}
-        ),
+        lists=_lists(server, card, observed),
+        observed=MappingProxyType(observed),
         sighted=_sighted(server),
     )
 
 
-def _sighted(server: Server) -> Mapping[str, Mapping[str, str | None]]:
-    found: dict[str, dict[str, str | None]] = {}
-    for vantage, name, digest in Sighting.objects.of_server(server).shown_rows(Kind.TOOL.value):
-        found.setdefault(vantage, {})[name] = digest
+def _lists(server: Server, card: ServedRow | None, observed: Iterable[Key]) -> frozenset[str]:
+    """The kinds of which the server has lists: as its card was approved, as the poller sees it, and what it showed."""
+    texts = [card.pin_text] if card is not None else []
+    if card is not None and card.pin_digest != card.observed_digest:
+        shown = DefinitionRow.objects.filter(server=server, kind=Kind.CARD.value, name=CARD_NAME)
+        texts.extend(shown.values_list("observed__text", flat=True))
+    said = (announced(json.loads(text).get("capabilities")) for text in texts if text)
+    return frozenset(kind for kind, _ in observed if kind != Kind.CARD.value).union(*said)
+
+
+def _sighted(server: Server) -> Mapping[str, Mapping[Key, str | None]]:
+    found: dict[str, dict[Key, str | None]] = {}
+    for vantage, kind, name, digest in Sighting.objects.of_server(server).shown_rows():
+        found.setdefault(vantage, {})[kind, name] = digest
     return MappingProxyType({vantage: MappingProxyType(shown) for vantage, shown in found.items()})
 
 

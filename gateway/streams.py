@@ -24,9 +24,9 @@ from gateway.exchange import Admitted, invalid, result_reply
 from gateway.handles import require_tasks
 from gateway.hearing import UPDATED, Hearing
 from gateway.jsonrpc import Notification, Request
-from gateway.lists import Lists, Shown
-from gateway.looking import way_of
+from gateway.lists import Lists
 from gateway.protocol import SERVER_INFO, SUBSCRIPTION_ID
+from gateway.reading import way_of
 from gateway.recorder import Outcome
 from gateway.reply import Reply
 from gateway.transport import NoStream, SessionLost, UpstreamFailed
@@ -53,7 +53,6 @@ _LISTED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 Again = Callable[[Admitted], Awaitable["Admitted | None"]]
-ShownTo = Callable[[Admitted], Shown]
 
 
 @dataclass(slots=True, eq=False)
@@ -72,14 +71,13 @@ class _Open:
 
 
 class Streams:
-    """The open streams of one process. `again` judges a request once more, `shown` is what its class is shown."""
+    """The open streams of one process. `again` judges a request once more."""
 
-    def __init__(self, parts: Parts, dispatch: Dispatch, lists: Lists, *, again: Again, shown: ShownTo) -> None:
+    def __init__(self, parts: Parts, dispatch: Dispatch, lists: Lists, *, again: Again) -> None:
         self._parts = parts
         self._dispatch = dispatch
         self._lists = lists
         self._again = again
-        self._shown = shown
         self._open: set[_Open] = set()
         self._none = asyncio.Event()
         self._none.set()
@@ -129,8 +127,7 @@ class Streams:
         return _Open(admitted, hearing, {note: self._state(admitted, note) for note in sorted(carried)})
 
     def _state(self, admitted: Admitted, note: str) -> str:
-        shown = self._shown(admitted)
-        return ".".join(self._lists.digest(admitted, method, shown) for method in _LISTED[note])
+        return ".".join(self._lists.digest(admitted, method) for method in _LISTED[note])
 
     async def _run(self, stream: _Open, hearing: Awaitable[None], first: bytes) -> None:
         """Intent, the open stream, outcome."""
@@ -216,7 +213,7 @@ class Streams:
 
     async def _hear_once(self, stream: _Open, upstream: UpstreamSession, last_event: str) -> None:
         hearing = stream.hearing
-        way = way_of(stream.admitted.token, stream.admitted.server, stream.admitted.session)
+        way = way_of(stream.admitted.token, stream.admitted.server)
 
         async def hear(message: Request | Notification) -> None:
             if isinstance(message, Request):
@@ -240,7 +237,7 @@ class Streams:
         admitted = stream.admitted
         if not admitted.server.upstream.modern:
             return
-        way = way_of(admitted.token, admitted.server, admitted.session)
+        way = way_of(admitted.token, admitted.server)
         listener = _Relay(stream, subscription)
         outgoing = Outgoing(
             url=admitted.server.url,

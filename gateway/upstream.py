@@ -60,7 +60,7 @@ class Outgoing:
 
     `sessions`: those that carry it in the handshake era; without, this process's own of `owner`. `capabilities`: what
     the caller can be asked. `progress`: it wants to hear of it. `changed` is called when the server says that one of
-    its lists is another now. What fails while `looking` says nothing of the session, which is kept.
+    its lists is another now, `presented` gets what it said of itself when a session was opened. What fails while `looking` says nothing of the session, which is kept.
     """
 
     url: str
@@ -73,6 +73,7 @@ class Outgoing:
     listener: Listener | None = None
     progress: bool = False
     changed: Callable[[], None] | None = None
+    presented: Callable[[Mapping[str, Any]], None] | None = None
     capabilities: Mapping[str, Any] = field(default_factory=dict)
     trace: Mapping[str, str] = field(default_factory=dict)
     limits: WireLimits = LIMITS
@@ -137,6 +138,8 @@ class Upstream:
 
     async def _in_session(self, outgoing: Outgoing, sessions: Sessions) -> Response:
         session = await sessions.get(outgoing.url)
+        if outgoing.presented is not None and session.card:
+            outgoing.presented(session.card)
         try:
             response = await self._exchange(outgoing, session)
         except SessionLost:

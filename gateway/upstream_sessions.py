@@ -10,7 +10,7 @@ import itertools
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from core.wire import WireLimits
@@ -32,7 +32,8 @@ _LIMITS: Final = WireLimits()
 class UpstreamSession:
     """One open session with the server at `url`. `id` is empty where the server keeps none.
 
-    `generation` tells the sessions apart that were opened one after the other behind a client's.
+    `generation` tells the sessions apart that were opened one after the other behind a client's. `card` is what the
+    server said of itself, in the process that opened the session.
     """
 
     url: str
@@ -40,6 +41,7 @@ class UpstreamSession:
     id: str
     version: str
     generation: int = 0
+    card: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def headers(self) -> dict[str, str]:
         """What every message of the session carries."""
@@ -61,7 +63,8 @@ class Handshakes:
         params = {"protocolVersion": HANDSHAKE_VERSIONS[0], "capabilities": capabilities, "clientInfo": GATEWAY_INFO}
         body = jsonrpc.call_bytes(id_, "initialize", params)
         answer = await self._transport.request(url, body, {}, _LIMITS, id_=id_, in_session=False, on_message=_ignore)
-        session = UpstreamSession(url, owner, answer.session_id, _version(answer.response.result))
+        card = answer.response.result
+        session = UpstreamSession(url, owner, answer.session_id, _version(card), card=card)
         if not all(ord(character) in _ID for character in session.id):
             raise UpstreamFailed("protocol_error", "The server's session id is not visible ASCII.")
         note = jsonrpc.notification_bytes("notifications/initialized")

@@ -10,6 +10,7 @@ from mcp.client import ClientSession
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     METHOD_NOT_FOUND,
+    SERVER_INFO_META_KEY,
     EmptyResult,
     ListPromptsRequest,
     ListResourcesRequest,
@@ -31,6 +32,7 @@ class ListOf:
     """One of the lists that a server can announce."""
 
     kind: Kind
+    method: str
     request: Any
     capability: str
     field: str  # of the result
@@ -38,11 +40,25 @@ class ListOf:
 
 
 LISTS: Final = (
-    ListOf(Kind.TOOL, ListToolsRequest, "tools", "tools", "name"),
-    ListOf(Kind.RESOURCE, ListResourcesRequest, "resources", "resources", "uri"),
-    ListOf(Kind.TEMPLATE, ListResourceTemplatesRequest, "resources", "resourceTemplates", "uriTemplate"),
-    ListOf(Kind.PROMPT, ListPromptsRequest, "prompts", "prompts", "name"),
+    ListOf(Kind.TOOL, "tools/list", ListToolsRequest, "tools", "tools", "name"),
+    ListOf(Kind.RESOURCE, "resources/list", ListResourcesRequest, "resources", "resources", "uri"),
+    ListOf(
+        Kind.TEMPLATE,
+        "resources/templates/list",
+        ListResourceTemplatesRequest,
+        "resources",
+        "resourceTemplates",
+        "uriTemplate",
+    ),
+    ListOf(Kind.PROMPT, "prompts/list", ListPromptsRequest, "prompts", "prompts", "name"),
 )
+
+
+def announced(capabilities: object) -> frozenset[Kind]:
+    """The kinds of which a server has a list, by the `capabilities` that it announces."""
+    if not isinstance(capabilities, Mapping):
+        return frozenset()
+    return frozenset(of.kind for of in LISTS if capabilities.get(of.capability) is not None)
 
 
 @dataclass(slots=True)
@@ -95,6 +111,33 @@ def next_cursor(result: Mapping[str, Any]) -> str | None:
     if not isinstance(cursor, str) or len(cursor) > _CURSOR_CHARACTERS:
         raise ObservationFailed(Problem.MALFORMED, "A list of the server names its next page in no acceptable way.")
     return cursor
+
+
+def card_body(result: Mapping[str, Any], info: Any, url: str, *, size: int, limits: Limits) -> dict[str, Any]:
+    """The server's own card, of its answer of `size` bytes to `server/discover` or `initialize`.
+
+    `info` is what the answer says of who the server is. Raises `ObservationFailed`.
+    """
+    capabilities, instructions = result.get("capabilities"), result.get("instructions")
+    if not isinstance(capabilities, dict) or not isinstance(instructions, str | None):
+        raise ObservationFailed(Problem.MALFORMED, "The server's description of itself is malformed.")
+    if size > limits.item_bytes:
+        raise ObservationFailed(Problem.TOO_LARGE, "The server's description of itself is larger than we accept.")
+    return {
+        "instructions": instructions,
+        "serverInfo": info if isinstance(info, dict) else {},
+        "capabilities": capabilities,
+        "endpoint": url,
+        "authorization": None,
+    }
+
+
+def identity_of(result: Mapping[str, Any], *, modern: bool) -> Any:
+    """What such an answer says of who the server is, in either era."""
+    if not modern:
+        return result.get("serverInfo")
+    meta = result.get("_meta")
+    return meta.get(SERVER_INFO_META_KEY) if isinstance(meta, dict) else None
 
 
 def absorb_page(result: Mapping[str, Any], of: ListOf, found: Found, limits: Limits, size: int) -> None:

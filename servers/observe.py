@@ -16,7 +16,6 @@ from mcp.client import ClientSession
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     METHOD_NOT_FOUND,
-    SERVER_INFO_META_KEY,
     UNSUPPORTED_PROTOCOL_VERSION,
     Implementation,
 )
@@ -32,7 +31,7 @@ from core.outbound import (
 )
 from core.sse import EventDecoder
 from servers.challenge import authorization
-from servers.listing import LISTS, Found, read_list
+from servers.listing import LISTS, Found, announced, card_body, identity_of, read_list
 from servers.problems import SENTENCES, ObservationFailed
 from servers.rules import Era
 from servers.surface import CARD_NAME, Item, Kind, ObservationProblem, Problem, Surface
@@ -124,24 +123,24 @@ async def _see(look: _Sighting) -> None:
 async def _read(look: _Sighting, session: ClientSession) -> None:
     if not look.target.allow_unauthenticated and not look.target.headers:
         raise ObservationFailed(Problem.UNAUTHENTICATED_PRODUCTION)
+    kinds = announced(look.card["capabilities"])
     for of in LISTS:
-        if look.card["capabilities"].get(of.capability) is not None:
+        if of.kind in kinds:
             await read_list(session, look.dispatcher, of, look.found, look.limits)
 
 
 async def _negotiate(look: _Sighting, session: ClientSession) -> None:
     """`server/discover`, and `initialize` where that shows a server of the handshake era."""
     if await _is_modern(session):
-        meta = look.dispatcher.result.get("_meta")
-        info = meta.get(SERVER_INFO_META_KEY) if isinstance(meta, dict) else None
         look.era = Era.MODERN
     else:
         await _initialize(session)
         # Sending `notifications/initialized` leaves the dispatcher's last result as it is.
-        info = look.dispatcher.result.get("serverInfo")
         look.era = Era.HANDSHAKE
     look.version = session.protocol_version or ""
-    look.card = _card(look, info)
+    result, size = look.dispatcher.result, look.dispatcher.result_bytes
+    info = identity_of(result, modern=look.era is Era.MODERN)
+    look.card = card_body(result, info, look.target.url, size=size, limits=look.limits)
 
 
 async def _is_modern(session: ClientSession) -> bool:
@@ -181,22 +180,6 @@ async def _initialize(session: ClientSession) -> None:
 
 def _unknown_version() -> ObservationFailed:
     return ObservationFailed(Problem.PROTOCOL_ERROR, "The server speaks no protocol version that we know.")
-
-
-def _card(look: _Sighting, info: Any) -> dict[str, Any]:
-    result = look.dispatcher.result
-    capabilities, instructions = result.get("capabilities"), result.get("instructions")
-    if not isinstance(capabilities, dict) or not isinstance(instructions, str | None):
-        raise ObservationFailed(Problem.MALFORMED, "The server's description of itself is malformed.")
-    if look.dispatcher.result_bytes > look.limits.item_bytes:
-        raise ObservationFailed(Problem.TOO_LARGE, "The server's description of itself is larger than we accept.")
-    return {
-        "instructions": instructions,
-        "serverInfo": info if isinstance(info, dict) else {},
-        "capabilities": capabilities,
-        "endpoint": look.target.url,
-        "authorization": None,
-    }
 
 
 async def _explained(look: _Sighting, problem: ObservationProblem) -> ObservationProblem:

@@ -74,3 +74,4 @@ class Surface:
     duration_ms: int = 0
     began: datetime | None = None  # None: when it is taken in
     asked_for_authentication: bool = False
+    covers: frozenset[Kind] = frozenset(Kind)  # the kinds that were looked for; nothing is said of any other

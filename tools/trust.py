@@ -1,20 +1,20 @@
 """Whether a server as a whole may be served from: whether it is still the one whose definitions were approved.
 
 Its card says who it is, where it is and who authorizes for it. A change of those withholds everything, whatever is
-approved of its single definitions.
+approved of its single definitions, and whether the poller is told so or agents are.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.utils import timezone
 
 from servers.models import Server
 from servers.surface import CARD_NAME, Kind
 from tools.classify import classify, withholds_server
-from tools.models import Definition, Pin
+from tools.models import Definition, Pin, Sighting
 from tools.querysets import ServedRow
 from tools.rules import PinEnd
 
@@ -35,7 +35,7 @@ def trust_in(server: Server, card: ServedRow | None) -> Trust:
     """What the server's card, as it is served, says of the server."""
     if card is None:
         return Trust()
-    is_another = _is_another(server, card)
+    is_another = _is_another(server, card) or _is_another_to_agents(server, card)
     if card.on_glass and card.served:
         return Trust(until=card.expires_at if is_another else None)
     return Trust(withheld=is_another)
@@ -59,8 +59,20 @@ def _is_another(server: Server, card: ServedRow) -> bool:
     if card.observed_digest == card.pin_digest:
         return False
     cards = Definition.objects.filter(server=server, kind=Kind.CARD.value, name=CARD_NAME)
-    observed: dict[str, Any] = json.loads(cards.values_list("observed__text", flat=True).get() or "{}")
-    return withholds_server(classify(Kind.CARD, json.loads(card.pin_text), observed).classes)
+    return _differ(card, cards.values_list("observed__text", flat=True))
+
+
+def _is_another_to_agents(server: Server, card: ServedRow) -> bool:
+    """Whether some class of principals was told that the server is another, and nobody explained it."""
+    if card.served or not card.pin_digest:
+        return False
+    against = Sighting.objects.of_server(server).withholding().filter(definition__kind=Kind.CARD.value)
+    return _differ(card, against.values_list("version__text", flat=True))
+
+
+def _differ(card: ServedRow, shown: Iterable[str | None]) -> bool:
+    approved = json.loads(card.pin_text)
+    return any(withholds_server(classify(Kind.CARD, approved, json.loads(text or "{}")).classes) for text in shown)
 
 
 def _was_withdrawn(server: Server) -> bool:

@@ -7,8 +7,10 @@ Beside the lists the state says how they are shown: `exact` shows them just as t
 specification knows and items that none allows included; pages that begin at `refused_from` or later are refused;
 every page names `cursor` as the next, where that is given; `card` is laid over what the server says of itself
 (`instructions`, `capabilities`, `serverInfo`); `shown_to` holds other parts for clients of a certain name. A list comes
-`delay` seconds late; `lists` counts the pages of tools that each client asked for.
-A call with the argument `announce` says on its stream that the list of tools has changed.
+`delay` seconds late; `lists` counts the pages of tools that each client asked for, and `asked` every request of it by
+method. In the modern era a list says that it stays as it is for `ttl` milliseconds.
+A call with the argument `announce` says on its stream that a list has changed: of `prompts`, of `resources`, or else of
+tools.
 """
 
 import argparse
@@ -30,8 +32,10 @@ from mcp_types import (
     ListResourcesResult,
     ListResourceTemplatesResult,
     ListToolsResult,
+    PromptListChangedNotification,
     PromptMessage,
     ReadResourceResult,
+    ResourceListChangedNotification,
     TextContent,
     TextResourceContents,
     ToolListChangedNotification,
@@ -68,6 +72,8 @@ STATE: dict[str, Any] = {
     "prompts": [{"name": f"greet-{n}", "arguments": [{"name": "who", "required": True}]} for n in range(3)],
     "calls": [],
     "lists": {},
+    "asked": {},
+    "ttl": 60_000,
     "delay": 0,
     "exact": False,
     "refused_from": None,
@@ -75,6 +81,7 @@ STATE: dict[str, Any] = {
     "card": {},
     "shown_to": {},
 }
+CHANGED: dict[Any, Any] = {"prompts": PromptListChangedNotification, "resources": ResourceListChangedNotification}
 # By method: the part of the state, and the field of the answer.
 LISTS = {
     "tools/list": ("tools", "tools"),
@@ -107,6 +114,8 @@ def page(ctx: Any, part: str, cursor: str | None) -> tuple[list[Any], str | None
 
 async def as_told(ctx: Any, call_next: Any) -> Any:
     """Around every request: lists as they stand, where `exact` says so, and the card over what the package says."""
+    counted = STATE["asked"].setdefault(_client(ctx), {})
+    counted[ctx.method] = counted.get(ctx.method, 0) + 1
     if ctx.method == "tools/list":
         STATE["lists"][_client(ctx)] = STATE["lists"].get(_client(ctx), 0) + 1
         await asyncio.sleep(state_for(ctx)["delay"])
@@ -114,7 +123,7 @@ async def as_told(ctx: Any, call_next: Any) -> Any:
         part, field = LISTS[ctx.method]
         items, cursor = page(ctx, part, (ctx.params or {}).get("cursor"))
         answer = {field: items} | ({"nextCursor": cursor} if cursor else {})
-        envelope = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+        envelope = {"resultType": "complete", "ttlMs": STATE["ttl"], "cacheScope": "private"}
         return answer | (envelope if ctx.protocol_version >= "2026" else {})
     return _carded(ctx, await call_next(ctx))
 
@@ -138,22 +147,24 @@ def _cursor(params: Any) -> str | None:
 
 async def list_tools(ctx: Any, params: Any) -> ListToolsResult:
     items, cursor = page(ctx, "tools", _cursor(params))
-    return ListToolsResult.model_validate({"tools": items, "nextCursor": cursor})
+    return ListToolsResult.model_validate({"tools": items, "nextCursor": cursor, "ttlMs": STATE["ttl"]})
 
 
 async def list_resources(ctx: Any, params: Any) -> ListResourcesResult:
     items, cursor = page(ctx, "resources", _cursor(params))
-    return ListResourcesResult.model_validate({"resources": items, "nextCursor": cursor})
+    return ListResourcesResult.model_validate({"resources": items, "nextCursor": cursor, "ttlMs": STATE["ttl"]})
 
 
 async def list_templates(ctx: Any, params: Any) -> ListResourceTemplatesResult:
     items, cursor = page(ctx, "templates", _cursor(params))
-    return ListResourceTemplatesResult.model_validate({"resourceTemplates": items, "nextCursor": cursor})
+    return ListResourceTemplatesResult.model_validate(
+        {"resourceTemplates": items, "nextCursor": cursor, "ttlMs": STATE["ttl"]}
+    )
 
 
 async def list_prompts(ctx: Any, params: Any) -> ListPromptsResult:
     items, cursor = page(ctx, "prompts", _cursor(params))
-    return ListPromptsResult.model_validate({"prompts": items, "nextCursor": cursor})
+    return ListPromptsResult.model_validate({"prompts": items, "nextCursor": cursor, "ttlMs": STATE["ttl"]})
 
 
 async def call_tool(ctx: Any, params: Any) -> CallToolResult:
@@ -161,7 +172,8 @@ async def call_tool(ctx: Any, params: Any) -> CallToolResult:
     STATE["calls"].append({"name": params.name, "arguments": params.arguments, "headers": headers})
     arguments = params.arguments or {}
     if arguments.get("announce"):
-        await ctx.session.send_notification(ToolListChangedNotification(), related_request_id="this call")
+        changed = CHANGED.get(arguments["announce"], ToolListChangedNotification)
+        await ctx.session.send_notification(changed(), related_request_id="this call")
     if params.name == "slow":
         await _slowly(ctx, int(arguments.get("steps", 5)))
     if params.name == "fail":

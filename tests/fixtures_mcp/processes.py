@@ -55,6 +55,11 @@ class HonestServer:
         found: dict[str, int] = self._state()["lists"]
         return found
 
+    def asked(self, client: str) -> dict[str, int]:
+        """How many requests of each method a client of this name sent."""
+        found: dict[str, int] = self._state()["asked"].get(client, {})
+        return found
+
     def _state(self) -> dict[str, Any]:
         with urllib.request.urlopen(self.control_url, timeout=10) as answer:
             found: dict[str, Any] = json.loads(answer.read())

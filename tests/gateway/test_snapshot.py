@@ -133,18 +133,51 @@ def test_nothing_of_a_snapshot_can_be_changed() -> None:
         snapshot(server()).read_at = 0.0  # type: ignore[misc]
 
 
-def test_what_a_server_does_not_list_to_an_agent_is_listed_and_callable_like_any_other() -> None:
-    part = replace(server(definition("one"), definition("two")), sighted={"agent:c": {"one": None, "two": "sha256:x"}})
-    listed = [
-        {each.facts.name for each in snapshot(part).callable_tools(token(client_id=client), "files", NOW)}
-        for client in ("c", "other")
-    ]
-    assert listed == [{"one", "two"}] * 2
+ONE, TWO, MORE = ("tool", "one"), ("tool", "two"), ("prompt", "one")
+
+
+@pytest.mark.parametrize(
+    ("shown", "listed"),
+    [
+        (None, {"plain", "expiring"}),
+        (frozenset({("tool", "plain"), ("tool", "expiring")}), {"plain", "expiring"}),
+        (frozenset({("tool", "plain"), ("tool", "unheard of")}), {"plain"}),
+        (frozenset({("tool", "held"), ("tool", "gone"), ("tool", "expired"), ("tool", "sensitive")}), set()),
+        (frozenset({("prompt", "plain")}), set()),
+        (frozenset(), set()),
+    ],
+    ids=["not known", "all", "one", "what may not be called", "another kind", "none"],
+)
+def test_what_a_class_is_not_shown_is_neither_listed_nor_callable_and_nothing_is_added(
+    shown: Any, listed: set[str]
+) -> None:
+    known = snapshot(server(*TOOLS))
+    assert {each.facts.name for each in known.callable_tools(token(), "files", NOW, shown)} == listed
+    part = known.servers["files"]
+    judged = {
+        name: known.decide(Call("tools/call", part.definition("tool", name, shown).facts), token(), "files", NOW)
+        for _, name in part.definitions
+    }
+    assert {name for name, decision in judged.items() if isinstance(decision, Allowed)} == listed
+
+
+def test_what_a_class_is_not_shown_is_refused_without_a_word_of_what_it_is() -> None:
+    known = snapshot(server(*TOOLS))
+    for name, reason in (
+        ("plain", Reason.NOT_SHOWN),
+        ("held", Reason.NOT_SHOWN),
+        ("expired", Reason.NOT_SHOWN),
+        ("sensitive", Reason.NOT_SHOWN),
+        ("gone", Reason.UNKNOWN_DEFINITION),
+        ("never", Reason.UNKNOWN_DEFINITION),
+    ):
+        found = known.servers["files"].definition("tool", name, frozenset())
+        narrow = token(scopes=frozenset({"mcp:files:read"}))
+        assert known.decide(Call("tools/call", found.facts), narrow, "files", NOW) == Denied(reason)
+        assert (found.body, found.facts.digest) == (b"", "")
 
 
 def test_a_class_is_taken_to_be_shown_what_the_poller_is_where_it_never_differed() -> None:
-    part = replace(
-        server(), observed={"one": "1", "two": "2"}, sighted={"agent:c": {"one": None, "two": "x", "more": "y"}}
-    )
-    assert part.known_shown("agent:c") == {"two": "x", "more": "y"}
-    assert part.known_shown("agent:other") == {"one": "1", "two": "2"}
+    part = replace(server(), observed={ONE: "1", TWO: "2"}, sighted={"agent:c": {ONE: None, TWO: "x", MORE: "y"}})
+    assert part.known_shown("agent:c") == {TWO: "x", MORE: "y"}
+    assert part.known_shown("agent:other") == {ONE: "1", TWO: "2"}

@@ -373,9 +373,30 @@ async def test_what_a_class_is_shown_withholds_before_the_gateway_goes_on(lonely
     part = lonely.current().servers["files"]
     assert part.definition("tool", "read").facts.state is PinState.QUARANTINED
     assert part.definition("tool", "more").facts.state is PinState.UNKNOWN
-    assert set(part.observed) == {"read", "write"}
-    assert set(part.sighted["agent:robot"]) == {"read", "more"}
-    assert set(part.known_shown("agent:robot")) == {"read", "write", "more"}
+    assert set(part.observed) == {("tool", "read"), ("tool", "write")}
+    assert set(part.sighted["agent:robot"]) == {("tool", "read"), ("tool", "more")}
+    assert set(part.known_shown("agent:robot")) == {("tool", "read"), ("tool", "write"), ("tool", "more")}
+
+
+async def test_a_server_has_the_lists_that_its_card_says_and_those_it_showed(store: Store) -> None:
+    from servers.surface import Item, Kind
+    from tests.tools.making import card, poll, tool
+
+    prompt = Item(Kind.PROMPT, "greet", {"name": "greet"})
+
+    async def lists(*items: Item) -> set[str]:
+        await sync_to_async(poll)(server, *items)
+        return set((await settled(store)).servers["files"].lists)
+
+    server = await sync_to_async(setting)(card(capabilities={}), tool("read"))
+    assert await lists(card(capabilities={}), tool("read")) == {"tool"}
+    assert await lists(card(capabilities={}), tool("read"), prompt) == {"tool", "prompt"}
+    assert await lists(card(capabilities={"resources": {}, "logging": {}}), tool("read")) == {
+        "tool",
+        "resource",
+        "template",
+    }
+    assert await lists(card(capabilities={}), tool("read")) == {"tool"}
 
 
 async def test_what_was_shown_of_a_server_that_moved_is_not_taken_in(store: Store) -> None:

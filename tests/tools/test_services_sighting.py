@@ -13,10 +13,11 @@ from audit.models import Record
 from core.actor import Actor
 from core.errors import Conflict
 from servers.models import Observation, Server
-from servers.surface import Item, ObservationProblem, Problem, Surface
+from servers.surface import Item, Kind, ObservationProblem, Problem, Surface
 from tests.tools.making import (
     actor_of,
     approve,
+    card,
     decide,
     make_server,
     poll,
@@ -27,6 +28,7 @@ from tests.tools.making import (
 )
 from tools import services
 from tools.fingerprint import digest
+from tools.look import storable
 from tools.models import Definition, DefinitionVersion, Pin, Review, Sighting
 from tools.rules import MOVES_LOUD, VERSIONS_A_DAY
 from tools.services.polling import POLLING
@@ -420,3 +422,74 @@ def test_other_servers_are_left_alone(approved: Server, reviewer: Actor) -> None
     approve(waiting(), reviewer)
     sight(approved, tool(description=POISON))
     assert (served(approved), served(other)) == (set(), {"read"})
+
+
+RESOURCE = Item(Kind.RESOURCE, "memo://1", {"uri": "memo://1", "name": "memo"})
+TEMPLATE = Item(Kind.TEMPLATE, "memo://{n}", {"uriTemplate": "memo://{n}", "name": "memos"})
+PROMPT = Item(Kind.PROMPT, "greet", {"name": "greet", "description": "Greets."})
+EVERY = (card(), tool(), RESOURCE, TEMPLATE, PROMPT)
+
+
+def kinds(server: Server) -> set[str]:
+    rows = Definition.objects.filter(server=server).served_rows()
+    return {row.kind for row in rows if row.present and row.served}
+
+
+@pytest.fixture
+def whole(server: Server, reviewer: Actor) -> Server:
+    """A server of which one definition of each kind is approved and served."""
+    poll(server, *EVERY)
+    for review in Review.objects.waiting().select_related("version"):
+        approve(review, reviewer)
+    server.refresh_from_db()
+    assert kinds(server) == {item.kind.value for item in EVERY}
+    return server
+
+
+@pytest.mark.parametrize("item", EVERY, ids=lambda item: item.kind.value)
+def test_every_kind_is_followed_alike(whole: Server, item: Item) -> None:
+    other = replace(item, body={**item.body, "title": POISON})
+    assert not sight(whole, *EVERY)
+    assert sight(whole, *(other if each is item else each for each in EVERY))
+    assert kinds(whole) == {each.kind.value for each in EVERY} - {item.kind.value}
+    review = Review.objects.waiting().select_related("version", "definition").get()
+    assert (review.vantage, review.definition.kind, review.version.text) == (ROBOT, item.kind.value, storable(other))
+    assert "shown_differently" in review.change
+    assert sight(whole, *EVERY)
+    assert kinds(whole) == {each.kind.value for each in EVERY}
+
+
+def test_what_was_not_looked_for_stays_as_it_was(whole: Server) -> None:
+    odd = replace(PROMPT, body={**PROMPT.body, "title": POISON})
+    sight(whole, card(), tool(), RESOURCE, TEMPLATE, odd)
+    before = list(Sighting.objects.values())
+    assert not sight(whole, tool(), covers=frozenset({Kind.TOOL}))
+    assert list(Sighting.objects.values()) == before
+    assert "prompt" not in kinds(whole)
+    assert sight(whole, tool(), covers=frozenset({Kind.TOOL, Kind.PROMPT})), "not listed any more, which is something"
+    assert "prompt" in kinds(whole)
+
+
+def test_of_every_kind_what_only_an_agent_is_shown_is_seen_and_never_served(whole: Server) -> None:
+    extra = [Item(each.kind, f"{each.name}?", {**each.body, "title": "Extra"}) for each in EVERY[1:]]
+    assert sight(whole, *EVERY, *extra)
+    rows = Definition.objects.filter(name__endswith="?")
+    assert {row.kind for row in rows} == {"tool", "resource", "template", "prompt"}
+    assert not rows.filter(present=True).exists()
+    assert not Review.objects.waiting().exists()
+
+
+def test_extras_of_all_kinds_share_one_bound(whole: Server) -> None:
+    prompts = [Item(Kind.PROMPT, f"p{n}", {"name": f"p{n}"}) for n in range(EXTRAS_KEPT - 5)]
+    sight(whole, *EVERY, *prompts)
+    sight(whole, tool(), *(tool(f"t{n}") for n in range(10)), covers=frozenset({Kind.TOOL}))
+    assert Definition.objects.filter(present=False).count() == EXTRAS_KEPT
+
+
+def test_what_was_shown_was_looked_for_whatever_is_said_of_it(whole: Server) -> None:
+    assert not sight(whole, *EVERY, covers=frozenset())
+
+
+def test_a_card_of_which_the_poller_knows_nothing_is_no_extra(approved: Server) -> None:
+    assert not sight(approved, tool(), card())
+    assert not Definition.objects.filter(kind="card").exists()

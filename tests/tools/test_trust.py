@@ -9,9 +9,10 @@ from django.utils import timezone
 from core.actor import Actor
 from servers.models import Server
 from tests.factories import person_with
-from tests.tools.making import approve, card, poll, reject, tool, waiting
+from tests.tools.making import approve, card, decide, poll, reject, surface, tool, waiting
 from tools import services
 from tools.models import Definition, Pin, Review
+from tools.services.polling import POLLING
 from tools.trust import Trust, is_withheld
 
 pytestmark = pytest.mark.django_db
@@ -104,3 +105,32 @@ def test_a_server_without_a_card_is_judged_by_nothing(server: Server) -> None:
     poll(server, tool())
     assert Definition.objects.count() == 1
     assert not is_withheld(server)
+
+
+def sight(server: Server, vantage: str = "agent:robot", **fields: Any) -> None:
+    server.refresh_from_db()
+    shown = surface(card(**fields), tool(), vantage=vantage)
+    services.sight(server=server, surface=shown, actor=POLLING)
+
+
+@pytest.mark.parametrize("change", [{"serverInfo": {"name": "other"}}, {"authorization": {"a": 1}}])
+def test_agents_that_are_told_it_is_another_withhold_it_until_they_are_not_or_it_is_explained(
+    approved: Server, reviewer: Actor, change: dict[str, Any]
+) -> None:
+    sight(approved, **change)
+    assert is_withheld(approved)
+    show(approved)
+    assert is_withheld(approved), "the poller being told the same as ever frees nothing"
+    sight(approved, "agent:other")
+    assert is_withheld(approved)
+    sight(approved)
+    assert not is_withheld(approved)
+    sight(approved, **change)
+    decide(waiting("card"), reviewer, "dismiss")
+    assert not is_withheld(approved)
+
+
+def test_agents_that_are_told_other_words_withhold_the_words_only(approved: Server) -> None:
+    sight(approved, instructions="Be quick.")
+    assert not is_withheld(approved)
+    assert waiting("card").vantage == "agent:robot"

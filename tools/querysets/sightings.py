@@ -47,9 +47,9 @@ class SightingQuerySet(models.QuerySet["Sighting"]):
             review=Subquery(about.values("public_id")[:1]),
         )
 
-    def shown_rows(self, kind: str) -> "models.QuerySet[Sighting, tuple[str, str, str | None]]":
-        """Vantage, name and digest (None: not listed) of what was shown of one kind."""
-        return self.filter(definition__kind=kind).values_list("vantage", "definition__name", "version__digest")
+    def shown_rows(self) -> "models.QuerySet[Sighting, tuple[str, str, str, str | None]]":
+        """Vantage, kind, name and digest (None: not listed) of what was shown."""
+        return self.values_list("vantage", "definition__kind", "definition__name", "version__digest")
 
     def withholding(self) -> Self:
         """Those of what nobody approved or dismissed, and the poller was not shown.

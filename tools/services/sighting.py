@@ -22,7 +22,7 @@ from core.errors import Conflict
 from servers.models import Observation, Server
 from servers.rules import ServerState
 from servers.surface import Kind, Surface
-from tools.look import Look, Seen, take
+from tools.look import Key, Look, Seen, take
 from tools.models import Definition, DefinitionVersion, Pin, Sighting
 from tools.rules import NAMES_KEPT, POLLER, is_quiet
 from tools.services.absorbing import keep_observation
@@ -41,7 +41,7 @@ _BATCH: Final = 500
 
 @dataclass(slots=True)
 class _Following:
-    """One look of a class beside what the poller was shown and what the class was shown before, by tool."""
+    """One look of a class beside what the poller was shown and what the class was shown before."""
 
     server: Server
     vantage: str
@@ -49,7 +49,7 @@ class _Following:
     actor: Actor
     now: datetime
     began: datetime  # the look, at the gateway
-    definitions: dict[str, Definition]
+    definitions: dict[Key, Definition]  # of the kinds that were looked for
     sightings: dict[int, Sighting]  # by definition
     versions: Versions = field(default_factory=lambda: Versions({}, {}))
 
@@ -66,7 +66,7 @@ class _Following:
 
 
 def sight(*, server: Server, surface: Surface, actor: Actor) -> bool:
-    """Follow what a class of principals is shown of a server's tools; answers whether anything of it is new.
+    """Follow what a class of principals is shown of a server; answers whether anything of it is new.
 
     `server` is as it was when the look began. An incomplete look is kept for people to see and changes nothing.
 
@@ -83,7 +83,7 @@ def sight(*, server: Server, surface: Surface, actor: Actor) -> bool:
         now = timezone.now()
         began = min(surface.began or now, now)  # a clock that is ahead must not shut out the looks of the others
         _keep(locked, surface, look, began)
-        return look.problem is None and _followed(_beginning(locked, surface.vantage, look, actor, now, began))
+        return look.problem is None and _followed(_beginning(locked, surface, look, actor, now, began))
 
 
 def _keep(server: Server, surface: Surface, look: Look, began: datetime) -> None:
@@ -106,17 +106,21 @@ def _keep(server: Server, surface: Surface, look: Look, began: datetime) -> None
     Observation.objects.filter(pk__in=list(beyond)).delete()
 
 
-def _beginning(server: Server, vantage: str, look: Look, actor: Actor, now: datetime, began: datetime) -> _Following:
-    tools = Definition.objects.filter(server=server, kind=Kind.TOOL.value)
-    sightings = Sighting.objects.filter(definition__in=tools, vantage=vantage)
+def _beginning(
+    server: Server, surface: Surface, look: Look, actor: Actor, now: datetime, began: datetime
+) -> _Following:
+    # What was not looked for was not seen either, which says nothing.
+    looked_for = surface.covers | {item.kind for item in surface.items}
+    rows = Definition.objects.filter(server=server, kind__in=[kind.value for kind in looked_for])
+    sightings = Sighting.objects.filter(definition__in=rows, vantage=surface.vantage)
     return _Following(
         server,
-        vantage,
+        surface.vantage,
         look,
         actor,
         now,
         began,
-        {row.name: row for row in tools.select_related("observed").defer("observed__text")},
+        {(row.kind, row.name): row for row in rows.select_related("observed").defer("observed__text")},
         {each.definition_id: each for each in sightings.select_related("version").defer("version__text")},
     )
 
@@ -147,19 +151,20 @@ def _poll_soon(f: _Following) -> None:
 
 def _create_extras(f: _Following) -> None:
     """Rows for what only this class is shown: not present, so never served and never put to review."""
-    new = [name for kind, name in f.look.seen if kind == Kind.TOOL.value and name not in f.definitions]
+    new = [key for key in f.look.seen if key not in f.definitions and key[0] != Kind.CARD.value]
     if not new:
         return
-    known = sum(row.observed_id is None and not row.present for row in f.definitions.values())
-    # Of every kind and however they came to be known: what the poller is shown needs names as well.
-    names = Definition.objects.filter(server=f.server).count()
+    every = Definition.objects.filter(server=f.server)
+    known = every.filter(observed=None, present=False).count()
+    # However they came to be known: what the poller is shown needs names as well.
+    names = every.count()
     times = {"first_seen": f.now, "last_seen": f.now, "vanished_at": f.now}
     missing = [
-        Definition(server=f.server, kind=Kind.TOOL.value, name=name, present=False, **times)
-        for name in new[: max(0, min(EXTRAS_KEPT - known, NAMES_KEPT - names))]
+        Definition(server=f.server, kind=kind, name=name, present=False, **times)
+        for kind, name in new[: max(0, min(EXTRAS_KEPT - known, NAMES_KEPT - names))]
     ]
     for row in Definition.objects.bulk_create(missing, batch_size=_BATCH):
-        f.definitions[row.name] = row
+        f.definitions[row.kind, row.name] = row
 
 
 def _is_new(f: _Following, row: Definition) -> bool:
