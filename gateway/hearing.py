@@ -15,7 +15,8 @@ from gateway.asks import Asks, Mark, asked_bytes, not_asked
 from gateway.capabilities import may_ask
 from gateway.exchange import Exchange
 from gateway.jsonrpc import Notification, Request
-from gateway.upstream import LIST_CHANGES, declined
+from gateway.protocol import LIST_CHANGED
+from gateway.upstream import declined
 from gateway.upstream_sessions import UpstreamSession
 
 COALESCED_SECONDS: Final = 5.0  # between two notes about the same list on one stream
@@ -108,7 +109,7 @@ class Hearing:
     async def notified(self, notification: Notification) -> None:
         """Hand on what is the client's to hear."""
         method, params = notification.method, notification.params
-        if method in LIST_CHANGES and not self._exchange.wire.modern:
+        if method in LIST_CHANGED and not self._exchange.wire.modern:
             self.changes.note(method)
         elif method == "notifications/cancelled":
             await self._withdrawn(params)

@@ -17,7 +17,7 @@ from gateway import jsonrpc
 from gateway.errors import METHOD_NOT_FOUND
 from gateway.headers import NAME_BEARING, encode_value
 from gateway.jsonrpc import Notification, Request, Response
-from gateway.protocol import Wire, outgoing_meta
+from gateway.protocol import LIST_CHANGED, Wire, outgoing_meta
 from gateway.transport import NoStream, OnEvent, OnMessage, SessionLost, Transport, UpstreamFailed
 from gateway.upstream_sessions import LocalSessions, UpstreamSession
 
@@ -60,7 +60,8 @@ class Outgoing:
 
     `sessions`: those that carry it in the handshake era; without, this process's own of `owner`. `capabilities`: what
     the caller can be asked. `progress`: it wants to hear of it. `changed` is called when the server says that one of
-    its lists is another now, `presented` gets what it said of itself when a session was opened. What fails while `looking` says nothing of the session, which is kept.
+    its lists is another now, `presented` gets what it said of itself when a session was opened. What fails while
+    `looking` says nothing of the session, which is kept.
     """
 
     url: str
@@ -186,7 +187,7 @@ class Upstream:
                 if message.params.get("progressToken") == id_ and listener is not None:
                     await listener.progressed(without_token(message.params))
             else:
-                if message.method in LIST_CHANGES and outgoing.changed is not None:
+                if message.method in LIST_CHANGED and outgoing.changed is not None:
                     outgoing.changed()
                 if listener is not None:
                     await listener.notified(message)
@@ -199,13 +200,6 @@ class Upstream:
                 await self.transport.notify(url, body, headers, LIMITS)
         except (UpstreamFailed, SessionLost, TimeoutError):
             logger.info("a note to a server was not delivered")
-
-
-LIST_CHANGES: Final[Mapping[str, str]] = {
-    "notifications/prompts/list_changed": "prompts",
-    "notifications/resources/list_changed": "resources",
-    "notifications/tools/list_changed": "tools",
-}
 
 
 def _marking(listener: Listener | None, id_: int) -> OnEvent | None:
