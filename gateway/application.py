@@ -11,28 +11,26 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from access.policy import Reason
 from access.resource_uri import canonical_resource
 from audit.writer import GroupCommitWriter
 from core.outbound import policy_from_settings
 from core.wire import WireClient
 from gateway import auth, front, jsonrpc
 from gateway.asks import Asks
+from gateway.body import read_body
 from gateway.bulkhead import CALLS, STREAMS, Bulkheads
 from gateway.calls import Calls
 from gateway.dispatch import Parts
-from gateway.errors import INVALID_REQUEST, SHUTTING_DOWN, Refused, refuse
+from gateway.errors import SHUTTING_DOWN, Refused
 from gateway.exchange import Exchange
 from gateway.front import Doors, Head
-from gateway.handles import LONGEST as LONGEST_HANDLE
 from gateway.handles import Handles
 from gateway.looking import Looks
 from gateway.pipeline import Pipeline
 from gateway.recorder import Recorder
 from gateway.reply import Channel, Receive, Reply, Send
-from gateway.rounds import LONGEST as LONGEST_STATE
 from gateway.rounds import Rounds
-from gateway.sealing import Seal
+from gateway.seals import Seals
 from gateway.session import Sessions
 from gateway.session_store import Shelf
 from gateway.shared_sessions import SharedSessions
@@ -46,7 +44,6 @@ logger = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
 
 DRAIN_SECONDS: Final = 20.0  # how long calls in flight may take once we are told to stop
-BODY_SECONDS: Final = 30.0  # how long a client may take to send a request
 _GRACE_SECONDS: Final = 5.0  # for the outcomes of calls that were ended
 NOTICE_SECONDS: Final = 0.5  # between readiness going false and the listener closing
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})
@@ -57,7 +54,7 @@ _CONNECTIONS: Final = 2 * (CALLS + STREAMS)
 class Gateway:
     """One process's gateway. `owns(path)` says which requests of a shared listener are its own."""
 
-    def __init__(self, *, site: Site, doors: Doors, store: Store, sessions: Sessions, seals: "Seals") -> None:
+    def __init__(self, *, site: Site, doors: Doors, store: Store, sessions: Sessions, seals: Seals) -> None:
         self._site = site
         self._doors = doors
         self._store = store
@@ -216,13 +213,7 @@ class Gateway:
         if not auth.presents_ours(head, self._store):
             return b""  # refused unread
         front.check_media(head)
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                return await _body(head, receive)
-        except TimeoutError as error:
-            raise Refused(
-                Reason.INVALID_REQUEST, "The body came too slowly.", code=INVALID_REQUEST, status=408
-            ) from error
+        return await read_body(head, receive)
 
     def _health(self, path: str) -> Reply:
         problem = ""
@@ -238,16 +229,6 @@ class Gateway:
         if slug not in self._store.current().servers:
             return Reply(404)
         return Reply(200, jsonrpc.dumps(self._site.metadata(slug, slug)), (("cache-control", "max-age=300"),))
-
-
-class Seals:
-    """What this installation seals with; every process has the same."""
-
-    def __init__(self, key: bytes, installation: str) -> None:
-        self.upstream = Seal(key=key, installation=installation, purpose="upstream session", longest=8192)
-        self.asks = Seal(key=key, installation=installation, purpose="question", longest=4096)
-        self.rounds = Seal(key=key, installation=installation, purpose="request state", longest=LONGEST_STATE)
-        self.handles = Seal(key=key, installation=installation, purpose="task", longest=LONGEST_HANDLE)
 
 
 def from_settings() -> Gateway:
@@ -266,29 +247,6 @@ def from_settings() -> Gateway:
 def _raw_path(scope: Scope) -> str:
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     return raw.partition(b"?")[0].decode("latin-1")
-
-
-async def _body(head: Head, receive: Receive) -> bytes:
-    """The whole body. Raises `Refused` with 413 as soon as it is known to be too large."""
-    declared = head.headers.get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > jsonrpc.MAX_BODY:
-        raise _too_large()
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            raise refuse(Reason.INVALID_REQUEST, "The request broke off.", recorded=False)
-        parts.append(event.get("body", b""))
-        size += len(parts[-1])
-        if size > jsonrpc.MAX_BODY:
-            raise _too_large()
-        if not event.get("more_body", False):
-            return b"".join(parts)
-
-
-def _too_large() -> Refused:
-    return Refused(Reason.INVALID_REQUEST, "The body is too large.", code=INVALID_REQUEST, status=413)
 
 
 async def _hang_up(receive: Receive) -> None:

@@ -10,25 +10,24 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from access.policy import Allowed
 from core.sse import Event
 from core.wire import WireLimits
-from gateway import jsonrpc
 from gateway.asks import Mark
 from gateway.dispatch import Dispatch, Parts
 from gateway.errors import INVALID_PARAMS, Refused
 from gateway.exchange import Admitted, invalid, result_reply
 from gateway.handles import require_tasks
-from gateway.hearing import UPDATED, Hearing
+from gateway.hearing import Hearing
 from gateway.jsonrpc import Notification, Request
 from gateway.lists import Lists
-from gateway.protocol import SERVER_INFO, SUBSCRIPTION_ID
 from gateway.reading import way_of
 from gateway.recorder import Outcome
 from gateway.reply import Reply
+from gateway.subscriptions import OpenStream, Relay, Subscription
 from gateway.transport import NoStream, SessionLost, UpstreamFailed
 from gateway.upstream import Outgoing
 from gateway.upstream_sessions import UpstreamSession
@@ -39,7 +38,6 @@ WATCH_SECONDS: Final = 1.0
 PING_SECONDS: Final = 15.0
 AGAIN_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)  # pauses between attempts to hear the server again
 SUBSCRIPTIONS_MAX: Final = 1000
-TASKS: Final = "notifications/tasks"
 _FILTERS: Final[Mapping[str, tuple[str, str]]] = {
     "promptsListChanged": ("prompts", "notifications/prompts/list_changed"),
     "resourcesListChanged": ("resources", "notifications/resources/list_changed"),
@@ -55,21 +53,6 @@ _LISTED: Final[Mapping[str, tuple[str, ...]]] = {
 Again = Callable[[Admitted], Awaitable["Admitted | None"]]
 
 
-@dataclass(slots=True, eq=False)
-class _Open:
-    """One open stream. `told`: the notes about lists that it carries, with the state of the lists they stand for."""
-
-    admitted: Admitted
-    hearing: Hearing
-    told: dict[str, str]
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    why: str = ""
-
-    def end(self, why: str) -> None:
-        self.why = self.why or why
-        self.ended.set()
-
-
 class Streams:
     """The open streams of one process. `again` judges a request once more."""
 
@@ -78,7 +61,7 @@ class Streams:
         self._dispatch = dispatch
         self._lists = lists
         self._again = again
-        self._open: set[_Open] = set()
+        self._open: set[OpenStream] = set()
         self._none = asyncio.Event()
         self._none.set()
 
@@ -114,22 +97,22 @@ class Streams:
             raise invalid("The parameter notifications must be an object.", code=INVALID_PARAMS)
         agreed = await self._agreed(admitted, wanted)
         handles = {self._parts.handles.take(each, admitted.place).task_id: each for each in agreed.get("taskIds", ())}
-        subscription = _Subscription(admitted, agreed, handles)
+        subscription = Subscription(admitted, agreed, handles)
         hearing = self._dispatch.hearing(admitted, {}, Mark(admitted.exchange.id))
         stream = self._stream(admitted, hearing, [name for name in _FILTERS if agreed.get(name)])
         hearing.changes.tell = subscription.tell
         await self._run(stream, self._hear_subscription(stream, subscription), subscription.acknowledged())
         return result_reply(admitted, subscription.ended(admitted))
 
-    def _stream(self, admitted: Admitted, hearing: Hearing, filters: Any) -> _Open:
+    def _stream(self, admitted: Admitted, hearing: Hearing, filters: Any) -> OpenStream:
         notes = [_FILTERS[name] for name in filters]
         carried = {note for capability, note in notes if _tells(admitted.capabilities, capability)}
-        return _Open(admitted, hearing, {note: self._state(admitted, note) for note in sorted(carried)})
+        return OpenStream(admitted, hearing, {note: self._state(admitted, note) for note in sorted(carried)})
 
     def _state(self, admitted: Admitted, note: str) -> str:
         return ".".join(self._lists.digest(admitted, method) for method in _LISTED[note])
 
-    async def _run(self, stream: _Open, hearing: Awaitable[None], first: bytes) -> None:
+    async def _run(self, stream: OpenStream, hearing: Awaitable[None], first: bytes) -> None:
         """Intent, the open stream, outcome."""
         admitted, exchange = stream.admitted, stream.admitted.exchange
         server, started = admitted.server, time.monotonic()
@@ -150,7 +133,7 @@ class Streams:
                 await asyncio.wait(tasks)
                 await self._closed(stream, started)
 
-    async def _closed(self, stream: _Open, started: float) -> None:
+    async def _closed(self, stream: OpenStream, started: float) -> None:
         self._open.discard(stream)
         if not self._open:
             self._none.set()
@@ -160,11 +143,11 @@ class Streams:
         await asyncio.shield(self._parts.recorder.completed(exchange.recorded, outcome))
         exchange.operation.ended("ok")
 
-    async def _hang_up(self, stream: _Open) -> None:
+    async def _hang_up(self, stream: OpenStream) -> None:
         await stream.admitted.exchange.hung_up()
         stream.end("client")
 
-    async def _watch(self, stream: _Open) -> None:
+    async def _watch(self, stream: OpenStream) -> None:
         """Every second: may the caller still have it, and are its lists what they were?"""
         pinged = time.monotonic()
         began = pinged
@@ -188,7 +171,7 @@ class Streams:
                 pinged = time.monotonic()
                 await stream.admitted.exchange.channel.ping()
 
-    async def _hear_session(self, stream: _Open, last_event: str) -> None:
+    async def _hear_session(self, stream: OpenStream, last_event: str) -> None:
         """Keep the server's own stream open as long as the client's is."""
         admitted, attempt = stream.admitted, 0
         session = admitted.session
@@ -211,7 +194,7 @@ class Streams:
             attempt = 0 if time.monotonic() - began > AGAIN_SECONDS[-1] else min(attempt + 1, len(AGAIN_SECONDS) - 1)
             await asyncio.sleep(AGAIN_SECONDS[attempt])
 
-    async def _hear_once(self, stream: _Open, upstream: UpstreamSession, last_event: str) -> None:
+    async def _hear_once(self, stream: OpenStream, upstream: UpstreamSession, last_event: str) -> None:
         hearing = stream.hearing
         way = way_of(stream.admitted.token, stream.admitted.server)
 
@@ -232,13 +215,13 @@ class Streams:
         headers = upstream.headers() | ({"last-event-id": last_event} if last_event else {})
         await self._parts.upstream.transport.listen(upstream.url, headers, limits, on_message=hear, on_event=mark)
 
-    async def _hear_subscription(self, stream: _Open, subscription: "_Subscription") -> None:
+    async def _hear_subscription(self, stream: OpenStream, subscription: Subscription) -> None:
         """Listen at the server for what was agreed. One that has no such method leaves us our own changes to tell."""
         admitted = stream.admitted
         if not admitted.server.upstream.modern:
             return
         way = way_of(admitted.token, admitted.server)
-        listener = _Relay(stream, subscription)
+        listener = Relay(stream, subscription)
         outgoing = Outgoing(
             url=admitted.server.url,
             wire=admitted.server.upstream,
@@ -289,74 +272,6 @@ class Streams:
         recorded = replace(admitted.exchange.recorded, kind="resource", tool=uri)
         await self._parts.recorder.denied(recorded, decision.reason)
         return False
-
-
-class _Subscription:
-    """One `subscriptions/listen` as the client sees it: every message carries its request's id.
-
-    `handles`: the client's handles of tasks by the server's ids.
-    """
-
-    def __init__(self, admitted: Admitted, agreed: Mapping[str, Any], handles: Mapping[str, str]) -> None:
-        self.admitted = admitted
-        self.agreed = agreed
-        self.handles = handles
-        self._id = admitted.request.id
-
-    def acknowledged(self) -> bytes:
-        """The first message of the stream."""
-        return self._message("notifications/subscriptions/acknowledged", {"notifications": dict(self.agreed)})
-
-    def upstream_filter(self) -> dict[str, Any]:
-        """What the server is asked for, with its own ids for the handles of tasks."""
-        wanted = {key: value for key, value in self.agreed.items() if key != "taskIds"}
-        return {**wanted, "taskIds": list(self.handles)} if self.handles else wanted
-
-    async def tell(self, method: str, params: Mapping[str, Any] | None = None) -> None:
-        """One notification."""
-        await self.admitted.exchange.channel.notify(self._message(method, params or {}))
-
-    def ended(self, admitted: Admitted) -> bytes:
-        """The result that closes the stream (graceful closure)."""
-        meta = {SUBSCRIPTION_ID: self._id, SERVER_INFO: admitted.card.identity}
-        return jsonrpc.dumps({"resultType": "complete", "_meta": meta})
-
-    def _message(self, method: str, params: Mapping[str, Any]) -> bytes:
-        meta = params.get("_meta")
-        kept = meta if isinstance(meta, dict) else {}
-        return jsonrpc.notification_bytes(method, {**params, "_meta": {**kept, SUBSCRIPTION_ID: self._id}})
-
-
-class _Relay:
-    """Hears a server's side of a subscription."""
-
-    def __init__(self, stream: _Open, subscription: _Subscription) -> None:
-        self._stream = stream
-        self._subscription = subscription
-
-    async def progressed(self, params: Mapping[str, Any]) -> None:
-        """None is asked for."""
-
-    async def asked(self, request: Request, session: UpstreamSession | None) -> bytes | None:
-        """The modern era has no requests of servers (2026-07-28, transports)."""
-        return None
-
-    async def marked(self, event: Event, request_id: int) -> None:
-        """The modern era goes on with no stream (2026-07-28, transports)."""
-
-    async def notified(self, notification: Notification) -> None:
-        """Hand on what was agreed, and what may be heard now."""
-        method, params = notification.method, notification.params
-        if method in self._stream.told:
-            self._stream.hearing.changes.note(method)
-        elif method == UPDATED:
-            uri = params.get("uri")
-            subscribed = uri in self._subscription.agreed.get("resourceSubscriptions", ())
-            if subscribed and self._stream.admitted.may_read(str(uri)):
-                await self._subscription.tell(method, params)
-        elif method == TASKS and params.get("taskId") in self._subscription.handles:
-            handle = self._subscription.handles[params["taskId"]]
-            await self._subscription.tell(method, {**params, "taskId": handle})
 
 
 def _tells(capabilities: Mapping[str, Any], capability: str) -> bool:
