@@ -106,7 +106,7 @@ class Dispatch:
         params = self._params(admitted)
         problem = definition.input.first_problem(arguments or {}) if definition.input is not None else None
         if problem is not None:
-            return await self._wrong_arguments(admitted, problem)
+            raise wrong_arguments(problem)
         if admitted.server.upstream.modern:
             headers |= param_headers(definition.headers, arguments or {})
         return await self._sent(admitted, params, headers)
@@ -128,16 +128,6 @@ class Dispatch:
         if "task" in sent and (admitted.wire.modern or not has_tasks(admitted.capabilities, modern=False)):
             del sent["task"]
         return sent
-
-    async def _wrong_arguments(self, admitted: Admitted, problem: Problem) -> Reply:
-        """A result that the model can read (MCP, tools, error handling); nothing was sent, and the record says so."""
-        await self._parts.recorder.denied(admitted.exchange.recorded, Reason.INVALID_ARGUMENTS)
-        admitted.exchange.operation.ended("denied", Reason.INVALID_ARGUMENTS)
-        text = f"Invalid arguments: {problem.message} (at {problem.path}, rule {problem.rule})"
-        result: dict[str, Any] = {"content": [{"type": "text", "text": text}], "isError": True}
-        if admitted.wire.modern:
-            result = {"resultType": "complete", **result}
-        return result_reply(admitted, jsonrpc.dumps(result))
 
     async def resume(self, admitted: Admitted, mark: Mark) -> Reply:
         """Go on with the stream of an earlier request, from the event that `mark` names (MCP 2025-11-25, transports).
@@ -264,6 +254,13 @@ class Dispatch:
                 return Way(None, server.upstream, {})
         row = await self._parts.shelf.get(session.id)
         return Way(behind, wire, row.capabilities if row is not None else {})
+
+
+def wrong_arguments(problem: Problem) -> Refused:
+    """What the model can read and mend (MCP, tools, error handling); nothing was sent."""
+    text = f"Invalid arguments: {problem.message} (at {problem.path}, rule {problem.rule})"
+    data = {"path": problem.path, "rule": problem.rule}
+    return Refused(Reason.INVALID_ARGUMENTS, text, code=INVALID_PARAMS, data=data, readable=True)
 
 
 def _mark_of(admitted: Admitted) -> Mark:

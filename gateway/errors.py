@@ -47,7 +47,8 @@ class Refused(Exception):
 
     `reason` is a `Reason` for what policy refused and a plain word for what failed on the way. `status` is
     None where the protocol era decides it (`http_status`). `recorded_as` is the reason that the audit record
-    keeps, None where there is none to keep (nobody known asked).
+    keeps, None where there is none to keep (nobody known asked). `readable`: the caller gets a result that its model
+    can read (`isError`), not an error (docs/adr/XXXX-unknown-tools.md).
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Refused(Exception):
         data: Mapping[str, Any] | None = None,
         headers: tuple[tuple[str, str], ...] = (),
         recorded_as: str | None = "",
+        readable: bool = False,
     ) -> None:
         super().__init__(message)
         self.reason = reason
@@ -69,11 +71,15 @@ class Refused(Exception):
         self.data = dict(data or {})
         self.headers = headers
         self.recorded_as = reason if recorded_as == "" else recorded_as
+        self.readable = readable
 
     def payload(self, request_id: str) -> dict[str, Any]:
         """The JSON-RPC `error` member."""
-        details = {"code": word(self.code), "reason": self.reason, "request_id": request_id, "message": self.message}
-        return {"code": self.code, "message": self.message, "data": {**self.data, **details}}
+        return {"code": self.code, "message": self.message, "data": {**self.data, **self.details(request_id)}}
+
+    def details(self, request_id: str) -> dict[str, str]:
+        """What every refusal says of itself, on whatever way it goes."""
+        return {"code": word(self.code), "reason": self.reason, "request_id": request_id, "message": self.message}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +150,9 @@ def refuse(
 
 
 def unknown_tool(name: str, *, recorded_as: Reason) -> Refused:
-    """The specification's answer for a tool that is not there, and for one that the caller may not know of."""
+    """The answer for a tool that is not there, and for one that the caller may not know of."""
     message = f"Unknown tool: {name[:_SHOWN]}"
-    return Refused(Reason.UNKNOWN_DEFINITION, message, code=INVALID_PARAMS, recorded_as=recorded_as)
+    return Refused(Reason.UNKNOWN_DEFINITION, message, code=INVALID_PARAMS, recorded_as=recorded_as, readable=True)
 
 
 def word(code: int) -> str:

@@ -20,6 +20,7 @@ from gateway.reply import Channel, Reply
 from gateway.session import Session
 from gateway.snapshot import Card, Definition, ServerPart, Shown, Snapshot, Token
 
+REFUSAL: Final = "holdfast/refusal"  # member of `_meta`
 _UNTOLD: Final = Wire(modern=False, version=DEFAULT_VERSION)
 
 
@@ -100,8 +101,17 @@ def result_reply(admitted: Admitted, result: bytes, headers: tuple[tuple[str, st
 
 def error_reply(exchange: Exchange, refused: Refused) -> Reply:
     """The answer of a refusal, in the client's era."""
+    if refused.readable and exchange.request_id is not None:
+        return Reply(200, jsonrpc.result_bytes(exchange.request_id, _readable(exchange, refused)))
     body = jsonrpc.error_bytes(exchange.request_id, refused.payload(str(exchange.id)))
     return Reply(http_status(refused, modern=exchange.wire.modern), body, refused.headers)
+
+
+def _readable(exchange: Exchange, refused: Refused) -> bytes:
+    """A refusal as a tool's result, which the model reads (MCP, tools, error handling)."""
+    result: dict[str, Any] = {"resultType": "complete"} if exchange.wire.modern else {}
+    result |= {"content": [{"type": "text", "text": refused.message}], "isError": True}
+    return jsonrpc.dumps({**result, "_meta": {REFUSAL: refused.details(str(exchange.id))}})
 
 
 def invalid(message: str, *, code: int = INVALID_REQUEST, status: int | None = None) -> Refused:

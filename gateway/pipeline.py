@@ -188,7 +188,7 @@ class Pipeline:
         )
         if isinstance(decision, Denied) or server is None:
             denied = decision if isinstance(decision, Denied) else Denied(Reason.UNKNOWN_SERVER)
-            raise self._denial(denied, exchange, named)
+            raise self._denial(denied, exchange, named, reaches=self._reaches(snapshot, token, exchange))
         recorded.tool_hash, recorded.scopes_used = decision.digest, tuple(sorted(decision.scopes))
         card = server.presented(exchange.now)
         modern = exchange.wire.modern
@@ -215,8 +215,12 @@ class Pipeline:
             exchange.recorded.kind, exchange.recorded.tool = named.kind, named.name
         return named
 
-    def _denial(self, denied: Denied, exchange: Exchange, named: Target | None) -> Refused:
-        if named is not None and denied.reason in _HIDDEN:
+    def _reaches(self, snapshot: Snapshot, token: Token, exchange: Exchange) -> bool:
+        """Whether the caller reaches the server at all."""
+        return isinstance(snapshot.decide(Call("tools/list"), token, exchange.slug, exchange.now), Allowed)
+
+    def _denial(self, denied: Denied, exchange: Exchange, named: Target | None, *, reaches: bool) -> Refused:
+        if named is not None and reaches and denied.reason in _HIDDEN:
             # Alike on the wire, so that nobody learns what a server has that their role does not reach.
             return _unknown(named, denied.reason, modern=exchange.wire.modern)
         return auth.refused(denied, exchange.slug, site=self._site)
