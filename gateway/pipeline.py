@@ -216,8 +216,9 @@ class Pipeline:
         return named
 
     def _reaches(self, snapshot: Snapshot, token: Token, exchange: Exchange) -> bool:
-        """Whether the caller reaches the server at all."""
-        return isinstance(snapshot.decide(Call("tools/list"), token, exchange.slug, exchange.now), Allowed)
+        """Whether any role of the caller's reaches the server, whatever its token lacks."""
+        decision = snapshot.decide(Call("tools/list"), token, exchange.slug, exchange.now)
+        return isinstance(decision, Allowed) or decision.reason is not Reason.NOT_GRANTED
 
     def _denial(self, denied: Denied, exchange: Exchange, named: Target | None, *, reaches: bool) -> Refused:
         if named is not None and reaches and denied.reason in _HIDDEN:
