@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from access.policy import Allowed, Call, Decision, Reason
+from access.policy import Allowed, Decision, Reason
 from core.ids import new_id
 from gateway import jsonrpc
 from gateway.errors import INVALID_REQUEST, Refused, http_status
@@ -81,8 +81,9 @@ class Admitted:
 
     def decide_read(self, uri: str) -> Decision:
         """Whether the caller may read a resource, by the snapshot that this request was decided by."""
-        facts = self.server.readable(uri, self.shown).facts
-        return self.snapshot.decide(Call("resources/read", facts), self.token, self.exchange.slug, self.exchange.now)
+        candidates = self.server.readable(uri, self.shown)
+        exchange = self.exchange
+        return self.snapshot.decide_any("resources/read", candidates, self.token, exchange.slug, exchange.now)[1]
 
     def may_read(self, uri: str) -> bool:
         """The same as a truth value."""

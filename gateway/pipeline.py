@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 from uuid import UUID
 
-from access.policy import Allowed, Call, Denied, Reason, ServerFacts
+from access.policy import Allowed, Call, Decision, Denied, Reason, ServerFacts
 from gateway import auth, capabilities, front, jsonrpc
 from gateway.auth import Tokens
 from gateway.dispatch import Dispatch, Parts
@@ -182,10 +182,7 @@ class Pipeline:
             recorded.environment, recorded.owner_team = server.facts.environment, server.owner_team
         named = self._named(exchange, request, token)
         shown = self._parts.looks.shown(way_of(token, server)) if server is not None else None
-        definition = _definition(server or _NO_SERVER, named, shown) if named else None
-        decision = snapshot.decide(
-            Call(request.method, definition.facts if definition else None), token, exchange.slug, exchange.now
-        )
+        definition, decision = self._decided(snapshot, exchange, request, token, named, shown)
         if isinstance(decision, Denied) or server is None:
             denied = decision if isinstance(decision, Denied) else Denied(Reason.UNKNOWN_SERVER)
             raise self._denial(denied, exchange, named, reaches=self._reaches(snapshot, token, exchange))
@@ -197,10 +194,22 @@ class Pipeline:
         if not capabilities.supports(able, request.method, modern=modern):
             raise refuse(Reason.METHOD_NOT_SUPPORTED)
         if definition is not None:
-            if definition.unusable:
-                raise refuse(Reason.SCHEMA_UNUSABLE)
             exchange.operation.about(definition.facts.kind, definition.facts.name)
         return Admitted(exchange, request, token, snapshot, server, session, definition, card, able, shown)
+
+    def _decided(
+        self,
+        snapshot: Snapshot,
+        exchange: Exchange,
+        request: Request,
+        token: Token,
+        named: Target | None,
+        shown: Shown,
+    ) -> tuple[Definition | None, Decision]:
+        if named is None:
+            return None, snapshot.decide(Call(request.method), token, exchange.slug, exchange.now)
+        candidates = _candidates(snapshot.servers.get(exchange.slug) or _NO_SERVER, named, shown)
+        return snapshot.decide_any(request.method, candidates, token, exchange.slug, exchange.now)
 
     def _named(self, exchange: Exchange, request: Request, token: Token) -> Target | None:
         """What a request names. A record of any decision about it names it too."""
@@ -308,11 +317,13 @@ def _not_awaited() -> Refused:
     return invalid("The server does not wait for this answer any more.", status=404)
 
 
-def _definition(server: ServerPart, named: Target, shown: Shown) -> Definition:
-    by_uri = named.kind == "resource"
-    if named.kind == "template" and ("template", named.name) not in server.definitions:
-        by_uri = True  # a completion may name a resource by its URI
-    return server.readable(named.name, shown) if by_uri else server.definition(named.kind, named.name, shown)
+def _candidates(server: ServerPart, named: Target, shown: Shown) -> tuple[Definition, ...]:
+    """What a request may be about: one definition by its name, or all that a URI may stand for."""
+    if named.kind == "resource":
+        return server.readable(named.name, shown)
+    if named.kind == "template":
+        return server.referred(named.name, shown)
+    return (server.definition(named.kind, named.name, shown),)
 
 
 def _unknown(named: Target, reason: Reason, *, modern: bool) -> Refused:

@@ -26,6 +26,8 @@ from core.wire import WireLimits
 from gateway.headers import HeaderMap
 from gateway.protocol import HANDSHAKE_VERSIONS, Wire
 from servers.limits import DEFAULTS, CallLimits
+from gateway.uris import UriTemplate, normal_form, scheme_of
+from gateway.validation import Validator
 
 STALE_AFTER: Final = 5.0  # seconds since the revisions were last read
 Key = tuple[str, str]  # kind and name
@@ -57,13 +59,50 @@ class Token:
         return f"{self.agent}|{'' if self.person is None else self.person}"
 
 
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Checks:
+    """What calls of one approved version are checked by, made once per version. `unusable` says why nothing can be."""
+
+    input: Validator | None = None
+    output: Validator | None = None
+    headers: HeaderMap = field(default_factory=dict)
+    unusable: str = ""
+
+
+NO_CHECKS: Final = Checks()
+
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """A definition as policy sees it, with its approved text (empty unless it is served)."""
 
     facts: DefinitionFacts
     body: bytes = b""
-    headers: HeaderMap = field(default_factory=dict)
+    checks: Checks = NO_CHECKS
+    template: UriTemplate | None = None
+
+    @property
+    def headers(self) -> HeaderMap:
+        """The headers that a tool's arguments travel in too."""
+        return self.checks.headers
+
+    @property
+    def input(self) -> Validator | None:
+        """What a tool's arguments are held to; None for other kinds."""
+        return self.checks.input
+
+    @property
+    def output(self) -> Validator | None:
+        """What a tool's structured result is held to; None where it promises none."""
+        return self.checks.output
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """A server's resources as URIs find them: concrete ones by normal form, and templates, approved ones first."""
+
+    forms: frozenset[str] = frozenset()
+    templates: tuple[Definition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +126,7 @@ class ServerPart:
     owner_team: str = ""
     limits: CallLimits = DEFAULTS
     definitions: Mapping[Key, Definition] = field(default_factory=dict)
+    resources: Resources = field(default_factory=Resources)
     # The kinds of which it has lists, by its word or by what it showed the poller.
     lists: frozenset[str] = frozenset()
     # Digests, the card's included: what the poller was shown last; by vantage, where that ever differed (None: not).
@@ -110,9 +150,32 @@ class ServerPart:
         found = self.definitions.get((kind, name))
         if found is None:
             return Definition(DefinitionFacts(kind=kind, name=name, state=PinState.UNKNOWN))
+        return self._as_shown(found, shown)
+
+    def _as_shown(self, found: Definition, shown: Shown) -> Definition:
+        kind, name = found.facts.kind, found.facts.name
         if shown is None or (kind, name) in shown or found.facts.state is PinState.UNKNOWN:
             return found
         return Definition(DefinitionFacts(kind=kind, name=name, state=PinState.NOT_SHOWN))
+
+    def readable(self, uri: str, shown: Shown = None) -> tuple[Definition, ...]:
+        """What a request for `uri` may be about, never empty; it may be carried out if any of them allows it.
+
+        The concrete resource of exactly this URI, or else every template that gives it. Another spelling of a concrete
+        resource is nobody's, or a template would reach what is withheld under its own name.
+        """
+        scheme = scheme_of(uri)
+        exact = self.definition("resource", uri)
+        found: list[Definition] = []
+        if exact.facts.state is PinState.UNKNOWN and scheme and normal_form(uri) not in self.resources.forms:
+            found = [each for each in self.resources.templates if each.template and each.template.gives(uri)]
+        seen = (self._as_shown(each, shown) for each in found or [exact])
+        return tuple(replace(each, facts=replace(each.facts, scheme=scheme)) for each in seen)
+
+    def referred(self, uri: str, shown: Shown = None) -> tuple[Definition, ...]:
+        """What a completion's `ref/resource` names: a template by its own text, or else what `readable` finds."""
+        template = self.definition("template", uri, shown)
+        return (template,) if template.facts.state is not PinState.UNKNOWN else self.readable(uri, shown)
 
     @property
     def wire_limits(self) -> WireLimits:
@@ -181,13 +244,13 @@ class Snapshot:
         """Judge one call by this snapshot."""
         return decide(call, self.facts(token, slug), now)
 
-    def callable_tools(self, token: Token, slug: str, now: datetime, shown: Shown = None) -> Iterator[Definition]:
-        """The tools that the caller could call now: what a list shows is what is callable (R12)."""
-        server = self.servers.get(slug)
+    def decide_any(
+        self, method: str, candidates: tuple[Definition, ...], token: Token, slug: str, now: datetime
+    ) -> tuple[Definition, Decision]:
+        """The first of `candidates` that allows the call, or the first of all with what it says."""
         facts = self.facts(token, slug)
-        for each in server.of_kind("tool", shown) if server else ():
-            if each.body and isinstance(decide(Call("tools/call", each.facts), facts, now), Allowed):
-                yield each
+        judged = [(each, decide(Call(method, each.facts), facts, now)) for each in candidates]
+        return next((found for found in judged if isinstance(found[1], Allowed)), judged[0])
 
     def with_server(self, slug: str, part: ServerPart | None) -> "Snapshot":
         """A snapshot with one server replaced, or taken out."""

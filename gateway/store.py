@@ -34,7 +34,7 @@ from core.errors import Conflict
 from gateway.errors import refuse
 from gateway.kept_tokens import KeptTokens
 from gateway.messenger import REVISED, Messenger
-from gateway.parts import card_of, definition_of
+from gateway.parts import card_of, definition_of, resources_of, schemes_of
 from gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSIONS, Wire
 from gateway.snapshot import AccessPart, Key, ServerPart, Snapshot, Token
 from servers.listing import announced
@@ -316,6 +316,7 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
     card = rows.get((Kind.CARD.value, CARD_NAME))
     observed = {key: row.observed_digest for key, row in rows.items() if row.present}
     trust = trust_in(server, card)
+    definitions = {key: definition_of(row) for key, row in rows.items() if row is not card}
     facts = ServerFacts(
         slug=slug,
         resource=resource(slug),
@@ -323,6 +324,7 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         active=server.state == ServerState.ACTIVE.value and bool(server.url),
         withheld=trust.withheld,
         trusted_until=trust.until,
+        schemes=schemes_of(definitions.values()),
     )
     return ServerPart(
         facts=facts,
@@ -331,7 +333,8 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         card=card_of(card) if card is not None else None,
         owner_team=server.owner_team.slug if server.owner_team else "",
         limits=server.limits,
-        definitions=MappingProxyType({key: definition_of(row) for key, row in rows.items() if row is not card}),
+        definitions=MappingProxyType(definitions),
+        resources=resources_of(definitions.values()),
         lists=_lists(server, card, observed),
         observed=MappingProxyType(observed),
         sighted=_sighted(server),
