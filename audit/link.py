@@ -7,13 +7,15 @@ only: results are counted as done or failed, rows are thrown away. Not for sever
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import psycopg
+from django.db import connections
 from psycopg import pq
 from psycopg.pq import DiagnosticField, ExecStatus
 
-_DONE = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
+_DONE: Final = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
+_CONNECTION_PARTS: Final = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
 
 
 class Link:
@@ -42,6 +44,11 @@ class Link:
             link.close()
             raise
         return link
+
+    @property
+    def backend(self) -> int:
+        """The process id of the server's end."""
+        return int(self._libpq.backend_pid)
 
     async def run(self, statement: str, values: Sequence[bytes | None]) -> None:
         """Execute in a transaction of its own; parameters are in binary format.
@@ -130,3 +137,10 @@ def _class_of(state: str) -> type[psycopg.Error]:
         return psycopg.errors.lookup(state)
     except KeyError:
         return psycopg.DatabaseError
+
+
+def parameters_from_settings() -> dict[str, Any]:
+    """Parameters for libpq from Django's settings, without opening a connection of the ORM."""
+    entry = connections["default"].settings_dict
+    given = {_CONNECTION_PARTS[key]: entry[key] for key in _CONNECTION_PARTS if entry.get(key)}
+    return {**given, **entry.get("OPTIONS", {})}

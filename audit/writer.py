@@ -23,11 +23,10 @@ from uuid import UUID
 
 import psycopg
 from django.conf import settings
-from django.db import connections
 
 from audit import wire
 from audit.drafts import RecordDraft, shard_of
-from audit.link import Link
+from audit.link import Link, parameters_from_settings
 from audit.rows import Prepared, Rows
 from audit.wire import Row
 from core.errors import Unavailable
@@ -40,9 +39,13 @@ _STATEMENTS: Final = {
     "audit_shard": wire.CREATE_SHARD,
     "audit_writer": wire.INSERT_WRITER,
 }
-# One plan for all batches; planning each anew costs the server as much as a record.
-_SETTINGS: Final = "SET statement_timeout = {milliseconds}; SET plan_cache_mode = force_generic_plan"
-_CONNECTION_PARTS: Final = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+# One plan for all batches: planning each anew costs the server as much as a record. And a server that was told to
+# answer before its commits are durable is told otherwise here; one that waits for standbys as well keeps doing so.
+_SETTINGS: Final = (
+    "SET statement_timeout = {milliseconds}; SET plan_cache_mode = force_generic_plan; "
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+)
+_QUIET: Final = 1.0  # seconds between two lines about a database that is away
 
 
 class AuditUnavailable(Unavailable):
@@ -84,7 +87,7 @@ class GroupCommitWriter:
         self._capacity = capacity
         self._batch = batch
         self._timeout = timeout
-        self._database = dict(database) if database is not None else _connection_parameters()
+        self._database = dict(database) if database is not None else parameters_from_settings()
         self._rows = Rows(settings.INSTALLATION_ID)
         self._waiting: deque[_Waiting] = deque()
         self._batched: list[_Waiting] = []  # those of the commit under way
@@ -96,6 +99,8 @@ class GroupCommitWriter:
         self._writer: UUID | None = None
         self._shard = 0
         self._seq = 0
+        self._unwritten = 0  # since the last line in the log
+        self._silent_until = 0.0
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -187,8 +192,7 @@ class GroupCommitWriter:
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             await self._commit_singly(batch, error)
         except (psycopg.Error, OSError, TimeoutError) as error:
-            # No traceback: a database that is away would fill the log with the same one.
-            logger.error("audit batch of %d not written: %s", len(batch), type(error).__name__)  # noqa: TRY400
+            self._report(len(batch), error)
             self._start_over_if_in_doubt()
             _fail(batch, error)
         except Exception as error:  # the process's edge: a defect fails its callers and never ends the writer
@@ -199,6 +203,14 @@ class GroupCommitWriter:
             for item in batch:
                 if not item.done.done():
                     item.done.set_result(None)
+
+    def _report(self, count: int, error: Exception) -> None:
+        """One line a second and no traceback: a database that is away would fill the log with the same one."""
+        self._unwritten += count
+        now = asyncio.get_running_loop().time()
+        if now >= self._silent_until:
+            logger.error("%d audit records not written: %s", self._unwritten, type(error).__name__)
+            self._silent_until, self._unwritten = now + _QUIET, 0
 
     async def _commit_singly(self, batch: list[_Waiting], error: psycopg.Error) -> None:
         """One record that cannot be written must not take its neighbours along."""
@@ -278,10 +290,3 @@ def _refuse(item: _Waiting, message: str, cause: BaseException | None = None) ->
         refusal = AuditUnavailable(message)
         refusal.__cause__ = cause
         item.done.set_exception(refusal)
-
-
-def _connection_parameters() -> dict[str, Any]:
-    """Parameters for libpq from Django's settings, without opening a connection of the ORM."""
-    entry = connections["default"].settings_dict
-    given = {_CONNECTION_PARTS[key]: entry[key] for key in _CONNECTION_PARTS if entry.get(key)}
-    return {**given, **entry.get("OPTIONS", {})}

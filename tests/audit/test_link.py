@@ -63,7 +63,7 @@ async def test_a_connection_that_is_cut_is_noticed(
     running = asyncio.create_task(link.run("wait", [b"0.5"])) if waiting else None
     await asyncio.sleep(0)
     cut = "SELECT pg_terminate_backend(%s)"
-    await asyncio.to_thread(owner_connection.execute, cut, [link._libpq.backend_pid])
+    await asyncio.to_thread(owner_connection.execute, cut, [link.backend])
     if running is not None:
         with pytest.raises(psycopg.OperationalError):
             await running
