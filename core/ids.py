@@ -1,10 +1,26 @@
-"""Public identifiers: UUIDv7 (RFC 9562), sortable by time of creation."""
+"""Public identifiers: UUIDv7 (RFC 9562), sortable by time of creation.
 
-import uuid
+Ours and not a package's: each audit record has one, so it is made ten thousand times a second, and a generator that
+counts whole milliseconds up, as is common, would then run ten times faster than the clock.
+"""
 
-import uuid6
+import os
+import time
+from typing import Final
+from uuid import UUID
+
+_VERSION: Final = 7 << 76
+_VARIANT: Final = 2 << 62
+_RANDOM: Final = (1 << 62) - 1
+_last = 0  # when the newest id of this process was made, in 1/4096 ms
 
 
-def new_id() -> uuid.UUID:
-    """A fresh UUIDv7. Returned as the standard library's type, which the ORM and drivers expect."""
-    return uuid.UUID(bytes=uuid6.uuid7().bytes)
+def new_id() -> UUID:
+    """A fresh UUIDv7: milliseconds, their fraction in twelve bits (RFC 9562, section 6.2, method 3), 62 random bits.
+
+    Rises within a process, and follows the clock as long as fewer than four million are made in a second.
+    """
+    global _last  # noqa: PLW0603 -- the generator's only state; two threads at once still differ in 62 random bits
+    _last = now = max((time.time_ns() << 12) // 1_000_000, _last + 1)
+    random = int.from_bytes(os.urandom(8), "big") & _RANDOM
+    return UUID(int=(now >> 12) << 80 | _VERSION | (now & 0xFFF) << 64 | _VARIANT | random)

@@ -1,9 +1,22 @@
 """Public ids are UUIDv7."""
 
+import time
+import uuid
+
 from core.ids import new_id
 
 
 def test_ids_are_version_7_and_sort_by_time() -> None:
     made = [new_id() for _ in range(50)]
     assert {identity.version for identity in made} == {7}
+    assert {identity.variant for identity in made} == {uuid.RFC_4122}
     assert made == sorted(made)
+    assert len(set(made)) == 50
+
+
+def test_many_at_once_do_not_run_ahead_of_the_clock() -> None:
+    before = time.time_ns() // 1_000_000
+    made = [new_id() for _ in range(20_000)]
+    after = time.time_ns() // 1_000_000
+    assert made == sorted(made)
+    assert before <= made[0].int >> 80 <= made[-1].int >> 80 <= after
