@@ -12,13 +12,14 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from types import TracebackType
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Protocol, Self
 from uuid import UUID
 
 import psycopg
@@ -61,6 +62,13 @@ class AuditBusy(AuditUnavailable):
     retry_after: ClassVar[int] = 1
 
 
+class Told(Protocol):
+    """What hears of commits."""
+
+    def __call__(self, seconds: float, records: int, *, failed: bool) -> None:
+        """One commit took so long for so many records."""
+
+
 @dataclass(slots=True)
 class _Waiting:
     prepared: Prepared
@@ -71,7 +79,8 @@ class _Waiting:
 class GroupCommitWriter:
     """Use as `async with GroupCommitWriter(process="gateway-1") as writer: await writer.write(draft)`.
 
-    `capacity`: records that may wait; `batch`: records of one commit; `timeout`: seconds until `AuditUnavailable`.
+    `capacity`: records that may wait; `batch`: records of one commit; `timeout`: seconds until `AuditUnavailable`;
+    `told`: called after each commit.
     """
 
     def __init__(
@@ -82,12 +91,14 @@ class GroupCommitWriter:
         batch: int = 500,
         timeout: float = 2.0,
         database: Mapping[str, Any] | None = None,
+        told: Told | None = None,
     ) -> None:
         self._process = process or f"pid {os.getpid()}"
         self._capacity = capacity
         self._batch = batch
         self._timeout = timeout
         self._database = dict(database) if database is not None else parameters_from_settings()
+        self._told = told
         self._rows = Rows(settings.INSTALLATION_ID)
         self._waiting: deque[_Waiting] = deque()
         self._batched: list[_Waiting] = []  # those of the commit under way
@@ -154,6 +165,10 @@ class GroupCommitWriter:
         following = next((item.deadline for item in chain(self._batched, self._waiting) if not item.done.done()), None)
         self._alarm = None if following is None else loop.call_at(following, self._expire)
 
+    def waiting(self) -> int:
+        """How many records wait for their commit."""
+        return len(self._waiting) + len(self._batched)
+
     async def ready(self) -> bool:
         """Whether the database answers now; for readiness checks, connects if need be."""
         try:
@@ -186,6 +201,12 @@ class GroupCommitWriter:
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         """Write them and tell their callers. Raises nothing: what went wrong is the callers'."""
+        began = time.monotonic()
+        written = await self._tried(batch)
+        if self._told is not None:
+            self._told(time.monotonic() - began, len(batch), failed=not written)
+
+    async def _tried(self, batch: list[_Waiting]) -> bool:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._write_batch(batch)
@@ -203,6 +224,8 @@ class GroupCommitWriter:
             for item in batch:
                 if not item.done.done():
                     item.done.set_result(None)
+            return True
+        return False
 
     def _report(self, count: int, error: Exception) -> None:
         """One line a second and no traceback: a database that is away would fill the log with the same one."""

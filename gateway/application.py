@@ -76,11 +76,11 @@ class Gateway:
         self._stopping = False
         self._loop = asyncio.get_running_loop()
         self._stack.push_async_callback(self._telemetry.close)
-        writer = await self._stack.enter_async_context(GroupCommitWriter())
+        writer = await self._stack.enter_async_context(GroupCommitWriter(told=self._telemetry.commit))
         client = WireClient(policy_from_settings(), connections=_CONNECTIONS, per_origin=_CONNECTIONS)
         self._stack.push_async_callback(client.close)
         self._store.refreshed = self._telemetry.refreshed
-        self._telemetry.watch(snapshot_age=self._store.age)
+        self._telemetry.watch(snapshot_age=self._store.age, audit_queue=writer.waiting)
         await self._store.start()
         self._stack.push_async_callback(self._store.stop)
         self._pipeline = self._assembled(writer, client)

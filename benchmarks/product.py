@@ -1,0 +1,153 @@
+"""The product as the benchmark runs it: PostgreSQL that syncs, Valkey, the web process and one gateway process.
+
+The gateway has a CPU to itself, everything else is on the other. The workers are left out: in production they are
+on other machines, here they would take the CPU of whoever calls.
+"""
+
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import psycopg
+
+from benchmarks import machine
+from controlplane import devpostgres, devservices, up
+from controlplane.devprocess import server_account
+from controlplane.devservices import Services
+from controlplane.supervisor import Supervisor
+from controlplane.upstate import Options, keep_secrets
+from tests.story.product import Api
+
+_REASON: Final = "Benchmark."
+# As the compose file starts them.
+_UVICORN: Final = ("-m", "uvicorn", "--host", "127.0.0.1", "--no-access-log", "--forwarded-allow-ips", "127.0.0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Somebody who may call one server."""
+
+    client_id: str
+    secret: str
+    grant: str
+    slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The running product, met through its API."""
+
+    api: Api
+    issuer: str
+    gateway_url: str
+    gateway_pid: int
+    valkey_pid: int
+    database_admin_url: str
+
+    def endpoint(self, slug: str) -> str:
+        """Where agents call a server."""
+        return f"{self.gateway_url}/{slug}"
+
+    def register(self, slug: str, url: str) -> None:
+        """A server, looked at, with everything that it shows approved."""
+        body = {"slug": slug, "name": slug, "url": url, "environment": "development", "poll_interval": 3600}
+        self.api.post("servers/", body)
+        self.api.post(f"servers/{slug}/poll/?wait=true", {})
+        while waiting := self.api.get("reviews/", server=slug, state="waiting")["results"]:
+            chosen = [{"id": review["id"], "digest": review["digest"]} for review in waiting]
+            self.api.post("reviews/decide/", {"decision": "approve", "reason": _REASON, "reviews": chosen})
+        self.api.post("roles/", {"name": f"user of {slug}", "scopes": [f"mcp:{slug}:call"]})
+
+    def agent(self, slug: str, name: str = "benchmark") -> Agent:
+        """An agent with a grant for a server."""
+        made = self.api.post("agents/", {"name": f"{name} of {slug}", "grant_types": ["client_credentials"]})
+        return Agent(made["client_id"], made["client_secret"], self.grant(slug, made["client_id"]), slug)
+
+    def grant(self, slug: str, client_id: str) -> str:
+        """A grant's id."""
+        made = self.api.post("grants/", {"role": f"user of {slug}", "agent": client_id})
+        return str(made["id"])
+
+    def token(self, agent: Agent) -> str:
+        """An access token for the agent's server."""
+        data = {"grant_type": "client_credentials", "resource": self.endpoint(agent.slug)}
+        return str(self._as_agent(agent, "token", data).json()["access_token"])
+
+    def revoke_token(self, agent: Agent, token: str) -> None:
+        """The agent gives its token up (RFC 7009)."""
+        self._as_agent(agent, "revoke", {"token": token})
+
+    def commit_ms(self, times: int = 200) -> float:
+        """How long PostgreSQL takes to commit one small row: the median, in milliseconds."""
+        took = []
+        with psycopg.connect(self.database_admin_url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE benchmark_commit (n integer)")
+            for number in range(times):
+                began = time.perf_counter()
+                connection.execute("INSERT INTO benchmark_commit VALUES (%s)", (number,), prepare=True)
+                took.append((time.perf_counter() - began) * 1000)
+            connection.execute("DROP TABLE benchmark_commit")
+        return statistics.median(took)
+
+    def _as_agent(self, agent: Agent, endpoint: str, data: dict[str, str]) -> Any:
+        credentials = (agent.client_id, agent.secret)
+        answer = httpx2.post(f"{self.issuer}/oauth/{endpoint}/", data=data, auth=credentials, timeout=30)
+        answer.raise_for_status()
+        return answer
+
+
+def database(stack: ExitStack, directory: Path) -> tuple[Services, dict[str, str]]:
+    """A migrated PostgreSQL that syncs, and Valkey, until the stack is closed; and the product's environment."""
+    options = Options(machine.free_port(), directory / "state", demo=False, fresh=False, ready_file=None)
+    options.state.mkdir(parents=True)
+    for path in (directory, options.state):
+        path.chmod(0o711)  # PostgreSQL, which does not run as root, passes through
+    services = stack.enter_context(devservices.running({}, state=options.state, durable=True))
+    # As root, PostgreSQL cannot reach a private temporary directory, and its data goes elsewhere.
+    data = devpostgres.data_directory(options.state / "postgres", server_account())
+    stack.callback(shutil.rmtree, data, ignore_errors=True)
+    for pid in (services.postgres_pid, services.valkey_pid):
+        machine.pin_tree(pid or 0, machine.AROUND)
+    environment = up.environment_for(options, services, keep_secrets(options.state / "secrets"))
+    with (directory / "setup.log").open("w") as log, Supervisor(directory=machine.ROOT, output=log) as supervisor:
+        up.prepare_database(supervisor, services, environment)
+    return services, environment
+
+
+@contextmanager
+def running_product(directory: Path) -> Iterator[Product]:
+    """The product for the length of the block."""
+    gateway_port = machine.free_port()
+    with ExitStack() as stack:
+        services, environment = database(stack, directory)
+        issuer = environment["PUBLIC_URL"]
+        environment["GATEWAY_URL"] = f"http://127.0.0.1:{gateway_port}/mcp"
+        token = up.set_up_installation(environment)
+        start = partial(_started, stack, directory, environment)
+        start("controlplane.asgi:application", int(issuer.rpartition(":")[2]), machine.AROUND)
+        gateway_pid = start("gateway.asgi:application", gateway_port, machine.MEASURED)
+        yield Product(
+            api=Api(f"{issuer}/api/v1/", token),
+            issuer=issuer,
+            gateway_url=environment["GATEWAY_URL"],
+            gateway_pid=gateway_pid,
+            valkey_pid=services.valkey_pid or 0,
+            database_admin_url=services.database_admin_url,
+        )
+
+
+def _started(
+    stack: ExitStack, directory: Path, environment: dict[str, str], application: str, port: int, cpu: int
+) -> int:
+    command = [sys.executable, *_UVICORN, "--port", str(port), application]
+    ready = partial(up.answers, f"http://127.0.0.1:{port}/readyz")
+    log = directory / f"{application.partition('.')[0]}.log"
+    return stack.enter_context(machine.running(command, cpu=cpu, log=log, ready=ready, environment=environment)).pid
