@@ -21,8 +21,9 @@ import anyio
 import httpcore2
 import httpx2
 
-from core.outbound_dial import GuardedBackend, OutboundLimits, OutboundPolicy, Resolver, look_up
+from core.outbound_dial import GuardedBackend, OutboundLimits, OutboundPolicy, Resolver, look_up, tls_context
 from core.outbound_failure import TRANSPORT_FAILURES, OutboundError, Refusal, classify
+from core.outbound_meter import BodyMeter, is_event_stream
 
 __all__ = [
     "GuardedTransport",
@@ -78,7 +79,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         # Two pools, because a network backend is not told the scheme: plain http never leaves the allowed networks.
         self._pools = {
             scheme: httpcore2.AsyncConnectionPool(
-                ssl_context=_ssl_context(policy.ca_file),
+                ssl_context=tls_context(policy.ca_file),
                 max_connections=limits.connections,
                 keepalive_expiry=30.0,
                 network_backend=GuardedBackend(policy, limits, resolver, encrypted=scheme == "https"),
@@ -127,13 +128,12 @@ class _BoundedBody(httpx2.AsyncByteStream):
         self._answer = answer
         self._limits = limits
         self._is_stream = any(
-            name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
+            name.lower() == b"content-type" and is_event_stream(value.decode("latin-1"))
             for name, value in answer.headers
         )
         span = limits.lifetime_seconds if self._is_stream else limits.total_seconds
         self._deadline = started + span
-        self._counted = 0
-        self._tail = b""
+        self._meter = BodyMeter(limits.event_bytes if self._is_stream else limits.body_bytes, by_event=self._is_stream)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         chunks = aiter(self._answer.aiter_stream())
@@ -141,7 +141,7 @@ class _BoundedBody(httpx2.AsyncByteStream):
             chunk = await self._next(chunks)
             if chunk is None:
                 return
-            self._count(chunk)
+            self._meter.count(chunk)
             yield chunk
 
     async def aclose(self) -> None:
@@ -155,23 +155,6 @@ class _BoundedBody(httpx2.AsyncByteStream):
                 return await anext(chunks, None)
         except (*TRANSPORT_FAILURES, ssl.SSLError, TimeoutError, OSError) as error:
             raise classify(error) from error
-
-    def _count(self, chunk: bytes) -> None:
-        if not self._is_stream:
-            self._counted += len(chunk)
-            limit = self._limits.body_bytes
-        else:
-            self._count_event(chunk)
-            limit = self._limits.event_bytes
-        if self._counted > limit:
-            raise OutboundError(Refusal.TOO_LARGE)
-
-    def _count_event(self, chunk: bytes) -> None:
-        # An event ends at an empty line (HTML standard, 9.2.5); the seam of two chunks is looked at too.
-        seen = (self._tail + chunk).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        end = seen.rfind(b"\n\n")
-        self._counted = len(seen) - end if end >= 0 else self._counted + len(chunk)
-        self._tail = (self._tail + chunk)[-3:]
 
 
 def _core_request(request: httpx2.Request) -> httpcore2.Request:
@@ -193,11 +176,3 @@ def _oversized_head(error: BaseException) -> BaseException:
     if any(getattr(each, "error_status_hint", None) == _HEAD_TOO_LARGE for each in error.args):
         return OutboundError(Refusal.TOO_LARGE, "The server's answer has more headers than we accept.")
     return error
-
-
-@functools.lru_cache(maxsize=4)
-def _ssl_context(ca_file: str) -> ssl.SSLContext:
-    context = httpx2.create_ssl_context(trust_env=False)
-    if ca_file:
-        context.load_verify_locations(cafile=ca_file)
-    return context

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import ipaddress
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from typing import Any, Final
 
 import anyio
 import httpcore2
+import httpx2
 
 from core.addresses import PUBLIC_PORTS, Address, Network, Reach, is_plain_name, literal, reach
 from core.outbound_failure import OutboundError, Refusal
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
-_DIALLED: Final = 3  # addresses tried of one name
+DIALLED: Final = 3  # addresses tried of one name
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,12 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         """Connect to `host`. Raises `OutboundError`; the time is bounded by our limits, not by `timeout`."""
-        addresses = await self._permitted(host, port)
+        addresses = await judged_addresses(
+            self._policy, self._resolver, host, port, encrypted=self._encrypted, seconds=self._limits.dns_seconds
+        )
         failure: Exception | None = None
         with anyio.move_on_after(self._limits.connect_seconds):
-            for address in addresses[:_DIALLED]:
+            for address in addresses[:DIALLED]:
                 try:
                     stream = await self._inner.connect_tcp(
                         str(address), port, local_address=local_address, socket_options=socket_options
@@ -86,38 +90,50 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         """Wait; the pool asks for it between retries."""
         await anyio.sleep(seconds)
 
-    async def _permitted(self, host: str, port: int) -> list[Address]:
-        addresses = await self._addresses(host, port)
-        for address in addresses:
-            verdict = reach(address, self._policy.allow)
-            public = verdict is Reach.PUBLIC and self._encrypted and port in PUBLIC_PORTS
-            if not public and verdict is not Reach.ALLOWED:
-                raise OutboundError(Refusal.BLOCKED)
-        return addresses
 
-    async def _addresses(self, host: str, port: int) -> list[Address]:
-        given = literal(host)
-        if given is not None:
-            return [given]
-        if not is_plain_name(host):
-            raise OutboundError(Refusal.BLOCKED, "The host must be a plain host name or an IP address.")
-        try:
-            with anyio.fail_after(self._limits.dns_seconds):
-                answers = await self._resolver(host, port)
-            found = [ipaddress.ip_address(answer.partition("%")[0]) for answer in dict.fromkeys(answers)]
-        except (TimeoutError, OSError, ValueError) as error:
-            raise OutboundError(Refusal.DNS) from error
-        if not found:
-            raise OutboundError(Refusal.DNS)
-        return found
+async def judged_addresses(
+    policy: OutboundPolicy, resolver: Resolver, host: str, port: int, *, encrypted: bool, seconds: float
+) -> list[Address]:
+    """The addresses of `host`, looked up once within `seconds`. Raises `OutboundError` unless every one may be dialled.
+
+    `encrypted` says whether TLS will be spoken: public addresses are open to nothing else.
+    """
+    addresses = await _addresses(resolver, host, port, seconds)
+    for address in addresses:
+        verdict = reach(address, policy.allow)
+        public = verdict is Reach.PUBLIC and encrypted and port in PUBLIC_PORTS
+        if not public and verdict is not Reach.ALLOWED:
+            raise OutboundError(Refusal.BLOCKED)
+    return addresses
+
+
+async def _addresses(resolver: Resolver, host: str, port: int, seconds: float) -> list[Address]:
+    given = literal(host)
+    if given is not None:
+        return [given]
+    if not is_plain_name(host):
+        raise OutboundError(Refusal.BLOCKED, "The host must be a plain host name or an IP address.")
+    try:
+        with anyio.fail_after(seconds):
+            answers = await resolver(host, port)
+        found = [ipaddress.ip_address(answer.partition("%")[0]) for answer in dict.fromkeys(answers)]
+    except (TimeoutError, OSError, ValueError) as error:
+        raise OutboundError(Refusal.DNS) from error
+    if not found:
+        raise OutboundError(Refusal.DNS)
+    return found
+
+
+def is_peer(peer: object, address: Address) -> bool:
+    """Whether a connected socket's other end (`getpeername`'s answer) is the address that was judged."""
+    if not isinstance(peer, tuple) or not peer:
+        return False
+    reached = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    return reached in {address, getattr(address, "ipv4_mapped", None)}
 
 
 async def _checked_peer(stream: httpcore2.AsyncNetworkStream, address: Address) -> httpcore2.AsyncNetworkStream:
-    peer = stream.get_extra_info("server_addr")
-    if peer and ipaddress.ip_address(str(peer[0]).partition("%")[0]) in {
-        address,
-        getattr(address, "ipv4_mapped", None),
-    }:
+    if is_peer(stream.get_extra_info("server_addr"), address):
         return stream
     await stream.aclose()
     raise OutboundError(Refusal.BLOCKED)
@@ -128,3 +144,13 @@ async def look_up(threads: ThreadPoolExecutor, host: str, port: int) -> Sequence
     loop = asyncio.get_running_loop()
     look = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     return [str(answer[4][0]) for answer in await loop.run_in_executor(threads, look)]
+
+
+@functools.lru_cache(maxsize=4)
+def tls_context(ca_file: str) -> ssl.SSLContext:
+    """Verifies certificate and name against the usual authorities and those of `ca_file`; HTTP/1.1 only."""
+    context = httpx2.create_ssl_context(trust_env=False)
+    context.set_alpn_protocols(["http/1.1"])
+    if ca_file:
+        context.load_verify_locations(cafile=ca_file)
+    return context

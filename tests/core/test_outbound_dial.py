@@ -1,7 +1,6 @@
 """Connections are made to addresses that were judged, whatever the URL or the name server says."""
 
 import asyncio
-import datetime as dt
 import ipaddress
 import socket
 import ssl
@@ -14,13 +13,10 @@ from pathlib import Path
 import httpcore2
 import httpx2
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from core.outbound import OutboundError, OutboundPolicy, Refusal, outbound_client
 from core.outbound_dial import GuardedBackend
+from tests.core.certificates import certificate
 from tests.core.exchanges import LOOPBACK, NOWHERE, QUICK, answering, failure, get
 from tests.fixtures_mcp.processes import hostile_server
 
@@ -203,26 +199,7 @@ def test_closed_port_is_refused() -> None:
 @contextmanager
 def tls_server(folder: Path, name: str) -> Iterator[tuple[int, str]]:
     """An https server on loopback whose certificate is for `name`; gives its port and the authority's file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / f"{name}.pem"
-    pem.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    pem = certificate(folder, name)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     ready: list[int] = []

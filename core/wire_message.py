@@ -1,0 +1,105 @@
+"""What a request is on the wire: where its URL leads, and its bytes. What could be read in two ways is not written."""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import httpx2
+
+from core.outbound_failure import OutboundError, Refusal
+
+_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")  # token of RFC 9110, 5.6.2, in lower case
+_UNSENDABLE: Final = "The request has a header that cannot be sent."
+_PATH: Final = re.compile(r"/[\x21-\x7e]*")
+# They frame the message or lead elsewhere: this module alone writes them, or nobody does.
+_OURS: Final = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    }
+)
+
+
+class Origin(NamedTuple):
+    """What connections are shared by. `host` is a name or an address without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether TLS is spoken."""
+        return self.scheme == "https"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where one URL leads: its origin, the `host` header's value, and path and query as they are sent."""
+
+    origin: Origin
+    authority: str
+    path: str
+
+
+@functools.lru_cache(maxsize=512)
+def target_of(url: str) -> Target:
+    """Read an absolute http or https URL. Raises `OutboundError`, class `blocked`, for everything else."""
+    try:
+        parsed = httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        raise OutboundError(Refusal.BLOCKED, "The address is not a URL.") from error
+    if parsed.scheme not in _PORTS or not parsed.raw_host or parsed.userinfo:
+        raise OutboundError(Refusal.BLOCKED, "The address must be an http or https URL without a user name.")
+    port = _PORTS[parsed.scheme] if parsed.port is None else parsed.port
+    host, path = parsed.raw_host.decode("ascii"), parsed.raw_path.decode("ascii")
+    if not 0 < port < 65536 or not _PATH.fullmatch(path):
+        raise OutboundError(Refusal.BLOCKED, "The address is not a URL.")
+    shown = f"[{host}]" if ":" in host else host
+    authority = shown if port == _PORTS[parsed.scheme] else f"{shown}:{port}"
+    return Target(Origin(parsed.scheme, host, port), authority, path)
+
+
+def head_of(method: str, target: Target, headers: Mapping[str, str], length: int) -> bytes:
+    """Request line and headers (RFC 9112, 3 and 5) for a body of `length` bytes.
+
+    Raises `OutboundError`, class `blocked`, for a method or header that we do not send: values must be printable
+    ASCII, so none can end its line and begin another one.
+    """
+    if method not in _METHODS:
+        raise OutboundError(Refusal.BLOCKED, "This HTTP method is not sent.")
+    values = "".join(headers.values())
+    fields = {_name(given): value for given, value in headers.items()}
+    if len(fields) != len(headers) or not (values.isascii() and values.isprintable()):
+        raise OutboundError(Refusal.BLOCKED, _UNSENDABLE)
+    if length or method in _WITH_BODY:
+        fields["content-length"] = str(length)
+    lines = "".join([f"{name}: {value}\r\n" for name, value in fields.items()])
+    return (
+        f"{method} {target.path} HTTP/1.1\r\nhost: {target.authority}\r\nuser-agent: holdfast\r\n"
+        f"accept-encoding: identity\r\n{lines}\r\n"
+    ).encode("ascii")
+
+
+@functools.lru_cache(maxsize=1024)
+def _name(given: str) -> str:
+    name = given.lower()
+    if name in _OURS or not given.isascii() or not _NAME.fullmatch(name):
+        raise OutboundError(Refusal.BLOCKED, _UNSENDABLE)
+    return name
