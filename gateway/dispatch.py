@@ -23,8 +23,10 @@ from gateway.front import Head
 from gateway.handles import Handles
 from gateway.headers import disagreement, param_headers, unknown_headers
 from gateway.hearing import Hearing
-from gateway.looking import Looks
 from gateway.jsonrpc import Response
+from gateway.looking import Looks
+from gateway.operation import Leg
+from gateway.problems import Problem
 from gateway.protocol import CLIENT_CAPABILITIES, LOG_LEVEL, Wire
 from gateway.reading import way_of
 from gateway.recorder import Outcome, Recorder
@@ -34,11 +36,9 @@ from gateway.rounds import Rounds
 from gateway.session_store import Shelf
 from gateway.shared_sessions import SharedSessions
 from gateway.snapshot import Definition
-from gateway.operation import Leg
 from gateway.telemetry import Telemetry
 from gateway.transport import Interrupted, UpstreamFailed
 from gateway.upstream import Outgoing, Sessions, Upstream
-from gateway.validation import Problem
 
 # The parameters of each method that travel; what the protocol does not know stays here.
 _SENT: Final[Mapping[str, tuple[str, ...]]] = {

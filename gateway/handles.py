@@ -57,5 +57,5 @@ def require_tasks(request: Request) -> None:
     """Refuse a client of the modern era that does not say that it knows tasks. Raises `Refused`."""
     declared = request.meta.get(CLIENT_CAPABILITIES)
     if not (isinstance(declared, Mapping) and has_tasks(declared, modern=True)):
-        data = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
+        data: dict[str, Any] = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
         raise Refused("missing_capability", "Missing required client capability", code=MISSING_CAPABILITY, data=data)

@@ -5,12 +5,12 @@ than every few seconds. What the protocol does not know is not handed on.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from gateway import jsonrpc
 from core.sse import Event
+from gateway import jsonrpc
 from gateway.asks import Asks, Mark, asked_bytes, not_asked
 from gateway.capabilities import may_ask
 from gateway.exchange import Exchange
@@ -32,7 +32,7 @@ Readable = Callable[[str], bool]
 class Changes:
     """Tells a client that lists changed: the first time at once, then coalesced."""
 
-    tell: Callable[[str], "asyncio.Future[None] | Any"]
+    tell: Callable[[str], Coroutine[Any, Any, None]]
     _told: dict[str, float] = field(default_factory=dict)
     _timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
     _telling: "set[asyncio.Task[Any]]" = field(default_factory=set)

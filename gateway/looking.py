@@ -28,7 +28,6 @@ from servers.surface import Item, Surface
 from servers.transport import Limits
 from tools.look import take
 
-
 logger = logging.getLogger(__name__)
 
 AGAIN_SECONDS: Final = 60.0  # between looks of one class at one server, or less where the server says so

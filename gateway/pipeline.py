@@ -16,6 +16,7 @@ from gateway.auth import Tokens
 from gateway.dispatch import Dispatch, Parts
 from gateway.errors import INTERNAL_ERROR, Refused, refuse, unknown_prompt, unknown_resource, unknown_tool
 from gateway.exchange import Admitted, Exchange, caller_of, error_reply, invalid
+from gateway.handles import require_tasks
 from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
 from gateway.lists import Lists
 from gateway.methods import Methods
@@ -25,7 +26,6 @@ from gateway.session import Session, Sessions, UnknownSession
 from gateway.site import Site
 from gateway.snapshot import Definition, ServerPart, Shown, Snapshot, Token
 from gateway.streams import Streams
-from gateway.handles import require_tasks
 from gateway.targets import Target, target
 from gateway.transport import SessionLost, UpstreamFailed
 from gateway.upstream import LIMITS

@@ -32,7 +32,8 @@ class SharedSessions:
     async def get(self, id_: UUID, url: str) -> UpstreamSession:
         """The session with the server at `url`, opened where there is none. Raises `UpstreamFailed`."""
         row = await self._row(id_)
-        return self._opened(row, url) or await asyncio.shield(self._opening.get(id_) or self._start(row, url))
+        found = self._opened(row, url)
+        return found if found is not None else await asyncio.shield(self._opening.get(id_) or self._start(row, url))
 
     async def opened(self, id_: UUID, url: str) -> UpstreamSession | None:
         """The session, if one is open."""

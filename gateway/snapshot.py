@@ -25,9 +25,9 @@ from access.policy import (
 from core.wire import WireLimits
 from gateway.headers import HeaderMap
 from gateway.protocol import HANDSHAKE_VERSIONS, Wire
-from servers.limits import DEFAULTS, CallLimits
 from gateway.uris import UriTemplate, normal_form, scheme_of
 from gateway.validation import Validator
+from servers.limits import DEFAULTS, CallLimits
 
 STALE_AFTER: Final = 5.0  # seconds since the revisions were last read
 Key = tuple[str, str]  # kind and name

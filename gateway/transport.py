@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from core import strictjson
-from core.wire import WireAnswer, WireClient, WireLimits
 from core.outbound import OutboundError
 from core.sse import Event, EventDecoder, EventTooLarge
+from core.wire import WireAnswer, WireClient, WireLimits
 from gateway import jsonrpc
 from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
 
