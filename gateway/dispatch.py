@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from access.policy import Reason
-from gateway import jsonrpc
+from gateway import bounds, jsonrpc
 from gateway.asks import Asks, Mark
 from gateway.bulkhead import Bulkheads
 from gateway.calls import Calls, Ended, Waiting
@@ -218,7 +218,7 @@ class Dispatch:
             changed=lambda: self._parts.looks.heard(looked),
             presented=lambda card: self._parts.looks.heard_card(looked, card),
             capabilities=way.capabilities,
-            limits=admitted.server.wire_limits,
+            limits=bounds.of_call(admitted.server.limits),
         )
 
     def hearing(self, admitted: Admitted, capabilities: Mapping[str, Any], mark: Mark) -> Hearing:

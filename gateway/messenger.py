@@ -12,8 +12,6 @@ from typing import Any, Final
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from access.services.revisions import CHANNEL
-
 logger = logging.getLogger(__name__)
 
 WORDS: Final = "holdfast:gateway"
@@ -24,10 +22,14 @@ _LONGEST: Final = 256  # bytes of a word
 
 
 class Messenger:
-    """One process's ear and mouth. `heard(what, mark)` is called for each word; `revised` has no mark."""
+    """One process's ear and mouth. `heard(what, mark)` is called for each word; `revised` has no mark.
 
-    def __init__(self, url: str, heard: Callable[[str, str], None]) -> None:
+    `revisions` is the channel on which services say that a revision was counted up.
+    """
+
+    def __init__(self, url: str, heard: Callable[[str, str], None], *, revisions: str) -> None:
         self._url = url
+        self._revisions = revisions
         self._heard = heard
         self._mouth: redis.asyncio.Redis | None = None
 
@@ -57,13 +59,13 @@ class Messenger:
 
     async def _listen(self) -> None:
         async with redis.asyncio.Redis.from_url(self._url) as client, client.pubsub() as channel:
-            await channel.subscribe(CHANNEL, WORDS)
+            await channel.subscribe(self._revisions, WORDS)
             self._heard(REVISED, "")  # whatever was said while nobody listened
             async for message in channel.listen():
                 self._take(message)
 
     def _take(self, message: dict[str, Any]) -> None:
-        if message["channel"] == CHANNEL.encode():
+        if message["channel"] == self._revisions.encode():
             self._heard(REVISED, "")
             return
         data = message.get("data")

@@ -22,7 +22,6 @@ from access.policy import (
     ServerFacts,
     decide,
 )
-from core.wire import WireLimits
 from gateway.headers import HeaderMap
 from gateway.protocol import HANDSHAKE_VERSIONS, Wire
 from gateway.uris import UriTemplate, normal_form, scheme_of
@@ -176,20 +175,6 @@ class ServerPart:
         """What a completion's `ref/resource` names: a template by its own text, or else what `readable` finds."""
         template = self.definition("template", uri, shown)
         return (template,) if template.facts.state is not PinState.UNKNOWN else self.readable(uri, shown)
-
-    @property
-    def wire_limits(self) -> WireLimits:
-        """The bounds of one exchange with the server."""
-        limits = self.limits
-        return WireLimits(
-            connect_seconds=limits.connect_seconds,
-            head_seconds=limits.first_byte_seconds,
-            idle_seconds=limits.idle_seconds,
-            total_seconds=limits.total_seconds,
-            lifetime_seconds=limits.total_seconds,
-            body_bytes=limits.answer_bytes,
-            event_bytes=limits.answer_bytes,
-        )
 
     def of_kind(self, kind: str, shown: Shown = None) -> Iterator[Definition]:
         """Every definition of one kind that is `shown` to the caller."""

@@ -26,6 +26,7 @@ from access.keys import token_key
 from access.models import Grant, Membership, Revision
 from access.policy import GrantFacts, Reason, ServerFacts
 from access.services import ACCESS_PART, server_part
+from access.services.revisions import CHANNEL
 from access.token_format import TokenKind, is_genuine
 from access.tokens import TokenFacts, verify_access_token
 from audit.subjects import pseudonym_for
@@ -72,7 +73,7 @@ class Store:
         self._sight_threads = ThreadPoolExecutor(_SIGHT_THREADS, "gateway-sights")
         self._looking = asyncio.Lock()
         self._tokens = KeptTokens()
-        self._messenger = Messenger(redis_url, self._heard)
+        self._messenger = Messenger(redis_url, self._heard, revisions=CHANNEL)
         self._hear: Callable[[str, str], None] | None = None
         self.refreshed: Callable[[float], None] = _nobody  # told how many seconds each look took
 

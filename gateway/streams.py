@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from access.policy import Allowed
 from core.sse import Event
-from core.wire import WireLimits
+from gateway import bounds
 from gateway.asks import Mark
 from gateway.dispatch import Dispatch, Parts
 from gateway.errors import INVALID_PARAMS, Refused
@@ -211,7 +211,7 @@ class Streams:
         async def mark(event: Event) -> None:
             await hearing.marked(event, 0)
 
-        limits = stream_limits(stream.admitted)
+        limits = bounds.of_stream(stream.admitted.server.limits)
         headers = upstream.headers() | ({"last-event-id": last_event} if last_event else {})
         await self._parts.upstream.transport.listen(upstream.url, headers, limits, on_message=hear, on_event=mark)
 
@@ -230,7 +230,7 @@ class Streams:
             owner=way.owner,
             listener=listener,
             changed=lambda: self._parts.looks.heard(way),
-            limits=stream_limits(admitted),
+            limits=bounds.of_stream(admitted.server.limits),
         )
         attempt = 0
         while True:
@@ -292,9 +292,3 @@ def _texts(value: Any, name: str) -> list[str]:
             code=INVALID_PARAMS,
         )
     return value
-
-
-def stream_limits(admitted: Admitted) -> WireLimits:
-    """The bounds of the server's side of a stream; how long it lasts is the client's side to say."""
-    seconds = admitted.server.limits.stream_seconds
-    return replace(admitted.server.wire_limits, lifetime_seconds=seconds, idle_seconds=seconds)
