@@ -256,7 +256,7 @@ def _mark(kind: Kind, result: Answer) -> bytes:
     numbers that keep their digits.
     """
     try:
-        written = b"m" + marshal.dumps(result, 2)
+        written = b"m" + marshal.dumps(dict(result), 2)
     except ValueError:
         written = b"j" + jsonrpc.dumps(result)
     return hashlib.sha256(kind.value.encode() + b"\0" + written).digest()
