@@ -277,10 +277,10 @@ async def test_known_pages_count_towards_the_bounds_like_any_other() -> None:
 
 def test_only_equal_pages_have_one_mark() -> None:
     pages: list[Any] = [
-        json.loads(text, parse_float=exact_float)
+        {"tools": json.loads(text, parse_float=exact_float)}
         for text in ("[1]", "[1.0]", "[1.00]", "[true]", '["1"]', "[[1]]", '{"a":1,"b":2}', '{"b":2,"a":1}', "[null]")
     ]
     marks = [reading._mark(Kind.TOOL, page) for page in pages]
     assert len(set(marks)) == len(pages)
-    assert reading._mark(Kind.TOOL, json.loads('{"a": 1, "b": 2}')) == marks[6]
+    assert reading._mark(Kind.TOOL, {"tools": json.loads('{"a": 1, "b": 2}')}) == marks[6]
     assert reading._mark(Kind.PROMPT, pages[0]) != marks[0]
