@@ -911,3 +911,17 @@ async def test_rubbish_that_a_session_was_told_is_no_card(made: Any) -> None:
     looks.heard_card(WAY, CARD)  # the modern era has no sessions
     await looks.before(SESSION)
     assert [item.name for item in sights.told[0].items] == ["echo"]
+
+
+async def test_what_another_process_put_on_record_meanwhile_is_taken_back_by_the_next_look(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "AGAIN_SECONDS", 0.0)
+    looks, sights = made(Upstream())
+    await look_often(looks)
+    assert len(sights.told) == 1
+    part = sights.parts[WAY.slug]
+    shown = {**part.sighted[WAY.vantage], ("tool", "gone by now"): "sha256:z"}
+    sights.parts[WAY.slug] = replace(part, sighted={WAY.vantage: shown})
+    await look_often(looks)
+    assert len(sights.told) == 2
