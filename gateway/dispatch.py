@@ -16,7 +16,7 @@ from gateway.asks import Asks, Mark
 from gateway.bulkhead import Bulkheads
 from gateway.calls import Calls, Ended, Waiting
 from gateway.capabilities import has_tasks, passed_on
-from gateway.eras import REFUSED, Eras
+from gateway.eras import HANDSHAKE, REFUSED, Eras
 from gateway.errors import HEADER_MISMATCH, INVALID_PARAMS, UPSTREAM_FAILED, Refused, modern_status
 from gateway.exchange import Admitted, error_reply, invalid, result_reply
 from gateway.front import Head
@@ -28,14 +28,16 @@ from gateway.looking import Looks
 from gateway.operation import Leg
 from gateway.problems import Problem
 from gateway.protocol import CLIENT_CAPABILITIES, LOG_LEVEL, Wire
+from gateway.reading import Way as Look
 from gateway.reading import way_of
 from gateway.recorder import Outcome, Recorder
 from gateway.released import Release, Released
 from gateway.reply import Reply
 from gateway.rounds import Rounds
+from gateway.session import Session
 from gateway.session_store import Shelf
 from gateway.shared_sessions import SharedSessions
-from gateway.snapshot import Definition
+from gateway.snapshot import Definition, ServerPart, Token
 from gateway.telemetry import Telemetry
 from gateway.transport import Interrupted, UpstreamFailed
 from gateway.upstream import Outgoing, Sessions, Upstream
@@ -85,6 +87,13 @@ class Parts:
     bulkheads: Bulkheads
     telemetry: Telemetry
     eras: Eras = field(default_factory=Eras)
+
+    def look(self, token: Token, server: ServerPart, session: Session | None) -> Look:
+        """The way that looks for a caller take: that of its calls, in the session that carries them."""
+        way = way_of(token, server)
+        if session is None or not self.eras.speaks_handshake(server.upstream, server.url):
+            return way
+        return replace(way, wire=HANDSHAKE, owner=session.owner, sessions=self.shared.behind(session.id))
 
 
 class Dispatch:
@@ -204,7 +213,7 @@ class Dispatch:
         self, admitted: Admitted, way: Way, hearing: Hearing, params: Mapping[str, Any], headers: Mapping[str, str]
     ) -> Outgoing:
         """What goes to the server."""
-        looked = way_of(admitted.token, admitted.server)
+        looked = self._parts.look(admitted.token, admitted.server, admitted.session)
         return Outgoing(
             url=admitted.server.url,
             wire=way.wire,
@@ -252,6 +261,7 @@ class Dispatch:
                     raise Refused(error.cls, error.sentence, code=UPSTREAM_FAILED) from error
                 eras.is_modern_only(server.url)
                 return Way(None, server.upstream, {})
+            eras.has_opened(server.url)
         row = await self._parts.shelf.get(session.id)
         return Way(behind, wire, row.capabilities if row is not None else {})
 

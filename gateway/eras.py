@@ -21,6 +21,7 @@ class Eras:
 
     def __init__(self) -> None:
         self._modern_only: dict[str, float] = {}
+        self._both: set[str] = set()
 
     def way(self, client: Wire, server: Wire, url: str) -> Wire:
         """How to speak to a server for a client."""
@@ -28,8 +29,19 @@ class Eras:
             return server
         return HANDSHAKE
 
+    def speaks_handshake(self, server: Wire, url: str) -> bool:
+        """Whether a session can be opened with a server, as far as is known."""
+        return not server.modern or url in self._both
+
+    def has_opened(self, url: str) -> None:
+        """A server of the modern era opened a session as well."""
+        if len(self._both) >= _SERVERS:
+            self._both.clear()
+        self._both.add(url)
+
     def is_modern_only(self, url: str) -> None:
         """The server opened no session."""
         if len(self._modern_only) >= _SERVERS:
             self._modern_only.clear()
+        self._both.discard(url)
         self._modern_only[url] = time.monotonic() + REMEMBERED_SECONDS

@@ -136,7 +136,12 @@ class Looks:
         it itself.
         """
         known = self._of(way)
-        if way.wire.modern or card == known.card or not isinstance(card.get("capabilities"), dict):
+        if (
+            way.wire.modern
+            or card is known.card
+            or card == known.card
+            or not isinstance(card.get("capabilities"), dict)
+        ):
             return
         known.card, known.card_bytes = card, len(jsonrpc.dumps(card))
         self._forget_beyond_bound()

@@ -157,7 +157,7 @@ class Pipeline:
         if server is not None and isinstance(
             snapshot.decide(Call("tools/list"), token, slug, datetime.now(UTC)), Allowed
         ):
-            await self._parts.looks.before(way_of(token, server))
+            await self._parts.looks.before(self._parts.look(token, server, session))
 
     async def _session(self, exchange: Exchange, token: Token) -> Session:
         given = exchange.head.headers.get("mcp-session-id")

@@ -24,7 +24,7 @@ from gateway.jsonrpc import Response
 from gateway.protocol import Wire
 from gateway.snapshot import Key, ServerPart, Token
 from gateway.transport import UpstreamFailed
-from gateway.upstream import Outgoing
+from gateway.upstream import Outgoing, Sessions
 from servers.listing import LISTS, Found, ListOf, absorb_page, announced, card_body, identity_of, next_cursor
 from servers.problems import SENTENCES, ObservationFailed
 from servers.rules import Era
@@ -58,6 +58,7 @@ class Way:
     owner: str
     lists: frozenset[str] = frozenset()
     polled: Mapping[Key, str] = field(default_factory=dict, repr=False)
+    sessions: Sessions | None = field(default=None, repr=False)
 
 
 def way_of(token: Token, server: ServerPart) -> Way:
@@ -188,7 +189,9 @@ class Reader:
 
     async def _ask(self, way: Way, method: str, params: Mapping[str, Any]) -> Response:
         async with asyncio.timeout(self._limits.answer_seconds):
-            return await self._send(Outgoing(way.url, way.wire, method, params, way.owner, looking=True))
+            return await self._send(
+                Outgoing(way.url, way.wire, method, params, way.owner, sessions=way.sessions, looking=True)
+            )
 
     async def _aside(self, work: Callable[..., None], *arguments: Any) -> None:
         await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments))

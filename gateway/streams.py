@@ -24,7 +24,6 @@ from gateway.handles import require_tasks
 from gateway.hearing import Hearing
 from gateway.jsonrpc import Notification, Request
 from gateway.lists import Lists
-from gateway.reading import way_of
 from gateway.recorder import Outcome
 from gateway.reply import Reply
 from gateway.subscriptions import OpenStream, Relay, Subscription
@@ -196,7 +195,7 @@ class Streams:
 
     async def _hear_once(self, stream: OpenStream, upstream: UpstreamSession, last_event: str) -> None:
         hearing = stream.hearing
-        way = way_of(stream.admitted.token, stream.admitted.server)
+        way = self._parts.look(stream.admitted.token, stream.admitted.server, stream.admitted.session)
 
         async def hear(message: Request | Notification) -> None:
             if isinstance(message, Request):
@@ -220,7 +219,7 @@ class Streams:
         admitted = stream.admitted
         if not admitted.server.upstream.modern:
             return
-        way = way_of(admitted.token, admitted.server)
+        way = self._parts.look(admitted.token, admitted.server, admitted.session)
         listener = Relay(stream, subscription)
         outgoing = Outgoing(
             url=admitted.server.url,

@@ -1,6 +1,7 @@
 """What the server does not list to an agent although it lists it to the poller.
 
-Nothing is withheld for it, because servers may show less to whom they trust less; people should see it all the same.
+It is not listed to that agent, nor can it be called by it (`gateway.looking`), and nothing is withheld from others:
+servers may show less to whom they trust less. People should see it all the same.
 """
 
 from dataclasses import dataclass

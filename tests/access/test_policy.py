@@ -79,6 +79,8 @@ def test_a_granted_approved_tool_may_be_called_at_the_approved_digest() -> None:
         ({"server": {"trusted_until": NOW}}, Reason.SERVER_WITHHELD),
         ({"server": {"trusted_until": PAST}}, Reason.SERVER_WITHHELD),
         ({"tool": {"state": PinState.UNKNOWN}}, Reason.UNKNOWN_DEFINITION),
+        ({"tool": {"state": PinState.NOT_SHOWN}}, Reason.NOT_SHOWN),
+        ({"tool": {"state": PinState.NOT_SHOWN, "sensitive": True}}, Reason.NOT_SHOWN),
         ({"tool": {"state": PinState.QUARANTINED}}, Reason.DEFINITION_QUARANTINED),
         ({"tool": {"digest": ""}}, Reason.DEFINITION_QUARANTINED),
         ({"tool": {"expires_at": NOW}}, Reason.PIN_EXPIRED),

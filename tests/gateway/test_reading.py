@@ -15,7 +15,7 @@ from gateway.transport import UpstreamFailed
 from servers.surface import Kind, Problem
 from servers.transport import Limits
 from tests.gateway.lists import NO, WAY, WIRE, Upstream, read
-from tools.fingerprint import Unfit
+from tools.fingerprint import Unfit, digest
 from tools.look import take
 
 
@@ -184,7 +184,8 @@ async def test_a_session_says_what_the_server_is_once_it_is_open() -> None:
 @pytest.mark.parametrize("card", [NO, {"capabilities": 7}, [], {"resultType": "input_required"}])
 async def test_a_server_that_says_nothing_of_itself_is_read_all_the_same(card: Any) -> None:
     surface = await read(Whole(card=card), WAY)
-    assert (surface.complete, surface.covers) == (True, {Kind.TOOL})
+    assert surface.complete
+    assert surface.covers == {Kind.TOOL}
 
 
 @pytest.mark.parametrize(
@@ -204,7 +205,7 @@ async def test_a_card_is_held_to_the_pollers_bounds(card: Any, problem: Problem)
 
 async def test_pages_whose_bytes_are_known_are_not_digested_again(monkeypatch: pytest.MonkeyPatch) -> None:
     digested: list[str] = []
-    real = reading.digest
+    real = digest
 
     def counted(kind: Kind, body: Any) -> str:
         digested.append(body["name"])
@@ -276,10 +277,10 @@ async def test_known_pages_count_towards_the_bounds_like_any_other() -> None:
 
 def test_only_equal_pages_have_one_mark() -> None:
     pages: list[Any] = [
-        json.loads(text, parse_float=exact_float)
+        {"tools": json.loads(text, parse_float=exact_float)}
         for text in ("[1]", "[1.0]", "[1.00]", "[true]", '["1"]', "[[1]]", '{"a":1,"b":2}', '{"b":2,"a":1}', "[null]")
     ]
     marks = [reading._mark(Kind.TOOL, page) for page in pages]
     assert len(set(marks)) == len(pages)
-    assert reading._mark(Kind.TOOL, json.loads('{"a": 1, "b": 2}')) == marks[6]
+    assert reading._mark(Kind.TOOL, {"tools": json.loads('{"a": 1, "b": 2}')}) == marks[6]
     assert reading._mark(Kind.PROMPT, pages[0]) != marks[0]

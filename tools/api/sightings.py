@@ -63,7 +63,7 @@ class UnlistedSerializer(serializers.Serializer[Unlisted]):
 
 
 class UnlistedView(APIView):
-    """What agents were not listed of a server. It withholds nothing: a server may show less to some."""
+    """What agents were not listed of a server, and so do not get. For others it changes nothing."""
 
     @extend_schema(responses=UnlistedSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
