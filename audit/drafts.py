@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypeVar, dataclass_transform
 from uuid import UUID
 
 from audit.events import Event, RecordType
@@ -21,12 +21,21 @@ from core.ids import new_id
 BODY_MAX: Final = 8192  # bytes
 BODY_VERSION: Final = 1
 Commitment = bytes  # an alias, because a field below is called `bytes`
-_LONG_TEXTS: Final = frozenset({"reason", "intention"})
+LONG_TEXTS: Final = frozenset({"reason", "intention"})
 # Limits in UTF-8 bytes, tried in this order until the body fits: (name, long text, items of a list, keep details).
-_LIMITS: Final = ((512, 2000, 64, True), (512, 2000, 64, False), (128, 512, 16, False), (24, 64, 8, False))
+LIMITS: Final = ((512, 2000, 64, True), (512, 2000, 64, False), (128, 512, 16, False), (24, 64, 8, False))
 
 
-@dataclass(frozen=True, slots=True)
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def _checked_frozen(cls: type[T]) -> type[T]:
+    """A dataclass that the type checker holds frozen: at run time that makes one of forty fields four times as dear."""
+    return dataclass(slots=True)(cls)
+
+
+@_checked_frozen
 class RecordDraft:
     """One record before it has a place. `time` is aware; `latency_ms` in milliseconds, `bytes` of the answer.
 
@@ -71,8 +80,8 @@ class RecordDraft:
     after: Mapping[str, Any] | None = None
 
 
-_FIELDS: Final = tuple(item.name for item in fields(RecordDraft))
-COLUMNS: Final = ("shard", "writer", "seq", *_FIELDS, "body")
+FIELDS: Final = tuple(item.name for item in fields(RecordDraft))
+COLUMNS: Final = ("shard", "writer", "seq", *FIELDS, "body")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +114,7 @@ def columns(draft: RecordDraft, *, installation: str, shard: int, position: Posi
     place = {"v": BODY_VERSION, "installation": installation}
     if position is not None:
         place |= {"writer": str(position.writer), "seq": position.seq}
-    for name_limit, long_limit, items, details in _LIMITS:
+    for name_limit, long_limit, items, details in LIMITS:
         values = _bounded(draft, name_limit, long_limit, items, details=details)
         body = canonical_bytes(place | {name: _plain(value) for name, value in values.items() if _said(value)})
         if len(body) <= BODY_MAX:
@@ -117,7 +126,7 @@ def columns(draft: RecordDraft, *, installation: str, shard: int, position: Posi
 
 def search_text(text: str) -> str:
     """`text` as it stands in a search column, so that a filter finds what was shortened or made visible."""
-    shown = _visible(_shortened(text, _LIMITS[0][0]))
+    shown = _visible(_shortened(text, LIMITS[0][0]))
     return str(shown)
 
 
@@ -127,10 +136,10 @@ def _said(value: object) -> bool:
 
 def _bounded(draft: RecordDraft, name_limit: int, long_limit: int, items: int, *, details: bool) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for name in _FIELDS:
+    for name in FIELDS:
         value = getattr(draft, name)
         if isinstance(value, str):
-            value = _shortened(str(value), long_limit if name in _LONG_TEXTS else name_limit)
+            value = _shortened(str(value), long_limit if name in LONG_TEXTS else name_limit)
         elif isinstance(value, tuple):
             value = tuple(_shortened(item, name_limit) for item in value[:items])
         elif isinstance(value, Mapping):

@@ -1,0 +1,129 @@
+"""How a record's row reaches PostgreSQL: the statements, and values in its binary format. Pure module.
+
+A value has its length before it (four bytes, -1 for null), as in arrays: several rows travel as an array per column.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from struct import Struct
+from typing import Any, Final
+from uuid import UUID
+
+from audit.drafts import FIELDS
+
+Row = tuple[bytes, ...]  # the values of `ORDER`
+
+INT: Final = Struct(">i").pack
+BIG: Final = Struct(">q").pack
+ARRAY: Final = Struct(">iiiii").pack  # dimensions, nulls, OID, length, lower bound
+NULL: Final = INT(-1)
+EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts microseconds from here
+
+
+def array_literal(texts: Sequence[str]) -> bytes:
+    """Arrays of texts travel as text: an array of arrays of different lengths does not exist."""
+    quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
+    return f"{{{','.join(quoted)}}}".encode()
+
+
+def _jsonb(value: Any) -> bytes:
+    return b"\x01" + json.dumps(value).encode()
+
+
+def microseconds(time: datetime) -> int:
+    """Since PostgreSQL's epoch."""
+    since = time - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A column's type: its name, the OID of what travels, and the binary format of a value."""
+
+    name: str
+    oid: int
+    encode: Callable[[Any], bytes]
+
+
+TEXT: Final = Type("text", 25, str.encode)
+TEXTS: Final = Type("text[]", 25, array_literal)
+_BYTEA: Final = Type("bytea", 17, bytes)
+_UUID: Final = Type("uuid", 2950, lambda value: value.bytes)
+_INT4: Final = Type("int4", 23, INT)
+_INT8: Final = Type("int8", 20, BIG)
+_JSONB: Final = Type("jsonb", 3802, _jsonb)
+_TIME: Final = Type("timestamptz", 1184, lambda value: BIG(microseconds(value.astimezone(UTC))))
+TYPES: Final = {
+    **dict.fromkeys(("rule_ids", "scopes_used"), TEXTS),
+    **dict.fromkeys(("args_commit", "result_commit", "body"), _BYTEA),
+    **dict.fromkeys(("id", "writer", "call_id", "parent_call_id", "batch_id"), _UUID),
+    **dict.fromkeys(("shard", "latency_ms"), _INT4),
+    **dict.fromkeys(("seq", "bytes"), _INT8),
+    **dict.fromkeys(("before", "after"), _JSONB),
+    "time": _TIME,
+}
+UNIQUE: Final = ("intention", "reason", "trace_id")  # texts that hardly any two calls share
+_PLACE: Final = ("shard", "writer")  # the same for a whole batch
+WORDS: Final = tuple(name for name in FIELDS if TYPES.get(name, TEXT) in (TEXT, TEXTS) and name not in UNIQUE)
+OTHERS: Final = tuple(sorted(set(FIELDS) - set(WORDS)))  # in the order in which the body has them (RFC 8785)
+ORDER: Final = ("seq", "body", *WORDS, *OTHERS)
+_OIDS: Final = tuple(TYPES.get(name, TEXT).oid for name in ORDER)
+
+
+def _insert(source: Callable[[list[str]], str]) -> bytes:
+    names = ", ".join(f'"{name}"' for name in (*_PLACE, *ORDER))
+    kinds = [TYPES.get(name, TEXT) for name in ORDER]
+    return f"INSERT INTO audit_record ({names}) {source([kind.name for kind in kinds])}".encode()
+
+
+def _one(kinds: list[str]) -> str:
+    values = (f"${n}::text::text[]" if kind == "text[]" else f"${n}::{kind}" for n, kind in enumerate(kinds, start=3))
+    return f"VALUES ($1::int4, $2::uuid, {', '.join(values)})"
+
+
+def _many(kinds: list[str]) -> str:
+    arrays = (f"${n}::{kind.removesuffix('[]')}[]" for n, kind in enumerate(kinds, start=3))
+    names = [f'"{name}"' for name in ORDER]
+    chosen = (f"u.{name}::text[]" if kind == "text[]" else f"u.{name}" for name, kind in zip(names, kinds, strict=True))
+    from_arrays = f"unnest({', '.join(arrays)}) AS u ({', '.join(names)})"
+    return f"SELECT $1::int4, $2::uuid, {', '.join(chosen)} FROM {from_arrays}"  # noqa: S608 -- our own names
+
+
+INSERT_ONE: Final = _insert(_one)
+INSERT_MANY: Final = _insert(_many)
+CREATE_SHARD: Final = b"SELECT audit_create_shard($1::int4)"
+INSERT_WRITER: Final = (
+    b"INSERT INTO audit_writer (id, shard, host, process, started_at, key_id) "
+    b"VALUES ($1::uuid, $2::int4, $3::text, $4::text, $5::timestamptz, '')"
+)
+
+
+def parameters(shard: int, writer: UUID, rows: Sequence[Row]) -> list[bytes | None]:
+    """What `INSERT_ONE` takes for one row, `INSERT_MANY` for several: binary, null is None."""
+    place: list[bytes | None] = [INT(shard), writer.bytes]
+    if len(rows) == 1:
+        return place + [None if value == NULL else value[4:] for value in rows[0]]
+    columns_of_rows = zip(_OIDS, zip(*rows, strict=True), strict=True)
+    return place + [ARRAY(1, 1, oid, len(rows), 1) + b"".join(values) for oid, values in columns_of_rows]
+
+
+def shard_parameters(shard: int) -> list[bytes | None]:
+    """What `CREATE_SHARD` takes."""
+    return [INT(shard)]
+
+
+def writer_parameters(writer: UUID, shard: int, host: str, process: str, started_at: datetime) -> list[bytes | None]:
+    """What `INSERT_WRITER` takes."""
+    return [writer.bytes, INT(shard), host.encode(), process.encode(), _TIME.encode(started_at)]
+
+
+def encoded(name: str, value: Any) -> bytes:
+    """Any value of a column. Raises `struct.error` for a number that the column does not hold."""
+    return NULL if value is None else sized(TYPES.get(name, TEXT).encode(value))
+
+
+def sized(value: bytes) -> bytes:
+    """The value with its length before it."""
+    return INT(len(value)) + value

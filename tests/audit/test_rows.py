@@ -1,0 +1,123 @@
+"""The fast rows of the gateway say what `columns` says, byte for byte."""
+
+import json
+import struct
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit import wire
+from audit.drafts import FIELDS, Position, RecordDraft, columns
+from audit.events import Event, RecordType
+from audit.rows import Prepared, Rows
+from core.ids import new_id
+
+WRITER = UUID("01890000-0000-7000-8000-0000000000ab")
+CHARS = st.sampled_from('az"\\/{},%\0\x01\x1f\x7f\u00fc\u2028\ud800\udfff\uffff\U0001f600')
+TEXTS = st.sampled_from(["", "files", "read_file", "\0int:1", "x" * 512, "x" * 513, "\u00fc" * 257]) | st.text(
+    CHARS, max_size=6
+)
+LISTS = st.lists(TEXTS, max_size=3).map(tuple) | st.just(("a",) * 65)
+TIMES = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))])).filter(
+    lambda time: datetime(2, 1, 1, tzinfo=UTC) < time < datetime(9998, 1, 1, tzinfo=UTC)
+)
+FIELD_VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "type": st.sampled_from(RecordType),
+    "event": st.sampled_from(Event),
+    "time": TIMES,
+    "id": st.uuids(),
+    **dict.fromkeys(("call_id", "parent_call_id", "batch_id"), st.none() | st.uuids()),
+    **dict.fromkeys(("rule_ids", "scopes_used"), LISTS),
+    **dict.fromkeys(("args_commit", "result_commit"), st.none() | st.binary(max_size=40)),
+    "latency_ms": st.none() | st.integers(-(2**31), 2**31 - 1),
+    "bytes": st.none() | st.integers(-(2**63), 2**63 - 1) | st.sampled_from([2**53 - 1, 2**53]),
+    **dict.fromkeys(("before", "after"), st.none() | st.dictionaries(TEXTS, TEXTS | st.floats(), max_size=2)),
+}
+DRAFTS = st.fixed_dictionaries(
+    {name: FIELD_VALUES[name] for name in ("type", "event", "time", "id")} | {"principal": TEXTS},
+    optional={
+        name: FIELD_VALUES.get(name, TEXTS)
+        for name in FIELDS
+        if name not in ("type", "event", "time", "id", "principal")
+    },
+).map(lambda fields: RecordDraft(**fields))
+# One for all examples, so that what it remembers of one draft meets the next.
+MAKER = Rows("acme \u00fc")
+
+
+def a_draft(**fields: Any) -> RecordDraft:
+    given_fields = {"type": RecordType.INTENT, "event": Event.CALL_INTENDED, "principal": "agent:a", **fields}
+    return RecordDraft(**{"time": datetime(2026, 11, 22, 9, 30, tzinfo=UTC), **given_fields})
+
+
+def body_of(row: wire.Row) -> bytes:
+    return row[wire.ORDER.index("body")][4:]
+
+
+@given(DRAFTS, st.integers(1, 2**62))
+def test_a_row_is_that_of_columns_byte_for_byte(draft: RecordDraft, seq: int) -> None:
+    row = MAKER.place(MAKER.prepare(draft), WRITER, seq)
+    expected = columns(draft, installation="acme \u00fc", shard=202611, position=Position(WRITER, seq))
+    assert body_of(row) == expected["body"]
+    assert row == MAKER.place(Prepared(draft), WRITER, seq)
+    assert row == MAKER.place(MAKER.prepare(draft), WRITER, seq)  # as it is remembered now
+
+
+@given(DRAFTS, st.uuids(), TIMES, TEXTS)
+def test_what_one_record_left_in_memory_does_not_show_in_the_next(
+    draft: RecordDraft, identity: UUID, time: datetime, trace_id: str
+) -> None:
+    MAKER.prepare(draft)
+    following = replace(draft, id=identity, time=time, trace_id=trace_id, call_id=identity, latency_ms=7)
+    assert MAKER.place(MAKER.prepare(following), WRITER, 1) == MAKER.place(Prepared(following), WRITER, 1)
+
+
+def test_a_usual_record_takes_the_fast_way() -> None:
+    usual = a_draft(
+        actor="agent:a",
+        call_id=new_id(),
+        tool="read_file",
+        owner_team="Pr\u00fcfer",
+        scopes_used=("mcp:connect", "mcp:files:call"),
+        latency_ms=3,
+        bytes=12,
+        args_commit=b"\x00\xff",
+    )
+    assert MAKER.prepare(usual).values is not None
+    assert MAKER.prepare(a_draft(tool="a\0b")).values is None
+
+
+def test_a_body_that_is_too_long_is_bounded_as_ever() -> None:
+    long = a_draft(rule_ids=("r" * 500,) * 20, scopes_used=("s" * 500,) * 20)
+    assert MAKER.prepare(long).values is not None
+    expected = columns(long, installation="acme \u00fc", shard=202611, position=Position(WRITER, 7))
+    assert body_of(MAKER.place(MAKER.prepare(long), WRITER, 7)) == expected["body"]
+
+
+def test_a_change_of_writer_is_in_the_next_body() -> None:
+    maker, other = Rows("acme"), uuid4()
+    for writer in (WRITER, other, WRITER):
+        assert json.loads(body_of(maker.place(maker.prepare(a_draft()), writer, 1)))["writer"] == str(writer)
+
+
+@pytest.mark.parametrize("field", [{"latency_ms": 2**31}, {"bytes": 2**63}])
+def test_what_no_column_holds_is_refused(field: dict[str, int]) -> None:
+    with pytest.raises(struct.error):
+        MAKER.place(MAKER.prepare(a_draft(**field)), WRITER, 1)
+
+
+def test_memory_of_texts_is_bounded() -> None:
+    maker = Rows("acme")
+    for number in range(5000):
+        maker.prepare(a_draft(tool=f"tool {number}", scopes_used=(f"scope {number}",)))
+    maker.prepare(a_draft(tool="y" * 500))
+    maker.prepare(a_draft(**dict.fromkeys(("tool", "subject", "server", "kind", "agent"), "z" * 500)))
+    memories: list[dict[Any, Any]] = [maker._forms, *maker._memories.values()]
+    assert all(len(memory) <= 512 for memory in memories)
+    assert "y" * 500 not in maker._memories["tool"]
+    assert not any("z" * 500 in words for words in maker._forms)
