@@ -1,39 +1,51 @@
 """The gateway's way into the audit log: durable before it returns, one commit for many records.
 
 A `GroupCommitWriter` lives in one event loop. Batches form by themselves: what arrives while a batch commits is the
-next batch. Each batch is one COPY, which PostgreSQL makes all or nothing, so the sequence of a writer never has a
+next batch. Each batch is one INSERT, which PostgreSQL makes all or nothing, so the sequence of a writer never has a
 hole. Whether a batch whose connection broke was committed cannot be known; the process then goes on as a new writer
-with a sequence of its own, and the records in doubt stay consistent whichever way it went. At the turn of the month
-it goes on as a new writer of the new shard. Not for the control plane, which records inside its transactions.
+with a sequence of its own, and the records in doubt stay consistent whichever way it went. What the server itself
+refused is known not to be there, and the writer goes on. At the turn of the month it goes on as a new writer of the
+new shard. Not for the control plane, which records inside its transactions.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 from uuid import UUID
 
 import psycopg
 from django.conf import settings
-from django.db import connections
-from psycopg import sql
-from psycopg.types.json import Jsonb
 
-from audit.drafts import COLUMNS, Position, RecordDraft, columns, shard_of
+from audit import wire
+from audit.drafts import RecordDraft, shard_of
+from audit.link import Link, parameters_from_settings
+from audit.rows import Prepared, Rows
+from audit.wire import Row
 from core.errors import Unavailable
 from core.ids import new_id
 
 logger = logging.getLogger(__name__)
-_COPY: Final = sql.SQL("COPY audit_record ({}) FROM STDIN").format(sql.SQL(", ").join(map(sql.Identifier, COLUMNS)))
-_WRITER: Final = "INSERT INTO audit_writer (id, shard, host, process, started_at, key_id) VALUES (%s,%s,%s,%s,%s,'')"
-_CONNECTION_PARTS: Final = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+_STATEMENTS: Final = {
+    "audit_one": wire.INSERT_ONE,
+    "audit_many": wire.INSERT_MANY,
+    "audit_shard": wire.CREATE_SHARD,
+    "audit_writer": wire.INSERT_WRITER,
+}
+# One plan for all batches: planning each anew costs the server as much as a record. And a server that was told to
+# answer before its commits are durable is told otherwise here; one that waits for standbys as well keeps doing so.
+_SETTINGS: Final = (
+    "SET statement_timeout = {milliseconds}; SET plan_cache_mode = force_generic_plan; "
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+)
+_QUIET: Final = 1.0  # seconds between two lines about a database that is away
 
 
 class AuditUnavailable(Unavailable):
@@ -43,15 +55,17 @@ class AuditUnavailable(Unavailable):
 
 
 class AuditBusy(AuditUnavailable):
-    """Too many records wait already; try again shortly."""
+    """Too many records wait already; try again in `retry_after` seconds."""
 
     code = "audit_busy"
+    retry_after: ClassVar[int] = 1
 
 
 @dataclass(slots=True)
 class _Waiting:
-    draft: RecordDraft
+    prepared: Prepared
     done: asyncio.Future[None]
+    deadline: float  # by the loop's clock
 
 
 class GroupCommitWriter:
@@ -73,15 +87,20 @@ class GroupCommitWriter:
         self._capacity = capacity
         self._batch = batch
         self._timeout = timeout
-        self._database = dict(database) if database is not None else _connection_parameters()
+        self._database = dict(database) if database is not None else parameters_from_settings()
+        self._rows = Rows(settings.INSTALLATION_ID)
         self._waiting: deque[_Waiting] = deque()
+        self._batched: list[_Waiting] = []  # those of the commit under way
         self._arrived = asyncio.Event()
+        self._alarm: asyncio.TimerHandle | None = None
         self._closing = False
         self._task: asyncio.Task[None] | None = None
-        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._link: Link | None = None
         self._writer: UUID | None = None
         self._shard = 0
         self._seq = 0
+        self._unwritten = 0  # since the last line in the log
+        self._silent_until = 0.0
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -102,7 +121,9 @@ class GroupCommitWriter:
         self._arrived.set()
         if self._task is not None:
             await self._task
-        await self._disconnect()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._disconnect()
 
     async def write(self, draft: RecordDraft) -> None:
         """Return once the record is durable. Raises `AuditBusy` or `AuditUnavailable`: then nothing may follow it.
@@ -113,14 +134,25 @@ class GroupCommitWriter:
             raise AuditUnavailable("The audit writer is not running.")
         if len(self._waiting) >= self._capacity:
             raise AuditBusy("Too many calls wait to be recorded.")
-        item = _Waiting(draft, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        item = _Waiting(self._rows.prepare(draft), loop.create_future(), loop.time() + self._timeout)
         self._waiting.append(item)
         self._arrived.set()
-        try:
-            async with asyncio.timeout(self._timeout):
-                await item.done
-        except TimeoutError as error:
-            raise AuditUnavailable("The call could not be recorded in time.") from error
+        if self._alarm is None:
+            self._alarm = loop.call_at(item.deadline, self._expire)
+        await item.done
+
+    def _expire(self) -> None:
+        """Refuse what waited too long. One alarm for all of them: one for each would cost more than its record."""
+        loop = asyncio.get_running_loop()
+        late = loop.time() + 0.001  # an alarm may ring a little early
+        while self._waiting and self._waiting[0].deadline <= late:
+            _refuse(self._waiting.popleft(), "The call could not be recorded in time.")
+        for item in self._batched:
+            if item.deadline <= late:
+                _refuse(item, "The call could not be recorded in time.")
+        following = next((item.deadline for item in chain(self._batched, self._waiting) if not item.done.done()), None)
+        self._alarm = None if following is None else loop.call_at(following, self._expire)
 
     async def ready(self) -> bool:
         """Whether the database answers now; for readiness checks, connects if need be."""
@@ -137,7 +169,9 @@ class GroupCommitWriter:
             await self._arrived.wait()
             self._arrived.clear()
             while batch := self._next_batch():
+                self._batched = batch
                 await self._commit(batch)
+                self._batched = []
             if self._closing and not self._waiting:
                 return
 
@@ -151,85 +185,108 @@ class GroupCommitWriter:
         return batch
 
     async def _commit(self, batch: list[_Waiting]) -> None:
+        """Write them and tell their callers. Raises nothing: what went wrong is the callers'."""
         try:
             async with asyncio.timeout(self._timeout):
-                await self._write_batch([item.draft for item in batch])
-        except (psycopg.OperationalError, OSError, TimeoutError) as error:
-            # No traceback: a database that is away would fill the log with the same one.
-            logger.error("audit batch of %d not written: %s", len(batch), type(error).__name__)  # noqa: TRY400
-            await self._start_over()
+                await self._write_batch(batch)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            await self._commit_singly(batch, error)
+        except (psycopg.Error, OSError, TimeoutError) as error:
+            self._report(len(batch), error)
+            self._start_over_if_in_doubt()
             _fail(batch, error)
         except Exception as error:  # the process's edge: a defect fails its callers and never ends the writer
             logger.exception("audit batch of %d not written", len(batch))
-            await self._start_over()
-            if len(batch) > 1:
-                await self._commit_singly(batch)
-            else:
-                _fail(batch, error)
+            self._start_over()
+            _fail(batch, error)
         else:
             for item in batch:
                 if not item.done.done():
                     item.done.set_result(None)
 
-    async def _commit_singly(self, batch: list[_Waiting]) -> None:
+    def _report(self, count: int, error: Exception) -> None:
+        """One line a second and no traceback: a database that is away would fill the log with the same one."""
+        self._unwritten += count
+        now = asyncio.get_running_loop().time()
+        if now >= self._silent_until:
+            logger.error("%d audit records not written: %s", self._unwritten, type(error).__name__)
+            self._silent_until, self._unwritten = now + _QUIET, 0
+
+    async def _commit_singly(self, batch: list[_Waiting], error: psycopg.Error) -> None:
         """One record that cannot be written must not take its neighbours along."""
+        self._start_over_if_in_doubt()
+        if len(batch) == 1:
+            logger.error("audit record not written: %s", error)
+            _fail(batch, error)
+            return
         for item in batch:
             if not item.done.done():
                 await self._commit([item])
 
-    async def _write_batch(self, drafts: list[RecordDraft]) -> None:
-        connection = await self._connected()
+    async def _write_batch(self, batch: list[_Waiting]) -> None:
+        link = await self._connected()
         shard = max(self._shard, shard_of(datetime.now(UTC)))
-        if self._writer is None or shard != self._shard:
-            await self._register(connection, shard)
         writer = self._writer
-        assert writer is not None  # noqa: S101 -- registered above
-        rows = [
-            columns(draft, installation=settings.INSTALLATION_ID, shard=shard, position=Position(writer, seq))
-            for seq, draft in enumerate(drafts, start=self._seq + 1)
-        ]
-        async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-            for row in rows:
-                await copy.write_row([_adapted(row[name]) for name in COLUMNS])
-        self._seq += len(drafts)
+        if writer is None or shard != self._shard:
+            writer = await self._register(link, shard)
+        placed = self._placed(batch, writer)
+        if placed:
+            statement = "audit_one" if len(placed) == 1 else "audit_many"
+            await link.run(statement, wire.parameters(shard, writer, placed))
+        self._seq += len(placed)
 
-    async def _connected(self) -> psycopg.AsyncConnection[Any]:
-        if self._connection is None:
-            self._connection = await psycopg.AsyncConnection.connect(**self._database, autocommit=True)
-            await self._connection.execute(f"SET statement_timeout = {int(self._timeout * 750)}")
-        return self._connection
+    def _placed(self, batch: list[_Waiting], writer: UUID) -> list[Row]:
+        """Each record with its number, in their order: the one place that sees every row of this writer.
 
-    async def _register(self, connection: psycopg.AsyncConnection[Any], shard: int) -> None:
-        await connection.execute("SELECT audit_create_shard(%s)", (shard,))
-        writer = new_id()
-        await connection.execute(_WRITER, (writer, shard, socket.gethostname(), self._process, datetime.now(UTC)))
-        self._writer, self._shard, self._seq = writer, shard, 0
+        A record that no column holds is refused here and takes no number.
+        """
+        placed: list[Row] = []
+        for item in batch:
+            try:
+                placed.append(self._rows.place(item.prepared, writer, self._seq + len(placed) + 1))
+            except Exception as error:  # the process's edge: whatever is wrong with it, it is this record's alone
+                logger.exception("an audit record has no row")
+                _refuse(item, "The call could not be recorded.", error)
+        return placed
 
-    async def _start_over(self) -> None:
+    async def _connected(self) -> Link:
+        if self._link is None:
+            limits = _SETTINGS.format(milliseconds=int(self._timeout * 750))
+            self._link = await Link.open(self._database, limits, _STATEMENTS)
+        return self._link
+
+    async def _register(self, link: Link, shard: int) -> UUID:
+        """Become the writer of a shard. It counts only when both statements went through."""
         self._writer = None
-        await self._disconnect()
+        writer = new_id()
+        await link.run("audit_shard", wire.shard_parameters(shard))
+        names = socket.gethostname(), self._process
+        await link.run("audit_writer", wire.writer_parameters(writer, shard, *names, datetime.now(UTC)))
+        self._writer, self._shard, self._seq = writer, shard, 0
+        return writer
 
-    async def _disconnect(self) -> None:
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            with contextlib.suppress(psycopg.Error, OSError):
-                await connection.close()
+    def _start_over_if_in_doubt(self) -> None:
+        """A link that still answers said that nothing was written: the sequence goes on."""
+        if self._link is None or self._link.lost:
+            self._start_over()
+
+    def _start_over(self) -> None:
+        self._writer = None
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
 
 
-def _fail(batch: list[_Waiting], error: BaseException) -> None:
+def _fail(batch: Iterable[_Waiting], error: BaseException) -> None:
     for item in batch:
-        if not item.done.done():
-            refusal = AuditUnavailable("The call could not be recorded.")
-            refusal.__cause__ = error
-            item.done.set_exception(refusal)
+        _refuse(item, "The call could not be recorded.", error)
 
 
-def _adapted(value: Any) -> Any:
-    return Jsonb(value) if isinstance(value, dict) else value
-
-
-def _connection_parameters() -> dict[str, Any]:
-    """Parameters for libpq from Django's settings, without opening a connection of the ORM."""
-    entry = connections["default"].settings_dict
-    given = {_CONNECTION_PARTS[key]: entry[key] for key in _CONNECTION_PARTS if entry.get(key)}
-    return {**given, **entry.get("OPTIONS", {})}
+def _refuse(item: _Waiting, message: str, cause: BaseException | None = None) -> None:
+    if not item.done.done():
+        refusal = AuditUnavailable(message)
+        refusal.__cause__ = cause
+        item.done.set_exception(refusal)
