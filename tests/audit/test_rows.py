@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit import wire
@@ -59,6 +59,7 @@ def body_of(row: wire.Row) -> bytes:
     return row[wire.ORDER.index("body")][4:]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(DRAFTS, st.integers(1, 2**62))
 def test_a_row_is_that_of_columns_byte_for_byte(draft: RecordDraft, seq: int) -> None:
     row = MAKER.place(MAKER.prepare(draft), WRITER, seq)
@@ -68,6 +69,7 @@ def test_a_row_is_that_of_columns_byte_for_byte(draft: RecordDraft, seq: int) ->
     assert row == MAKER.place(MAKER.prepare(draft), WRITER, seq)  # as it is remembered now
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(DRAFTS, st.uuids(), TIMES, TEXTS)
 def test_what_one_record_left_in_memory_does_not_show_in_the_next(
     draft: RecordDraft, identity: UUID, time: datetime, trace_id: str
