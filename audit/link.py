@@ -1,7 +1,7 @@
 """One connection to PostgreSQL for a few prepared statements, one at a time, with nothing between us and libpq.
 
 psycopg connects, so whatever a connection string can say holds here as everywhere; its cursors are left out, because
-each of their waits costs an event loop more than the statement (docs/adr: the audit writer's driver). For writing
+each of their waits costs an event loop more than the statement (docs/adr, "Audit writer's driver"). For writing
 only: results are counted as done or failed, rows are thrown away. Not for several tasks at once.
 """
 

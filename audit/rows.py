@@ -1,39 +1,61 @@
-"""A gateway's record as PostgreSQL takes it: what `audit.drafts.columns` says, made ten times sooner. Pure module.
+"""A gateway's record as PostgreSQL takes it: what `audit.drafts.columns` says, in a sixth of its time. Pure module.
 
 Every call has two records, so making one is most of what recording costs. What records usually hold, short sound texts
 that repeat from call to call, is encoded once and remembered; whatever is unusual goes through `columns`, whose bytes
 are the measure: a property test holds the two together.
 """
 
+from binascii import hexlify
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache, partial
-from itertools import count
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from struct import Struct
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from audit.drafts import BODY_MAX, BODY_VERSION, FIELDS, LIMITS, LONG_TEXTS, Position, RecordDraft, columns
-from audit.wire import EPOCH, NULL, ORDER, OTHERS, TEXTS, TYPES, WORDS, Row, array_literal, encoded, microseconds, sized
+from audit.wire import (
+    EPOCH,
+    NULL,
+    ORDER,
+    OTHERS,
+    TEXTS,
+    TYPES,
+    UNIQUE,
+    WORDS,
+    Row,
+    array_literal,
+    encoded,
+    microseconds,
+    sized,
+)
 from core.canonical import canonical_bytes
 
 Encoded = tuple[bytes, bytes]  # a member of the body with its comma, empty where nothing is said; and the value
 
 _SIZED_INT: Final = Struct(">ii").pack
 _SIZED_BIG: Final = Struct(">iq").pack
+_uuid_parts: Final = Struct("8s4s4s4s12s").unpack
 _ABSENT: Final[Encoded] = (b"", NULL)
 _NAME_LIMIT, _LONG_LIMIT, _ITEMS, _ = LIMITS[0]
 _REMEMBERED: Final = 128  # bytes of a text that is worth remembering
-_MEMORY: Final = 512  # texts of one column that are remembered: about 6 MB for all columns if each were new and long
+_REMEMBERED_FORM: Final = 2048  # bytes of all words of a record that are
+_MEMORY: Final = 512  # forms, and texts of one column: about 6 MB in all if each of them were new and long
 _words_of: Final = attrgetter(*WORDS)
 _others_of: Final = attrgetter(*OTHERS)
-# RFC 8785 sorts the body's members by name; "installation" and "seq" are no field's.
-_sorted: Final = itemgetter(*(index for _, index in sorted(zip((*WORDS, *OTHERS), count(), strict=False))))
-_BEFORE_INSTALLATION: Final = sum(name < "installation" for name in FIELDS)
-_BEFORE_SEQ: Final = sum(name < "seq" for name in FIELDS)
+_OTHERS_BEFORE_SEQ: Final = sum(name < "seq" for name in OTHERS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What records with the same words share: the body around `seq` with gaps for the others, and the words' values."""
+
+    before_seq: bytes
+    after_seq: bytes
+    values: Row
 
 
 @dataclass(slots=True)
@@ -52,24 +74,38 @@ class Rows:
     def __init__(self, installation: str) -> None:
         self._installation = installation
         self._member = b'"installation":' + canonical_bytes(installation) + b","
-        self._memories = [_memory(name) for name in WORDS]
+        self._memories = {name: _memory(name) for name in WORDS}
+        self._forms: dict[tuple[Any, ...], _Form] = {}
         self._writer: UUID | None = None
         self._end = b""
 
     def prepare(self, draft: RecordDraft) -> Prepared:
         """Do what can be done before the record has its place."""
+        words = _words_of(draft)
         try:
-            words = [memory[value] for memory, value in zip(self._memories, _words_of(draft), strict=True)]
+            form = self._forms.get(words) or self._form(words)
             others = [
                 _ABSENT if value is None else encode(value)
                 for encode, value in zip(_ENCODERS, _others_of(draft), strict=True)
             ]
         except (ValueError, TypeError):  # unusual, or of a type that only `columns` can judge
             return Prepared(draft)
-        unsorted, values = zip(*words, *others, strict=True)
-        members = _sorted(unsorted)
-        early, late = members[:_BEFORE_INSTALLATION], members[_BEFORE_INSTALLATION:_BEFORE_SEQ]
-        return Prepared(draft, b"".join((*early, self._member, *late)), b"".join(members[_BEFORE_SEQ:]), values)
+        members, values = zip(*others, strict=True)
+        before = form.before_seq % members[:_OTHERS_BEFORE_SEQ]
+        return Prepared(draft, before, form.after_seq % members[_OTHERS_BEFORE_SEQ:], form.values + values)
+
+    def _form(self, words: tuple[Any, ...]) -> _Form:
+        known = {name: self._memories[name][value] for name, value in zip(WORDS, words, strict=True)}
+        parts = {name: known[name][0].replace(b"%", b"%%") if name in known else b"%b" for name in FIELDS}
+        parts["installation"] = self._member.replace(b"%", b"%%")
+        before = b"".join(parts[name] for name in sorted(parts) if name < "seq")
+        after = b"".join(parts[name] for name in sorted(parts) if name > "seq")
+        form = _Form(before, after, tuple(value for _, value in known.values()))
+        if sum(map(len, form.values)) <= _REMEMBERED_FORM:
+            if len(self._forms) >= _MEMORY:
+                self._forms.clear()
+            self._forms[words] = form
+        return form
 
     def place(self, prepared: Prepared, writer: UUID, seq: int) -> Row:
         """The row at its place; what a record is chained or signed with belongs here.
@@ -93,22 +129,21 @@ def _memory(name: str) -> "_Memory":
     return _Memory(label, _LONG_LIMIT if name in LONG_TEXTS else _NAME_LIMIT)
 
 
-# What encodes a usual value of a field as `columns` does. Each raises ValueError or TypeError for any other.
+# What encodes a usual value of a field as `columns` does, into the form of its member and PostgreSQL's. Each raises
+# ValueError or TypeError for any other value.
 
 
-def _usual_uuid(label: bytes, value: UUID) -> Encoded:
-    data = value.int.to_bytes(16, "big")
-    text = data.hex()  # `str(value)` is five times as dear, and each record has two or more
-    shown = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-    return b'%b"%b",' % (label, shown.encode()), b"\0\0\0\x10" + data
+def _usual_uuid(form: bytes, value: UUID) -> Encoded:
+    data = value.int.to_bytes(16, "big")  # `str(value)` is four times as dear, and each record has two or more
+    return form % _uuid_parts(hexlify(data)), b"\0\0\0\x10" + data
 
 
-def _usual_time(label: bytes, value: datetime) -> Encoded:
+def _usual_time(form: bytes, value: datetime) -> Encoded:
     moment = value if value.tzinfo is UTC else value.astimezone(UTC)
     if moment.year < 1000:  # `columns` pads no year
         raise ValueError("unusual")
-    count = microseconds(moment)
-    return b'%b"%b.%06dZ",' % (label, _shown_second(count // 1_000_000), moment.microsecond), _SIZED_BIG(8, count)
+    since = microseconds(moment)
+    return form % (_shown_second(since // 1_000_000), moment.microsecond), _SIZED_BIG(8, since)
 
 
 @lru_cache(maxsize=16)
@@ -116,37 +151,43 @@ def _shown_second(second: int) -> bytes:
     return (EPOCH + timedelta(seconds=second)).isoformat()[:19].encode()
 
 
-def _usual_bytes(label: bytes, value: bytes) -> Encoded:
+def _usual_bytes(form: bytes, value: bytes) -> Encoded:
     if type(value) is not bytes:
         raise ValueError("unusual")
-    return b'%b"%b",' % (label, value.hex().encode()), sized(value)
+    return form % hexlify(value), sized(value)
 
 
-def _usual_int4(label: bytes, value: int) -> Encoded:
+def _usual_int4(form: bytes, value: int) -> Encoded:
     if type(value) is not int or not 0 <= value < 2**31:
         raise ValueError("unusual")
-    return b"%b%d," % (label, value), _SIZED_INT(4, value)
+    return form % value, _SIZED_INT(4, value)
 
 
-def _usual_int8(label: bytes, value: int) -> Encoded:
+def _usual_int8(form: bytes, value: int) -> Encoded:
     if type(value) is not int or not 0 <= value < 2**53:  # beyond it RFC 8785 needs a tag
         raise ValueError("unusual")
-    return b"%b%d," % (label, value), _SIZED_BIG(8, value)
+    return form % value, _SIZED_BIG(8, value)
 
 
-def _no_usual(label: bytes, value: Any) -> Encoded:
+def _no_usual(form: bytes, value: Any) -> Encoded:
     raise ValueError("unusual")
 
 
-_USUAL: Final[dict[str, Callable[[bytes, Any], Encoded]]] = {
-    "uuid": _usual_uuid,
-    "timestamptz": _usual_time,
-    "bytea": _usual_bytes,
-    "int4": _usual_int4,
-    "int8": _usual_int8,
-    "jsonb": _no_usual,
+_USUAL: Final[dict[str, tuple[bytes, Callable[[bytes, Any], Encoded]]]] = {
+    "uuid": (b'"%b-%b-%b-%b-%b",', _usual_uuid),
+    "timestamptz": (b'"%b.%06dZ",', _usual_time),
+    "bytea": (b'"%b",', _usual_bytes),
+    "int4": (b"%d,", _usual_int4),
+    "int8": (b"%d,", _usual_int8),
+    "jsonb": (b"", _no_usual),
 }
-_ENCODERS: Final = [partial(_USUAL[TYPES[name].name], f'"{name}":'.encode()) for name in OTHERS]
+
+
+def _encoder(name: str) -> Callable[[Any], Encoded]:
+    if name in UNIQUE:
+        return _memory(name).forget
+    form, encode = _USUAL[TYPES[name].name]
+    return partial(encode, f'"{name}":'.encode() + form)
 
 
 class _Memory(dict[Any, Encoded]):
@@ -164,6 +205,12 @@ class _Memory(dict[Any, Encoded]):
                 self.clear()
             self[value] = encoded
         return encoded
+
+    nothing: ClassVar[Encoded] = (b"", sized(b""))
+
+    def forget(self, value: Any) -> Encoded:
+        """The encoded form of a text that will not come again."""
+        return self.nothing if value == "" else self.encode(value)[0]
 
     def encode(self, value: Any) -> tuple[Encoded, int]:
         """The encoded form, and how long the text is in bytes."""
@@ -191,3 +238,6 @@ class _ListMemory(_Memory):
         size = sum(len(self.sound(item)) for item in value)
         member = b"%b%b," % (self.label, canonical_bytes(list(value))) if value else b""
         return (member, sized(array_literal(value))), size
+
+
+_ENCODERS: Final = [_encoder(name) for name in OTHERS]

@@ -64,9 +64,10 @@ TYPES: Final = {
     **dict.fromkeys(("before", "after"), _JSONB),
     "time": _TIME,
 }
+UNIQUE: Final = ("intention", "reason", "trace_id")  # texts that hardly any two calls share
 _PLACE: Final = ("shard", "writer")  # the same for a whole batch
-OTHERS: Final = tuple(sorted(name for name, kind in TYPES.items() if kind not in (TEXT, TEXTS) and name in FIELDS))
-WORDS: Final = tuple(name for name in FIELDS if name not in OTHERS)
+WORDS: Final = tuple(name for name in FIELDS if TYPES.get(name, TEXT) in (TEXT, TEXTS) and name not in UNIQUE)
+OTHERS: Final = tuple(sorted(set(FIELDS) - set(WORDS)))  # in the order in which the body has them (RFC 8785)
 ORDER: Final = ("seq", "body", *WORDS, *OTHERS)
 _OIDS: Final = tuple(TYPES.get(name, TEXT).oid for name in ORDER)
 

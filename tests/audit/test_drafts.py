@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.drafts import (
@@ -107,6 +107,7 @@ def test_a_filter_finds_a_shortened_name() -> None:
     assert columns(draft(tool=name), installation="acme", shard=202611)["tool"] == search_text(name)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS, st.lists(TEXTS, max_size=5), st.dictionaries(TEXTS, TEXTS | st.floats() | st.none(), max_size=3))
 def test_any_text_fits_the_body_limit(text: str, texts: list[str], details: dict[str, object]) -> None:
     hostile = draft(

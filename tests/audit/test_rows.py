@@ -2,12 +2,13 @@
 
 import json
 import struct
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit import wire
@@ -58,12 +59,24 @@ def body_of(row: wire.Row) -> bytes:
     return row[wire.ORDER.index("body")][4:]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(DRAFTS, st.integers(1, 2**62))
 def test_a_row_is_that_of_columns_byte_for_byte(draft: RecordDraft, seq: int) -> None:
     row = MAKER.place(MAKER.prepare(draft), WRITER, seq)
     expected = columns(draft, installation="acme \u00fc", shard=202611, position=Position(WRITER, seq))
     assert body_of(row) == expected["body"]
     assert row == MAKER.place(Prepared(draft), WRITER, seq)
+    assert row == MAKER.place(MAKER.prepare(draft), WRITER, seq)  # as it is remembered now
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(DRAFTS, st.uuids(), TIMES, TEXTS)
+def test_what_one_record_left_in_memory_does_not_show_in_the_next(
+    draft: RecordDraft, identity: UUID, time: datetime, trace_id: str
+) -> None:
+    MAKER.prepare(draft)
+    following = replace(draft, id=identity, time=time, trace_id=trace_id, call_id=identity, latency_ms=7)
+    assert MAKER.place(MAKER.prepare(following), WRITER, 1) == MAKER.place(Prepared(following), WRITER, 1)
 
 
 def test_a_usual_record_takes_the_fast_way() -> None:
@@ -105,5 +118,8 @@ def test_memory_of_texts_is_bounded() -> None:
     for number in range(5000):
         maker.prepare(a_draft(tool=f"tool {number}", scopes_used=(f"scope {number}",)))
     maker.prepare(a_draft(tool="y" * 500))
-    assert all(len(memory) <= 512 for memory in maker._memories)
-    assert all("y" * 500 not in memory for memory in maker._memories)
+    maker.prepare(a_draft(**dict.fromkeys(("tool", "subject", "server", "kind", "agent"), "z" * 500)))
+    memories: list[dict[Any, Any]] = [maker._forms, *maker._memories.values()]
+    assert all(len(memory) <= 512 for memory in memories)
+    assert "y" * 500 not in maker._memories["tool"]
+    assert not any("z" * 500 in words for words in maker._forms)

@@ -26,6 +26,7 @@ from audit.events import Event, RecordType
 from audit.writer import AuditBusy, AuditUnavailable, GroupCommitWriter
 from controlplane import devpostgres, devservices
 from controlplane.devpostgres import APP_ROLE, OWNER_ROLE, SUPERUSER, Cluster
+from controlplane.devprocess import server_account
 from tests.databases import ROOT
 
 LATE = 5.0  # seconds: the writer's two, and a machine that does other things as well
@@ -36,7 +37,7 @@ class Postgres:
 
     def __init__(self, runtime: Path) -> None:
         self._runtime = runtime
-        self._data = devpostgres.data_directory(runtime / "data", devpostgres.server_account())
+        self._data = devpostgres.data_directory(runtime / "data", server_account())
         self._stack = ExitStack()
         # The server ends with the thread that started it (PR_SET_PDEATHSIG), so that has to live as long.
         self._thread = ThreadPoolExecutor(1)

@@ -2,6 +2,9 @@
 
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
+
+import time_machine
 
 from core.ids import new_id
 
@@ -20,3 +23,14 @@ def test_many_at_once_do_not_run_ahead_of_the_clock() -> None:
     after = time.time_ns() // 1_000_000
     assert made == sorted(made)
     assert before <= made[0].int >> 80 <= made[-1].int >> 80 <= after
+
+
+def test_a_clock_that_is_set_back_is_followed_and_one_that_slips_is_not() -> None:
+    noon = datetime(2040, 1, 1, 12, tzinfo=UTC)
+    made = []
+    for moment in (noon, noon - timedelta(seconds=5), noon - timedelta(hours=1)):
+        with time_machine.travel(moment, tick=False):
+            made.append(new_id())
+    milliseconds = [identity.int >> 80 for identity in made]
+    assert made[0] < made[1]
+    assert milliseconds == [int(noon.timestamp() * 1000)] * 2 + [int(noon.timestamp() * 1000) - 3_600_000]
