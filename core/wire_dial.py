@@ -66,16 +66,15 @@ async def _over(connected: socket.socket, origin: Origin, context: ssl.SSLContex
     transport, connection = await loop.create_connection(lambda: Connection(origin), sock=connected)
     if context is None:
         return connection
-    secured = None
     try:
-        # A server that spoke already was hung up on: there is nothing to shake hands with.
-        if not transport.is_closing():
-            secured = await loop.start_tls(transport, connection, context, server_hostname=origin.host)
+        # A server that spoke already was hung up on: there is nobody to shake hands with.
+        secured = (
+            None
+            if transport.is_closing()
+            else await loop.start_tls(transport, connection, context, server_hostname=origin.host)
+        )
     except OSError as error:  # ssl.SSLError is one; who hangs up during the handshake speaks no TLS either
         raise OutboundError(Refusal.TLS) from error
-    finally:
-        if secured is None:
-            transport.abort()
     if secured is None:
         raise OutboundError(Refusal.TLS)
     connection.secured(secured)

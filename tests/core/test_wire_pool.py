@@ -66,7 +66,7 @@ async def test_bytes_that_arrive_at_rest_are_never_read_as_an_answer() -> None:
         await talk.until_left()
 
     rested = asyncio.Event()
-    async with serving(and_later, OK) as server, client() as wire:
+    async with serving(and_later, OK) as server, client(keepalive_seconds=60) as wire:
         await post(wire, server.url)
         rested.set()
         await server.until(lambda: server.left == 1)  # dropped when they came, not when it was wanted again
@@ -74,9 +74,10 @@ async def test_bytes_that_arrive_at_rest_are_never_read_as_an_answer() -> None:
 
 
 async def test_a_connection_that_the_server_closed_at_rest_is_replaced() -> None:
-    async with serving(closes(OK)) as server, client() as wire:
+    async with serving(closes(OK)) as server, client(keepalive_seconds=60) as wire:
         for _ in range(3):
             assert await post(wire, server.url) == (200, b"fine")
+            await server.until(lambda: server.left == server.connections)
         assert server.connections == 3
 
 
@@ -153,6 +154,18 @@ async def test_cancelled_and_failed_exchanges_give_their_place_back() -> None:
         server.steps = [OK]
         assert await post(wire, server.url) == (200, b"fine")
         assert (wire._pool._used, wire._pool._permits._value) == (0, 1)
+
+
+async def test_whoever_waits_for_any_connection_and_gives_up_leaves_its_server_free() -> None:
+    async with serving(stays()) as busy, serving(OK) as other, client(connections=1, per_origin=1) as wire:
+        holder = asyncio.create_task(post(wire, busy.url))
+        await busy.until(lambda: len(busy.requests) == 1)
+        first, second = (asyncio.create_task(post(wire, other.url)) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.wait([first])
+        holder.cancel()
+        assert await second == (200, b"fine")
 
 
 async def test_closing_ends_what_rests_and_what_goes_on_and_refuses_what_comes() -> None:
