@@ -27,7 +27,8 @@ EXPECTED = {"tools/call": catalogue.TEXT.encode(), "tools/list": b'"tools"'}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to send. `wire` is "2025" or "2026"; `handshake`: each connection opens a session first.
+    """What to send. `wire` is "2025" or "2026"; `tokens` of several callers, taken by connections in turn; `handshake`:
+    each connection opens a session first.
 
     What begins in the first `warm` seconds is not counted, what begins in the next `seconds` is. A server that is too
     slow for that gets longer.
@@ -37,15 +38,17 @@ class Plan:
     method: str = "tools/call"
     wire: str = "2026"
     tool: str = "echo"
-    token: str = ""
+    tokens: tuple[str, ...] = ()
     handshake: bool = False
     warm: float = 0.5
     seconds: float = 3.0
 
-    def head(self) -> dict[str, str]:
-        """Request headers without a session."""
+    def head(self, connection: int) -> dict[str, str]:
+        """Request headers of one connection, without a session."""
         found = {"host": urlsplit(self.url).netloc, **catalogue.headers(self.method, self.wire, tool=self.tool)}
-        return found | {"authorization": f"Bearer {self.token}"} if self.token else found
+        if self.tokens:
+            found["authorization"] = f"Bearer {self.tokens[connection % len(self.tokens)]}"
+        return found
 
 
 @dataclass(slots=True)
@@ -157,24 +160,24 @@ def request(url: str, headers: Mapping[str, str], body: bytes) -> bytes:
 
 async def run(plan: Plan, connections: int) -> Measured:
     """Call over so many connections. Raises `OSError` when one cannot be opened."""
-    opened = await asyncio.gather(*(_connected(plan) for _ in range(connections)))
+    opened = await asyncio.gather(*(_connected(plan, number) for number in range(connections)))
     start = time.perf_counter() + plan.warm
     tally = _Tally(start, start + plan.seconds)
-    await asyncio.gather(*(_work(plan, tally, *each) for each in opened))
+    await asyncio.gather(*(_work(plan, tally, number, *each) for number, each in enumerate(opened)))
     took = sorted(tally.took)
     p50, p95, p99 = (round(quantile(took, share) * 1000, 3) for share in (0.5, 0.95, 0.99))
     rps = round(len(took) / (tally.last - start), 1) if took else 0.0
     return Measured(connections, len(took), tally.errors, rps, p50, p95, p99, tally.bytes, tally.first_error)
 
 
-async def _work(plan: Plan, tally: _Tally, connection: Connection, wire: bytes) -> None:
+async def _work(plan: Plan, tally: _Tally, number: int, connection: Connection, wire: bytes) -> None:
     expected = EXPECTED[plan.method]
     while not tally.is_over(began := time.perf_counter()):
         try:
             answer = await connection.ask(wire)
         except ConnectionError as error:
             tally.failed(repr(error))
-            connection, wire = await _connected(plan)
+            connection, wire = await _connected(plan, number)
             continue
         now = time.perf_counter()
         if not is_good(answer, expected):
@@ -191,12 +194,12 @@ def is_good(answer: Answer, expected: bytes) -> bool:
     return answer.status == 200 and expected in answer.body and not wrong
 
 
-async def _connected(plan: Plan) -> tuple[Connection, bytes]:
+async def _connected(plan: Plan, number: int) -> tuple[Connection, bytes]:
     """A connection and the request that it repeats, which names its session where there is one."""
     parts = urlsplit(plan.url)
     loop = asyncio.get_running_loop()
     _, connection = await loop.create_connection(Connection, parts.hostname or "", parts.port or 80)
-    head = plan.head()
+    head = plan.head(number)
     if plan.handshake:
         opened = await connection.ask(request(plan.url, head, catalogue.initialize()))
         if session := header(opened.head, b"mcp-session-id"):
@@ -222,7 +225,7 @@ def _parse(arguments: list[str]) -> tuple[Plan, list[int]]:
     token_file = given.pop("token_file")
     if given["url"] == "-":
         return Plan(**json.load(sys.stdin)), levels
-    return Plan(token=token_file.read_text().strip() if token_file else "", **given), levels
+    return Plan(tokens=(token_file.read_text().strip(),) if token_file else (), **given), levels
 
 
 async def main(arguments: list[str]) -> None:

@@ -61,7 +61,7 @@ def contextforge(upstream: str, directory: Path) -> Iterator[Target]:
     ) as process:
         token = _token(python, environment, place)
         server, tool = _register(base, token, upstream)
-        plan = Plan(f"{base}/servers/{server}/mcp", wire="2025", tool=tool, token=token, handshake=True)
+        plan = Plan(f"{base}/servers/{server}/mcp", wire="2025", tool=tool, tokens=(token,), handshake=True)
         yield Target("ContextForge", plan, machine.worker_of(process.pid))
 
 
