@@ -98,7 +98,7 @@ def test_numbers_are_judged_as_they_arrive(schema: Any, value: str, fits: bool) 
         {"$schema": "urn:unknown"}, {"$schema": "http://json-schema.org/draft-03/schema#"}, {"$schema": 7},
         {"$ref": "http://127.0.0.1:9/x"}, {"$ref": "file:///etc/passwd"}, {"$ref": "other.json"}, {"$ref": "#/$defs/x"},
         {"$schema": "http://127.0.0.1:9/x"},
-        {"$ref": "#"}, {"properties": {"a": {"$id": "http://h/"}}},
+        {"$ref": "#"}, {"properties": {"a": {"$id": "http://h/", "$ref": "#"}}},
         {"pattern": "a{1,1000000}"}, {"not": {"pattern": EMAIL}}, {"$schema": DRAFT_6, "pattern": EMAIL},
         {"allOf": [{"pattern": f"^[a-z]{{1,{1000 + n}}}$"} for n in range(9)]},
     ],

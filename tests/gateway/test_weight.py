@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.weight import BEYOND, DEPTH_MAX, NODES_MAX, Unbounded, Weight
+from gateway.weight import COUNTED_DEPTH, DEPTH_MAX, NODES_MAX, Unbounded, Weight
 
 
 def doubling(times: int, keyword: str = "allOf") -> dict[str, Any]:
@@ -55,15 +55,15 @@ def test_what_recurs_counts_once_as_long_as_it_is_remembered() -> None:
 
 
 def test_without_memory_what_recurs_doubles_with_every_level() -> None:
-    weight = Weight(ALTERNATIVES)
-    counted = [weight.visits_to(depth) for depth in range(10)]
+    counted = Weight(ALTERNATIVES).by_depth
+    assert len(counted) == COUNTED_DEPTH
     assert all(later >= 2 * earlier for earlier, later in pairwise(counted))
-    assert weight.visits_to(64) == BEYOND
+    assert Weight(doubling(5)).by_depth == ()
 
 
 def test_a_tree_of_two_children_does_not_double() -> None:
     tree = {"properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}}
-    assert Weight(tree).visits_to(10) == Weight(tree).visits_to(1) == 2
+    assert set(Weight(tree).by_depth) == {1, 2}
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,12 @@ def test_a_reference_may_lead_to_a_boolean(target: bool) -> None:  # noqa: FBT00
 
 def test_an_address_inside_would_change_what_references_mean() -> None:
     with pytest.raises(Unbounded, match="address of its own"):
-        Weight({"properties": {"a": {"$id": "http://other/"}}})
+        Weight({"properties": {"a": {"$id": "http://other/", "$ref": "#/$defs/b"}}, "$defs": {"b": {}}})
+    assert Weight({"properties": {"a": {"$id": "http://other/"}}}).visits == 1  # nothing refers to anything
     assert Weight({"properties": {"$id": {"type": "string"}, "id": {"type": "string"}}}).visits == 1
-    assert Weight({"properties": {"a": {"id": "city"}}}).visits == 1  # no keyword since draft 6
+    assert (
+        Weight({"properties": {"a": {"id": "city", "items": {"$ref": "#/$defs/b"}}}, "$defs": {"b": {}}}).visits == 2
+    )  # no keyword since draft 6
 
 
 def test_size_and_depth_have_ends() -> None:
