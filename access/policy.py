@@ -2,17 +2,21 @@
 
 Pure: plain frozen facts in, `Allowed` or `Denied` out. It reads no clock and no table; `gateway/store.py`
 collects the facts. Whatever is unknown is denied, and the first check that fails names the reason.
-Order: identity, audience, server, definition, role, token. So a caller learns nothing of definitions that its
-role does not reach (`NOT_GRANTED` and `UNKNOWN_DEFINITION` are answered alike on the wire), and a missing
-token scope is only said where the role would allow the call (RFC 6750, 3.1; MCP authorization, step-up).
+Order: identity, audience, server, definition, role, what the definition may be used for, token. So a caller learns
+nothing of definitions that its role does not reach (`NOT_GRANTED` and `UNKNOWN_DEFINITION` are answered alike on the
+wire), and a missing token scope is only said where the role would allow the call (RFC 6750, 3.1; MCP authorization,
+step-up).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from core.scopes import CONNECT, call_scope, connects, definition_scope, read_scope
+
+_BY_URI: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
 
 
 class Reason(StrEnum):
@@ -24,12 +28,15 @@ class Reason(StrEnum):
     INSUFFICIENT_SCOPE = "insufficient_scope"
     INVALID_ARGUMENTS = "invalid_arguments"
     INVALID_REQUEST = "invalid_request"
+    INVALID_RESULT = "invalid_result"
     INVALID_TOKEN = "invalid_token"  # noqa: S105 -- a reason, no secret
     METHOD_NOT_SUPPORTED = "method_not_supported"
     NOT_GRANTED = "not_granted"
     PERSON_INACTIVE = "person_inactive"
     PIN_EXPIRED = "pin_expired"
     POLICY_STALE = "policy_stale"
+    SCHEMA_UNUSABLE = "schema_unusable"
+    SCHEME_NOT_ALLOWED = "scheme_not_allowed"
     SERVER_NOT_ACTIVE = "server_not_active"
     SERVER_WITHHELD = "server_withheld"
     UNKNOWN_DEFINITION = "unknown_definition"
@@ -69,7 +76,8 @@ class PrincipalFacts:
 class ServerFacts:
     """The server, or None where there is none. `withheld`: its identity or endpoint changed unapproved.
 
-    `trusted_until`: only an emergency keeps it from being withheld, and that ends then.
+    `trusted_until`: only an emergency keeps it from being withheld, and that ends then. `schemes`: those that its
+    approved resources and templates spell out; a URI of any other is none of its resources.
     """
 
     slug: str
@@ -78,11 +86,16 @@ class ServerFacts:
     active: bool
     withheld: bool = False
     trusted_until: datetime | None = None
+    schemes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class DefinitionFacts:
-    """The definition that a call names. A sensitive one needs its own scope, `:call` is not enough."""
+    """The definition that a call names. A sensitive one needs its own scope, `:call` or `:read` is not enough.
+
+    `unusable`: its approved text cannot be acted upon, because no value can be checked against its schema. `scheme` is
+    that of the URI that is asked for; of a template that is only listed, the one that it spells out (None: none).
+    """
 
     kind: str
     name: str
@@ -90,6 +103,8 @@ class DefinitionFacts:
     digest: str = ""
     expires_at: datetime | None = None
     sensitive: bool = False
+    unusable: bool = False
+    scheme: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +162,7 @@ def decide(call: Call, facts: Facts, now: datetime) -> Decision:
         return Denied(Reason.SERVER_WITHHELD)
     if call.definition is None:
         return _decide_connection(server.slug, principal.token_scopes)
-    return _decide_definition(call.definition, server.slug, granted, principal.token_scopes, now)
+    return _decide_definition(call, call.definition, server, granted, principal.token_scopes, now)
 
 
 def granted_scopes(grants: Iterable[GrantFacts], environment: str, now: datetime) -> frozenset[str]:
@@ -177,9 +192,14 @@ def _decide_connection(slug: str, token_scopes: frozenset[str]) -> Decision:
 
 
 def _decide_definition(
-    definition: DefinitionFacts, slug: str, granted: frozenset[str], token_scopes: frozenset[str], now: datetime
+    call: Call,
+    definition: DefinitionFacts,
+    server: ServerFacts,
+    granted: frozenset[str],
+    token_scopes: frozenset[str],
+    now: datetime,
 ) -> Decision:
-    accepted = accepted_scopes(slug, definition)
+    accepted = accepted_scopes(server.slug, definition)
     carried = accepted & granted
     if definition.state is PinState.UNKNOWN:
         return Denied(Reason.UNKNOWN_DEFINITION)
@@ -189,9 +209,20 @@ def _decide_definition(
         return Denied(Reason.DEFINITION_QUARANTINED)
     if definition.expires_at is not None and definition.expires_at <= now:
         return Denied(Reason.PIN_EXPIRED)
+    if definition.unusable:
+        return Denied(Reason.SCHEMA_UNUSABLE)
+    if _needs_scheme(call.method, definition) and definition.scheme not in server.schemes:
+        return Denied(Reason.SCHEME_NOT_ALLOWED)
     # A broader scope of the token includes what a narrower one of the role allows (R3: the hierarchy is honoured).
     used = accepted & token_scopes
     if not used:
         smallest = min(carried, key=lambda scope: (scope.count(":"), scope))
         return Denied(Reason.INSUFFICIENT_SCOPE, needed=frozenset({CONNECT, smallest}))
     return Allowed(digest=definition.digest, scopes=used)
+
+
+def _needs_scheme(method: str, definition: DefinitionFacts) -> bool:
+    """A resource is a URI. A template is none until one is asked for; whoever forgets to say which is refused."""
+    if definition.kind == "template":
+        return definition.scheme is not None or method in _BY_URI
+    return definition.kind == "resource"

@@ -1,7 +1,8 @@
 """Every way in which the gateway says no, and how each is answered on the wire. Pure module.
 
 JSON-RPC's own codes are used where the specification asks for them (-326xx; -32020 to -32022 of MCP
-2026-07-28); our own stay in -32000 to -32019. -32000 to -32002 are left alone, because SDKs use them.
+2026-07-28); our own stay in -32000 to -32019. -32000 to -32002 are left alone, because SDKs use them; -32002 is
+MCP 2025-11-25's own for a resource that is not there.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
+RESOURCE_NOT_FOUND: Final = -32002  # of the handshake era; INVALID_PARAMS since 2026-07-28
 HEADER_MISMATCH: Final = -32020
 UNSUPPORTED_PROTOCOL_VERSION: Final = -32022
 REQUEST_CANCELLED: Final = -32800  # answers a cancelled request of the handshake era, whose streams end with an answer
@@ -89,12 +91,15 @@ _SHAPES: Final[Mapping[Reason, _Shape]] = {
     Reason.INSUFFICIENT_SCOPE: _Shape(DENIED, 403, "The access token lacks a scope that this operation needs."),
     Reason.INVALID_ARGUMENTS: _Shape(INVALID_PARAMS, None, "The arguments do not fit."),
     Reason.INVALID_REQUEST: _Shape(INVALID_REQUEST, 400, "This is not a valid request."),
+    Reason.INVALID_RESULT: _Shape(UPSTREAM_FAILED, None, "The result does not fit the approved output schema."),
     Reason.INVALID_TOKEN: _Shape(DENIED, 401, "An access token for this endpoint is needed."),
     Reason.METHOD_NOT_SUPPORTED: _Shape(METHOD_NOT_FOUND, None, "Method not found"),
     Reason.NOT_GRANTED: _Shape(DENIED, 403, "No role of yours reaches this server."),
     Reason.PERSON_INACTIVE: _Shape(DENIED, 403, "This person's account is deactivated."),
     Reason.PIN_EXPIRED: _Shape(WITHHELD, None, "The approval of this definition has expired; it waits for a review."),
     Reason.POLICY_STALE: _Shape(POLICY_STALE, 503, "The policy in force cannot be read now, so the call is refused."),
+    Reason.SCHEMA_UNUSABLE: _Shape(WITHHELD, None, "Its schema cannot be checked against, so it is withheld."),
+    Reason.SCHEME_NOT_ALLOWED: _Shape(INVALID_PARAMS, None, "Resource not found"),
     Reason.SERVER_NOT_ACTIVE: _Shape(SERVER_UNAVAILABLE, None, "This server is not active."),
     Reason.SERVER_WITHHELD: _Shape(WITHHELD, None, "This server changed; it is withheld until a review."),
     Reason.UNKNOWN_DEFINITION: _Shape(INVALID_PARAMS, None, "There is no such definition."),
@@ -106,6 +111,7 @@ _WORDS: Final[Mapping[int, str]] = {
     INVALID_REQUEST: "invalid_request",
     METHOD_NOT_FOUND: "method_not_found",
     INVALID_PARAMS: "invalid_params",
+    RESOURCE_NOT_FOUND: "resource_not_found",
     HEADER_MISMATCH: "header_mismatch",
     UNSUPPORTED_PROTOCOL_VERSION: "unsupported_protocol_version",
     REQUEST_CANCELLED: "request_cancelled",
@@ -139,6 +145,22 @@ def unknown_tool(name: str, *, recorded_as: Reason) -> Refused:
     """The specification's answer for a tool that is not there; one that nobody granted is answered alike."""
     message = f"Unknown tool: {name[:_SHOWN]}"
     return Refused(Reason.UNKNOWN_DEFINITION, message, code=INVALID_PARAMS, recorded_as=recorded_as)
+
+
+def unknown_prompt(name: str, *, recorded_as: Reason) -> Refused:
+    """As `unknown_tool`, for a prompt (MCP 2026-07-28, prompts, "Error Handling")."""
+    message = f"Unknown prompt: {name[:_SHOWN]}"
+    return Refused(Reason.UNKNOWN_DEFINITION, message, code=INVALID_PARAMS, recorded_as=recorded_as)
+
+
+def unknown_resource(uri: str, *, modern: bool, recorded_as: Reason) -> Refused:
+    """As `unknown_tool`, for a URI; one whose scheme is not allowed is answered alike.
+
+    MCP 2025-11-25 and 2026-07-28, resources, "Error Handling": the code is another one in each.
+    """
+    code = INVALID_PARAMS if modern else RESOURCE_NOT_FOUND
+    data = {"uri": uri[:_SHOWN]}
+    return Refused(Reason.UNKNOWN_DEFINITION, "Resource not found", code=code, data=data, recorded_as=recorded_as)
 
 
 def word(code: int) -> str:
