@@ -24,6 +24,8 @@ from access.policy import (
 )
 from gateway.headers import HeaderMap
 from gateway.protocol import HANDSHAKE_VERSIONS, Wire
+from gateway.uris import UriTemplate, normal_form, scheme_of
+from gateway.validation import Validator
 
 STALE_AFTER: Final = 5.0  # seconds since the revisions were last read
 HANDSHAKE: Final = Wire(modern=False, version=HANDSHAKE_VERSIONS[0])
@@ -53,13 +55,50 @@ class Token:
         return f"{self.agent}|{'' if self.person is None else self.person}"
 
 
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Checks:
+    """What calls of one approved version are checked by, made once per version. `unusable` says why nothing can be."""
+
+    input: Validator | None = None
+    output: Validator | None = None
+    headers: HeaderMap = field(default_factory=dict)
+    unusable: str = ""
+
+
+NO_CHECKS: Final = Checks()
+
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """A definition as policy sees it, with its approved text (empty unless it is served)."""
 
     facts: DefinitionFacts
     body: bytes = b""
-    headers: HeaderMap = field(default_factory=dict)
+    checks: Checks = NO_CHECKS
+    template: UriTemplate | None = None
+
+    @property
+    def headers(self) -> HeaderMap:
+        """The headers that a tool's arguments travel in too."""
+        return self.checks.headers
+
+    @property
+    def input(self) -> Validator | None:
+        """What a tool's arguments are held to; None for other kinds."""
+        return self.checks.input
+
+    @property
+    def output(self) -> Validator | None:
+        """What a tool's structured result is held to; None where it promises none."""
+        return self.checks.output
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """A server's resources as URIs find them: concrete ones by normal form, and templates, approved ones first."""
+
+    forms: frozenset[str] = frozenset()
+    templates: tuple[Definition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +120,7 @@ class ServerPart:
     card: Card | None = None
     owner_team: str = ""
     definitions: Mapping[tuple[str, str], Definition] = field(default_factory=dict)
+    resources: Resources = field(default_factory=Resources)
     # Digests of tools by name: what the poller was shown last; by vantage, where that ever differed (None: not listed).
     observed: Mapping[str, str] = field(default_factory=dict)
     sighted: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
@@ -101,6 +141,24 @@ class ServerPart:
         """The definition, or one whose state is unknown."""
         found = self.definitions.get((kind, name))
         return found or Definition(DefinitionFacts(kind=kind, name=name, state=PinState.UNKNOWN))
+
+    def readable(self, uri: str) -> tuple[Definition, ...]:
+        """What a request for `uri` may be about, never empty; it may be carried out if any of them allows it.
+
+        The concrete resource of exactly this URI, or else every template that gives it. Another spelling of a concrete
+        resource is nobody's, or a template would reach what is withheld under its own name.
+        """
+        scheme = scheme_of(uri)
+        exact = self.definition("resource", uri)
+        found: list[Definition] = []
+        if exact.facts.state is PinState.UNKNOWN and scheme and normal_form(uri) not in self.resources.forms:
+            found = [each for each in self.resources.templates if each.template and each.template.gives(uri)]
+        return tuple(replace(each, facts=replace(each.facts, scheme=scheme)) for each in found or [exact])
+
+    def referred(self, uri: str) -> tuple[Definition, ...]:
+        """What a completion's `ref/resource` names: a template by its own text, or else what `readable` finds."""
+        template = self.definition("template", uri)
+        return (template,) if template.facts.state is not PinState.UNKNOWN else self.readable(uri)
 
     def of_kind(self, kind: str) -> Iterator[Definition]:
         """Every definition of one kind."""
@@ -152,6 +210,14 @@ class Snapshot:
     def decide(self, call: Call, token: Token, slug: str, now: datetime) -> Decision:
         """Judge one call by this snapshot."""
         return decide(call, self.facts(token, slug), now)
+
+    def decide_any(
+        self, method: str, candidates: tuple[Definition, ...], token: Token, slug: str, now: datetime
+    ) -> tuple[Definition, Decision]:
+        """The first of `candidates` that allows the call, or the first of all with what it says."""
+        facts = self.facts(token, slug)
+        judged = [(each, decide(Call(method, each.facts), facts, now)) for each in candidates]
+        return next((found for found in judged if isinstance(found[1], Allowed)), judged[0])
 
     def callable_tools(self, token: Token, slug: str, now: datetime) -> Iterator[Definition]:
         """The tools that the caller could call now: what a list shows is what is callable (R12)."""

@@ -33,7 +33,7 @@ from audit.subjects import pseudonym_for
 from core.actor import system_actor
 from core.errors import Conflict
 from gateway.errors import refuse
-from gateway.parts import card_of, definition_of
+from gateway.parts import card_of, definition_of, resources_of, schemes_of
 from gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSIONS, Wire
 from gateway.snapshot import AccessPart, ServerPart, Snapshot, Token
 from servers.models import Server
@@ -272,6 +272,7 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
     rows = {(row.kind, row.name): row for row in DefinitionRow.objects.filter(server=server).served_rows()}
     card = rows.get((Kind.CARD.value, CARD_NAME))
     trust = trust_in(server, card)
+    definitions = {key: definition_of(row) for key, row in rows.items() if row is not card}
     facts = ServerFacts(
         slug=slug,
         resource=resource(slug),
@@ -279,6 +280,7 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         active=server.state == ServerState.ACTIVE.value and bool(server.url),
         withheld=trust.withheld,
         trusted_until=trust.until,
+        schemes=schemes_of(definitions.values()),
     )
     return ServerPart(
         facts=facts,
@@ -286,7 +288,8 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         upstream=_wire(server),
         card=card_of(card) if card is not None else None,
         owner_team=server.owner_team.slug if server.owner_team else "",
-        definitions=MappingProxyType({key: definition_of(row) for key, row in rows.items() if row is not card}),
+        definitions=MappingProxyType(definitions),
+        resources=resources_of(definitions.values()),
         observed=MappingProxyType(
             {row.name: row.observed_digest for row in rows.values() if row.present and row.kind == Kind.TOOL.value}
         ),
