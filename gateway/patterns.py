@@ -5,7 +5,6 @@ Such a pattern is matched with short texts only and gives up after some steps, w
 and the like no match would let the value through, so there it is refused.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import jsonschema_rs
@@ -41,7 +40,7 @@ def bounded(weight: Weight, looking: frozenset[str]) -> Schema:
     def rebuilt(node: Any) -> Any:
         if isinstance(node, list):
             return [rebuilt(item) for item in node]
-        if not isinstance(node, Mapping):
+        if not isinstance(node, dict):
             return node
         made = {key: rebuilt(item) for key, item in node.items()}
         if id(node) in reached and node.get("pattern") in looking:
@@ -63,7 +62,7 @@ def _looking_in(schemas: Any) -> frozenset[str]:
 
 def _names(schema: Schema) -> tuple[str, ...]:
     named = schema.get("patternProperties")
-    return tuple(named) if isinstance(named, Mapping) else ()
+    return tuple(named) if isinstance(named, dict) else ()
 
 
 def _compiles(pattern: str, engine: RegexOptions | FancyRegexOptions) -> bool:

@@ -33,8 +33,9 @@ _EXPRESSION: Final = re.compile(r"\{([^{}]*)\}")
 _LITERAL: Final = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
 _VARIABLE: Final = re.compile(r"(?P<name>[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)(?P<explode>\*|:[1-9][0-9]{0,3})?")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,63}):")
-_PLAIN: Final = "(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})"
-_RESERVED_TOO: Final = "(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=-]|[[]|[]]|%[0-9A-Fa-f]{2})"
+_BYTE: Final = "%[0-9A-Fa-f]{2}"
+_PLAIN: Final = f"(?:[A-Za-z0-9._~-]|{_BYTE})"
+_RESERVED_TOO: Final = rf"(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=\[\]-]|{_BYTE})"
 _CLASSES: Final = {char: f"[{char}]" for char in ".?*+()$"} | {"[": r"\[", "]": r"\]"}
 # By operator: what the expansion begins with, and what stands between its parts (RFC 6570, appendix A).
 _OPERATORS: Final = {
@@ -169,10 +170,11 @@ def _value(operator: str, variable: re.Match[str]) -> str:
     """The expansion of one variable, without what stands before it."""
     character = _RESERVED_TOO if operator in ("+", "#") else _PLAIN
     modifier = variable["explode"] or ""
-    several = f"{character}{{0,{modifier[1:]}}}" if modifier.startswith(":") else f"{character}*"
+    # A prefix counts characters before they are encoded, in up to four bytes each (UTF-8).
+    several = f"(?:{character}|(?:{_BYTE}){{1,4}}){{0,{modifier[1:]}}}" if modifier[:1] == ":" else f"{character}*"
     name, between = _quoted(variable["name"]), _quoted(_OPERATORS[operator][1])
     if operator == ";":
-        several = f"(?:={character}+)?" if not modifier.startswith(":") else f"(?:={several})?"
+        several = f"(?:={several})?"  # some write the sign before nothing too
     elif operator in ("?", "&"):
         several = f"={several}"
     else:

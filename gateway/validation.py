@@ -51,9 +51,11 @@ class _Size:
 class Validator:
     """A compiled schema. `subject` is what messages call the value, such as `arguments`."""
 
+    __slots__ = ("_by_depth", "_compiled", "_is_light", "_looking", "_patterns", "_subject", "_visits")
+
     def __init__(self, compiled: jsonschema_rs.Validator, weight: Weight, *, looking: int, subject: str) -> None:
         self._compiled = compiled
-        self._weight = weight
+        self._visits, self._by_depth, self._patterns = weight.visits, weight.by_depth, weight.patterns
         self._looking = looking
         self._subject = subject
         self._is_light = weight.visits <= FREE_VISITS and weight.patterns <= FREE_PATTERNS and not looking
@@ -78,12 +80,11 @@ class Validator:
             return [self._whole("cannot be checked against the schema")]
 
     def _problems(self, value: Any, limit: int) -> list[Problem]:
-        if not self._is_light and self._is_too_much(_size(value, WORK_MAX // self._weight.visits)):
+        if not self._is_light and self._is_too_much(_size(value, WORK_MAX // self._visits)):
             return [self._whole("is too large to be checked against this schema")]
         if self._fits(value):
             return []
-        size = _size(value, EXPLAINED_MAX)
-        if (size.places + size.characters // 1000) * self._weight.visits_to(size.depth) > EXPLAINED_MAX:
+        if not self._is_explained(_size(value, EXPLAINED_MAX)):
             return [self._whole("does not fit the schema")]
         errors = self._first_error(value) if limit == 1 else self._compiled.iter_errors(value)
         found = [problem_of(error, self._subject) for error in islice(errors, limit)]
@@ -105,10 +106,16 @@ class Validator:
             return [error]
         return []
 
+    def _is_explained(self, size: _Size) -> bool:
+        if self._by_depth and size.depth >= len(self._by_depth):
+            return False
+        visits = self._by_depth[size.depth] if self._by_depth else self._visits
+        return (size.places + size.characters // 1000) * visits <= EXPLAINED_MAX
+
     def _is_too_much(self, size: _Size) -> bool:
         return (
-            size.places * self._weight.visits > WORK_MAX
-            or size.characters * self._weight.patterns > TEXT_WORK_MAX
+            size.places * self._visits > WORK_MAX
+            or size.characters * self._patterns > TEXT_WORK_MAX
             or size.short * self._looking * LOOKING_STEPS > LOOKING_WORK_MAX
         )
 
@@ -120,7 +127,7 @@ def compile_schema(schema: Any, *, subject: str = "arguments") -> Validator:
     """A validator for `schema`, an object or a boolean. Raises `Unusable`."""
     if isinstance(schema, bool):
         schema = {} if schema else {"not": {}}
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         raise Unusable("The schema is no object.")
     try:
         return _compiled(schema, subject)

@@ -6,19 +6,16 @@ references to the next definition, thirty times over, are 2^30 visits of one val
 alternatives all visit the same place, properties of different names never do.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from tools.schemas import pattern_cost
 
 DEPTH_MAX: Final = 64  # of schemas in schemas, references followed
 NODES_MAX: Final = 20_000  # JSON values of a schema
-COUNTED_DEPTH: Final = 16  # of values of a schema that recurs; counting takes time for each level
-BEYOND: Final = 1_000_000_000  # visits that are not counted
+COUNTED_DEPTH: Final = 17  # levels of values of a schema that recurs; counting takes time for each
 _SAME_ONE: Final = frozenset({"not", "if", "then", "else"})
 _SAME_MANY: Final = frozenset({"allOf", "anyOf", "oneOf"})
 _SAME_NAMED: Final = frozenset({"dependentSchemas", "dependencies"})
@@ -27,12 +24,15 @@ _INTO: Final = frozenset({
     "propertyNames", "unevaluatedItems", "unevaluatedProperties",
 })  # fmt: skip
 _NAMED: Final = frozenset({"patternProperties", "properties"}) | _SAME_NAMED
+_USED: Final = _SAME_ONE | _SAME_MANY | _INTO | _NAMED
 _ASIDE: Final = frozenset({"$defs", "definitions"})
 _REFERENCES: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
+_LISTS: Final = frozenset({"enum", "required", "patternProperties", "dependentRequired"})
 _ANCHORS: Final = frozenset({"$anchor", "$dynamicAnchor"})
 _TURNING: Final = frozenset({"not", "if", "oneOf", "contains"})
 
-Schema = Mapping[str, Any]
+Known = dict[tuple[int, int | None], int]
+Schema = dict[str, Any]  # as parsed JSON; a look at a Mapping takes ten times as long
 _TRUE: Final[Schema] = {}
 _FALSE: Final[Schema] = {"not": {}}
 
@@ -41,18 +41,16 @@ class Unbounded(ValueError):
     """The schema cannot be weighed, or weighs too much. The message is a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A schema inside the schema, the keyword in it that leads there, and whose child it judges (None: any's)."""
+class Place(NamedTuple):
+    """A schema inside the schema, the keyword in it that leads there, and which child it judges (None: any).
+
+    `is_below`: it judges a part of the value, and not the same place.
+    """
 
     keyword: str
     schema: Schema
     child: str | None = None
-
-    @property
-    def is_below(self) -> bool:
-        """Whether it judges a part of the value, and not the same place."""
-        return self.keyword in _INTO
+    is_below: bool = False
 
 
 class Weight:
@@ -61,13 +59,11 @@ class Weight:
     def __init__(self, schema: Schema) -> None:
         _refuse_large(schema)
         self.schema = schema
-        address = "id" if "draft-04" in str(schema.get("$schema")) else "$id"
-        self._base = str(schema.get(address, "")).rstrip("#")
-        self._anchors = dict(_anchors(schema, address))
+        self._address = "id" if "draft-04" in str(schema.get("$schema")) else "$id"
+        self._found: dict[int, tuple[Place, ...]] = {}
         self._repeated: dict[int, Schema] = {}
-        self._same: dict[int, Counter[int]] = {}
+        self._same: dict[int, dict[int, int]] = {}
         self._by_id: dict[int, Schema] = {}
-        self._visits_to: dict[int, int] = {}
         self.reached = tuple(self._reach())
 
     @cached_property
@@ -81,18 +77,19 @@ class Weight:
         """The cost of all regular expressions, in the units of `tools.schemas.pattern_cost`."""
         return sum(pattern_cost(text) for schema in self.reached for text in _patterns(schema))
 
-    def visits_to(self, depth: int) -> int:
-        """The most visits of one place when nothing is remembered, for a value of at most this nesting."""
-        if self._repeated and depth > COUNTED_DEPTH:
-            return BEYOND
-        if depth not in self._visits_to:
-            self._visits_to[depth] = self._visits(self.schema, depth, {})
-        return self._visits_to[depth]
+    @cached_property
+    def by_depth(self) -> tuple[int, ...]:
+        """For a schema that recurs: the most visits of one place when nothing is remembered, by nesting of the value.
+
+        Counted for `COUNTED_DEPTH` levels. Empty where nothing recurs, because then it is `visits` for every value.
+        """
+        depths = range(COUNTED_DEPTH) if self._repeated else ()
+        return tuple(self._visits(self.schema, depth, {}) for depth in depths)
 
     def turned(self) -> Iterator[Schema]:
         """The schemas below a keyword that fits where they do not, such as `not`."""
         for schema in self.reached:
-            for place in _places(schema):
+            for place in self._places(schema):
                 if place.keyword in _TURNING:
                     yield from self._below(place.schema)
 
@@ -129,50 +126,58 @@ class Weight:
                     seen.add(id(place.schema))
                     left.append(place.schema)
 
-    def _places(self, schema: Schema) -> Iterator[Place]:
-        yield from _places(schema)
-        for keyword in _REFERENCES & schema.keys():
-            yield Place(keyword, self._target(schema[keyword]))
+    def _places(self, schema: Schema) -> tuple[Place, ...]:
+        if id(schema) not in self._found:
+            references = _REFERENCES & schema.keys()
+            targets = (Place(keyword, self._target(schema[keyword])) for keyword in references)
+            self._found[id(schema)] = (*_places(schema), *targets)
+        return self._found[id(schema)]
+
+    @cached_property
+    def _anchors(self) -> dict[str, Schema]:
+        return dict(_anchors(self.schema, self._address))
 
     def _target(self, reference: Any) -> Schema:
         """Where a reference leads; only into the schema itself (MCP 2026-07-28, basic, "$ref Resolution")."""
         text = reference if isinstance(reference, str) else ""
-        fragment = text.removeprefix(self._base) or "#"
-        found = self._pointed(unquote(fragment[1:])) if text and fragment.startswith("#") else None
+        anchors = self._anchors  # which raises where references may mean something else
+        fragment = text.removeprefix(str(self.schema.get(self._address, "")).rstrip("#")) or "#"
+        found = self._pointed(unquote(fragment[1:]), anchors) if text and fragment.startswith("#") else None
         if isinstance(found, bool):
             return _TRUE if found else _FALSE
-        if not isinstance(found, Mapping):
+        if not isinstance(found, dict):
             raise Unbounded("The schema refers to what is not in it, and nothing is ever fetched.")
         return found
 
-    def _pointed(self, pointer: str) -> Any:
+    def _pointed(self, pointer: str, anchors: dict[str, Schema]) -> Any:
         """What a JSON pointer (RFC 6901) or an anchor names."""
         if pointer and not pointer.startswith("/"):
-            return self._anchors.get(pointer)
+            return anchors.get(pointer)
         node: Any = self.schema
         for step in pointer.split("/")[1:]:
             key = step.replace("~1", "/").replace("~0", "~")
             if isinstance(node, list):
                 node = node[int(key)] if key.isascii() and key.isdigit() and int(key) < len(node) else None
             else:
-                node = node.get(key) if isinstance(node, Mapping) else None
+                node = node.get(key) if isinstance(node, dict) else None
         return node
 
-    def _applied(self, schema: Schema) -> Counter[int]:
+    def _applied(self, schema: Schema) -> dict[int, int]:
         """The schemas that judge the same place as `schema` does, with how often. Raises where that never ends."""
         key = id(schema)
         if key not in self._same:
-            self._same[key] = Counter()  # empty while it is being made: met again, it leads to itself
-            found = Counter({key: 1})
+            self._same[key] = {}  # empty while it is being made: met again, it leads to itself
+            found = {key: 1}
             for place in self._places(schema):
                 if not place.is_below:
-                    found.update(self._applied(place.schema))
+                    for each, count in self._applied(place.schema).items():
+                        found[each] = found.get(each, 0) + count
             self._same[key] = found
         if not self._same[key]:
             raise Unbounded("The schema refers to itself without looking at a part of the value.")
         return self._same[key]
 
-    def _visits(self, schema: Schema, depth: int | None, known: dict[tuple[int, int | None], int]) -> int:
+    def _visits(self, schema: Schema, depth: int | None, known: Known) -> int:
         """Visits of one place at or below `schema`: at most `depth` levels down, or (None) until something recurs."""
         key = id(schema), depth
         if key not in known:
@@ -182,53 +187,57 @@ class Weight:
             known[key] = here if depth == 0 else max(here, self._visits_below(applied, depth, known))
         return known[key]
 
-    def _visits_below(self, applied: Counter[int], depth: int | None, known: dict[tuple[int, int | None], int]) -> int:
+    def _visits_below(self, applied: dict[int, int], depth: int | None, known: Known) -> int:
         left = None if depth is None else depth - 1
-        by_child: Counter[str | None] = Counter()
+        by_child: dict[str | None, int] = {None: 0}
         for each, count in applied.items():
-            for place in filter(lambda found: found.is_below, _places(self._by_id[each])):
-                if depth is not None or id(place.schema) not in self._repeated:
-                    by_child[place.child] += count * self._visits(place.schema, left, known)
-        return by_child.pop(None, 0) + max(by_child.values(), default=0)
+            for place in self._found[each]:
+                if place.is_below and (depth is not None or id(place.schema) not in self._repeated):
+                    visits = count * self._visits(place.schema, left, known)
+                    by_child[place.child] = by_child.get(place.child, 0) + visits
+        return by_child.pop(None) + max(by_child.values(), default=0)
 
 
 def _places(schema: Schema) -> Iterator[Place]:
     """The schemas that stand in `schema` and are used by it; references apart."""
-    for keyword, item in schema.items():
-        if keyword in _NAMED and isinstance(item, Mapping):
+    for keyword in _USED & schema.keys():
+        item = schema[keyword]
+        found: list[tuple[str | None, Any]]
+        if keyword in _NAMED:
+            if not isinstance(item, dict):
+                continue
             found = [(name if keyword == "properties" else None, part) for name, part in item.items()]
         elif keyword in _INTO and isinstance(item, list):
             found = [(f"[{index}]", part) for index, part in enumerate(item)]
-        elif keyword in _SAME_ONE | _SAME_MANY | _INTO:
-            found = [(None, part) for part in (item if isinstance(item, list) else [item])]
         else:
-            continue
-        yield from (Place(keyword, part, child) for child, part in found if isinstance(part, Mapping))
+            found = [(None, part) for part in (item if isinstance(item, list) else [item])]
+        below = keyword in _INTO
+        yield from (Place(keyword, part, child, below) for child, part in found if isinstance(part, dict))
 
 
 def _patterns(schema: Schema) -> Iterator[str]:
     if isinstance(schema.get("pattern"), str):
         yield schema["pattern"]
     named = schema.get("patternProperties")
-    if isinstance(named, Mapping):
+    if isinstance(named, dict):
         yield from named
 
 
 def _own(schema: Schema) -> int:
     """A visit, and more where a keyword compares with a long list."""
-    lists = (schema.get(keyword) for keyword in ("enum", "required", "patternProperties", "dependentRequired"))
-    return 1 + sum(len(found) // 4 for found in lists if isinstance(found, list | Mapping))
+    lists = [schema[keyword] for keyword in _LISTS & schema.keys()]
+    return 1 + sum(len(found) // 4 for found in lists if isinstance(found, list | dict))
 
 
 def _anchors(schema: Any, address: str, *, top: bool = True) -> Iterator[tuple[str, Schema]]:
     """The named places of a schema. Raises where a schema inside has an address of its own."""
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return
     if not top and isinstance(schema.get(address), str):
         raise Unbounded("A part of the schema has an address of its own, so its references may lead elsewhere.")
     yield from ((schema[keyword], schema) for keyword in _ANCHORS if isinstance(schema.get(keyword), str))
     for keyword, item in schema.items():
-        if keyword in _NAMED | _ASIDE and isinstance(item, Mapping):
+        if keyword in _NAMED | _ASIDE and isinstance(item, dict):
             parts = list(item.values())
         elif keyword in _SAME_ONE | _SAME_MANY | _INTO:
             parts = item if isinstance(item, list) else [item]
@@ -244,9 +253,7 @@ def _refuse_large(schema: Any) -> None:
         seen += len(level)
         if seen > NODES_MAX:
             raise Unbounded("The schema is too large.")
-        parts = [
-            node.values() if isinstance(node, Mapping) else node for node in level if isinstance(node, Mapping | list)
-        ]
+        parts = [node.values() if isinstance(node, dict) else node for node in level if isinstance(node, dict | list)]
         level = [part for some in parts for part in some]
         if not level:
             return

@@ -30,7 +30,9 @@ SOON, PAST = NOW + timedelta(minutes=1), NOW - timedelta(minutes=1)
 RESOURCE = "https://holdfast.example/mcp/files"
 ALL = baseline_scopes("files")
 
-SERVER = ServerFacts(slug="files", resource=RESOURCE, environment="production", active=True)
+SERVER = ServerFacts(
+    slug="files", resource=RESOURCE, environment="production", active=True, schemes=frozenset({"file", "db"})
+)
 TOOL = DefinitionFacts(kind="tool", name="read", state=PinState.APPROVED, digest="sha256:1")
 PRINCIPAL = PrincipalFacts(
     agent_active=True, person_active=None, grants=(GrantFacts(ALL),), token_scopes=ALL, audience=RESOURCE
@@ -42,10 +44,15 @@ def decided(
     principal: dict[str, Any] | None = None,
     server: dict[str, Any] | None = None,
     tool: dict[str, Any] | None = None,
+    method: str = "tools/call",
 ) -> Decision:
     """The decision on the allowed call with some facts replaced."""
     facts = Facts(replace(PRINCIPAL, **(principal or {})), replace(SERVER, **(server or {})))
-    return decide(Call("tools/call", replace(TOOL, **(tool or {}))), facts, NOW)
+    return decide(Call(method, replace(TOOL, **(tool or {}))), facts, NOW)
+
+
+RESOURCE_FACTS = {"kind": "resource", "name": "file:///a", "scheme": "file"}
+TEMPLATE_FACTS = {"kind": "template", "name": "file:///{p}", "scheme": "file"}
 
 
 def grants(*scopes: str, **limits: Any) -> dict[str, Any]:
@@ -86,7 +93,20 @@ def test_a_granted_approved_tool_may_be_called_at_the_approved_digest() -> None:
         ({"tool": {"expires_at": NOW}}, Reason.PIN_EXPIRED),
         ({"tool": {"expires_at": PAST}}, Reason.PIN_EXPIRED),
         ({"tool": {"sensitive": True}}, Reason.NOT_GRANTED),
-        ({"tool": {"kind": "resource"}, "principal": grants("mcp:files:call")}, Reason.NOT_GRANTED),
+        ({"tool": {"unusable": True}}, Reason.SCHEMA_UNUSABLE),
+        ({"tool": {**TEMPLATE_FACTS, "unusable": True}}, Reason.SCHEMA_UNUSABLE),
+        ({"tool": RESOURCE_FACTS, "principal": grants("mcp:files:call")}, Reason.NOT_GRANTED),
+        ({"tool": TEMPLATE_FACTS, "principal": grants("mcp:files:call")}, Reason.NOT_GRANTED),
+        ({"tool": {"kind": "prompt"}, "principal": grants("mcp:files:call")}, Reason.NOT_GRANTED),
+        ({"tool": {**RESOURCE_FACTS, "sensitive": True}}, Reason.NOT_GRANTED),
+        ({"tool": RESOURCE_FACTS, "server": {"schemes": frozenset()}}, Reason.SCHEME_NOT_ALLOWED),
+        ({"tool": {**RESOURCE_FACTS, "scheme": "http"}}, Reason.SCHEME_NOT_ALLOWED),
+        ({"tool": {**RESOURCE_FACTS, "scheme": None}}, Reason.SCHEME_NOT_ALLOWED),
+        ({"tool": {**RESOURCE_FACTS, "scheme": ""}}, Reason.SCHEME_NOT_ALLOWED),
+        ({"tool": {**TEMPLATE_FACTS, "scheme": "http"}}, Reason.SCHEME_NOT_ALLOWED),
+        ({"tool": {**TEMPLATE_FACTS, "scheme": None}, "method": "resources/read"}, Reason.SCHEME_NOT_ALLOWED),
+        ({"tool": {**TEMPLATE_FACTS, "scheme": None}, "method": "resources/subscribe"}, Reason.SCHEME_NOT_ALLOWED),
+        ({"tool": {**TEMPLATE_FACTS, "scheme": None}, "method": "resources/unsubscribe"}, Reason.SCHEME_NOT_ALLOWED),
         ({"principal": {"token_scopes": frozenset()}}, Reason.INSUFFICIENT_SCOPE),
         ({"principal": {"token_scopes": frozenset({"mcp:connect"})}}, Reason.INSUFFICIENT_SCOPE),
         ({"principal": {"token_scopes": frozenset({"mcp:files:read"})}}, Reason.INSUFFICIENT_SCOPE),
@@ -106,8 +126,26 @@ def test_one_fact_amiss_denies_the_call(replaced: dict[str, Any], reason: Reason
         ({"principal": grants(*ALL, expires_at=SOON)}, {"mcp:files:call"}),
         ({"principal": grants(*ALL, environment="production")}, {"mcp:files:call"}),
         ({"tool": {"expires_at": SOON}}, {"mcp:files:call"}),
-        ({"tool": {"kind": "resource", "name": "file:///a"}}, {"mcp:files:read"}),
-        ({"tool": {"kind": "prompt"}}, {"mcp:files:read"}),
+        ({"tool": RESOURCE_FACTS}, {"mcp:files:read"}),
+        ({"tool": {**RESOURCE_FACTS, "scheme": "db"}, "method": "resources/read"}, {"mcp:files:read"}),
+        ({"tool": TEMPLATE_FACTS, "method": "resources/read"}, {"mcp:files:read"}),
+        ({"tool": TEMPLATE_FACTS, "method": "resources/templates/list"}, {"mcp:files:read"}),
+        # Until a URI is asked for there is no scheme to judge.
+        ({"tool": {**TEMPLATE_FACTS, "scheme": None}, "method": "resources/templates/list"}, {"mcp:files:read"}),
+        ({"tool": {**TEMPLATE_FACTS, "scheme": None}, "method": "completion/complete"}, {"mcp:files:read"}),
+        ({"tool": {"kind": "prompt"}, "method": "prompts/get"}, {"mcp:files:read"}),
+        ({"tool": {"kind": "prompt"}, "server": {"schemes": frozenset()}}, {"mcp:files:read"}),
+        ({"server": {"schemes": frozenset()}}, {"mcp:files:call"}),
+        (
+            {
+                "tool": RESOURCE_FACTS,
+                "principal": {
+                    **grants("mcp:files:resource:file%3A%2F%2F%2Fa"),
+                    "token_scopes": frozenset({"mcp:files:resource:file%3A%2F%2F%2Fa", "mcp:files:call"}),
+                },
+            },
+            {"mcp:files:resource:file%3A%2F%2F%2Fa"},
+        ),
         (
             {
                 "principal": {
@@ -171,6 +209,26 @@ def test_any_scope_of_a_server_implies_connecting(scope: str) -> None:
     assert decide(Call("tools/list"), Facts(principal, SERVER), NOW) == Allowed(scopes=frozenset({"mcp:connect"}))
 
 
+def test_whoever_may_not_reach_a_resource_learns_nothing_of_its_scheme_or_schema() -> None:
+    nobody = grants("mcp:connect")
+    assert decided(principal=nobody, tool={**RESOURCE_FACTS, "scheme": "http"}) == Denied(Reason.NOT_GRANTED)
+    assert decided(principal=nobody, tool={"unusable": True}) == Denied(Reason.NOT_GRANTED)
+
+
+def test_no_new_token_helps_where_the_scheme_or_the_schema_stands_in_the_way() -> None:
+    narrow = {"token_scopes": frozenset({"mcp:connect"})}
+    assert decided(principal=narrow, tool={**RESOURCE_FACTS, "scheme": "http"}) == Denied(Reason.SCHEME_NOT_ALLOWED)
+    assert decided(principal=narrow, tool={"unusable": True}) == Denied(Reason.SCHEMA_UNUSABLE)
+
+
+@pytest.mark.parametrize(
+    "method", ["tools/list", "prompts/list", "resources/list", "resources/templates/list", "server/discover"]
+)
+def test_a_list_needs_connecting_only_because_each_item_is_judged_by_itself(method: str) -> None:
+    principal = replace(PRINCIPAL, token_scopes=frozenset({"mcp:connect"}), **grants("mcp:files:tool:read"))
+    assert decide(Call(method), Facts(principal, SERVER), NOW) == Allowed(scopes=frozenset({"mcp:connect"}))
+
+
 @pytest.mark.parametrize("scopes", [frozenset(), frozenset({"mcp:other:call"}), frozenset({"server:read"})])
 def test_connecting_needs_a_scope_in_the_token_too(scopes: frozenset[str]) -> None:
     facts = Facts(replace(PRINCIPAL, token_scopes=scopes), SERVER)
@@ -205,15 +263,30 @@ STATES = (
     replace(SERVER, trusted_until=PAST),
 )
 PINS = tuple(
-    replace(TOOL, state=state, sensitive=sensitive, expires_at=expires, kind=kind)
-    for state, sensitive, expires, kind in product(PinState, (False, True), (None, PAST), ("tool", "prompt"))
-)
+    replace(TOOL, state=state, sensitive=sensitive, expires_at=expires, kind=kind, unusable=unusable, scheme=scheme)
+    for state, sensitive, expires, (kind, scheme), unusable in product(
+        PinState,
+        (False, True),
+        (None, PAST),
+        (
+            ("tool", None), ("prompt", None), ("resource", "file"), ("resource", "http"), ("resource", None),
+            ("template", "file"), ("template", "http"), ("template", None),
+        ),
+        (False, True),
+    )
+)  # fmt: skip
+METHODS = {
+    "tool": ("tools/call",),
+    "prompt": ("prompts/get", "completion/complete"),
+    "resource": ("resources/read", "resources/list"),
+    "template": ("resources/read", "resources/templates/list"),
+}
 
 
 def test_nothing_is_allowed_unless_everything_fits() -> None:
-    """The whole table: person, role, server, pin and token, against what `Allowed` claims."""
-    table = product((None, True, False), ROLES, STATES, PINS, ROLES)
-    allowed = 0
+    """The whole table: person, role, server, pin, method and token, against what `Allowed` claims."""
+    table = product((None, False), ROLES, STATES, PINS, ROLES)
+    allowed: dict[str, int] = {}
     for person, role, server, pin, token in table:
         principal = replace(
             PRINCIPAL,
@@ -221,15 +294,19 @@ def test_nothing_is_allowed_unless_everything_fits() -> None:
             grants=(GrantFacts(frozenset(role)),),
             token_scopes=frozenset(token),
         )
-        decision = decide(Call("tools/call", pin), Facts(principal, server), NOW)
-        if isinstance(decision, Allowed):
-            allowed += 1
-            assert person is not False
-            assert server in (SERVER, IN_EMERGENCY)
-            assert (pin.state, pin.expires_at) == (PinState.APPROVED, None)
-            assert decision.scopes
-            assert decision.scopes <= set(token) & accepted_scopes("files", pin)
-            assert set(role) & accepted_scopes("files", pin)
-        else:
-            assert not decision.needed or decision.needed - {"mcp:connect"} <= set(role)
-    assert allowed > 0
+        for method in METHODS[pin.kind]:
+            decision = decide(Call(method, pin), Facts(principal, server), NOW)
+            if isinstance(decision, Allowed):
+                allowed[pin.kind] = allowed.get(pin.kind, 0) + 1
+                assert person is not False
+                assert server in (SERVER, IN_EMERGENCY)
+                assert (pin.state, pin.expires_at, pin.unusable) == (PinState.APPROVED, None, False)
+                assert decision.scopes
+                assert decision.scopes <= set(token) & accepted_scopes("files", pin)
+                assert set(role) & accepted_scopes("files", pin)
+                if pin.kind in ("resource", "template"):
+                    listed = pin.kind == "template" and method != "resources/read"
+                    assert pin.scheme == "file" or (listed and pin.scheme is None)
+            else:
+                assert not decision.needed or decision.needed - {"mcp:connect"} <= set(role)
+    assert set(allowed) == set(METHODS)

@@ -4,7 +4,7 @@ import pytest
 
 from access.policy import Reason
 from gateway import errors
-from gateway.errors import Refused, http_status, refuse, unknown_tool, word
+from gateway.errors import Refused, http_status, refuse, unknown_prompt, unknown_resource, unknown_tool, word
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -42,6 +42,31 @@ def test_own_codes_stay_in_their_band_and_differ() -> None:
 def test_the_status_follows_the_era(refused: Refused, handshake: int, modern: int) -> None:
     assert http_status(refused, modern=False) == handshake
     assert http_status(refused, modern=True) == modern
+
+
+@pytest.mark.parametrize("reason", [Reason.UNKNOWN_DEFINITION, Reason.NOT_GRANTED, Reason.SCHEME_NOT_ALLOWED])
+@pytest.mark.parametrize(("modern", "code", "status"), [(False, -32002, 200), (True, -32602, 400)])
+def test_a_resource_that_is_not_there_is_answered_as_the_era_says(
+    reason: Reason,
+    modern: bool,  # noqa: FBT001 -- a column
+    code: int,
+    status: int,
+) -> None:
+    refused = unknown_resource("file:///" + "a" * 5000, modern=modern, recorded_as=reason)
+    payload = refused.payload("r-1")
+    assert (payload["code"], http_status(refused, modern=modern)) == (code, status)
+    assert (payload["message"], payload["data"]["reason"]) == ("Resource not found", "unknown_definition")
+    assert payload["data"]["uri"].startswith("file:///a")
+    assert len(payload["data"]["uri"]) == 200
+    assert payload["data"]["code"] == word(code) != "error"
+    assert refused.recorded_as == reason
+
+
+def test_a_prompt_that_is_not_there_is_answered_like_a_tool() -> None:
+    prompt = unknown_prompt("x" * 999, recorded_as=Reason.NOT_GRANTED)
+    tool = unknown_tool("x" * 999, recorded_as=Reason.NOT_GRANTED)
+    assert (prompt.code, prompt.reason, prompt.recorded_as) == (tool.code, tool.reason, tool.recorded_as)
+    assert prompt.message == "Unknown prompt: " + "x" * 200
 
 
 def test_what_is_away_says_when_to_come_back() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from access.policy import Allowed, Call, DefinitionFacts, Denied, GrantFacts, PinState, Reason, ServerFacts
+from gateway.parts import resources_of, schemes_of
 from gateway.snapshot import STALE_AFTER, AccessPart, Card, Definition, ServerPart, Snapshot, Token
+from gateway.uris import UriTemplate, scheme_of
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 RESOURCE = "https://gw.example/mcp/files"
@@ -181,3 +183,85 @@ def test_a_class_is_taken_to_be_shown_what_the_poller_is_where_it_never_differed
     part = replace(server(), observed={ONE: "1", TWO: "2"}, sighted={"agent:c": {ONE: None, TWO: "x", MORE: "y"}})
     assert part.known_shown("agent:c") == {TWO: "x", MORE: "y"}
     assert part.known_shown("agent:other") == {ONE: "1", TWO: "2"}
+
+
+READ = frozenset({"mcp:files:read"})
+
+
+def resource(uri: str, state: PinState = PinState.APPROVED, **more: Any) -> Definition:
+    return Definition(DefinitionFacts("resource", uri, state, "d", scheme=scheme_of(uri), **more))
+
+
+def template(text: str, state: PinState = PinState.APPROVED, **more: Any) -> Definition:
+    made = UriTemplate.compile(text)
+    assert made is not None
+    return Definition(DefinitionFacts("template", text, state, "d", scheme=made.scheme, **more), template=made)
+
+
+def files(*definitions: Definition) -> ServerPart:
+    """The server `files`, with everything that follows from its definitions."""
+    part = server(*definitions, schemes=schemes_of(definitions))
+    return replace(part, resources=resources_of(definitions))
+
+
+def read(part: ServerPart, uri: str, scopes: frozenset[str] = READ) -> tuple[str, Reason | None]:
+    """By which definition a reading of `uri` is judged, and why it is refused."""
+    known = snapshot(part, agents={1: (GrantFacts(scopes),)})
+    found, decision = known.decide_any("resources/read", part.readable(uri), token(scopes=scopes), "files", NOW)
+    return found.facts.name, decision.reason if isinstance(decision, Denied) else None
+
+
+TREE = files(
+    resource("file:///docs/a"),
+    resource("file:///docs/held", PinState.QUARANTINED),
+    resource("file:///docs/gone", PinState.UNKNOWN),
+    resource("file:///docs/secret", sensitive=True),
+    resource("file:///docs/a b"),
+    template("file:///docs/{name}"),
+    template("file:///held/{name}", PinState.QUARANTINED),
+    template("{scheme}:///any/{name}"),
+    template("javascript:{x}"),
+)
+
+
+@pytest.mark.parametrize(
+    ("uri", "by", "reason"),
+    [
+        ("file:///docs/a", "file:///docs/a", None),
+        ("file:///docs/b", "file:///docs/{name}", None),
+        ("file:///any/b", "{scheme}:///any/{name}", None),
+        # What is held under its own name is not reached by a template, in no spelling.
+        ("file:///docs/held", "file:///docs/held", Reason.DEFINITION_QUARANTINED),
+        ("file:///docs/hel%64", "file:///docs/hel%64", Reason.UNKNOWN_DEFINITION),
+        ("FILE:///docs/held", "FILE:///docs/held", Reason.UNKNOWN_DEFINITION),
+        ("file:///docs/secret", "file:///docs/secret", Reason.NOT_GRANTED),
+        ("file:///docs/gone", "file:///docs/{name}", None),
+        ("file:///held/b", "file:///held/{name}", Reason.DEFINITION_QUARANTINED),
+        ("file:///docs/../etc", "file:///docs/../etc", Reason.UNKNOWN_DEFINITION),
+        ("file:///docs/a/b", "file:///docs/a/b", Reason.UNKNOWN_DEFINITION),
+        ("file:///docs/a b", "file:///docs/a b", Reason.SCHEME_NOT_ALLOWED),
+        ("http:///any/b", "{scheme}:///any/{name}", Reason.SCHEME_NOT_ALLOWED),
+        ("javascript:alert", "javascript:alert", Reason.UNKNOWN_DEFINITION),
+        ("nothing", "nothing", Reason.UNKNOWN_DEFINITION),
+        ("", "", Reason.UNKNOWN_DEFINITION),
+    ],
+)
+def test_a_uri_is_judged_by_its_own_resource_or_by_the_templates_that_give_it(
+    uri: str, by: str, reason: Reason | None
+) -> None:
+    assert read(TREE, uri) == (by, reason)
+
+
+def test_any_template_that_the_caller_may_read_is_enough() -> None:
+    part = files(template("x:{a}", PinState.QUARANTINED), template("x:{+b}"), template("x:{c}"))
+    own = frozenset({"mcp:files:template:x%3A%7Bc%7D"})
+    assert read(part, "x:1", own) == ("x:{c}", None)
+    assert read(part, "x:1") == ("x:{+b}", None)
+    assert read(part, "x:1", frozenset({"mcp:files:call"})) == ("x:{+b}", Reason.NOT_GRANTED)
+
+
+def test_a_completion_names_a_template_by_its_text_or_a_uri() -> None:
+    (named,) = TREE.referred("file:///docs/{name}")
+    assert (named.facts.kind, named.facts.name) == ("template", "file:///docs/{name}")
+    assert [each.facts.name for each in TREE.referred("file:///docs/b")] == ["file:///docs/{name}"]
+    assert TREE.referred("file:///absent/{name}")[0].facts.state is PinState.UNKNOWN
