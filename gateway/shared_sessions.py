@@ -89,6 +89,10 @@ class SharedSessions:
             task.exception()  # whoever waited has it; nobody may have
 
     async def _open(self, row: Shared, url: str) -> UpstreamSession:
+        now = await self._shelf.read(row.id)
+        there = self._opened(now, url) if now is not None and now.generation != row.generation else None
+        if there is not None:
+            return there  # another process was first, since what we kept was read
         mine = await self._handshakes.open(url, row.id.hex, row.capabilities)
         sealed = self._seal.close(mine.id.encode(), str(row.id))
         kept = await self._shelf.put_behind(row, url=url, sealed=sealed, version=mine.version)
