@@ -48,10 +48,10 @@ def _post(body: bytes | str, raises: Exception | None = None) -> Response:
     ("body", "complaint"),
     [
         (b'{"slug": "a", "slug": "b"}', "same key twice"),
-        (b'{"slug": NaN}', "NaN"),
+        (b'{"slug": NaN}', "not JSON (line 1, column 10)"),
         (b'{"slug":', "not JSON"),
         (b"\xff\xfe", "UTF-8"),
-        (b"[" * 200, "nested deeper"),
+        (b"[" * 200 + b"]" * 200, "nested deeper"),
     ],
 )
 def test_malformed_json_is_a_400_that_says_why(body: bytes, complaint: str) -> None:

@@ -19,13 +19,13 @@ def decode(stream: bytes, size: int) -> list[Event]:
 
 STREAM = (
     b": comment\r\n\r\nevent: endpoint\ndata: /m\n\nid: 1\ndata\n\ndata:one\r\ndata: two\r\r"
-    b"event: dropped\n\ndata:  spaced\nretry: 5\nunknown: x\n\ndata: never finished"
+    b"event: dropped\nid: 2\n\ndata:  spaced\nretry: 5\nunknown: x\n\ndata: never finished"
 )
 EVENTS = [
     Event("endpoint", b"/m"),
-    Event("message", b""),
+    Event("message", b"", "1"),
     Event("message", b"one\ntwo"),
-    Event("message", b" spaced"),
+    Event("message", b" spaced", retry=5),
 ]
 
 
@@ -42,6 +42,28 @@ def test_cuts_make_no_difference(size: int) -> None:
 def test_any_stream_decodes_the_same_in_pieces(parts: list[bytes], size: int) -> None:
     stream = b"".join(parts)
     assert decode(stream, size) == decode(stream, len(stream) or 1)
+
+
+IDS: dict[str, tuple[bytes, list[tuple[str, int | None]]]] = {
+    "an event's own": (b"id: a\ndata: x\n\n", [("a", None)]),
+    "the last of two": (b"id: a\nid: b\ndata: x\n\n", [("b", None)]),
+    "not that of the event before": (b"id: a\ndata: x\n\ndata: y\n\n", [("a", None), ("", None)]),
+    "not that of an event without data": (b"id: a\nretry: 7\n\ndata: y\n\n", [("", None)]),
+    "none with NUL in it": (b"id: a\0b\ndata: x\n\n", [("", None)]),
+    "none that is endless": (b"id: " + b"a" * 1025 + b"\ndata: x\n\n", [("", None)]),
+    "as long as one may be": (b"id: " + b"a" * 1024 + b"\ndata: x\n\n", [("a" * 1024, None)]),
+    "in any alphabet": ("id: é\ndata: x\n\n".encode(), [("é", None)]),
+    "with the pause to make": (b"id: a\nretry: 100\ndata:\n\n", [("a", 100)]),
+    "a pause that is no number": (b"retry: -1\nretry: 1.5\nretry: x\nretry:\ndata: x\n\n", [("", None)]),
+    "a pause of ages": (b"retry: 9999999999\ndata: x\n\n", [("", None)]),
+}
+
+
+@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize("size", [1, 1000])
+def test_an_event_has_the_id_and_pause_that_it_names_itself(name: str, size: int) -> None:
+    stream, expected = IDS[name]
+    assert [(event.id, event.retry) for event in decode(stream, size)] == expected
 
 
 def test_final_bare_carriage_return_ends_the_event() -> None:

@@ -30,6 +30,27 @@ JSON_VALUES = st.recursive(
         (b"\xff", "UTF-8"),
         (b'{"a":', "not JSON"),
         (b"", "not JSON"),
+        (b'{"a": 1, "\\u0061": 2}', "same key twice"),
+        (b'[{"a": [{"b": 1, "b": 1}]}]', "same key twice"),
+        (b"[Infinity]", "not JSON"),
+        (b"[1.5, -1e999]", "too large"),
+        (b"[" * 65 + b"]" * 65, "deeper than 64"),
+        (b'{"a":' * 65 + b"1" + b"}" * 65, "deeper than 64"),
+        (b"[" * 100_000, "deeper than 64"),
+        (b'["\\udc00\\ud800"]', "surrogate"),
+        (b'"\\ud83dx"', "surrogate"),
+        (b'"\\ud83d\\u0041"', "surrogate"),
+        (b'"\xed\xa0\x80"', "UTF-8"),
+        (b"\xef\xbb\xbf{}", "not JSON"),
+        (b"01", "not JSON"),
+        (b"+1", "not JSON"),
+        (b"[1,]", "not JSON"),
+        (b"1 2", "not JSON"),
+        (b"'a'", "not JSON"),
+        (b'"\x00"', "not JSON"),
+        (b'"a\nb"', "not JSON"),
+        (b"\x0b1", "not JSON"),
+        (b"[1] // why", "not JSON"),
     ],
 )
 def test_a_text_with_two_readings_or_none_is_refused_in_a_sentence(raw: bytes, complaint: str) -> None:
@@ -39,6 +60,40 @@ def test_a_text_with_two_readings_or_none_is_refused_in_a_sentence(raw: bytes, c
 
 def test_integers_of_any_size_stay_exact() -> None:
     assert strictjson.loads(b"[18446744073709551615, -9007199254740993]") == [2**64 - 1, -(2**53) - 1]
+
+
+def test_as_many_levels_as_are_allowed_are_read() -> None:
+    assert strictjson.nesting(str(strictjson.loads(b"[" * 64 + b"]" * 64))) == 64
+    deep = strictjson.loads(b'{"a":' * 128 + b"1" + b"}" * 128, max_depth=128)
+    assert strictjson.nesting(str(deep)) == 128
+    with pytest.raises(strictjson.MalformedJSON, match="deeper than 3"):
+        strictjson.loads(b"[[[[]]]]", max_depth=3)
+
+
+def test_a_refusal_says_where_it_was_not_json() -> None:
+    with pytest.raises(strictjson.MalformedJSON, match=r"line 2, column 4"):
+        strictjson.loads(b'{"a": 1,\n"b"}')
+
+
+@pytest.mark.parametrize("digits", ["1.0", "1.10", "-0.0", "1e5", "1E+5", "1e-7", "0.1000000000000000055", "5e-324"])
+@pytest.mark.parametrize("around", ["{}", "[{}]", '{{"a": {}}}', '[[1, {{"a": [{}]}}]]'])
+def test_whoever_reads_floats_gets_their_very_digits(digits: str, around: str) -> None:
+    seen: list[str] = []
+
+    def keep(text: str) -> float:
+        seen.append(text)
+        return float(text)
+
+    raw = around.format(digits)
+    assert strictjson.loads(raw.encode(), parse_float=keep) == json.loads(raw)
+    assert seen == [digits]
+
+
+def test_a_number_is_refused_where_its_reader_refuses_it() -> None:
+    assert strictjson.finite("1e308") == 1e308
+    for text in ("1e309", "-1e309"):
+        with pytest.raises(strictjson.MalformedJSON, match="too large"):
+            strictjson.finite(text)
 
 
 def test_a_proper_surrogate_pair_is_one_character() -> None:
