@@ -40,6 +40,8 @@ class Seal:
         """What `close` sealed for the same place. Raises `Unsealed`."""
         try:
             sealed = base64.b64decode(text, altchars=b"-_", validate=True) if len(text) <= self._longest else b""
+            if base64.urlsafe_b64encode(sealed).decode() != text:
+                raise Unsealed  # base64 has several writings of the same bytes, and we gave out one
             return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], self._data(place))
         except (binascii.Error, InvalidTag, ValueError) as error:
             raise Unsealed from error
