@@ -19,7 +19,7 @@ from gateway.sealing import Seal, Unsealed
 
 METHODS: Final = frozenset({"prompts/get", "resources/read", "tools/call"})
 LIFETIME: Final = 3600  # seconds
-_STATE_MAX: Final = 65_536  # characters of a server's state
+_STATE_MAX: Final = 65_536  # characters of a server's state; as JSON it may be longer still (`LONGEST`)
 _ASKED_MAX: Final = 100  # requests in one result
 LONGEST: Final = 4 * _STATE_MAX  # characters of a sealed one
 
@@ -67,7 +67,10 @@ class Rounds:
         if not isinstance(state, str) or len(state) > _STATE_MAX:
             raise NotCarried("The server's state is no text, or longer than we accept.")
         content = jsonrpc.dumps([state, int(time.time()) + LIFETIME])
-        return {**result, "requestState": self._seal.close(content, *place, *_what(method, params))}
+        sealed = self._seal.close(content, *place, *_what(method, params))
+        if len(sealed) > LONGEST:  # it could not come back
+            raise NotCarried("The server's state is longer than we accept.")
+        return {**result, "requestState": sealed}
 
     def _open(self, state: Any, method: str, params: Mapping[str, Any], place: tuple[str, ...]) -> str:
         try:
@@ -91,9 +94,17 @@ def check_asked(asked: Any, capabilities: Mapping[str, Any]) -> None:
 
 
 def _what(method: str, params: Mapping[str, Any]) -> tuple[str, str, str]:
-    """What a state belongs to: method, definition, and a digest of the arguments."""
-    arguments = hashlib.sha256(jsonrpc.dumps(params.get("arguments") or {})).hexdigest()
-    return method, str(params.get("name", params.get("uri", ""))), arguments
+    """What a state belongs to: method, definition (by the member that policy judges), and a digest of the arguments."""
+    named = params.get("uri" if method.startswith("resources/") else "name", "")
+    arguments = hashlib.sha256(jsonrpc.dumps(_ordered(params.get("arguments") or {}))).hexdigest()
+    return method, str(named), arguments
+
+
+def _ordered(value: Any) -> Any:
+    """The value with members in one order: a client may write the same arguments in another (RFC 8259, section 4)."""
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
 
 
 def _foreign() -> Refused:
