@@ -275,9 +275,11 @@ def wrong_arguments(problem: Problem) -> Refused:
 
 def _mark_of(admitted: Admitted) -> Mark:
     request = admitted.request
-    name = str(request.params.get("name", request.params.get("uri", "")))
+    # By the member that policy judges: a stream that is gone on with is judged by what its mark names.
+    name = str(request.params.get("uri" if request.method.startswith("resources/") else "name", ""))
     token = request.meta.get("progressToken")
-    kept = token if isinstance(token, str | int) and not isinstance(token, bool) else None
+    # A client gets its token back with every notice, so it may be no longer than the id of a request.
+    kept = token if jsonrpc.is_id(token) else None
     return Mark(admitted.exchange.id, request.id, request.method, name, token=kept)
 
 

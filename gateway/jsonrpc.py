@@ -126,7 +126,7 @@ def message(value: Any, *, raw: bytes = b"") -> Message:
     if not isinstance(value, dict):
         raise Malformed(INVALID_REQUEST, "The body must be one JSON-RPC message object")
     found = value.get("id")
-    id_ = found if _is_id(found) else None
+    id_ = found if is_id(found) else None
     _refuse_variants(value, _ENVELOPE, id_)
     if value.get("jsonrpc") != "2.0":
         raise Malformed(INVALID_REQUEST, 'The member "jsonrpc" must be "2.0"', id=id_)
@@ -197,7 +197,8 @@ def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_id(value: Any) -> bool:
+def is_id(value: Any) -> bool:
+    """Whether a value can be the id of a request: a whole number or a short text."""
     return _is_int(value) or (isinstance(value, str) and len(value) <= MAX_ID)
 
 
