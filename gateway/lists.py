@@ -134,6 +134,7 @@ def _offset(cursor: Any, made: _Made) -> int:
     except (binascii.Error, TypeError, ValueError) as error:
         raise invalid("Invalid cursor", code=INVALID_PARAMS) from error
     fits = digest == made.digest and offset.isdecimal() and len(offset) < 10
-    if not fits or not 0 < int(offset) < len(made.bodies):
+    # Where pages begin and nowhere else: they are kept, and a caller can make cursors up.
+    if not fits or not 0 < int(offset) < len(made.bodies) or int(offset) % PAGE:
         raise invalid("Invalid cursor", code=INVALID_PARAMS)
     return int(offset)
