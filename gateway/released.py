@@ -27,6 +27,7 @@ from gateway.validation import result_problem
 # About our own message to the server, which the client cannot mend.
 _OURS: Final = frozenset({HEADER_MISMATCH, UNSUPPORTED_PROTOCOL_VERSION})
 _CACHEABLE: Final = frozenset({"resources/read"})
+_RELATED: Final = "io.modelcontextprotocol/related-task"  # in the `_meta` of what a task came to (MCP 2025-11-25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +100,26 @@ class Release:
 
     def _of_task(self, admitted: Admitted, response: Response, capabilities: Mapping[str, Any]) -> Released:
         """A task's state, with its handle; the result that it has come to is held to the tool's schema."""
-        result, definition = response.result, admitted.definition
+        result, definition, request = response.result, admitted.definition, admitted.request
         if "inputRequests" in result:
             check_asked(result["inputRequests"], capabilities)
-        ended = (
-            result.get("result")
-            if "result" in result
-            else result
-            if admitted.request.method == "tasks/result"
-            else None
-        )
-        problem = definition and isinstance(ended, dict) and result_problem(definition.output, ended)
+        ended = result if request.method == "tasks/result" else result.get("result")
+        if not isinstance(ended, dict | None):
+            raise NotCarried("The server's task came to something that is no object.")
+        problem = definition and ended is not None and result_problem(definition.output, ended)
         if problem:
             return _failed("invalid_result", f"The task's result breaks the approved schema: {problem.message}")
-        if "taskId" in result and definition is not None:
-            result = {**result, "taskId": admitted.request.params["taskId"]}
-        return self._released(admitted, response, result, "ok")
+        return self._released(admitted, response, _renamed(result, request.method, request.params["taskId"]), "ok")
+
+
+def _renamed(result: Mapping[str, Any], method: str, handle: str) -> Mapping[str, Any]:
+    """What is said of a task, with the client's handle where the protocol names it."""
+    if method == "tasks/result":
+        meta = result.get("_meta")
+        related = meta.get(_RELATED) if isinstance(meta, dict) else None
+        named = isinstance(related, dict)
+        return {**result, "_meta": {**meta, _RELATED: {**related, "taskId": handle}}} if named else result
+    return {**result, "taskId": handle} if "taskId" in result else result
 
 
 def _makes_task(admitted: Admitted, kind: str, result: Mapping[str, Any]) -> bool:
