@@ -26,7 +26,8 @@ CLIENT_CAPABILITIES: Final = _RESERVED + "clientCapabilities"
 LOG_LEVEL: Final = _RESERVED + "logLevel"
 SERVER_INFO: Final = _RESERVED + "serverInfo"
 SUBSCRIPTION_ID: Final = _RESERVED + "subscriptionId"
-LEVELS: Final = frozenset({"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"})
+# Of RFC 5424. No set, for what is looked up in it may be a list or an object.
+LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 GATEWAY_INFO: Final[Mapping[str, Any]] = {"name": "holdfast-gateway", "version": "1"}
 # What a client chose for its own side of a request; on ours it is made anew.
 _OURS: Final = frozenset({PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES, LOG_LEVEL, SERVER_INFO, SUBSCRIPTION_ID})
