@@ -39,6 +39,8 @@ class Channel:
     async def close(self) -> None:
         """End the stream without an answer: it is to be had by its last id."""
         async with self._lock:
+            if self._finished:
+                return
             self._finished = True
             if not self._started:
                 await self._start(200, list(sse.HEADERS))
@@ -67,6 +69,8 @@ class Channel:
             await self._whole(reply)
             return
         async with self._lock:
+            if self._finished:
+                return
             self._finished = True
             if self._started:
                 await self._body(sse.frame(reply.body, self._taken_id()) if reply.body else b"", more=False)
