@@ -32,8 +32,10 @@ class SharedSessions:
     async def get(self, id_: UUID, url: str) -> UpstreamSession:
         """The session with the server at `url`, opened where there is none. Raises `UpstreamFailed`."""
         row = await self._row(id_)
-        found = self._opened(row, url)
-        return found if found is not None else await asyncio.shield(self._opening.get(id_) or self._start(row, url))
+        # One that is being opened comes first: until it is there, the row names the session that the server forgot.
+        opening = self._opening.get(id_)
+        found = self._opened(row, url) if opening is None else None
+        return found if found is not None else await asyncio.shield(opening or self._start(row, url))
 
     async def opened(self, id_: UUID, url: str) -> UpstreamSession | None:
         """The session, if one is open."""
