@@ -86,7 +86,7 @@ class Streams:
         mark = Mark(admitted.exchange.id)
         hearing = self._dispatch.hearing(admitted, await self._capabilities(admitted), mark)
         stream = self._stream(admitted, hearing, _FILTERS)
-        await self._run(stream, self._hear_session(stream, last_event), b"")
+        await self._run(stream, lambda: self._hear_session(stream, last_event), b"")
         return Reply(200)
 
     async def listen(self, admitted: Admitted) -> Reply:
@@ -100,7 +100,7 @@ class Streams:
         hearing = self._dispatch.hearing(admitted, {}, Mark(admitted.exchange.id))
         stream = self._stream(admitted, hearing, [name for name in _FILTERS if agreed.get(name)])
         hearing.changes.tell = subscription.tell
-        await self._run(stream, self._hear_subscription(stream, subscription), subscription.acknowledged())
+        await self._run(stream, lambda: self._hear_subscription(stream, subscription), subscription.acknowledged())
         return result_reply(admitted, subscription.ended(admitted))
 
     def _stream(self, admitted: Admitted, hearing: Hearing, filters: Any) -> OpenStream:
@@ -111,8 +111,8 @@ class Streams:
     def _state(self, admitted: Admitted, note: str) -> str:
         return ".".join(self._lists.digest(admitted, method) for method in _LISTED[note])
 
-    async def _run(self, stream: OpenStream, hearing: Awaitable[None], first: bytes) -> None:
-        """Intent, the open stream, outcome."""
+    async def _run(self, stream: OpenStream, hear: Callable[[], Awaitable[None]], first: bytes) -> None:
+        """Intent, the open stream, outcome. `hear` is called once there is a place and an intent."""
         admitted, exchange = stream.admitted, stream.admitted.exchange
         server, started = admitted.server, time.monotonic()
         place = self._parts.bulkheads.stream(exchange.slug, server.limits, admitted.token.holder)
@@ -120,7 +120,7 @@ class Streams:
             await self._parts.recorder.intended(exchange.recorded)
             self._open.add(stream)
             self._none.clear()
-            tasks = [asyncio.ensure_future(work) for work in (hearing, self._watch(stream), self._hang_up(stream))]
+            tasks = [asyncio.ensure_future(work) for work in (hear(), self._watch(stream), self._hang_up(stream))]
             try:
                 await exchange.channel.open()
                 if first:
