@@ -20,6 +20,7 @@ from gateway.recorder import Outcome, Recorded, Recorder
 from gateway.sealing import Seal, Unsealed
 
 ANSWERED_WITHIN: Final = 3600.0  # seconds; a person may be asked
+LONGEST: Final = 4096  # characters of a sealed id: it comes back in a header, and with every event
 _NOT_ASKED: Final = {"code": INTERNAL_ERROR, "message": "The client cannot be asked now."}
 
 
@@ -57,14 +58,20 @@ class Asks:
         self._seal = seal
 
     async def put(self, request: Request, exchange: Exchange, place: tuple[str, ...]) -> str | None:
-        """Record a server's question; the id under which the client gets it, None where it cannot be recorded."""
+        """Record a server's question; the id under which the client gets it.
+
+        None where it cannot be recorded, or where its id is too long to come back.
+        """
         question = Question(request.id, exchange.id, new_id(), request.method)
+        content = [question.upstream_id, question.call.hex, question.id.hex, question.method, int(time.time())]
+        id_ = self._closed(content, place)
+        if not id_:
+            return None
         try:
             await self._recorder.intended(_recorded(exchange.recorded, question), Event.CLIENT_ASKED)
         except Refused:
             return None
-        content = [question.upstream_id, question.call.hex, question.id.hex, question.method, int(time.time())]
-        return self._seal.close(jsonrpc.dumps(content), *place)
+        return id_
 
     async def take(self, response: Response, recorded: Recorded, place: tuple[str, ...]) -> bytes:
         """Record a client's answer; what the server is sent. Raises `Refused`."""
@@ -78,9 +85,9 @@ class Asks:
         return jsonrpc.result_bytes(question.upstream_id, jsonrpc.dumps(response.result))
 
     def mark(self, mark: Mark, place: tuple[str, ...]) -> str:
-        """The id under which a client is given an event."""
+        """The id under which a client is given an event; empty where it would be too long to come back."""
         content = [mark.call.hex, mark.client_id, mark.method, mark.name, mark.event, mark.upstream_id, mark.token]
-        return self._seal.close(jsonrpc.dumps(content), *place, "event")
+        return self._closed(content, (*place, "event"))
 
     def marked(self, id_: str, place: tuple[str, ...]) -> Mark:
         """What the id of an event says. Raises `Refused`."""
@@ -89,6 +96,11 @@ class Asks:
         except (Unsealed, ValueError) as error:
             raise invalid("There is no event of this id.", status=400) from error
         return Mark(UUID(call), *rest)
+
+    def _closed(self, content: list[Any], place: tuple[str, ...]) -> str:
+        raw = jsonrpc.dumps(content)
+        sealed = self._seal.close(raw, *place) if len(raw) < LONGEST else ""
+        return sealed if len(sealed) <= LONGEST else ""
 
     def _question(self, id_: Any, place: tuple[str, ...]) -> Question:
         try:

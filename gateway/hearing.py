@@ -141,6 +141,8 @@ class Hearing:
         if not self._place or not channel.streams:
             return
         id_ = self._asks.mark(replace(self._mark, event=event.id, upstream_id=request_id), self._place)
+        if not id_:
+            return
         self.marks += 1
         if event.data:
             channel.event_id = id_
