@@ -97,6 +97,7 @@ class Relay:
             subscribed = uri in self._subscription.agreed.get("resourceSubscriptions", ())
             if subscribed and self._stream.admitted.may_read(str(uri)):
                 await self._subscription.tell(method, params)
-        elif method == TASKS and params.get("taskId") in self._subscription.handles:
-            handle = self._subscription.handles[params["taskId"]]
-            await self._subscription.tell(method, {**params, "taskId": handle})
+        elif method == TASKS and isinstance(params.get("taskId"), str):
+            handle = self._subscription.handles.get(params["taskId"])
+            if handle is not None:
+                await self._subscription.tell(method, {**params, "taskId": handle})
