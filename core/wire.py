@@ -5,7 +5,7 @@ Addresses are judged where a connection is made (`wire_dial`), what is sent is r
 answer that ended where everybody agrees (`wire_pool`). No redirects, proxies, cookies, compression or settings of the
 environment, and no retries: a request of which a byte was written is never written again.
 
-Why not a library: docs/adr/XXXX-upstream-client.md. Everything but the hot path uses `core.outbound`.
+Why not a library: docs/adr/0011-upstream-client.md. Everything but the hot path uses `core.outbound`.
 """
 
 import asyncio

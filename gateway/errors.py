@@ -50,7 +50,7 @@ class Refused(Exception):
     `reason` is a `Reason` for what policy refused and a plain word for what failed on the way. `status` is
     None where the protocol era decides it (`http_status`). `recorded_as` is the reason that the audit record
     keeps, None where there is none to keep (nobody known asked). `readable`: the caller gets a result that its model
-    can read (`isError`), not an error (docs/adr/XXXX-unknown-tools.md).
+    can read (`isError`), not an error (docs/adr/0014-unknown-tools.md).
     """
 
     def __init__(
