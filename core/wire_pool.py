@@ -1,7 +1,9 @@
 """Connections in use are bounded, in all and for each origin; those at rest are few, short-lived and checked."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from core.outbound_failure import OutboundError, Refusal
@@ -11,11 +13,45 @@ from core.wire_message import Origin
 Dial = Callable[[Origin, float], Awaitable[Connection]]  # the second is a deadline on the event loop's clock
 
 
+class Permits:
+    """A semaphore, first come, first served; asyncio's costs more than all else that the pool does for a call."""
+
+    def __init__(self, count: int) -> None:
+        self.free = count  # none while anybody waits: a permit that is given back goes to them directly
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def take(self) -> None:
+        """Wait for a permit; there is no wait while some are `free`."""
+        if self.free:
+            self.free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                with suppress(ValueError):  # passed over already
+                    self._waiting.remove(turn)
+            else:
+                self.give()  # it came in the same moment
+            raise
+
+    def give(self) -> None:
+        """Give a permit back."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.free += 1
+
+
 @dataclass(slots=True)
 class _Place:
     """One origin: permits to use a connection, who holds or awaits one, and connections at rest (oldest first)."""
 
-    permits: asyncio.Semaphore
+    permits: Permits
     users: int = 0
     resting: dict[Connection, None] = field(default_factory=dict)
 
@@ -28,7 +64,7 @@ class Pool:
         self._connections = connections
         self._per_origin = per_origin
         self._keepalive = keepalive_seconds
-        self._permits = asyncio.Semaphore(connections)
+        self._permits = Permits(connections)
         self._places: dict[Origin, _Place] = {}
         self._resting: dict[Connection, float] = {}  # of all origins, oldest first, and until when they may rest
         self._sweep: asyncio.TimerHandle | None = None
@@ -40,7 +76,7 @@ class Pool:
         """A connection that nobody else uses, until `give`. Raises `OutboundError`; `timeout` when all stay in use."""
         place = self._places.get(origin)
         if place is None:
-            place = self._places[origin] = _Place(asyncio.Semaphore(self._per_origin))
+            place = self._places[origin] = _Place(Permits(self._per_origin))
         place.users += 1
         connection = None
         try:
@@ -81,7 +117,7 @@ class Pool:
     async def _permit(self, place: _Place, deadline: float) -> None:
         if self._closed:
             raise OutboundError(Refusal.REFUSED, "The client is closed.")
-        if place.permits.locked() or self._permits.locked():
+        if not (place.permits.free and self._permits.free):
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._acquire(place)
@@ -93,17 +129,17 @@ class Pool:
 
     async def _acquire(self, place: _Place) -> None:
         # The origin's permit first: who waits for a busy server holds nothing that others need.
-        await place.permits.acquire()
+        await place.permits.take()
         try:
-            await self._permits.acquire()
+            await self._permits.take()
         except BaseException:
-            place.permits.release()
+            place.permits.give()
             raise
 
     def _return_permit(self, place: _Place) -> None:
         self._used -= 1
-        self._permits.release()
-        place.permits.release()
+        self._permits.give()
+        place.permits.give()
 
     def _leave(self, origin: Origin, place: _Place) -> None:
         place.users -= 1

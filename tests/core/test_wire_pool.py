@@ -7,10 +7,40 @@ import pytest
 
 from core.outbound import OutboundError, Refusal
 from core.wire import WireClient
+from core.wire_pool import Permits
 from tests.core.exchanges import LOOPBACK, answering
 from tests.core.wires import OK, PATIENT, QUICK, Step, Talk, client, closes, post, serving, stays
 
 pytestmark = pytest.mark.network
+
+
+@pytest.mark.parametrize("cancelled_first", [True, False])
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_permits_go_to_whoever_waits_longest_and_none_is_lost(*, cancelled_first: bool, at_once: bool) -> None:
+    """The first of three leaves in the same moment in which a permit is given back, a moment before or after."""
+    permits, served = Permits(1), list[int]()
+
+    async def wait(number: int) -> None:
+        await permits.take()
+        served.append(number)
+
+    await permits.take()
+    tasks = [asyncio.create_task(wait(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    for leaves in (True, False) if cancelled_first else (False, True):
+        tasks[0].cancel() if leaves else permits.give()
+        if not at_once:
+            await asyncio.sleep(0)
+    await asyncio.wait(tasks[:1])
+    await asyncio.wait([tasks[1]], timeout=0.1)
+    expected = [0] if not cancelled_first and not at_once else [1]
+    assert (served, permits.free) == (expected, 0)
+    assert tasks[0].cancelled() == (expected == [1])
+    for _ in range(2):
+        permits.give()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert (served[-1], len(permits._waiting)) == (2, 0)
+    assert permits.free + len(served) - len(expected) == 2
 
 
 async def test_a_finished_exchange_leaves_its_connection_to_the_next_one() -> None:
@@ -153,7 +183,7 @@ async def test_cancelled_and_failed_exchanges_give_their_place_back() -> None:
         await server.until(lambda: server.left == server.connections)
         server.steps = [OK]
         assert await post(wire, server.url) == (200, b"fine")
-        assert (wire._pool._used, wire._pool._permits._value) == (0, 1)
+        assert (wire._pool._used, wire._pool._permits.free) == (0, 1)
 
 
 async def test_whoever_waits_for_any_connection_and_gives_up_leaves_its_server_free() -> None:
