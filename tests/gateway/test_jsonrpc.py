@@ -1,10 +1,32 @@
 """The strict parser and the exact serialiser."""
 
+import itertools
 import json
+from types import MappingProxyType
+from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from gateway.jsonrpc import Malformed, Notification, Request, Response, dumps, exact_float, parse, result_bytes
+from core import strictjson
+from gateway.jsonrpc import (
+    ExactFloat,
+    Malformed,
+    Notification,
+    Request,
+    Response,
+    call_bytes,
+    dumps,
+    error_bytes,
+    exact_float,
+    is_id,
+    message,
+    notification_bytes,
+    parse,
+    parse_value,
+    result_bytes,
+)
 
 CALL = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":{"n":1}}}'
 
@@ -91,9 +113,13 @@ def test_the_id_of_a_refused_request_is_known_where_it_was_readable() -> None:
     assert refused.value.id == 7
 
 
-@pytest.mark.parametrize(
-    "digits", ["18446744073709551615", "-9223372036854775808", "1.0", "1.10", "1E5", "1e-7", "0.1000000000000000055"]
-)
+DIGITS = [
+    *("18446744073709551615", "18446744073709551616", "-9223372036854775808", "-9223372036854775809", "9" * 400),
+    *("1.0", "1.10", "1E5", "1e5", "1e+05", "1e-7", "1e16", "0.1000000000000000055", "-0.0", "5e-324", "1e-400"),
+]
+
+
+@pytest.mark.parametrize("digits", DIGITS)
 def test_numbers_leave_with_the_digits_that_they_came_with(digits: str) -> None:
     body = '{"jsonrpc":"2.0","id":1,"method":"a","params":{"x":[' + digits + "]}}"
     request = parse(body.encode())
@@ -108,3 +134,149 @@ def test_text_survives_exact_serialisation() -> None:
 
 def test_a_result_is_put_into_its_answer_byte_for_byte() -> None:
     assert result_bytes("a", b'{ "x" : 1.10 }') == b'{"jsonrpc":"2.0","id":"a","result":{ "x" : 1.10 }}'
+
+
+@given(st.lists(st.sampled_from(DIGITS), max_size=6), st.text(alphabet='aé\u2028"\\\0\x7f\U0001f600'))
+def test_numbers_of_all_kinds_keep_their_digits_beside_each_other(digits: list[str], text: str) -> None:
+    """64-bit integers take one encoder, longer ones another, and texts must come out of both."""
+    numbers, key = ",".join(digits), json.dumps(text, ensure_ascii=False)
+    raw = f'{{"a":[{numbers}],"b":{{{key}:[{numbers}]}}}}'
+    value = strictjson.loads(raw.encode(), parse_float=exact_float)
+    written = dumps(value)
+    assert strictjson.loads(written, parse_float=exact_float) == value
+    for each in set(digits):
+        assert written.count(each.encode()) == raw.encode().count(each.encode())
+
+
+def test_only_floats_that_would_change_are_kept_as_texts() -> None:
+    assert type(exact_float("1.5")) is float
+    assert type(exact_float("1.50")) is ExactFloat
+    assert exact_float("1.50") == 1.5
+
+
+def test_what_is_no_dictionary_is_written_like_one() -> None:
+    assert dumps(MappingProxyType({"a": MappingProxyType({"b": [exact_float("1.0e5"), 2**70]})})) == (
+        b'{"a":{"b":[1.0e5,1180591620717411303424]}}'
+    )
+
+
+@pytest.mark.parametrize("value", [object(), {"a": b"bytes"}, "\ud800", [2**70, "\ud800"]])
+def test_what_json_cannot_hold_is_not_written(value: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        dumps(value)
+
+
+def test_messages_on_the_wire_are_read_as_what_they_are() -> None:
+    assert parse(call_bytes(7, "tools/call", {"a": 1})) == Request(7, "tools/call", {"a": 1})
+    assert parse(call_bytes("x", "ping", {})) == Request("x", "ping", {})
+    assert parse(notification_bytes("n/x")) == Notification("n/x", {})
+    assert parse(notification_bytes("n/x", {"a": 1})) == Notification("n/x", {"a": 1})
+    error = {"code": -32603, "message": "no"}
+    assert parse(error_bytes("x", error)) == Response("x", error=error)
+    assert parse(error_bytes(None, error)) == Response(None, error=error)
+    assert parse_value(b'["a",1]') == ["a", 1]
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [(0, True), (-1, True), (2**70, True), ("", True), ("x" * 1024, True), ("x" * 1025, False), (True, False),
+     (1.0, False), (None, False), ([], False), ({}, False)],
+)  # fmt: skip
+def test_an_id_is_a_whole_number_or_a_short_text(value: Any, *, fits: bool) -> None:
+    assert is_id(value) is fits
+
+
+@pytest.mark.parametrize("params", [None, {}, {"_meta": None}])
+def test_parameters_and_metadata_may_be_missing(params: Any) -> None:
+    found = parse(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "a", "params": params}).encode())
+    assert isinstance(found, Request)
+    assert found.meta == {}
+
+
+# --- the bytes of a result ----------------------------------------------------------------------------------------
+
+# What looks like the ends of an answer, within results, keys and texts.
+_HOSTILE = [
+    '{"jsonrpc":"2.0","id":1,"result":',
+    ',"jsonrpc":"2.0","id":1}',
+    '"}',
+    '},"jsonrpc":"2.0","id":1',
+    "\\",
+    '\\"',
+    '{"result":',
+    "}",
+    "\r\n\ndata: x",
+]
+RESULTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(_HOSTILE) | st.sampled_from([1.5, 1e300]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text() | st.sampled_from([*_HOSTILE, "jsonrpc", "id", "result"]), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+SPACES = st.sampled_from(["", " ", "\n", "\r\n\t"])
+
+
+def _answer(order: tuple[str, ...], members: dict[str, str], space: str) -> bytes:
+    inner = f"{space},{space}".join(f'"{name}"{space}:{space}{members[name]}' for name in order)
+    return f"{space}{{{space}{inner}{space}}}{space}".encode()
+
+
+def _read(raw: bytes) -> Response:
+    found = message(strictjson.loads(raw, max_depth=128, parse_float=exact_float), raw=raw)
+    assert isinstance(found, Response)
+    return found
+
+
+@given(
+    result=RESULTS,
+    order=st.sampled_from(list(itertools.permutations(["jsonrpc", "id", "result"]))),
+    space=SPACES,
+    ascii_only=st.booleans(),
+)
+@example(result={"jsonrpc": "2.0", "id": 1}, order=("result", "jsonrpc", "id"), space="", ascii_only=True)
+def test_raw_bytes_are_those_of_the_result_and_of_nothing_else(
+    *, result: Any, order: tuple[str, ...], space: str, ascii_only: bool
+) -> None:
+    try:
+        text = json.dumps(result, ensure_ascii=ascii_only, separators=(",", ":"))
+        text.encode()
+    except UnicodeEncodeError:
+        return
+    members = {"jsonrpc": '"2.0"', "id": "1", "result": text}
+    try:
+        found = _read(_answer(order, members, space))
+    except strictjson.MalformedJSON:
+        return  # half of a surrogate pair, escaped
+    if found.raw:
+        assert strictjson.loads(found.raw, max_depth=128, parse_float=exact_float) == found.result
+        assert found.raw.strip() == text.encode()
+
+
+@pytest.mark.parametrize("order", [("jsonrpc", "id", "result"), ("result", "jsonrpc", "id")])
+@pytest.mark.parametrize(
+    "text", ['{ "a" : 1.10 }', "{}", '{"jsonrpc":"2.0","id":1}', '{"s":",\\"jsonrpc\\":\\"2.0\\",\\"id\\":1}"}']
+)
+def test_answers_as_servers_write_them_are_passed_on_as_they_are(order: tuple[str, ...], text: str) -> None:
+    raw = _answer(order, {"jsonrpc": '"2.0"', "id": "1", "result": text}, "")
+    assert _read(raw).raw == text.encode()
+    assert _read(b" " + raw + b"\r\n").raw == text.encode()
+
+
+ODD = {
+    "another order": '{"id":1,"jsonrpc":"2.0","result":{}}',
+    "another id": '{"jsonrpc":"2.0","id":1,"result":{},"x":1}',
+    "a member more, before": '{"x":1,"jsonrpc":"2.0","id":1,"result":{}}',
+    "a member more, after": '{"result":{},"x":1,"jsonrpc":"2.0","id":1}',
+    "an id that is a text": '{"jsonrpc":"2.0","id":"1","result":{}}',
+    "an id of another writing": '{"jsonrpc":"2.0","id":-0,"result":{}}',
+    "white space": '{"jsonrpc": "2.0", "id": 1, "result": {}}',
+    "escapes": '{"jsonrpc":"2.0","id":1,"\\u0072esult":{}}',
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_where_the_bytes_are_not_known_for_sure_there_are_none(name: str) -> None:
+    found = _read(ODD[name].encode())
+    assert (found.raw, found.result) == (b"", {})
