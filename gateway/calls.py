@@ -7,7 +7,7 @@ watching begins a moment later. Nothing is recorded here.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -71,6 +71,10 @@ class Calls:
 
     async def carry(self, work: Awaitable[T], waiting: Waiting, *, seconds: float) -> T:
         """What `work` returns. Raises `Ended` for every other way in which it can end."""
+        if self._aborted:  # let in before, and only now ready to be sent
+            if isinstance(work, Coroutine):
+                work.close()
+            raise _shutdown()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
         call = _InFlight(task)
@@ -88,7 +92,7 @@ class Calls:
                 raise  # somebody else's: the process gives up on the request
             task.uncancel()
             if call.why == "shutdown":
-                raise Ended("cancelled", "shutdown", "This gateway is stopping.", SHUTTING_DOWN) from error
+                raise _shutdown() from error
             raise Ended("cancelled", "cancelled", "Request cancelled", REQUEST_CANCELLED) from error
         finally:
             watch.cancel()
@@ -113,7 +117,7 @@ class Calls:
                 call.cancel("cancelled")
 
     def abort(self) -> None:
-        """End every call in flight; each is answered and recorded as such."""
+        """End every call in flight, and whatever comes yet; each is answered and recorded as such."""
         self._aborted = True
         for call in list(self._running):
             call.cancel("shutdown")
@@ -142,6 +146,10 @@ class Calls:
         self._running.discard(call)
         if not self._running:
             self._idle.set()
+
+
+def _shutdown() -> Ended:
+    return Ended("cancelled", "shutdown", "This gateway is stopping.", SHUTTING_DOWN)
 
 
 async def _watched(call: _InFlight, waiting: Waiting) -> None:

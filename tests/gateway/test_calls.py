@@ -1,126 +1,243 @@
 """How calls in flight end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, MutableMapping
 from typing import Any
 
 import pytest
 
-from gateway.calls import Calls, Carried, Waiting
-from gateway.jsonrpc import Response
+from gateway.calls import Calls, Ended, Key, Waiting
+from gateway.errors import REQUEST_CANCELLED, SHUTTING_DOWN, UPSTREAM_FAILED
 from gateway.protocol import Wire
 from gateway.reply import Channel
+from gateway.sse import PING
 from gateway.transport import UpstreamFailed
-from gateway.upstream import Outgoing
+from tests.gateway.admitting import HANDSHAKE, MODERN, Sent
 
-OUTGOING = Outgoing("https://up.example/mcp", Wire(modern=True, version="2026-07-28"), "tools/call", {}, owner="a")
-
-
-class Sender:
-    """Answers as it is told; a fake of the network, which `test_upstream` has for real."""
-
-    def __init__(self, answer: Callable[[], Awaitable[Response]]) -> None:
-        self._answer = answer
-
-    async def send(self, outgoing: Outgoing) -> Response:
-        return await self._answer()
-
-    def forget(self, owner: str) -> None:
-        """Nothing is kept."""
+KEY: Key = ("a", 1)
 
 
-def waiting(*, modern: bool = True) -> Waiting:
-    """A client that waits."""
+class Client:
+    """A client that waits for a call, and may hang up."""
 
-    async def send(event: MutableMapping[str, Any]) -> None:
-        """Nobody listens."""
+    def __init__(self, key: Key = KEY, *, wire: Wire = HANDSHAKE, streams: bool = False) -> None:
+        self.sent = Sent()
+        self.gone = asyncio.Event()
+        self.waiting = Waiting(key, wire, Channel(self.sent.send, streams=streams), self._hung_up)
 
-    wire = Wire(modern=modern, version="")
-    return Waiting(("a", 1), wire, Channel(send, streams=False), asyncio.Event(), {"name": "files", "version": "1"})
-
-
-async def carried(answer: Callable[[], Awaitable[Response]]) -> Carried:
-    """How a call ends whose server answers so."""
-    return await Calls(Sender(answer)).carry(OUTGOING, waiting())
+    async def _hung_up(self) -> None:
+        await self.gone.wait()
 
 
-ENDS: dict[str, tuple[Response | Exception, str, str]] = {
-    "a result": (Response(1, result={"content": []}), "ok", ""),
-    "a failed tool": (Response(1, result={"content": [], "isError": True}), "tool_error", ""),
-    "an error": (Response(1, error={"code": -32603, "message": "no"}), "error", "jsonrpc -32603"),
-    "an error about our message": (Response(1, error={"code": -32020, "message": "x"}), "failed", "protocol_error"),
-    "a question": (Response(1, result={"resultType": "input_required"}), "failed", "not_carried"),
-    "no object": (Response(1, result=[]), "failed", "not_carried"),
-    "nothing": (UpstreamFailed("timeout", "The server did not answer in time."), "failed", "timeout"),
-}
+class Work:
+    """What a call does: nothing, until it is let go or cancelled."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+        self.done = asyncio.Event()
+        self.cancelled = False
+
+    async def __call__(self) -> str:
+        """The call."""
+        self.began.set()
+        try:
+            await self.done.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        return "answer"
 
 
-@pytest.mark.parametrize("name", ENDS)
-async def test_every_end_has_an_outcome_and_exactly_one_answer(name: str) -> None:
-    given, status, cls = ENDS[name]
-
-    async def answer() -> Response:
-        if isinstance(given, Exception):
-            raise given
-        return given
-
-    found = await carried(answer)
-    assert (found.outcome.status, found.outcome.error_class) == (status, cls)
-    assert sum(each is not None for each in (found.result, found.error, found.failure)) == 1
-
-
-async def forever() -> Response:
-    """An answer that never comes."""
-    await asyncio.Event().wait()
-    raise AssertionError
-
-
-async def started(calls: Calls, client: Waiting) -> "asyncio.Task[Carried]":
+async def begun(calls: Calls, client: Client | None = None) -> tuple["asyncio.Task[str]", Work]:
     """A call that is in flight."""
-    task = asyncio.create_task(calls.carry(OUTGOING, client))
-    await asyncio.sleep(0)
-    return task
+    work = Work()
+    waiting = (client or Client()).waiting
+    task = asyncio.create_task(calls.carry(work(), waiting, seconds=60))
+    await work.began.wait()
+    return task, work
+
+
+async def ended(call: Awaitable[Any]) -> Ended:
+    """How a call ended that came to no answer."""
+    with pytest.raises(Ended) as end:
+        await call
+    return end.value
+
+
+@pytest.fixture(autouse=True)
+def _watched_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.calls.WATCHED_AFTER", 0.0)
+
+
+async def test_a_call_that_is_answered_gives_its_answer() -> None:
+    calls = Calls()
+    task, work = await begun(calls)
+    assert len(calls) == 1
+    work.done.set()
+    assert await task == "answer"
+    assert len(calls) == 0
+
+
+async def test_a_server_that_fails_ends_the_call_with_its_class_and_our_sentence() -> None:
+    async def fails() -> None:
+        raise UpstreamFailed("too_large", "The server's answer is larger than we accept.")
+
+    end = await ended(Calls().carry(fails(), Client().waiting, seconds=60))
+    assert (end.status, end.cls, end.refused.code) == ("failed", "too_large", UPSTREAM_FAILED)
+    assert end.refused.message == "The server's answer is larger than we accept."
+    assert isinstance(end.__cause__, UpstreamFailed)
+
+
+async def test_a_call_that_takes_too_long_is_cancelled_and_has_failed() -> None:
+    calls, work = Calls(), Work()
+    end = await ended(calls.carry(work(), Client().waiting, seconds=0.01))
+    assert (end.status, end.cls, end.refused.code) == ("failed", "timeout", UPSTREAM_FAILED)
+    assert work.cancelled
+    assert len(calls) == 0
+
+
+async def test_a_defect_is_no_end_of_a_call_and_leaves_nothing_behind() -> None:
+    async def breaks() -> None:
+        raise ZeroDivisionError
+
+    calls = Calls()
+    with pytest.raises(ZeroDivisionError):
+        await calls.carry(breaks(), Client().waiting, seconds=60)
+    assert await calls.drained(0)
 
 
 async def test_a_caller_cancels_their_own_call_and_no_other() -> None:
-    calls = Calls(Sender(forever))
-    task = await started(calls, waiting(modern=False))
-    others: list[tuple[str, Any]] = [("b", 1), ("a", 2), ("a", "1"), ("a", []), ("a", None)]
+    calls = Calls()
+    task, work = await begun(calls)
+    others: list[tuple[str, Any]] = [("b", 1), ("a", 2), ("a", "1"), ("a", []), ("a", {}), ("a", None)]
     for key in others:
-        calls.cancel(key)
+        assert not calls.cancel(key)
+    await asyncio.sleep(0)
     assert not task.done()
-    calls.cancel(("a", 1))
-    assert (await task).outcome.status == "cancelled"
+    assert calls.cancel(KEY)
+    end = await ended(task)
+    assert (end.status, end.cls, end.refused.code) == ("cancelled", "cancelled", REQUEST_CANCELLED)
+    assert work.cancelled
+    assert not calls.cancel(KEY), "it is over"
 
 
-@pytest.mark.parametrize("modern", [True, False])
-async def test_hanging_up_cancels_in_the_modern_era_only(*, modern: bool) -> None:
-    calls, client = Calls(Sender(forever)), waiting(modern=modern)
-    task = await started(calls, client)
+async def test_another_process_is_asked_to_cancel_by_what_fits() -> None:
+    calls = Calls()
+    mine, _ = await begun(calls)
+    other, work = await begun(calls, Client(("b", 1)))
+    calls.cancel_where(lambda caller, request_id: (caller, request_id) == KEY)
+    assert (await ended(mine)).status == "cancelled"
+    assert not other.done()
+    work.done.set()
+    assert await other == "answer"
+
+
+async def test_hanging_up_cancels_in_the_modern_era() -> None:
+    client = Client(wire=MODERN)
+    task, work = await begun(Calls(), client)
     client.gone.set()
-    done, _ = await asyncio.wait({task}, timeout=0.1)
-    assert bool(done) is modern
-    calls.abort()
-    assert (await task).outcome.status == "cancelled"
+    assert (await ended(task)).status == "cancelled"
+    assert work.cancelled
+
+
+async def test_hanging_up_means_nothing_in_the_handshake_era() -> None:
+    client = Client(wire=HANDSHAKE)
+    task, work = await begun(Calls(), client)
+    client.gone.set()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not task.done()
+    work.done.set()
+    assert await task == "answer"
+
+
+async def test_a_stream_is_kept_alive_while_a_call_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.calls.PING_SECONDS", 0.01)
+    pings = asyncio.Semaphore(0)
+
+    async def heard(event: MutableMapping[str, Any]) -> None:
+        if event.get("body") == PING:
+            pings.release()
+
+    waiting = Waiting(KEY, HANDSHAKE, Channel(heard, streams=True), Client().waiting.hung_up)
+    work = Work()
+    task = asyncio.create_task(Calls().carry(work(), waiting, seconds=60))
+    async with asyncio.timeout(5):
+        await pings.acquire()
+        await pings.acquire()
+    work.done.set()
+    await task
+
+
+async def test_nothing_watches_a_call_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = asyncio.all_tasks()
+    task, work = await begun(Calls(), Client(wire=MODERN))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(asyncio.all_tasks() - before) > 1
+    work.done.set()
+    await task
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
 
 
 async def test_ending_the_process_ends_calls_with_a_record_of_why() -> None:
-    calls = Calls(Sender(forever))
-    task = await started(calls, waiting())
+    calls = Calls()
+    task, _ = await begun(calls)
     assert not await calls.drained(0.01)
     calls.abort()
-    found = await task
-    assert (found.outcome.error_class, found.failure.code if found.failure else 0) == ("shutdown", -32012)
+    end = await ended(task)
+    assert (end.status, end.cls, end.refused.code) == ("cancelled", "shutdown", SHUTTING_DOWN)
     assert await calls.drained(1)
+
+
+async def test_a_call_that_begins_after_the_end_is_not_sent() -> None:
+    """It was let in before, and waited for a session or a look."""
+    calls, work = Calls(), Work()
+    calls.abort()
+    end = await ended(calls.carry(work(), Client().waiting, seconds=60))
+    assert (end.status, end.cls, end.refused.code) == ("cancelled", "shutdown", SHUTTING_DOWN)
+    assert not work.began.is_set()
+    assert await calls.drained(0)
+
+
+async def test_the_first_reason_to_end_counts() -> None:
+    calls = Calls()
+    task, _ = await begun(calls)
+    calls.cancel(KEY)
+    calls.abort()
+    assert (await ended(task)).cls == "cancelled"
+
+
+async def test_who_gives_up_on_the_whole_request_is_not_told_of_a_cancelled_call() -> None:
+    calls = Calls()
+    task, work = await begun(calls)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert work.cancelled
+    assert await calls.drained(0)
 
 
 async def test_two_calls_under_one_id_both_end_before_the_process_is_idle() -> None:
-    calls = Calls(Sender(forever))
-    tasks = [asyncio.create_task(calls.carry(OUTGOING, waiting(modern=False))) for _ in range(2)]
-    await asyncio.sleep(0)
-    calls.cancel(("a", 1))
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    calls = Calls()
+    first, first_work = await begun(calls)
+    second, _ = await begun(calls)
+    assert calls.cancel(KEY), "the later one"
+    assert (await ended(second)).status == "cancelled"
+    assert not first.done()
     assert not await calls.drained(0.01)
-    calls.abort()
-    await asyncio.gather(*tasks)
+    first_work.done.set()
+    await first
     assert await calls.drained(1)
+
+
+async def test_the_end_of_an_earlier_call_does_not_make_a_later_one_uncancellable() -> None:
+    calls = Calls()
+    first, first_work = await begun(calls)
+    second, _ = await begun(calls)
+    first_work.done.set()
+    await first
+    assert calls.cancel(KEY)
+    assert (await ended(second)).status == "cancelled"
