@@ -1,6 +1,6 @@
 """An honest MCP server made with the `mcp` package; what it shows can be changed while it runs.
 
-    python honest.py [--era both|handshake] [--json] [--port N]
+    python honest.py [--era both|handshake|modern] [--json] [--port N]
 
 Prints its port. `GET /control` answers its state and the calls it got, `POST /control` replaces parts of the state.
 Beside the lists the state says how they are shown: `exact` shows them just as they stand there, fields that no
@@ -10,7 +10,8 @@ every page names `cursor` as the next, where that is given; `card` is laid over 
 `delay` seconds late; `lists` counts the pages of tools that each client asked for, and `asked` every request of it by
 method. In the modern era a list says that it stays as it is for `ttl` milliseconds.
 A call with the argument `announce` says on its stream that a list has changed: of `prompts`, of `resources`, or else of
-tools.
+tools; one with `ask` is answered with that request as what the server needs first. `calls` holds what arrived, and what
+the client can be asked.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from mcp_types import (
     SERVER_INFO_META_KEY,
     CallToolResult,
     GetPromptResult,
+    InputRequiredResult,
     ListPromptsResult,
     ListResourcesResult,
     ListResourceTemplatesResult,
@@ -167,13 +169,18 @@ async def list_prompts(ctx: Any, params: Any) -> ListPromptsResult:
     return ListPromptsResult.model_validate({"prompts": items, "nextCursor": cursor, "ttlMs": STATE["ttl"]})
 
 
-async def call_tool(ctx: Any, params: Any) -> CallToolResult:
+async def call_tool(ctx: Any, params: Any) -> CallToolResult | InputRequiredResult:
     headers = dict(ctx.request.headers) if getattr(ctx, "request", None) is not None else {}
-    STATE["calls"].append({"name": params.name, "arguments": params.arguments, "headers": headers})
+    able = ctx.session.client_capabilities
+    told = able.model_dump(by_alias=True, exclude_none=True) if able is not None else {}
+    STATE["calls"].append({"name": params.name, "arguments": params.arguments, "headers": headers, "able": told})
     arguments = params.arguments or {}
     if arguments.get("announce"):
         changed = CHANGED.get(arguments["announce"], ToolListChangedNotification)
         await ctx.session.send_notification(changed(), related_request_id="this call")
+    if "ask" in arguments:
+        # Asks whatever it is told to, without a look at what the client said that it can give.
+        return InputRequiredResult.model_validate({"inputRequests": {"it": arguments["ask"]}})
     if params.name == "slow":
         await _slowly(ctx, int(arguments.get("steps", 5)))
     if params.name == "fail":
@@ -242,10 +249,28 @@ class HandshakeOnly:
         return await JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, 400)(scope, receive, send)
 
 
+class ModernOnly:
+    """Answers as a server that has never heard of `initialize`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass what carries the modern version header, and what is no message; refuse the rest."""
+        version = dict(scope.get("headers", ())).get(b"mcp-protocol-version", b"")
+        if scope["type"] != "http" or scope["path"] != "/mcp" or version >= b"2026":
+            return await self._app(scope, receive, send)
+        error = {"code": -32020, "message": "Bad Request: MCP-Protocol-Version is missing"}
+        return await JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, 400)(scope, receive, send)
+
+
+_ERAS = {"both": lambda app: app, "handshake": HandshakeOnly, "modern": ModernOnly}
+
+
 def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--era", choices=("both", "handshake"), default="both")
+    parser.add_argument("--era", choices=tuple(_ERAS), default="both")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()
@@ -254,8 +279,7 @@ def main() -> None:
     listener = socket.create_server(("127.0.0.1", options.port))
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
-    wrapped = HandshakeOnly(app) if options.era == "handshake" else app
-    uvicorn.Server(uvicorn.Config(wrapped, log_level="warning")).run(sockets=[listener])
+    uvicorn.Server(uvicorn.Config(_ERAS[options.era](app), log_level="warning")).run(sockets=[listener])
 
 
 if __name__ == "__main__":

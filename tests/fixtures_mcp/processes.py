@@ -68,7 +68,7 @@ class HonestServer:
 
 @contextmanager
 def honest_server(*, era: str = "both", json_response: bool = False, port: int = 0) -> Iterator[HonestServer]:
-    """Run `honest.py`. `era`: `both`, or `handshake` for a server that has never heard of `server/discover`."""
+    """Run `honest.py`. `era`: `both`; `handshake`, `modern`: it has never heard of the other's first request."""
     options = ["--era", era, "--port", str(port), *(["--json"] if json_response else [])]
     with _process("honest.py", *options) as (process, actual):
         base = f"http://127.0.0.1:{actual}"
