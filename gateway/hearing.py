@@ -88,7 +88,7 @@ class Hearing:
         self._asks = asks
         self._capabilities = capabilities
         self._place = place
-        self._readable = readable
+        self.readable = readable
         # In the modern era a request says whether it wants to hear of it; before, the session does.
         self._logs = "logging" in server and (asks_for_log or not exchange.wire.modern)
         self._mark = mark
@@ -118,7 +118,7 @@ class Hearing:
 
     def _may_hear(self, method: str, params: Mapping[str, Any]) -> bool:
         if method == UPDATED:
-            return not self._exchange.wire.modern and self._readable(str(params.get("uri")))
+            return not self._exchange.wire.modern and self.readable(str(params.get("uri")))
         return (method == LOGGED and self._logs) or (method == ELICITED and "elicitation" in self._capabilities)
 
     async def asked(self, request: Request, session: UpstreamSession | None) -> bytes | None:

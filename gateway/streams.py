@@ -51,6 +51,10 @@ _LISTED: Final[Mapping[str, tuple[str, ...]]] = {
 
 Again = Callable[[Admitted], Awaitable["Admitted | None"]]
 
+    def may_read(self, uri: str) -> bool:
+        """As it is judged now, not as it was when the stream was opened."""
+        return self.admitted.may_read(uri)
+
 
 class Streams:
     """The open streams of one process. `again` judges a request once more."""
@@ -86,6 +90,7 @@ class Streams:
         mark = Mark(admitted.exchange.id)
         hearing = self._dispatch.hearing(admitted, await self._capabilities(admitted), mark)
         stream = self._stream(admitted, hearing, _FILTERS)
+        hearing.readable = stream.may_read
         await self._run(stream, lambda: self._hear_session(stream, last_event), b"")
         return Reply(200)
 
