@@ -8,8 +8,20 @@ from typing import Any
 import pytest
 
 from tests.fixtures_mcp.processes import everything_server
-from tests.gateway.pair import ABLE, READ, Able, Modern, Relay, Shared, Speaker, gateways, initialized, relaying, text_of
-from tests.gateway.pair import wait_for
+from tests.gateway.pair import (
+    ABLE,
+    READ,
+    Able,
+    Modern,
+    Relay,
+    Shared,
+    Speaker,
+    gateways,
+    initialized,
+    relaying,
+    text_of,
+    wait_for,
+)
 from tools.models import Review
 from tools.services import decide_review
 

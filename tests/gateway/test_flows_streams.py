@@ -141,9 +141,7 @@ def withdraw(world: Shared, name: str) -> None:
     """Take an approval back."""
     row = Definition.objects.get(name=name)
     assert row.observed is not None
-    withdraw_approval(
-        definition_id=row.public_id, digest=row.observed.digest, reason="A test.", actor=world.admin
-    )
+    withdraw_approval(definition_id=row.public_id, digest=row.observed.digest, reason="A test.", actor=world.admin)
     world.settle()
 
 
