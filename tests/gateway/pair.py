@@ -403,7 +403,12 @@ def gateways(blocker: Any, *, count: int = 2) -> Iterator[Shared]:
         stack.enter_context(databases.fresh_copy())
         stack.enter_context(override_settings(PUBLIC_URL=urls[0], ISSUER=urls[0], GATEWAY_URL=f"{urls[0]}/mcp"))
         first, *others = [stack.enter_context(running(port)) for port in ports]
-        yield Shared(urls[0], first, others=others, urls=urls)
+        try:
+            yield Shared(urls[0], first, others=others, urls=urls)
+        finally:
+            # A server waits for streams that its tests left open, and nobody in this process is told by a signal.
+            for gateway in (first, *others):
+                gateway.drain()
 
 
 def wait_for(look: Callable[[], Any]) -> Any:
