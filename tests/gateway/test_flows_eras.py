@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.fixtures_mcp.processes import HonestServer, honest_server
-from tests.gateway.pair import ABLE, CALL, READ, Modern, Shared, Speaker, gateways, initialized, text_of, without_id
+from tests.gateway.clients import ABLE, CALL, READ, Modern, Speaker, initialized, text_of, without_id
+from tests.gateway.pair import Shared, gateways
 
 pytestmark = pytest.mark.network
 

@@ -8,24 +8,16 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 from django.test import override_settings
 
 from tests.fixtures_mcp.processes import everything_server
-from tests.gateway.pair import (
-    Able,
-    Modern,
-    Relay,
-    Shared,
-    Speaker,
-    gateways,
-    initialized,
-    relaying,
-    text_of,
-    wait_for,
-)
+from tests.gateway.clients import Able, Modern, Speaker, initialized, text_of, wait_for
+from tests.gateway.pair import Shared, gateways
+from tests.gateway.relay import Relay, relaying
 
 pytestmark = pytest.mark.network
 UPDATED = "notifications/resources/updated"
@@ -213,7 +205,7 @@ def test_a_session_that_the_server_forgot_is_opened_once_more_for_all(pair: Pair
             for result in pool.map(lambda way: way.call("test_simple_text"), ways):
                 assert text_of(result).startswith("This is a simple text")
         # Where both were about to open one, the second ended its own and took the first's.
-        assert wait_for(lambda start=since: left(pair, start) == 1)
+        assert wait_for(partial(one_left, pair, since))
         later = len(pair.tap.passed)
         speaker.at(pair.front.url).call("test_simple_text")
         speaker.at(pair.front.url).call("test_simple_text")
@@ -221,10 +213,10 @@ def test_a_session_that_the_server_forgot_is_opened_once_more_for_all(pair: Pair
         assert len(pair.sessions(later)) == 1
 
 
-def left(pair: Pair, since: int) -> int:
-    """How many sessions were opened and not ended."""
+def one_left(pair: Pair, since: int) -> bool:
+    """Whether of the sessions that were opened since all but one were ended."""
     methods = pair.tap.methods()[since:]
-    return methods.count("initialize") - methods.count("DELETE")
+    return methods.count("initialize") - methods.count("DELETE") == 1
 
 
 def test_a_stream_of_one_process_hears_what_calls_at_another_bring_about(pair: Pair) -> None:

@@ -8,20 +8,9 @@ from typing import Any
 import pytest
 
 from tests.fixtures_mcp.processes import everything_server
-from tests.gateway.pair import (
-    ABLE,
-    READ,
-    Able,
-    Modern,
-    Relay,
-    Shared,
-    Speaker,
-    gateways,
-    initialized,
-    relaying,
-    text_of,
-    wait_for,
-)
+from tests.gateway.clients import ABLE, READ, Able, Modern, Speaker, initialized, text_of, wait_for
+from tests.gateway.pair import Shared, gateways
+from tests.gateway.relay import Relay, relaying
 from tools.models import Review
 from tools.services import decide_review
 
@@ -90,7 +79,7 @@ def test_a_state_returns_from_whom_it_was_given_to_for_what_it_was_given_for(wor
     ]
 
 
-HELD = {
+HELD: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "a tool": ("tools/call", {"name": "test_image_content"}, {"name": "absent"}),
     "a prompt": ("prompts/get", {"name": "test_simple_prompt"}, {"name": "absent"}),
     "a prompt's arguments": (
@@ -200,7 +189,7 @@ BOTH_ERAS: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ("tasks/get", {"taskId": "rubbish"}, [("call.denied", "*")]),
     ("no/such", {}, [("call.denied", "method_not_supported")]),
 ]
-HANDSHAKE = [
+HANDSHAKE: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ("ping", {}, ANSWERED),
     ("logging/setLevel", {"level": "info"}, CARRIED),
     ("logging/setLevel", {"level": "loud"}, [("call.denied", "invalid_request")]),
@@ -210,7 +199,7 @@ HANDSHAKE = [
     ("subscriptions/listen", {}, [("call.denied", "method_not_supported")]),
     ("tasks/update", {"taskId": "x"}, [("call.denied", "*")]),
 ]
-MODERN = [
+MODERN: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ("server/discover", {}, OPENED),
     ("subscriptions/listen", {"notifications": 7}, [("call.denied", "invalid_request")]),
     ("logging/setLevel", {"level": "info"}, [("call.denied", "method_not_supported")]),

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,7 +12,8 @@ from django.test import Client as Browser
 from access.services import revoke_grant
 from servers.services import edit_server, resume_server, suspend_server
 from tests.fixtures_mcp.processes import everything_server
-from tests.gateway.pair import CALL, READ, Heard, Modern, Shared, Speaker, gateways, initialized, wait_for
+from tests.gateway.clients import CALL, READ, Heard, Modern, Speaker, initialized, wait_for
+from tests.gateway.pair import Shared, gateways
 from tests.gateway.world import Agency, free_port, running
 from tools.models import Definition
 from tools.services import withdraw_approval
@@ -111,10 +113,15 @@ def test_changes_of_our_own_are_told_like_those_of_the_server(world: Shared) -> 
     assert "greet" in names
     withdraw(world, "greet")
     for stream in streams:
-        wait_for(lambda each=stream: each.count(TOOLS) == 2)
+        wait_for(partial(told_twice, stream))
         stream.hang_up()
     # Who hangs up leaves an outcome as well.
     wait_for(lambda: closed(world, agency) == ended_by("client"))
+
+
+def told_twice(stream: Heard) -> bool:
+    """Whether the list of tools changed two times."""
+    return stream.count(TOOLS) == 2
 
 
 def test_an_update_is_told_only_while_the_resource_may_be_read(world: Shared) -> None:
