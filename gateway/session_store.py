@@ -96,6 +96,9 @@ class Shelf:
         self._keep(Shared(id_, ended=True, capabilities={}))
 
     def _keep(self, row: Shared) -> None:
+        kept = self._kept.get(row.id)
+        if kept is not None and kept.row.ended and not row.ended and kept.until >= time.monotonic():
+            return  # read before the word came that it has ended
         self._kept[row.id] = _Kept(row)
         self._kept.move_to_end(row.id)
         if len(self._kept) > _REMEMBERED:
