@@ -13,6 +13,7 @@ from gateway.protocol import LEVELS
 from gateway.recorder import Outcome
 from gateway.reply import Reply
 from gateway.session import Sessions
+from gateway.session_store import keepable
 from gateway.streams import Streams
 
 Handler = Callable[[Admitted], Awaitable[Reply]]
@@ -69,6 +70,8 @@ class Methods:
         exchange, token, params = admitted.exchange, admitted.token, admitted.request.params
         version = protocol.negotiated(params.get("protocolVersion"))
         capabilities = passed_on(params.get("capabilities"), admitted.capabilities)
+        if not keepable(capabilities):
+            raise invalid("The parameter capabilities holds NUL, or more than we keep.", code=INVALID_PARAMS)
         await self._parts.recorder.connected(exchange.recorded)
         id_, session = self._sessions.issue(
             principal=token.holder, slug=exchange.slug, version=version, now=time.time()

@@ -14,10 +14,12 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from gateway import jsonrpc
 from gateway.models import Session as Row
 from gateway.session import LIFETIME
 
 KEPT_SECONDS: Final = 5.0
+LONGEST: Final = 4096  # bytes of a client's capabilities, which every process remembers
 _REMEMBERED: Final = 20_000
 _SWEPT: Final = 200  # expired rows that an opening takes along
 
@@ -103,6 +105,12 @@ class Shelf:
         self._kept.move_to_end(row.id)
         if len(self._kept) > _REMEMBERED:
             self._kept.popitem(last=False)
+
+
+def keepable(capabilities: Mapping[str, Any]) -> bool:
+    """Whether a row can hold a client's capabilities: PostgreSQL has no NUL in texts, and memory has an end."""
+    raw = jsonrpc.dumps(capabilities)
+    return len(raw) <= LONGEST and b"\\u0000" not in raw
 
 
 def _shared(row: Row) -> Shared:
