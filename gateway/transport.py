@@ -95,7 +95,7 @@ class Transport:
             async with self._client.request("POST", url, {**headers, **_HEADERS}, body, limits) as answer:
                 if answer.status == 404:
                     raise SessionLost
-                if answer.status >= 400:
+                if answer.status >= 300:  # nothing is followed, so what is elsewhere was not taken
                     raise _bad_status(answer)
                 if answer.headers.get("content-length", "0") == "0" and answer.status in (202, 204):
                     await answer.read()  # so that the connection can serve again
