@@ -26,7 +26,9 @@ class Got:
     method: str
     headers: dict[str, str]
     raw: bytes
+    reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    left: asyncio.Event = field(default_factory=asyncio.Event)  # the client has, whom `hang` keeps waiting
 
     @property
     def body(self) -> Any:
@@ -97,8 +99,15 @@ class Scripted:
     sessions: list[str] = field(default_factory=list)
     forgotten: set[str] = field(default_factory=set)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
+    _serving: int = 0
+    _idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._idle.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._serving += 1
+        self._idle.clear()
         try:
             got = await _read(reader, writer)
             self.got.append(got)
@@ -108,6 +117,9 @@ class Scripted:
             return  # the client left
         finally:
             writer.close()
+            self._serving -= 1
+            if not self._serving:
+                self._idle.set()
 
     async def _answer(self, got: Got) -> None:
         key = got.rpc if got.method == "POST" else got.method
@@ -141,7 +153,7 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> G
     head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Got(head[0].split(" ")[0], headers, body, writer)
+    return Got(head[0].split(" ")[0], headers, body, reader, writer)
 
 
 @asynccontextmanager
@@ -156,6 +168,7 @@ async def scripted(**scripts: Script) -> AsyncIterator[Scripted]:
         server.close()
         for got in made.got:
             got.writer.transport.abort()
+        await asyncio.wait_for(made._idle.wait(), SECONDS)
 
 
 @asynccontextmanager
@@ -169,5 +182,6 @@ async def wire_client(**options: int) -> AsyncIterator[WireClient]:
 
 
 async def hang(got: Got) -> None:
-    """Never answer."""
-    await asyncio.Event().wait()
+    """Never answer; over when the client has left."""
+    await got.reader.read()
+    got.left.set()

@@ -1,6 +1,5 @@
 """One message to a server and what comes back, from a server whose answers are written here."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -11,7 +10,7 @@ from core.sse import Event
 from gateway import jsonrpc
 from gateway.jsonrpc import Notification, Request, Response
 from gateway.transport import Answer, Interrupted, NoStream, SessionLost, Transport, UpstreamFailed, body_of
-from tests.gateway.scripted import LIMITS, Got, Script, Scripted, scripted, wire_client
+from tests.gateway.scripted import LIMITS, Got, Script, Scripted, hang, scripted, wire_client
 
 pytestmark = pytest.mark.network
 
@@ -84,7 +83,7 @@ def streamed(*events: bytes | dict[str, Any], close: bool = True) -> Script:
                 await got.say(**event)
         await got.writer.drain()
         if not close:
-            await asyncio.Event().wait()
+            await hang(got)
 
     return script
 
