@@ -24,6 +24,9 @@ from gateway.upstream_sessions import LocalSessions, UpstreamSession
 logger = logging.getLogger(__name__)
 
 NOTE_SECONDS: Final = 5.0  # for what a call itself does not wait for
+# To one endpoint. A server may ask without end and not take our answers; the connections are everybody's.
+NOTES_AT_ONCE: Final = 16
+NOTES_WAITING: Final = 512  # those that are sent included
 LIMITS: Final = WireLimits()
 Notify = Callable[[Mapping[str, Any]], Awaitable[None]]
 
@@ -81,6 +84,14 @@ class Outgoing:
     looking: bool = False
 
 
+@dataclass(slots=True)
+class _Notes:
+    """What is on its way to one endpoint."""
+
+    tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(NOTES_AT_ONCE))
+
+
 class Upstream:
     """Sends requests through one pooled client and keeps the sessions that the handshake era needs."""
 
@@ -88,7 +99,7 @@ class Upstream:
         self.transport = transport
         self.ids = itertools.count(1)
         self._local = LocalSessions(transport, self.ids)
-        self._notes: set[asyncio.Task[None]] = set()
+        self._notes: dict[str, _Notes] = {}
 
     async def send(self, outgoing: Outgoing) -> Response:
         """The server's answer: a result or an error of its own. Raises `UpstreamFailed`.
@@ -126,16 +137,27 @@ class Upstream:
         return found
 
     def later(self, url: str, body: bytes, session: UpstreamSession | None) -> None:
-        """Post what the call itself must not wait for."""
-        task = asyncio.get_running_loop().create_task(self._note(url, body, session.headers() if session else {}))
-        self._notes.add(task)
-        task.add_done_callback(self._notes.discard)
+        """Post what the call itself must not wait for, unless too much waits for its turn there already."""
+        notes = self._notes.setdefault(url, _Notes())
+        if len(notes.tasks) >= NOTES_WAITING:
+            logger.info("a note to a server was not sent: it takes none")
+            return
+        headers = session.headers() if session else {}
+        task = asyncio.get_running_loop().create_task(self._note(url, body, headers, notes.turns))
+        notes.tasks.add(task)
+        task.add_done_callback(lambda done: self._noted(url, done))
 
     async def close(self) -> None:
         """End every session of this process's own, within a few seconds."""
         await self._local.end_all()
         if self._notes:
-            await asyncio.wait(self._notes, timeout=2)
+            await asyncio.wait({task for notes in self._notes.values() for task in notes.tasks}, timeout=2)
+
+    def _noted(self, url: str, task: "asyncio.Task[None]") -> None:
+        notes = self._notes[url]
+        notes.tasks.discard(task)
+        if not notes.tasks:
+            del self._notes[url]
 
     async def _in_session(self, outgoing: Outgoing, sessions: Sessions) -> Response:
         session = await sessions.get(outgoing.url)
@@ -194,9 +216,9 @@ class Upstream:
 
         return hear
 
-    async def _note(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+    async def _note(self, url: str, body: bytes, headers: Mapping[str, str], turns: asyncio.Semaphore) -> None:
         try:
-            async with asyncio.timeout(NOTE_SECONDS):
+            async with turns, asyncio.timeout(NOTE_SECONDS):
                 await self.transport.notify(url, body, headers, LIMITS)
         except (UpstreamFailed, SessionLost, TimeoutError):
             logger.info("a note to a server was not delivered")

@@ -2,23 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from ipaddress import ip_network
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 import httpx2
 import pytest
 
-from core.outbound import OutboundLimits, OutboundPolicy, outbound_client
-from gateway.protocol import Wire
-from gateway.transport import UpstreamFailed
-from gateway.upstream import Outgoing, Upstream
+from core.sse import Event
+from core.wire import WireLimits
+from gateway import jsonrpc
+from gateway.errors import METHOD_NOT_FOUND
+from gateway.jsonrpc import Notification, Request
+from gateway.transport import Interrupted, Transport, UpstreamFailed
+from gateway.upstream import NOTES_AT_ONCE, Outgoing, Upstream, declined, without_token
+from gateway.upstream_sessions import UpstreamSession
 from tests.fixtures_mcp.processes import HonestServer, hostile_server
+from tests.gateway.admitting import HANDSHAKE, MODERN
+from tests.gateway.scripted import SECONDS, Got, Script, Scripted, hang, scripted, wire_client
 
 pytestmark = pytest.mark.network
 
-HANDSHAKE = Wire(modern=False, version="2025-11-25")
-MODERN = Wire(modern=True, version="2026-07-28")
-LIMITS = OutboundLimits(
+LIMITS = WireLimits(
     head_seconds=1, total_seconds=2, idle_seconds=1, lifetime_seconds=2, body_bytes=4_000_000, event_bytes=4_000_000
 )
 
@@ -31,11 +36,26 @@ def hostile() -> Iterator[str]:
 
 @pytest.fixture
 async def upstream() -> AsyncIterator[Upstream]:
-    policy = OutboundPolicy(allow=(ip_network("127.0.0.0/8"),))
-    async with outbound_client(policy, LIMITS) as client:
-        made = Upstream(client)
+    async with wire_client() as client:
+        made = Upstream(Transport(client))
         yield made
         await made.close()
+
+
+@pytest.fixture(autouse=True)
+def _sessions_are_opened_as_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.upstream_sessions._LIMITS", LIMITS)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Scripted]:
+    async with scripted() as made:
+        yield made
+
+
+def listing(url: str, owner: str = "a") -> Outgoing:
+    """A request for tools in a session of this process's own."""
+    return Outgoing(url, HANDSHAKE, "tools/list", {}, owner=owner, limits=LIMITS)
 
 
 FAILURES = {
@@ -91,7 +111,7 @@ async def test_a_misbehaving_server_fails_in_bounded_time_with_a_class(
 ) -> None:
     started = time.monotonic()
     with pytest.raises(UpstreamFailed) as failed:
-        await upstream.send(Outgoing(f"{hostile}/mcp/{name}", HANDSHAKE, "tools/list", {}, owner="a"))
+        await upstream.send(listing(f"{hostile}/mcp/{name}"))
     assert failed.value.cls == FAILURES[name]
     assert time.monotonic() - started < 6
     assert "Traceback" not in failed.value.sentence
@@ -99,35 +119,365 @@ async def test_a_misbehaving_server_fails_in_bounded_time_with_a_class(
 
 async def test_a_storm_of_notifications_ends(hostile: str, upstream: Upstream) -> None:
     with pytest.raises(UpstreamFailed) as failed:
-        await upstream.send(Outgoing(f"{hostile}/mcp/notification-storm", HANDSHAKE, "tools/list", {}, owner="a"))
+        await upstream.send(listing(f"{hostile}/mcp/notification-storm"))
     assert failed.value.cls in ("too_many", "timeout")
 
 
 @pytest.mark.parametrize("name", ["events-in-pieces", "two-responses"])
 async def test_the_first_answer_on_a_stream_is_the_answer(hostile: str, upstream: Upstream, name: str) -> None:
-    response = await upstream.send(Outgoing(f"{hostile}/mcp/{name}", HANDSHAKE, "tools/list", {}, owner="a"))
+    response = await upstream.send(listing(f"{hostile}/mcp/{name}"))
     assert response.result["tools"][0]["name"] in ("streamed", "first")
 
 
 async def test_an_error_of_the_server_is_an_answer(hostile: str, upstream: Upstream) -> None:
-    response = await upstream.send(Outgoing(f"{hostile}/mcp/list-error", HANDSHAKE, "tools/list", {}, owner="a"))
+    response = await upstream.send(listing(f"{hostile}/mcp/list-error"))
     assert response.error == {"code": -32603, "message": "<script>no</script>"}
 
 
 async def test_big_numbers_of_an_answer_stay_exact(hostile: str, upstream: Upstream) -> None:
-    response = await upstream.send(Outgoing(f"{hostile}/mcp/well-behaved", HANDSHAKE, "tools/list", {}, owner="a"))
+    response = await upstream.send(listing(f"{hostile}/mcp/well-behaved"))
     assert response.result["tools"][1]["inputSchema"]["properties"]["n"]["maximum"] == 2**64 - 1
 
 
-async def test_callers_who_come_at_once_share_no_handshake_with_others(hostile: str, upstream: Upstream) -> None:
-    url = f"{hostile}/mcp/well-behaved"
-    sent = [upstream.send(Outgoing(url, HANDSHAKE, "tools/list", {}, owner=str(n % 3))) for n in range(9)]
-    assert len(await asyncio.gather(*sent)) == 9
-    assert set(upstream._sessions._open) == {(url, "0"), (url, "1"), (url, "2")}
+# --- sessions of this process's own -------------------------------------------------------------------------------
+
+
+async def test_callers_who_come_at_once_share_no_handshake_with_others(upstream: Upstream, server: Scripted) -> None:
+    sent = [upstream.send(listing(server.url, str(n % 3))) for n in range(9)]
+    found = [response.result["session"] for response in await asyncio.gather(*sent)]
+    assert [found[:3], found[3:6], found[6:]] == [found[:3]] * 3
+    assert len(set(found)) == len(server.of("initialize")) == 3
+
+
+async def test_a_server_that_forgot_a_session_gets_another(
+    upstream: Upstream, servers: dict[str, HonestServer]
+) -> None:
+    server = servers["handshake"]
+    call = replace(listing(server.url), method="tools/call", params={"name": "echo", "arguments": {"text": "x"}})
+    assert (await upstream.send(call)).error is None
+    (before,) = upstream._local._open.values()
+    async with httpx2.AsyncClient() as client:
+        assert (await client.delete(server.url, headers=before.headers())).status_code == 200
+    assert (await upstream.send(call)).error is None
+    (after,) = upstream._local._open.values()
+    assert after.id != before.id
+
+
+async def test_a_server_that_forgets_every_session_is_not_asked_for_ever(upstream: Upstream, server: Scripted) -> None:
+    async def forgets(got: Got) -> None:
+        await got.answer(404)
+
+    server.scripts["tools/list"] = forgets
+    with pytest.raises(UpstreamFailed) as failed:
+        await upstream.send(listing(server.url))
+    assert failed.value.cls == "session_lost"
+    assert len(server.of("tools/list")) == len(server.of("initialize")) == 2
+
+
+async def test_a_request_that_was_refused_unread_is_not_repeated_and_the_next_one_opens_a_session(
+    upstream: Upstream, server: Scripted
+) -> None:
+    """Some servers answer 400 for a session that they forgot; others mean something else by it."""
+
+    async def refuses(got: Got) -> None:
+        await got.error(-32600, status=400, unread=True)
+
+    server.scripts["tools/list"] = refuses
+    assert (await upstream.send(listing(server.url))).error is not None
+    assert len(server.of("tools/list")) == 1
+    del server.scripts["tools/list"]
+    assert (await upstream.send(listing(server.url))).result["session"] == "s-2"
+
+
+async def test_a_look_that_was_refused_leaves_its_caller_the_session(upstream: Upstream, server: Scripted) -> None:
+    async def refuses(got: Got) -> None:
+        await got.error(-32600, status=400, unread=True)
+
+    server.scripts["tools/list"] = refuses
+    await upstream.send(replace(listing(server.url), looking=True))
+    del server.scripts["tools/list"]
+    assert (await upstream.send(listing(server.url))).result["session"] == "s-1"
+
+
+class Sessions:
+    """Sessions that a test hands in, and what became of them."""
+
+    def __init__(self, *ids: str) -> None:
+        self._ids = list(ids)
+        self.lost_ids: list[str] = []
+
+    async def get(self, url: str) -> UpstreamSession:
+        return UpstreamSession(url, "a", self._ids[0], "2025-06-18")
+
+    async def lost(self, session: UpstreamSession) -> None:
+        self.lost_ids.append(self._ids.pop(0))
+
+
+async def test_a_request_goes_in_the_session_that_it_is_given_and_in_the_next_when_that_is_lost(
+    upstream: Upstream, server: Scripted
+) -> None:
+    server.forgotten.add("mine-1")
+    sessions = Sessions("mine-1", "mine-2")
+    found = await upstream.send(replace(listing(server.url), sessions=sessions))
+    assert (found.result["session"], sessions.lost_ids) == ("mine-2", ["mine-1"])
+    assert server.got[-1].headers["mcp-protocol-version"] == "2025-06-18"
+    assert not server.of("initialize")
+
+
+async def test_sessions_are_ended_with_the_process(upstream: Upstream, servers: dict[str, HonestServer]) -> None:
+    await upstream.send(listing(servers["handshake"].url))
+    (session,) = upstream._local._open.values()
+    await upstream.close()
+    async with httpx2.AsyncClient() as client:
+        answer = await client.delete(session.url, headers=session.headers())
+    assert answer.status_code == 404
+
+
+# --- what is sent -------------------------------------------------------------------------------------------------
+
+CALL: dict[str, Any] = {
+    "name": "écho", "arguments": {"a": 1},
+    "_meta": {"progressToken": "theirs", "traceparent": "theirs", "example.org/kept": 1},
+}  # fmt: skip
+
+
+async def test_a_request_of_the_modern_era_says_who_asks_and_for_what(upstream: Upstream, server: Scripted) -> None:
+    async def script(got: Got) -> None:
+        await got.result({"resultType": "complete"})
+
+    server.scripts["tools/call"] = script
+    call = Outgoing(
+        server.url, MODERN, "tools/call", CALL, owner="a", headers={"mcp-param-a": "1"}, progress=True,
+        capabilities={"roots": {}}, trace={"traceparent": "ours"}, limits=LIMITS,
+    )  # fmt: skip
+    await upstream.send(call)
+    await upstream.send(replace(call, method="tools/list", params={}, progress=False, headers={}))
+    got, listed = server.got
+    body = got.body
+    meta = body["params"].pop("_meta")
+    assert body == {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "écho", "arguments": {"a": 1}},
+    }
+    assert (meta.pop("progressToken"), meta.pop("traceparent"), meta.pop("example.org/kept")) == (1, "ours", 1)
+    assert meta.pop("io.modelcontextprotocol/clientCapabilities") == {"roots": {}}
+    assert meta == {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "holdfast-gateway", "version": "1"},
+    }
+    assert (got.headers["mcp-method"], got.headers["mcp-protocol-version"]) == ("tools/call", "2026-07-28")
+    assert (got.headers["mcp-name"], got.headers["mcp-param-a"]) == ("=?base64?w6ljaG8=?=", "1")
+    assert "mcp-session-id" not in got.headers
+    assert "mcp-name" not in listed.headers
+    assert (listed.body["id"], "progressToken" in listed.body["params"]["_meta"]) == (2, False)
+
+
+async def test_a_request_in_a_session_says_nothing_that_its_era_does_not_know(
+    upstream: Upstream, server: Scripted
+) -> None:
+    await upstream.send(replace(listing(server.url), method="tools/call", params=CALL, progress=True))
+    got = server.got[-1]
+    assert got.body["params"] == {
+        "name": "écho", "arguments": {"a": 1}, "_meta": {"progressToken": got.body["id"], "example.org/kept": 1},
+    }  # fmt: skip
+    assert not {"mcp-method", "mcp-name"} & set(got.headers)
+    await upstream.send(listing(server.url))
+    assert server.got[-1].body["params"] == {}
+
+
+# --- what is heard ------------------------------------------------------------------------------------------------
+
+
+class Listener:
+    """Keeps what it hears. `answer`: what a question is answered at once."""
+
+    def __init__(self, answer: bytes | None = None) -> None:
+        self.heard: list[Any] = []
+        self._answer = answer
+
+    async def notified(self, notification: Notification) -> None:
+        self.heard.append(notification.method)
+
+    async def progressed(self, params: Mapping[str, Any]) -> None:
+        self.heard.append(params)
+
+    async def asked(self, request: Request, session: UpstreamSession | None) -> bytes | None:
+        self.heard.append((request.method, session.id if session else None))
+        return self._answer
+
+    async def marked(self, event: Event, request_id: int) -> None:
+        self.heard.append((event.id, request_id))
+
+
+def says(*messages: dict[str, Any]) -> Script:
+    """Messages before the answer."""
+
+    async def script(got: Got) -> None:
+        await got.begin()
+        for message in messages:
+            await got.say(**message)
+        await got.say(id=got.body["id"], result={})
+
+    return script
+
+
+def progress(token: Any, **params: Any) -> dict[str, Any]:
+    """A notice of progress."""
+    return {"method": "notifications/progress", "params": {"progressToken": token, "progress": 1, **params}}
+
+
+async def test_progress_is_heard_of_ones_own_request_alone(upstream: Upstream, server: Scripted) -> None:
+    tokens = [1, 3, "2", None, 2.5, [2], {"a": 2}]
+    server.scripts["tools/list"] = says(*map(progress, tokens), progress(2, total=5, message="m", other="x"))
+    listener = Listener()
+    await upstream.send(replace(listing(server.url), listener=listener, progress=True))
+    assert server.of("tools/list")[0].body["id"] == 2
+    assert listener.heard == [{"progress": 1, "total": 5, "message": "m"}]
+    assert without_token({"progressToken": 1}) == {}
+
+
+async def test_that_a_list_changed_is_told_to_whoever_looks_and_whoever_listens(
+    upstream: Upstream, server: Scripted
+) -> None:
+    note = {"method": "notifications/tools/list_changed"}
+    server.scripts["tools/list"] = says(note, {"method": "notifications/message", "params": {}}, note)
+    listener, changes = Listener(), []
+    call = replace(listing(server.url), listener=listener, changed=lambda: changes.append(1))
+    await upstream.send(call)
+    assert listener.heard == [note["method"], "notifications/message", note["method"]]
+    await upstream.send(replace(call, listener=None))
+    assert len(changes) == 4
+
+
+async def test_what_a_server_asks_is_answered_in_its_session(upstream: Upstream, server: Scripted) -> None:
+    question = {"id": "q-1", "method": "roots/list"}
+    server.scripts["tools/list"] = says(question)
+    answer = jsonrpc.result_bytes("q-1", b'{"roots":[]}')
+    listener = Listener(answer)
+    await upstream.send(replace(listing(server.url), listener=listener))
+    (got,) = await server.until("")
+    assert (got.raw, got.session, listener.heard) == (answer, "s-1", [("roots/list", "s-1")])
+    await upstream.send(replace(listing(server.url), listener=Listener(None)))
+    await upstream.close()
+    assert len(server.of("")) == 1, "somebody else answers later"
+
+
+async def test_nobody_is_asked_where_nobody_listens(upstream: Upstream, server: Scripted) -> None:
+    server.scripts["tools/list"] = says({"id": "q-1", "method": "roots/list"}, {"id": 0, "method": "ping"})
+    await upstream.send(listing(server.url))
+    told = {got.body["id"]: got.body for got in await server.until("", 2)}
+    assert told["q-1"]["error"]["code"] == METHOD_NOT_FOUND
+    assert told[0]["result"] == {}
+    assert jsonrpc.parse(declined(Request("x", "sampling/createMessage"))).error is not None  # type: ignore[union-attr]
+
+
+async def test_a_server_that_asks_without_end_takes_no_more_connections_than_it_may(
+    upstream: Upstream, server: Scripted
+) -> None:
+    """Answers to it wait for it; calls of other servers must not wait with them."""
+    server.scripts["tools/list"] = says(*({"id": n, "method": "ping"} for n in range(10 * NOTES_AT_ONCE)))
+    server.scripts[""] = hang
+    await upstream.send(listing(server.url))
+    await server.until("", NOTES_AT_ONCE)
+    async with scripted() as other:
+        assert (await upstream.send(listing(other.url))).result["session"] == "s-1"
+        upstream.later(other.url, jsonrpc.notification_bytes("notifications/x"), None)
+        await other.until("notifications/x")
+    assert len(server.of("")) == NOTES_AT_ONCE
+
+
+async def test_ids_of_events_are_told_in_a_session_alone(upstream: Upstream, server: Scripted) -> None:
+    async def script(got: Got) -> None:
+        await got.begin()
+        await got.event(None, id_="e-0")
+        await got.say(id=got.body["id"], result={})
+
+    server.scripts["tools/list"] = script
+    in_session, without = Listener(), Listener()
+    await upstream.send(replace(listing(server.url), listener=in_session))
+    await upstream.send(replace(listing(server.url), listener=without, wire=MODERN))
+    assert (in_session.heard, without.heard) == ([("e-0", 2)], [])
+
+
+# --- streams that are gone on with --------------------------------------------------------------------------------
+
+SESSION = UpstreamSession("", "a", "s-9", "2025-11-25")
+
+
+async def go_on(upstream: Upstream, server: Scripted, listener: Listener | None = None) -> Any:
+    """The answer of request 41, from event `e-3` on."""
+    return (await upstream.go_on(replace(listing(server.url), listener=listener), SESSION, "e-3", 41)).result
+
+
+async def test_an_answer_is_found_on_the_stream_that_is_gone_on_with(upstream: Upstream, server: Scripted) -> None:
+    async def script(got: Got) -> None:
+        await got.begin()
+        await got.event(None, id_="e-4")
+        await got.say(**progress(41))
+        await got.say(id=41, result={"a": 1})
+
+    server.scripts["GET"] = script
+    listener = Listener()
+    assert await go_on(upstream, server, listener) == {"a": 1}
+    assert listener.heard == [("e-4", 41), {"progress": 1}]
+    (got,) = server.got
+    assert (got.session, got.headers["last-event-id"]) == ("s-9", "e-3")
+
+
+async def test_a_stream_that_cannot_be_gone_on_with_is_a_failure(upstream: Upstream, server: Scripted) -> None:
+    async def ends(got: Got) -> None:
+        await got.begin()
+
+    async def breaks(got: Got) -> None:
+        await got.begin()
+        await got.event(None, id_="e-4")
+
+    for script, kind, cls in ((None, UpstreamFailed, "session_lost"), (ends, UpstreamFailed, "ended"), (breaks, Interrupted, "ended")):  # fmt: skip
+        if script is not None:
+            server.scripts["GET"] = script
+        with pytest.raises(kind) as failed:
+            await go_on(upstream, server, Listener())
+        assert failed.value.cls == cls
+    server.forgotten.add("s-9")
+    with pytest.raises(UpstreamFailed) as lost:
+        await go_on(upstream, server)
+    assert lost.value.cls == "session_lost"
+
+
+# --- cancelling ---------------------------------------------------------------------------------------------------
+
+
+async def cancelled(upstream: Upstream, server: Scripted, outgoing: Outgoing) -> Got:
+    """A request that is cancelled once it has arrived."""
+    server.scripts[outgoing.method] = hang
+    task = asyncio.create_task(upstream.send(outgoing))
+    (got,) = await server.until(outgoing.method)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    return got
+
+
+async def test_a_server_is_told_in_its_session_that_a_request_is_cancelled(
+    upstream: Upstream, server: Scripted
+) -> None:
+    got = await cancelled(upstream, server, listing(server.url))
+    (note,) = await server.until("notifications/cancelled")
+    assert (note.body["params"], note.session) == ({"requestId": got.body["id"]}, "s-1")
+
+
+async def test_in_the_modern_era_hanging_up_says_it(upstream: Upstream, server: Scripted) -> None:
+    got = await cancelled(upstream, server, replace(listing(server.url), wire=MODERN))
+    async with asyncio.timeout(SECONDS):
+        await got.left.wait()
+    assert not upstream._notes
+    assert len(server.got) == 1
 
 
 async def test_cancelling_leaves_nothing_behind(hostile: str, upstream: Upstream) -> None:
-    task = asyncio.create_task(upstream.send(Outgoing(f"{hostile}/mcp/hang", MODERN, "tools/list", {}, owner="a")))
+    task = asyncio.create_task(upstream.send(replace(listing(f"{hostile}/mcp/hang"), wire=MODERN)))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -135,26 +485,34 @@ async def test_cancelling_leaves_nothing_behind(hostile: str, upstream: Upstream
     assert not upstream._notes
 
 
-async def test_a_server_that_forgot_a_session_gets_another(
-    upstream: Upstream, servers: dict[str, HonestServer]
+async def test_a_note_that_cannot_be_delivered_troubles_nobody(
+    upstream: Upstream, server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = servers["handshake"]
-    call = Outgoing(server.url, HANDSHAKE, "tools/call", {"name": "echo", "arguments": {"text": "x"}}, owner="a")
-    assert (await upstream.send(call)).error is None
-    (before,) = upstream._sessions._open.values()
-    async with httpx2.AsyncClient() as client:
-        assert (await client.delete(server.url, headers=before.headers())).status_code == 200
-    assert (await upstream.send(call)).error is None
-    (after,) = upstream._sessions._open.values()
-    assert after.id != before.id
+    monkeypatch.setattr("gateway.upstream.NOTE_SECONDS", 0.05)
+    server.scripts["notifications/x"] = hang
+    note = jsonrpc.notification_bytes("notifications/x")
+    for url in ("http://127.0.0.1:1/mcp", server.url):
+        upstream.later(url, note, None)
+    async with asyncio.timeout(SECONDS):
+        while upstream._notes:
+            await asyncio.wait({task for notes in upstream._notes.values() for task in notes.tasks})
 
 
-async def test_sessions_are_ended_with_their_caller(upstream: Upstream, servers: dict[str, HonestServer]) -> None:
-    call = Outgoing(servers["handshake"].url, HANDSHAKE, "tools/list", {}, owner="a")
-    await upstream.send(call)
-    (session,) = upstream._sessions._open.values()
-    upstream.forget("a")
+async def test_notes_that_come_all_at_once_are_delivered_one_after_the_other(
+    upstream: Upstream, server: Scripted
+) -> None:
+    for _ in range(4 * NOTES_AT_ONCE):
+        upstream.later(server.url, jsonrpc.notification_bytes("notifications/cancelled"), None)
+    await server.until("notifications/cancelled", 4 * NOTES_AT_ONCE)
+
+
+async def test_notes_do_not_pile_up_for_a_server_that_takes_none(
+    upstream: Upstream, server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.upstream.NOTES_WAITING", 3)
+    monkeypatch.setattr("gateway.upstream.NOTE_SECONDS", 0.05)
+    server.scripts["notifications/x"] = hang
+    for _ in range(10):
+        upstream.later(server.url, jsonrpc.notification_bytes("notifications/x"), None)
     await upstream.close()
-    async with httpx2.AsyncClient() as client:
-        answer = await client.delete(call.url, headers=session.headers())
-    assert answer.status_code == 404
+    assert len(server.of("notifications/x")) == 3
