@@ -172,9 +172,9 @@ async def scripted(**scripts: Script) -> AsyncIterator[Scripted]:
 
 
 @asynccontextmanager
-async def wire_client(**options: int) -> AsyncIterator[WireClient]:
+async def wire_client() -> AsyncIterator[WireClient]:
     """The client of the hot path."""
-    client = WireClient(POLICY, **options)
+    client = WireClient(POLICY)
     try:
         yield client
     finally:

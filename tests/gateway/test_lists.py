@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from access.policy import GrantFacts, PinState
+from access.policy import GrantFacts, PinState, decide
 from gateway.errors import INVALID_PARAMS, Refused
 from gateway.exchange import Admitted
 from gateway.lists import LISTS, Lists, Shown
@@ -167,9 +167,7 @@ def test_a_cursor_is_good_in_any_process_that_has_the_same_list() -> None:
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of definitions that were judged, once for each time that a list was made."""
-    import gateway.lists
-
-    judged, decide = [], gateway.lists.decide
+    judged: list[str] = []
 
     def watched(call: Any, facts: Any, now: datetime) -> Any:
         judged.append(call.definition.name)

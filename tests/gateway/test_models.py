@@ -36,7 +36,8 @@ def test_what_stands_behind_a_session_has_a_generation_and_an_address_or_neither
 
 
 def test_a_session_that_a_server_keeps_no_id_for_is_one_all_the_same() -> None:
-    assert row(generation=1, upstream_url=URL, upstream_id="").pk
+    made = row(generation=1, upstream_url=URL, upstream_id="")
+    assert Session.objects.get(pk=made.pk).generation == 1
 
 
 def test_two_sessions_have_no_id_in_common() -> None:

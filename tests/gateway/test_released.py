@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from access.policy import Reason
+from core import strictjson
 from gateway import jsonrpc
 from gateway.capabilities import TASKS
 from gateway.errors import NOT_CARRIED, UPSTREAM_FAILED
@@ -38,7 +39,7 @@ def asked(method: str = "tools/call", wire: Wire = HANDSHAKE, tool: Any = PLAIN,
 def answered(result: Any, *, order: bytes = b'{"jsonrpc":"2.0","id":1,"result":%s}') -> Response:
     """A server's answer as it is read from the wire."""
     raw = order % (result if isinstance(result, bytes) else json.dumps(result).encode())
-    found = jsonrpc.message(jsonrpc.strictjson.loads(raw, parse_float=jsonrpc.exact_float), raw=raw)
+    found = jsonrpc.message(strictjson.loads(raw, parse_float=jsonrpc.exact_float), raw=raw)
     assert isinstance(found, Response)
     return found
 
@@ -181,7 +182,7 @@ def test_nothing_is_asked_where_the_protocol_has_no_place_for_it(method: str) ->
 
 # --- tasks --------------------------------------------------------------------------------------------------------
 
-MADE = {
+MADE: dict[str, tuple[Admitted, dict[str, Any]]] = {
     "modern": (asked(wire=MODERN), {"resultType": "task", "taskId": "task-1", "status": "working"}),
     "handshake": (asked(task={"ttl": 1}), {"task": {"taskId": "task-1", "status": "working"}}),
 }

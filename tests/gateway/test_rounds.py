@@ -99,8 +99,7 @@ def test_arguments_are_the_same_in_whatever_order_they_are_written(arguments: di
 
 def test_no_arguments_are_the_same_however_they_are_left_out() -> None:
     sealed = state("secret", params={"name": "read"})
-    for arguments in ({}, None):
-        assert again(sealed, arguments=arguments) == {"requestState": "secret"}
+    assert again(sealed, arguments={}) == again(sealed, arguments=None) == {"requestState": "secret"}
 
 
 @pytest.mark.parametrize("given", ["", "secret", "AAAA", "é", None, 1, {}, [], True, "A" * 300_000])

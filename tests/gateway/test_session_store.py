@@ -137,7 +137,8 @@ async def test_of_two_processes_that_open_one_at_once_the_first_is_right(here: S
     id_ = await opened(here)
     rows = await known(here, id_), await known(there, id_)
     found = await asyncio.gather(put(here, rows[0], "here's"), put(there, rows[1], "there's"))
-    assert found[0] == found[1] is not None
+    assert found[0] is not None
+    assert found[0] == found[1]
     assert (found[0].generation, found[0].upstream_id in ("here's", "there's")) == (1, True)
     assert await here.get(id_) == await there.get(id_) == found[0]
 

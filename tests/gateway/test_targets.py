@@ -31,13 +31,21 @@ def test_a_request_is_about_the_definition_that_it_names(
     assert target(method, params) == found
 
 
+NO_REF: list[Any] = [
+    None,
+    [],
+    "ref/prompt",
+    {},
+    {"type": "ref/tool", "name": "a"},
+    {"type": ["ref/prompt"], "name": "a"},
+]
 WITHOUT: list[tuple[str, dict[str, Any], str]] = [
     *(("tools/call", params, "name") for params in ({}, {"name": ""}, {"name": 1}, {"name": ["a"]}, {"name": None})),
     ("prompts/get", {}, "name"),
     *(("resources/read", params, "uri") for params in ({}, {"uri": ""}, {"uri": 7}, {"name": "memo://1"})),
     ("resources/subscribe", {}, "uri"),
     ("resources/unsubscribe", {}, "uri"),
-    *(("completion/complete", {"ref": ref}, "ref") for ref in (None, [], "ref/prompt", {}, {"type": "ref/tool", "name": "a"}, {"type": ["ref/prompt"], "name": "a"})),
+    *(("completion/complete", {"ref": ref}, "ref") for ref in NO_REF),
     ("completion/complete", {}, "ref"),
     ("completion/complete", {"ref": {"type": "ref/prompt", "uri": "memo://1"}}, "ref.name"),
     ("completion/complete", {"ref": {"type": "ref/resource", "name": "greet"}}, "ref.uri"),
