@@ -283,6 +283,11 @@ SPECTACULAR_SETTINGS = {
 POLL_TICK_SECONDS = env.integer(
     "POLL_TICK_SECONDS", "how often due servers are handed out", default=5, minimum=1, maximum=300
 )
+NOTICE_SECONDS = env.integer(
+    "NOTICE_SECONDS",
+    "how long a gateway that was told to stop serves on while it is not ready, so that whoever routes to it notices",
+    default=5, minimum=0, maximum=60,
+)  # fmt: skip
 CELERY_BROKER_URL = env.broker_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"

@@ -1,12 +1,9 @@
 """The gateway as an ASGI application: lifespan, health, metadata and the way of a request into the pipeline."""
 
 import asyncio
-import contextlib
 import logging
-import signal
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
-from types import FrameType
 from typing import Any, Final
 
 from django.conf import settings
@@ -25,6 +22,7 @@ from gateway.errors import SHUTTING_DOWN, Refused
 from gateway.exchange import Exchange
 from gateway.front import Doors, Head
 from gateway.handles import Handles
+from gateway.leaving import notice_before_exit
 from gateway.looking import Looks
 from gateway.pipeline import Pipeline
 from gateway.recorder import Recorder
@@ -43,9 +41,8 @@ from gateway.upstream import Upstream
 logger = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
 
-DRAIN_SECONDS: Final = 20.0  # how long calls in flight may take once we are told to stop
+DRAIN_SECONDS: Final = 20.0  # how long calls in flight may take once the listener closes
 _GRACE_SECONDS: Final = 5.0  # for the outcomes of calls that were ended
-NOTICE_SECONDS: Final = 0.5  # between readiness going false and the listener closing
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})
 # Places are given by `gateway.bulkhead`; what has one must not wait for a connection.
 _CONNECTIONS: Final = 2 * (CALLS + STREAMS)
@@ -54,7 +51,11 @@ _CONNECTIONS: Final = 2 * (CALLS + STREAMS)
 class Gateway:
     """One process's gateway. `owns(path)` says which requests of a shared listener are its own."""
 
-    def __init__(self, *, site: Site, doors: Doors, store: Store, sessions: Sessions, seals: Seals) -> None:
+    def __init__(
+        self, *, site: Site, doors: Doors, store: Store, sessions: Sessions, seals: Seals, notice: float = 0.0
+    ) -> None:
+        """`notice`: seconds between readiness going false and the listener closing, after a signal."""
+        self._notice = notice
         self._site = site
         self._doors = doors
         self._store = store
@@ -65,6 +66,7 @@ class Gateway:
         self._pipeline: Pipeline | None = None
         self._calls = Calls()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._leaving = False
         self._stopping = False
 
     def owns(self, path: str) -> bool:
@@ -73,7 +75,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Connect to everything. What goes away later leaves the gateway alive and not ready."""
-        self._stopping = False
+        self._leaving = self._stopping = False
         self._loop = asyncio.get_running_loop()
         self._stack.push_async_callback(self._telemetry.close)
         writer = await self._stack.enter_async_context(GroupCommitWriter(told=self._telemetry.commit))
@@ -85,7 +87,7 @@ class Gateway:
         self._stack.push_async_callback(self._store.stop)
         self._pipeline = self._assembled(writer, client)
         self._store.hear(self._pipeline.heard)
-        self._stack.enter_context(_readiness_before_exit(self.drain))
+        self._stack.enter_context(notice_before_exit(self.leave, self._notice))
 
     def _assembled(self, writer: GroupCommitWriter, client: WireClient) -> Pipeline:
         transport = Transport(client)
@@ -113,11 +115,19 @@ class Gateway:
         )
         return Pipeline(parts, site=self._site, policy=self._store, sessions=self._sessions, messages=self._store)
 
-    def drain(self) -> None:
-        """From now on not ready: new calls are refused, streams end, calls in flight have `DRAIN_SECONDS` to end.
+    def leave(self) -> None:
+        """From now on not ready; calls are served until the notice is over, and then `drain`. Thread-safe."""
+        if not self._leaving and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.call_later, self._notice, self.drain)
+        self._leaving = True
 
-        Thread-safe.
-        """
+    def is_leaving(self) -> bool:
+        """Whether no connection is to be kept for another call."""
+        return self._leaving
+
+    def drain(self) -> None:
+        """From now on new calls are refused, streams end, calls in flight have `DRAIN_SECONDS` to end. Thread-safe."""
+        self._leaving = True
         if not self._stopping and self._loop is not None:
             self._loop.call_soon_threadsafe(self._end_streams)
             self._loop.call_soon_threadsafe(self._loop.call_later, DRAIN_SECONDS, self._calls.abort)
@@ -165,7 +175,7 @@ class Gateway:
         head = front.read_head(
             scope["method"], _raw_path(scope), scope["query_string"], scope["headers"], client[0] if client else ""
         )
-        channel = Channel(send, streams=front.accepts(head, "text/event-stream"))
+        channel = Channel(send, streams=front.accepts(head, "text/event-stream"), closes=self.is_leaving)
         try:
             reply = await self._reply(head, channel, receive)
         except Refused as refused:
@@ -195,7 +205,7 @@ class Gateway:
         if self._stopping or self._pipeline is None:
             raise Refused(
                 "shutting_down", "This gateway is stopping; try again.", code=SHUTTING_DOWN, status=503,
-                headers=(("retry-after", "1"), ("connection", "close")),
+                headers=(("retry-after", "1"),),
             )  # fmt: skip
         if head.method not in ("POST", "GET", "DELETE"):
             return Reply(405, headers=(("allow", "POST, GET, DELETE"),))
@@ -218,7 +228,7 @@ class Gateway:
     def _health(self, path: str) -> Reply:
         problem = ""
         if path == "/readyz":
-            stopping = self._stopping or self._pipeline is None
+            stopping = self._leaving or self._pipeline is None
             problem = "stopping" if stopping else "policy_stale" if self._store.is_stale() else ""
         status = {"status": problem or "ok"}
         return Reply(503 if problem else 200, jsonrpc.dumps(status), (("cache-control", "no-store"),))
@@ -241,6 +251,7 @@ def from_settings() -> Gateway:
         store=Store(resource=lambda slug: canonical_resource(site.resource(slug)) or "", redis_url=settings.REDIS_URL),
         sessions=Sessions(key=settings.SECRETS_KEY, installation=settings.INSTALLATION_ID),
         seals=Seals(settings.SECRETS_KEY, settings.INSTALLATION_ID),
+        notice=settings.NOTICE_SECONDS,
     )
 
 
@@ -258,29 +269,3 @@ async def _hang_up(receive: Receive) -> None:
 def _plain_refusal(refused: Refused) -> Reply:
     """A refusal before anybody was known: not recorded, and its id is null."""
     return Reply(refused.status or 400, jsonrpc.error_bytes(None, refused.payload("")), refused.headers)
-
-
-@contextlib.contextmanager
-def _readiness_before_exit(drain: Callable[[], None]) -> Iterator[None]:
-    """On SIGTERM be unready for a moment before the server's own handler closes the listener.
-
-    The server (uvicorn) sets its handlers before the lifespan starts. Where we do not run in the main thread,
-    somebody else handles signals and calls `drain`.
-    """
-    previous = signal.getsignal(signal.SIGTERM)
-    loop = asyncio.get_running_loop()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        drain()
-        if callable(previous):
-            loop.call_soon_threadsafe(loop.call_later, NOTICE_SECONDS, previous, number, frame)
-
-    try:
-        signal.signal(signal.SIGTERM, stop)
-    except ValueError:
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -23,8 +23,10 @@ class Reply:
 class Channel:
     """Sends one reply. `notify` and `ping` turn it into a stream, if the client takes streams, and else do nothing."""
 
-    def __init__(self, send: Send, *, streams: bool) -> None:
+    def __init__(self, send: Send, *, streams: bool, closes: Callable[[], bool] = bool) -> None:
+        """`closes`: whether the connection is to end with the reply."""
         self._send = send
+        self._closes = closes
         self.streams = streams
         self._started = False
         self._finished = False
@@ -102,6 +104,8 @@ class Channel:
             await self._body(frame, more=True)
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        if self._closes():
+            headers = [*headers, (b"connection", b"close")]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _body(self, body: bytes, *, more: bool) -> None:

@@ -64,7 +64,14 @@ def _start_services(stack: ExitStack) -> None:
 
 def _set_environment() -> None:
     """Secrets of this run; what a developer's shell may hold must not decide a test."""
-    unwanted = ("PUBLIC_URL", "GATEWAY_URL", "OUTBOUND_CA_FILE", "INSTALLATION_ID", "POLL_TICK_SECONDS")
+    unwanted = (
+        "PUBLIC_URL",
+        "GATEWAY_URL",
+        "OUTBOUND_CA_FILE",
+        "INSTALLATION_ID",
+        "NOTICE_SECONDS",
+        "POLL_TICK_SECONDS",
+    )
     otel = [name for name in os.environ if name.startswith("OTEL_")]
     urls = ("DATABASE_URL", "DATABASE_ADMIN_URL", "REDIS_URL")
     keys = ("SECRET_KEY", "SECRETS_KEY", "TOKEN_KEY")
