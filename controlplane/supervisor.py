@@ -20,7 +20,7 @@ from typing import NoReturn, Self, TextIO
 
 from controlplane.devprocess import end_with_parent
 
-_DRAIN_SECONDS = 20.0
+_DRAIN_SECONDS = 35.0  # longer than the gateway's patience with its calls, see `up`
 _COLOURS = (36, 33, 32, 35, 34, 31)
 
 

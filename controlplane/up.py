@@ -34,6 +34,7 @@ from controlplane.upstate import (
 from controlplane.upwelcome import ADMIN, GATEWAY, NOTES, WEATHER, demo_url, ready_facts, welcome
 
 ROOT = Path(__file__).resolve().parent.parent
+GRACEFUL_SECONDS = {"gateway": 25}  # its calls have 20, and their outcomes are written
 # By program: servers that hang must not hold up the log and its alerts.
 QUEUES = {"worker": ("poll,scan", 2), "courier": ("audit,alerts", 1)}  # queues and processes
 
@@ -121,6 +122,7 @@ def environment_for(options: Options, services: devservices.Services, files: Map
         "GATEWAY_URL": f"http://127.0.0.1:{options.port + GATEWAY}/mcp",
         "OUTBOUND_ALLOW": "127.0.0.0/8",
         "POLL_TICK_SECONDS": "1",  # with a server or two, looking every second costs nothing
+        "NOTICE_SECONDS": "0",  # nobody routes here
         "INSTALLATION_ID": "development",
     }
     # A `_FILE` would win over the variable that we set, and hand the owner's step the application's connection.
@@ -192,7 +194,8 @@ def uvicorn(application: str, port: int) -> list[str]:
     """A web server's command line, without access log (our records say more) and without trust in a proxy."""
     command = [sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(port)]
     quiet = ["--log-level", "warning", "--no-access-log", "--no-proxy-headers"]
-    return [*command, *quiet, "--timeout-graceful-shutdown", "10"]
+    patience = GRACEFUL_SECONDS.get(application.partition(".")[0], 10)
+    return [*command, *quiet, "--timeout-graceful-shutdown", str(patience)]
 
 
 def wait_for_answers(supervisor: Supervisor, options: Options) -> None:
