@@ -4,7 +4,8 @@
 
 `/http/<name>` are plain HTTP misbehaviours, `/meta/<name>` answers of a protected resource's metadata.
 `/mcp/<name>` is an MCP endpoint of the handshake era that behaves until its tools are listed, then does what
-`<name>` says; some names misbehave from the first request.
+`<name>` says; some names misbehave from the first request. `/mcp/call-<name>` behaves until its tool is called, and
+`/mcp/turn-<name>` until a request to `/turn/<name>`. `/count` tells how many requests each path and method got.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import json
 import socket
 import struct
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -384,6 +386,172 @@ LISTS: dict[str, Handler] = {
 }
 
 
+# --- MCP: behaves until its tool is called ---------------------------------------------------------------------
+
+CONTENT: dict[str, Any] = {"content": [{"type": "text", "text": "done"}]}
+CHANGED = b'data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n'
+STORM_SECONDS = 2
+
+
+def answering(**more: Any) -> dict[str, Any]:
+    """A whole JSON-RPC answer to a call, laid over with `more`."""
+    return {"jsonrpc": "2.0", "result": CONTENT, **more}
+
+
+async def call_two_responses(exchange: Exchange) -> None:
+    first, second = (
+        json.dumps(answering(id=exchange.id, result={"content": [{"type": "text", "text": text}]}))
+        for text in ("first", "second")
+    )
+    await exchange.answer(200, f"data: {first}\n\ndata: {second}\n\n".encode(), EVENTS)
+
+
+async def call_wrong_id(exchange: Exchange) -> None:
+    await exchange.answer(200, json.dumps(answering(id=exchange.id + 1)).encode())
+
+
+async def call_wrong_id_events(exchange: Exchange) -> None:
+    await exchange.answer(200, f"data: {json.dumps(answering(id=exchange.id + 1))}\n\n".encode(), EVENTS)
+
+
+async def call_text_id(exchange: Exchange) -> None:
+    await exchange.answer(200, json.dumps(answering(id=str(exchange.id))).encode())
+
+
+async def call_no_version(exchange: Exchange) -> None:
+    await exchange.answer(200, json.dumps({"id": exchange.id, "result": CONTENT}).encode())
+
+
+async def call_both(exchange: Exchange) -> None:
+    error = {"code": -32603, "message": "no"}
+    await exchange.answer(200, json.dumps(answering(id=exchange.id, error=error)).encode())
+
+
+async def call_case_variant(exchange: Exchange) -> None:
+    await exchange.answer(200, json.dumps(answering(id=exchange.id, Result={"content": []})).encode())
+
+
+async def call_batch(exchange: Exchange) -> None:
+    await exchange.answer(200, json.dumps([answering(id=exchange.id)]).encode())
+
+
+async def call_two_documents(exchange: Exchange) -> None:
+    text = json.dumps(answering(id=exchange.id))
+    await exchange.answer(200, f"{text}\n{text}".encode())
+
+
+async def call_challenged(exchange: Exchange) -> None:
+    """A challenge that names something to fetch, and something to run."""
+    base = f"http://{exchange.headers['host']}"
+    challenge = f'Bearer resource_metadata="{base}/meta/$(touch+x)", authorization_uri="{base}/meta/x;calc.exe"'
+    await exchange.answer(401, b"{}", www_authenticate=challenge)
+
+
+async def reset_in_events(exchange: Exchange) -> None:
+    await exchange.head(200, EVENTS)
+    await exchange.send(b'data: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info"}}\n\n')
+    await exchange.send(b'data: {"jsonrpc":"2.0","id":')
+    reset_connection(exchange.writer)
+
+
+async def changed_storm(exchange: Exchange) -> None:
+    """A thousand times a second for two seconds: a list has changed. Then an honest answer."""
+    await exchange.head(200, EVENTS)
+    for _ in range(STORM_SECONDS * 20):
+        await exchange.send(CHANGED * 50)
+        await asyncio.sleep(0.05)
+    await exchange.send(f"data: {json.dumps(answering(id=exchange.id))}\n\n".encode())
+
+
+async def endless_storm(exchange: Exchange) -> None:
+    """The same on the stream of a session, without an end."""
+    await exchange.head(200, EVENTS)
+    while True:
+        await exchange.send(CHANGED * 50)
+        await asyncio.sleep(0.05)
+
+
+async def done(exchange: Exchange) -> None:
+    await exchange.result(CONTENT)
+
+
+def call_texts() -> dict[str, str | bytes]:
+    """Results of `tools/call` that are not acceptable JSON, by name."""
+    return {
+        "invalid-utf8": b'{"content":[{"type":"text","text":"\xff\xfe"}]}',
+        "deep-100": '{"content":[],"x":' + "[" * 100 + "]" * 100 + "}",
+        "deep-200": '{"content":[],"x":' + "[" * 200 + "]" * 200 + "}",
+        "very-deep": '{"content":' + "[" * 200_000 + "]" * 200_000 + "}",
+        "duplicate-keys": '{"content":[],"content":[]}',
+        "nan": '{"content":[],"x":NaN}',
+        "infinite": '{"content":[],"x":1e999}',
+        "long-number": '{"content":[],"x":' + "9" * 100_000 + "}",
+        "surrogate": '{"content":[{"type":"text","text":"\\ud800"}]}',
+        "result-list": "[]",
+        "truncated": '{"content":[{"type":',
+        "four-million-values": '{"content":[' + ",".join(["[]"] * 4_000_000) + "]}",
+    }
+
+
+CALLS: dict[str, Handler] = {
+    **HTTP,
+    "two-responses": call_two_responses,
+    "wrong-id": call_wrong_id,
+    "wrong-id-events": call_wrong_id_events,
+    "text-id": call_text_id,
+    "no-version": call_no_version,
+    "both": call_both,
+    "case-variant": call_case_variant,
+    "batch": call_batch,
+    "two-documents": call_two_documents,
+    "challenged": call_challenged,
+    "reset-in-events": reset_in_events,
+    "notification-storm": notification_storm,
+    "changed-storm": changed_storm,
+    "stream-without-answer": stream_without_answer,
+    "accepted": accepted,
+    "stops-reading": done,  # `serve` does it
+    "html": lambda exchange: exchange.answer(200, b"<!doctype html><title>Welcome</title>", "text/html"),
+    "500": lambda exchange: exchange.answer(500, b"Traceback: secret", "text/plain"),
+    "503": lambda exchange: exchange.answer(503, b"", "text/plain", retry_after="1000000"),
+    "404": lambda exchange: exchange.answer(404, b"<h1>Not found</h1>", "text/html"),
+    "error": lambda exchange: exchange.error(-32603),
+    "done": done,
+    **{name: sends(text) for name, text in call_texts().items()},
+}
+
+TURNED: set[str] = set()
+COUNT: Counter[str] = Counter()
+
+
+async def turn(exchange: Exchange) -> None:
+    """From now on `/mcp/turn-<name>` misbehaves."""
+    TURNED.add(exchange.path.rpartition("/")[2])
+    await exchange.answer(204)
+
+
+async def count(exchange: Exchange) -> None:
+    """How many requests each path and method got."""
+    await exchange.answer(200, json.dumps(COUNT).encode())
+
+
+async def behaves_until(name: str, exchange: Exchange) -> None:
+    """`call-<name>` and `turn-<name>`."""
+    how, _, what = name.partition("-")
+    if how == "call" and exchange.rpc == "tools/call":
+        return await CALLS[what](exchange)
+    if what == "changed-storm" and exchange.method == "GET":
+        return await endless_storm(exchange)
+    if exchange.method != "POST":
+        return await exchange.answer(405, b"", "text/plain", allow="POST")
+    if exchange.rpc == "tools/call":
+        return await done(exchange)
+    if exchange.rpc == "tools/list":
+        turned = how == "turn" and what in TURNED
+        return await (LISTS[what] if turned else well_behaved)(exchange)
+    return await handshake(exchange, tells=what == "changed-storm")
+
+
 # --- MCP: misbehaves from the first request ---------------------------------------------------------------------
 
 
@@ -508,12 +676,13 @@ async def metadata(exchange: Exchange) -> None:
     await exchange.answer(200 if name in bodies else 500, bodies.get(name, good))
 
 
-async def handshake(exchange: Exchange) -> None:
-    """Everything before the list: `initialize` and the notification after it."""
+async def handshake(exchange: Exchange, *, tells: bool = False) -> None:
+    """Everything before the list: `initialize` and the notification after it. `tells`: of changed lists."""
     if exchange.rpc == "initialize":
         info = {"name": "hostile", "version": "0"}
         version = exchange.body["params"]["protocolVersion"]
-        return await exchange.result({"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info})
+        able = {"tools": {"listChanged": True} if tells else {}}
+        return await exchange.result({"protocolVersion": version, "capabilities": able, "serverInfo": info})
     if exchange.rpc.startswith("notifications/"):
         return await exchange.answer(202)
     return await exchange.error(-32601, 400 if exchange.rpc == "server/discover" else 200)
@@ -522,6 +691,11 @@ async def handshake(exchange: Exchange) -> None:
 async def route(exchange: Exchange) -> None:
     """Find the misbehaviour."""
     group, _, name = exchange.path.strip("/").partition("/")
+    COUNT[f"{exchange.path} {exchange.rpc or exchange.method}"] += 1
+    if group in ("turn", "count"):
+        return await (turn if group == "turn" else count)(exchange)
+    if group == "mcp" and name.startswith(("call-", "turn-")):
+        return await behaves_until(name, exchange)
     if group == "http" and name in HTTP:
         return await HTTP[name](exchange)
     if group == "meta":
@@ -540,12 +714,15 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         first, *lines = head.split("\r\n")
         method, target, _ = first.split(" ", 2)
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
-        raw = await reader.readexactly(int(headers.get("content-length", "0")))
+        length = int(headers.get("content-length", "0"))
+        if target.endswith("/call-stops-reading") and length > 100_000:
+            return await asyncio.sleep(60)
+        raw = await reader.readexactly(length)
         url = urlsplit(target)
         body = json.loads(raw) if raw[:1] == b"{" else None
         await route(Exchange(method, url.path, parse_qs(url.query), headers, body, writer, raw))
     except (ConnectionError, asyncio.IncompleteReadError):
-        return
+        return None
     finally:
         writer.close()
 
