@@ -23,7 +23,7 @@ class SharedSessions:
         self._handshakes = Handshakes(transport, ids)
         self._shelf = shelf
         self._seal = seal
-        self._opening: dict[UUID, asyncio.Task[UpstreamSession]] = {}
+        self._opening: dict[tuple[UUID, str], asyncio.Task[UpstreamSession]] = {}
 
     def behind(self, id_: UUID) -> "Behind":
         """The sessions behind one client's."""
@@ -33,7 +33,7 @@ class SharedSessions:
         """The session with the server at `url`, opened where there is none. Raises `UpstreamFailed`."""
         row = await self._row(id_)
         # One that is being opened comes first: until it is there, the row names the session that the server forgot.
-        opening = self._opening.get(id_)
+        opening = self._opening.get((id_, url))
         found = self._opened(row, url) if opening is None else None
         return found if found is not None else await asyncio.shield(opening or self._start(row, url))
 
@@ -46,7 +46,7 @@ class SharedSessions:
         row = await self._shelf.read(id_)
         if row is None:
             raise ended()
-        if row.generation == session.generation and id_ not in self._opening:
+        if row.generation == session.generation and (id_, session.url) not in self._opening:
             self._start(row, session.url)
 
     async def end(self, id_: UUID) -> bool:
@@ -81,12 +81,12 @@ class SharedSessions:
 
     def _start(self, row: Shared, url: str) -> "asyncio.Task[UpstreamSession]":
         task = asyncio.get_running_loop().create_task(self._open(row, url))
-        self._opening[row.id] = task
-        task.add_done_callback(lambda done: self._done(row.id, done))
+        self._opening[row.id, url] = task
+        task.add_done_callback(lambda done: self._done((row.id, url), done))
         return task
 
-    def _done(self, id_: UUID, task: "asyncio.Task[UpstreamSession]") -> None:
-        self._opening.pop(id_, None)
+    def _done(self, key: tuple[UUID, str], task: "asyncio.Task[UpstreamSession]") -> None:
+        self._opening.pop(key, None)
         if not task.cancelled():
             task.exception()  # whoever waited has it; nobody may have
 

@@ -67,12 +67,14 @@ class Streams:
         self._open: set[OpenStream] = set()
         self._none = asyncio.Event()
         self._none.set()
+        self._ending = False
 
     def __len__(self) -> int:
         return len(self._open)
 
     def end_all(self) -> None:
-        """End every stream cleanly: the process stops."""
+        """End every stream cleanly, and from now on each as soon as it opens: the process stops."""
+        self._ending = True
         for stream in list(self._open):
             stream.end("shutdown")
 
@@ -125,6 +127,8 @@ class Streams:
             await self._parts.recorder.intended(exchange.recorded)
             self._open.add(stream)
             self._none.clear()
+            if self._ending:
+                stream.end("shutdown")
             tasks = [asyncio.ensure_future(work) for work in (hear(), self._watch(stream), self._hang_up(stream))]
             try:
                 await exchange.channel.open()

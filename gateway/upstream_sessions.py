@@ -24,8 +24,13 @@ logger = logging.getLogger(__name__)
 MAX_SESSIONS: Final = 1000
 _KNOWN: Final = (*HANDSHAKE_VERSIONS, "2024-11-05")  # the oldest has the messages of 2025-03-26
 _ID: Final = range(0x21, 0x7F)  # visible ASCII (MCP, transports, session management)
+_ID_MAX: Final = 2048  # characters; every message of the session carries it
 _PARTING_SECONDS: Final = 2.0
-_LIMITS: Final = WireLimits()
+# Nobody may be waiting any more, so a server that does not open a session keeps no connection for as long as a call.
+_OPENING_SECONDS: Final = 30.0
+_LIMITS: Final = WireLimits(
+    head_seconds=_OPENING_SECONDS, total_seconds=_OPENING_SECONDS, lifetime_seconds=_OPENING_SECONDS
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,8 @@ class Handshakes:
         answer = await self._transport.request(url, body, {}, _LIMITS, id_=id_, in_session=False, on_message=_ignore)
         card = answer.response.result
         session = UpstreamSession(url, owner, answer.session_id, _version(card), card=card)
-        if not all(ord(character) in _ID for character in session.id):
-            raise UpstreamFailed("protocol_error", "The server's session id is not visible ASCII.")
+        if len(session.id) > _ID_MAX or not all(ord(character) in _ID for character in session.id):
+            raise UpstreamFailed("protocol_error", "The server's session id is not short, visible ASCII.")
         note = jsonrpc.notification_bytes("notifications/initialized")
         try:
             await self._transport.notify(url, note, session.headers(), _LIMITS)
