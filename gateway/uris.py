@@ -27,6 +27,8 @@ _URI: Final = re.compile(
 _ESCAPE: Final = re.compile("%[0-9A-Fa-f]{2}")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ENDS_SEGMENT: Final = re.compile(r"[/\\?#&=;,:]")
+_ENDS_STEP: Final = re.compile(r"[/\\]")
+_QUERY: Final = re.compile("[?#]")
 _ROUNDS: Final = 4  # of decoding; whoever encodes more often has no honest reason
 
 _EXPRESSION: Final = re.compile(r"\{([^{}]*)\}")
@@ -84,7 +86,9 @@ def _is_ambiguous(uri: str, rest: str) -> bool:
 def _has_dot_segment(uri: str) -> bool:
     """Whether a step of the path is `.`, or a part of anything is `..`, however often it is encoded."""
     for _ in range(_ROUNDS):
-        if ".." in _ENDS_SEGMENT.split(uri) or "." in re.split(r"[/\\]", re.split("[?#]", uri, maxsplit=1)[0]):
+        if ".." in uri and ".." in _ENDS_SEGMENT.split(uri):
+            return True
+        if "." in _ENDS_STEP.split(_QUERY.split(uri, maxsplit=1)[0]):
             return True
         decoded = unquote(uri)
         if decoded == uri:

@@ -27,6 +27,9 @@ _NAMED: Final = frozenset({"patternProperties", "properties"}) | _SAME_NAMED
 _USED: Final = _SAME_ONE | _SAME_MANY | _INTO | _NAMED
 _ASIDE: Final = frozenset({"$defs", "definitions"})
 _REFERENCES: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
+# To know what was looked at, the library looks at it once more, and so at each level: up to three times as often.
+_COLLECTING: Final = frozenset({"unevaluatedItems", "unevaluatedProperties"})
+_TIMES: Final = 3
 _LISTS: Final = frozenset({"enum", "required", "patternProperties", "dependentRequired"})
 _ANCHORS: Final = frozenset({"$anchor", "$dynamicAnchor"})
 _TURNING: Final = frozenset({"not", "if", "oneOf", "contains"})
@@ -65,6 +68,8 @@ class Weight:
         self._same: dict[int, dict[int, int]] = {}
         self._by_id: dict[int, Schema] = {}
         self.reached = tuple(self._reach())
+        if self._repeated and any(each.keys() & _COLLECTING for each in self.reached):
+            raise Unbounded("The schema refers to itself and speaks of what is unevaluated, which takes ever longer.")
 
     @cached_property
     def visits(self) -> int:
@@ -171,7 +176,7 @@ class Weight:
             for place in self._places(schema):
                 if not place.is_below:
                     for each, count in self._applied(place.schema).items():
-                        found[each] = found.get(each, 0) + count
+                        found[each] = found.get(each, 0) + count * _times(schema)
             self._same[key] = found
         if not self._same[key]:
             raise Unbounded("The schema refers to itself without looking at a part of the value.")
@@ -193,7 +198,7 @@ class Weight:
         for each, count in applied.items():
             for place in self._found[each]:
                 if place.is_below and (depth is not None or id(place.schema) not in self._repeated):
-                    visits = count * self._visits(place.schema, left, known)
+                    visits = count * _times(self._by_id[each]) * self._visits(place.schema, left, known)
                     by_child[place.child] = by_child.get(place.child, 0) + visits
         return by_child.pop(None) + max(by_child.values(), default=0)
 
@@ -221,6 +226,10 @@ def _patterns(schema: Schema) -> Iterator[str]:
     named = schema.get("patternProperties")
     if isinstance(named, dict):
         yield from named
+
+
+def _times(schema: Schema) -> int:
+    return _TIMES if schema.keys() & _COLLECTING else 1
 
 
 def _own(schema: Schema) -> int:

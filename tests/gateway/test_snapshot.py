@@ -214,10 +214,13 @@ def read(part: ServerPart, uri: str, scopes: frozenset[str] = READ) -> tuple[str
 TREE = files(
     resource("file:///docs/a"),
     resource("file:///docs/held", PinState.QUARANTINED),
+    resource("file:///docs/h%C3%A9ld", PinState.QUARANTINED),
+    resource("db://Held/row", PinState.QUARANTINED),
     resource("file:///docs/gone", PinState.UNKNOWN),
     resource("file:///docs/secret", sensitive=True),
     resource("file:///docs/a b"),
     template("file:///docs/{name}"),
+    template("db://{table}/row"),
     template("file:///held/{name}", PinState.QUARANTINED),
     template("{scheme}:///any/{name}"),
     template("javascript:{x}"),
@@ -233,6 +236,9 @@ TREE = files(
         # What is held under its own name is not reached by a template, in no spelling.
         ("file:///docs/held", "file:///docs/held", Reason.DEFINITION_QUARANTINED),
         ("file:///docs/hel%64", "file:///docs/hel%64", Reason.UNKNOWN_DEFINITION),
+        ("file:///docs/h%c3%a9ld", "file:///docs/h%c3%a9ld", Reason.UNKNOWN_DEFINITION),
+        ("db://held/row", "db://held/row", Reason.UNKNOWN_DEFINITION),
+        ("db://other/row", "db://{table}/row", None),
         ("FILE:///docs/held", "FILE:///docs/held", Reason.UNKNOWN_DEFINITION),
         ("file:///docs/secret", "file:///docs/secret", Reason.NOT_GRANTED),
         ("file:///docs/gone", "file:///docs/{name}", None),

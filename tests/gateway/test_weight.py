@@ -61,6 +61,16 @@ def test_without_memory_what_recurs_doubles_with_every_level() -> None:
     assert Weight(doubling(5)).by_depth == ()
 
 
+def test_what_is_unevaluated_is_found_by_looking_again_at_every_level() -> None:
+    schema: dict[str, Any] = {"type": "integer"}
+    for _ in range(20):
+        schema = {"anyOf": [{"unevaluatedProperties": schema}], "unevaluatedProperties": False}
+    assert Weight(schema).visits > 3**20
+    assert Weight({"allOf": [{"properties": {"a": {}}}], "unevaluatedProperties": False}).visits < 10
+    with pytest.raises(Unbounded, match="unevaluated"):
+        Weight({"unevaluatedItems": {"$ref": "#"}})
+
+
 def test_a_tree_of_two_children_does_not_double() -> None:
     tree = {"properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}}
     assert set(Weight(tree).by_depth) == {1, 2}
