@@ -116,9 +116,9 @@ def _renamed(result: Mapping[str, Any], method: str, handle: str) -> Mapping[str
     """What is said of a task, with the client's handle where the protocol names it."""
     if method == "tasks/result":
         meta = result.get("_meta")
-        related = meta.get(_RELATED) if isinstance(meta, dict) else None
-        named = isinstance(related, dict)
-        return {**result, "_meta": {**meta, _RELATED: {**related, "taskId": handle}}} if named else result
+        if not isinstance(meta, dict) or not isinstance(meta.get(_RELATED), dict):
+            return result
+        return {**result, "_meta": {**meta, _RELATED: {**meta[_RELATED], "taskId": handle}}}
     return {**result, "taskId": handle} if "taskId" in result else result
 
 

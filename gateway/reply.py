@@ -62,7 +62,7 @@ class Channel:
 
     async def finish(self, reply: Reply) -> None:
         """The answer; on a stream its status and headers are gone already, and one that was closed gets none."""
-        if self._finished:
+        if self._is_finished():
             return
         if self.mirrors and reply.status == 200 and not reply.headers:
             await self.open()
@@ -71,13 +71,16 @@ class Channel:
             await self._whole(reply)
             return
         async with self._lock:
-            if self._finished:
+            if self._is_finished():
                 return
             self._finished = True
             if self._started:
                 await self._body(sse.frame(reply.body, self._taken_id()) if reply.body else b"", more=False)
             else:
                 await self._whole(reply)
+
+    def _is_finished(self) -> bool:
+        return self._finished  # whoever waited asks again, and a type checker may not think that it knows
 
     def _taken_id(self) -> str:
         id_, self.event_id = self.event_id, ""
