@@ -51,10 +51,6 @@ _LISTED: Final[Mapping[str, tuple[str, ...]]] = {
 
 Again = Callable[[Admitted], Awaitable["Admitted | None"]]
 
-    def may_read(self, uri: str) -> bool:
-        """As it is judged now, not as it was when the stream was opened."""
-        return self.admitted.may_read(uri)
-
 
 class Streams:
     """The open streams of one process. `again` judges a request once more."""

@@ -33,6 +33,10 @@ class OpenStream:
         self.why = self.why or why
         self.ended.set()
 
+    def may_read(self, uri: str) -> bool:
+        """As it is judged now, not as it was when the stream was opened."""
+        return self.admitted.may_read(uri)
+
 
 class Subscription:
     """One `subscriptions/listen` as the client sees it: every message carries its request's id.
