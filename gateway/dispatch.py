@@ -206,7 +206,6 @@ class Dispatch:
             resumable = isinstance(ended.__cause__, Interrupted) and hearing.marks > 0
             return Released("detached" if resumable else ended.status, ended.cls, failure=ended.refused)
         await hearing.changes.finish()
-        exchange.channel.mirrors = response.streamed
         return self._release.judge(admitted, response, way.capabilities)
 
     def _outgoing(

@@ -81,7 +81,6 @@ class Response:
     result: Any = None
     error: Mapping[str, Any] | None = None
     raw: bytes = b""  # of the result, just as it was received; empty where that is not known
-    streamed: bool = False  # it came on a stream of events
 
 
 Message = Request | Notification | Response

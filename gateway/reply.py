@@ -32,7 +32,6 @@ class Channel:
         self._finished = False
         self._lock = asyncio.Lock()
         self.event_id = ""  # of the next message, where the server gave it one
-        self.mirrors = False  # the server answered with a stream, so the client gets one as well, if it takes them
 
     async def prime(self, id_: str, retry: int | None) -> None:
         """An id from which a client can go on that lost the stream."""
@@ -64,8 +63,6 @@ class Channel:
         """The answer; on a stream its status and headers are gone already, and one that was closed gets none."""
         if self._is_finished():
             return
-        if self.mirrors and reply.status == 200 and not reply.headers:
-            await self.open()
         if not self._started and not self._lock.locked():
             self._finished = True
             await self._whole(reply)

@@ -6,7 +6,7 @@ sentence of ours: a server's own words about its failure are not handed on.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from core import strictjson
@@ -179,7 +179,7 @@ async def _read_events(
             if isinstance(message, Response):
                 if id_ is None:
                     raise UpstreamFailed("protocol_error", "The server answered where nothing was asked.")
-                return replace(_matching(message, id_), streamed=True)
+                return _matching(message, id_)
             left -= 1
             if left < 0:
                 raise UpstreamFailed("too_many", "The server sends notifications without end.")

@@ -19,7 +19,7 @@ from gateway.recorder import Recorder
 from gateway.reply import Channel
 from gateway.sealing import Seal
 from gateway.session import Session
-from gateway.snapshot import AccessPart, Card, Definition, ServerPart, Snapshot, Token
+from gateway.snapshot import AccessPart, Card, Checks, Definition, ServerPart, Shown, Snapshot, Token
 from gateway.telemetry import Telemetry
 
 HANDSHAKE = Wire(modern=False, version="2025-11-25")
@@ -139,9 +139,10 @@ def definition(
     """A definition whose text is as long as its name asks for."""
     facts = {key: more.pop(key) for key in ("expires_at", "sensitive", "digest") if key in more}
     served = state is PinState.APPROVED
+    checks = Checks(**{key: more.pop(key) for key in ("input", "output", "headers", "unusable") if key in more})
     text = b'{"name":"%s"}' % name.encode() if body is None else body
     known = DefinitionFacts(kind, name, state, **{"digest": f"d-{name}" if served else "", **facts})
-    return Definition(known, body=text if served else b"", **more)
+    return Definition(known, body=text if served else b"", checks=checks, **more)
 
 
 def server(*definitions: Definition, card: Card | None = CARD, **facts: Any) -> ServerPart:
@@ -166,6 +167,7 @@ def admitted(
     session: Session | None = None,
     within: Exchange | None = None,
     capabilities: Mapping[str, Any] | None = None,
+    shown: Shown = None,
     **of_token: Any,
 ) -> Admitted:
     """A request as the pipeline hands it on."""
@@ -183,6 +185,7 @@ def admitted(
         definition=definition,
         card=part.presented(within.now),
         capabilities=capabilities if capabilities is not None else {"tools": {}},
+        shown=shown,
     )
 
 

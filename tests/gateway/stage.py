@@ -25,7 +25,7 @@ from tests import databases
 from tests.console.world import administrator
 from tests.fixtures_mcp.processes import HonestServer
 from tests.gateway.bypass import SHOWN
-from tests.gateway.world import Agency, World, until
+from tests.gateway.world import Agency, World, refusal_in, until
 from tools.models import Definition, Pin, Review
 from tools.services import PollResult, decide_review, poll_now, retire
 
@@ -211,10 +211,9 @@ class Stage:
 
 async def _call(client: Client, name: str) -> str:
     try:
-        await client.call_tool(name, {"note": "first"})
+        return refusal_in(await client.call_tool(name, {"note": "first"}))
     except MCPError as error:
         return _reason(error)
-    return ""
 
 
 def _leaves(group: BaseExceptionGroup[MCPError]) -> list[MCPError]:

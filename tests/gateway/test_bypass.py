@@ -114,13 +114,22 @@ def server_withheld(stage: Stage, case: Case) -> None:
     _waits(stage, *CARD)
 
 
+def _items(result: dict[str, Any]) -> set[str]:
+    """How the items of a list are called."""
+    items = next(value for value in result.values() if isinstance(value, list))
+    return {item.get("uriTemplate") or item.get("uri") or item["name"] for item in items}
+
+
 def held(stage: Stage, case: Case) -> None:
-    """What the gateway serves of no server is held all the same; tools are not touched by it."""
+    """Nothing of it is listed or had; tools are not touched by it."""
     kind, name = case.about
     for method, params in METHODS[kind]:
         answer = stage.raw(method, **params)
-        assert answer.json()["error"]["data"]["reason"] == "method_not_supported"
         assert POISON not in answer.text
+        if method.endswith("/list"):
+            assert name not in _items(answer.json()["result"])
+        else:
+            assert answer.json()["error"]["data"]["reason"] == "definition_quarantined"
     for sight in stage.sights():
         assert sight.tools.keys() == {"target", "other"}
         assert sight.calls == {"other": ""}

@@ -16,7 +16,7 @@ from mcp.shared.exceptions import MCPError
 from access.services import bump_revision, server_part
 from servers.services import edit_server
 from tests.fixtures_mcp.processes import HonestServer, honest_server
-from tests.gateway.world import SLUG, World, until
+from tests.gateway.world import SLUG, World, refusal_in, until
 from tools.models import Definition, DefinitionVersion, Pin, Review, Sighting
 from tools.rules import HARMLESS_WHILE_WAITING
 from tools.services import decide_review, withdraw_approval
@@ -130,10 +130,11 @@ async def called(world: World, token: str, era: str, names: list[str]) -> set[st
     async with world.client(token, era) as client:
         for name in names:
             try:
-                await client.call_tool(name, {})
+                refused = refusal_in(await client.call_tool(name, {}))
             except MCPError:
                 continue
-            answered.add(name)
+            if not refused:
+                answered.add(name)
     return answered
 
 

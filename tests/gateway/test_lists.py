@@ -11,9 +11,9 @@ import pytest
 from access.policy import GrantFacts, PinState, decide
 from gateway.errors import INVALID_PARAMS, Refused
 from gateway.exchange import Admitted
-from gateway.lists import LISTS, Lists, Shown
+from gateway.lists import LISTS, Lists
 from gateway.protocol import Wire
-from gateway.snapshot import Card, ServerPart
+from gateway.snapshot import Card, ServerPart, Shown
 from tests.gateway.admitting import GRANTS, HANDSHAKE, MODERN, NOW, SCOPES, admitted, definition, later, server
 
 TOOLS = server(*(definition(name) for name in "abcdefg"))
@@ -33,7 +33,7 @@ def asking(
 
 def page(lists: Lists, given: Admitted, shown: Shown = None) -> tuple[list[str], str | None]:
     """The names on a page, and the cursor of the next."""
-    result = json.loads(lists.page(given, shown))
+    result = json.loads(lists.page(replace(given, shown=shown)))
     return [item["name"] for item in result[LISTS[given.request.method].member]], result.get("nextCursor")
 
 
@@ -66,7 +66,7 @@ def test_the_last_page_leads_nowhere(count: int) -> None:
 @pytest.mark.parametrize("wire", [HANDSHAKE, MODERN])
 def test_a_page_holds_approved_text_byte_for_byte(wire: Wire) -> None:
     text = b'{ "name":"a", "x":18446744073709551615 ,"y":1.10}'
-    found = Lists().page(asking(part=server(definition("a", body=text)), wire=wire), None)
+    found = Lists().page(asking(part=server(definition("a", body=text)), wire=wire))
     assert b"[" + text + b"]" in found
 
 
@@ -120,7 +120,7 @@ def forged(cursor: str, offset: object) -> str:
 def refused(lists: Lists, given: Admitted, shown: Shown = None) -> bool:
     """Whether the cursor is refused as the specification says (MCP, utilities, pagination)."""
     try:
-        lists.page(given, shown)
+        lists.page(replace(given, shown=shown))
     except Refused as refusal:
         return refusal.code == INVALID_PARAMS
     return False
@@ -182,8 +182,8 @@ def test_a_list_is_made_once_while_nothing_changes(made: list[str]) -> None:
     assert every(lists) == every(lists) == list("abcdefg")
     assert made == list("abcdefg")
     # The same page is the same bytes, in either era.
-    assert lists.page(asking(), None) is lists.page(asking(), None)
-    assert lists.page(asking(wire=MODERN), None) is not lists.page(asking(), None)
+    assert lists.page(asking()) is lists.page(asking())
+    assert lists.page(asking(wire=MODERN)) is not lists.page(asking())
 
 
 NARROWER = (GrantFacts(SCOPES - {"mcp:files:call"} | {"mcp:files:tool:a"}),)
@@ -242,8 +242,8 @@ def test_a_list_ends_with_the_first_approval_that_ends(name: str) -> None:
 def test_a_list_does_not_keep_a_card_beyond_its_approval() -> None:
     card = Card({"name": "approved"}, expires_at=NOW + timedelta(seconds=9))
     lists, given = Lists(), asking(part=server(definition("a"), card=card), wire=MODERN)
-    assert b"approved" in lists.page(given, None)
-    assert b"approved" not in lists.page(later(given, NOW + timedelta(seconds=9)), None)
+    assert b"approved" in lists.page(given)
+    assert b"approved" not in lists.page(later(given, NOW + timedelta(seconds=9)))
 
 
 def test_what_ended_before_a_list_was_made_does_not_make_it_anew_each_time(made: list[str]) -> None:
@@ -257,10 +257,10 @@ def test_only_so_many_lists_are_kept_and_the_least_used_leave(monkeypatch: pytes
     monkeypatch.setattr("gateway.lists._KEPT", 2)
     lists, part = Lists(), server(definition("a"))
     for agent in (1, 2, 1, 3, 1):
-        lists.page(asking(part=part, agent=agent), None)
+        lists.page(asking(part=part, agent=agent))
     assert len(lists._made) == 2
     assert len(made) == 3
-    lists.page(asking(part=part, agent=2), None)
+    lists.page(asking(part=part, agent=2))
     assert len(made) == 4
 
 
@@ -268,9 +268,9 @@ def test_one_state_of_a_list_is_told_from_another() -> None:
     lists = Lists()
 
     def digest(**more: Any) -> str:
-        return lists.digest(asking(**more), "tools/list", None)
+        return lists.digest(asking(**more), "tools/list")
 
-    assert digest() == digest() == Lists().digest(asking(), "tools/list", None)
+    assert digest() == digest() == Lists().digest(asking(), "tools/list")
     changed = server(*(definition(name) for name in "abcdef"), definition("g", digest="another"))
     assert len({digest(), digest(part=changed), digest(part=server()), digest(grants=NARROWER)}) == 4
-    assert lists.digest(asking(), "tools/list", frozenset({("tool", "a")})) != digest()
+    assert lists.digest(replace(asking(), shown=frozenset({("tool", "a")})), "tools/list") != digest()

@@ -22,7 +22,7 @@ from servers.surface import Surface
 from tests.fixtures_mcp.honest import tool
 from tests.fixtures_mcp.processes import HonestServer, honest_server
 from tests.gateway.lists import ECHO, WAY, Upstream, read
-from tests.gateway.world import free_port, running, until
+from tests.gateway.world import free_port, refusal_in, running, until
 
 if TYPE_CHECKING:
     from tests.gateway.world import World
@@ -96,8 +96,7 @@ def seen(world: "World", token: str, *calls: str) -> tuple[set[str], dict[str, s
             ends = {}
             for name in calls:
                 try:
-                    await client.call_tool(name, {"text": "x"})
-                    ends[name] = ""
+                    ends[name] = refusal_in(await client.call_tool(name, {"text": "x"}))
                 except MCPError as error:
                     ends[name] = str(error.error.data["reason"])
             return names, ends

@@ -24,7 +24,7 @@ class Process:
 
     def __init__(self, url: str) -> None:
         self.words: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
-        self.messenger = Messenger(url, lambda what, mark: self.words.put_nowait((what, mark)))
+        self.messenger = Messenger(url, lambda what, mark: self.words.put_nowait((what, mark)), revisions=CHANNEL)
 
     async def hears(self) -> tuple[str, str]:
         """The next word."""

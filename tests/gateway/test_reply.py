@@ -60,7 +60,6 @@ async def test_what_comes_before_the_answer_makes_it_a_stream() -> None:
 async def test_a_client_of_json_alone_gets_the_answer_alone(before: str) -> None:
     sent = Sent()
     channel = Channel(sent.send, streams=False)
-    channel.mirrors = True
     arguments: dict[str, tuple[Any, ...]] = {"notify": (NOTE,), "prime": ("id", 5)}
     await getattr(channel, before)(*arguments.get(before, ()))
     await channel.finish(PLAIN)
@@ -90,26 +89,6 @@ async def test_opening_shows_the_client_at_once_that_the_stream_is_there() -> No
     assert (sent.status, sent.is_over) == (200, False)
     await channel.open()
     assert len([event for event in sent.events if event["type"] == "http.response.start"]) == 1
-
-
-@pytest.mark.parametrize("streams", [True, False])
-async def test_the_answer_to_a_server_that_streamed_is_a_stream_where_the_client_takes_them(*, streams: bool) -> None:
-    sent = Sent()
-    channel = Channel(sent.send, streams=streams)
-    channel.mirrors = True
-    await channel.finish(PLAIN)
-    assert (sent.headers[b"content-type"] == b"text/event-stream") is streams
-    assert (events(sent)[0].data if streams else sent.body) == PLAIN.body
-    assert is_one_answer(sent)
-
-
-@pytest.mark.parametrize("reply", [ANSWER, Reply(404, b"{}"), Reply(200, b"{}", (("mcp-session-id", "x"),))])
-async def test_a_status_or_header_that_a_stream_would_lose_is_told_in_json(reply: Reply) -> None:
-    sent = Sent()
-    channel = Channel(sent.send, streams=True)
-    channel.mirrors = True
-    await channel.finish(reply)
-    assert (sent.status, sent.headers[b"content-type"]) == (reply.status, b"application/json")
 
 
 async def test_an_event_has_the_id_that_was_set_for_it_and_the_next_none() -> None:

@@ -108,7 +108,7 @@ RAW = b'{ "a" : 1.10 , "n":18446744073709551616}'
 async def test_a_result_comes_with_its_bytes_and_session(transport: Transport, server: Scripted, kind: str) -> None:
     body = b'{"jsonrpc":"2.0","id":7,"result":' + RAW + b"}"
     found = await ask(transport, server, written(body, content_type=kind, mcp_session_id="s-9"))
-    assert (found.session_id, found.response.raw, found.response.streamed) == ("s-9", RAW, False)
+    assert (found.session_id, found.response.raw) == ("s-9", RAW)
     assert jsonrpc.dumps(found.response.result) == b'{"a":1.10,"n":18446744073709551616}'
 
 
@@ -193,7 +193,7 @@ async def test_what_comes_before_the_answer_is_heard_in_its_order(transport: Tra
     ear = Ear()
     script = streamed(NOTE, {"id": "q", "method": "ping"}, {"id": 7, "result": {"a": 1}}, close=False)
     found = await ask(transport, server, script, ear)
-    assert (found.response.result, found.response.streamed) == ({"a": 1}, True)
+    assert found.response.result == {"a": 1}
     assert ear.heard == [Notification(NOTE["method"], NOTE["params"]), Request("q", "ping", {})]  # type: ignore[arg-type]
 
 

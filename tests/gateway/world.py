@@ -47,6 +47,12 @@ def until(look: Callable[[], _T | None], *, seconds: float = 10) -> _T:
         time.sleep(0.02)
 
 
+def refusal_in(result: Any) -> str:
+    """The reason of a refusal that is told in a tool's result, or nothing."""
+    found = (result.meta or {}).get("holdfast/refusal", {})
+    return str(found.get("reason", ""))
+
+
 @dataclass
 class Agency:
     """One agent and the way to its tokens."""
