@@ -194,6 +194,9 @@ class Streams:
             except UpstreamFailed as error:
                 if error.cls == "session_ended":
                     return stream.end("server")
+            except Refused as refused:
+                # The watch ends the stream where that lasts; until then it must not stay open and deaf.
+                logger.info("a stream of a server is not heard for a moment: %s", refused.reason)
             # A stream that lasted was a good one: begin with short pauses again.
             attempt = 0 if time.monotonic() - began > AGAIN_SECONDS[-1] else min(attempt + 1, len(AGAIN_SECONDS) - 1)
             await asyncio.sleep(AGAIN_SECONDS[attempt])

@@ -43,7 +43,6 @@ ELSEWHERE = {
     "gateway/exchange.py": "tests/gateway/test_pipeline.py",
     "gateway/methods.py": "tests/gateway/test_pipeline.py",
     "gateway/recorder.py": "tests/gateway/test_pipeline.py",
-    "gateway/streams.py": "tests/gateway/test_flows_streams.py",
     "servers/forms.py": "tests/console/test_forms.py",
     "servers/models.py": "tests/servers/test_services.py",
     "servers/querysets.py": "tests/servers/test_services.py",
