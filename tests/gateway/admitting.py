@@ -137,7 +137,7 @@ def definition(
     name: str, kind: str = "tool", *, state: PinState = PinState.APPROVED, body: bytes | None = None, **more: Any
 ) -> Definition:
     """A definition whose text is as long as its name asks for."""
-    facts = {key: more.pop(key) for key in ("expires_at", "sensitive", "digest") if key in more}
+    facts = {key: more.pop(key) for key in ("expires_at", "sensitive", "digest", "scheme") if key in more}
     served = state is PinState.APPROVED
     checks = Checks(**{key: more.pop(key) for key in ("input", "output", "headers", "unusable") if key in more})
     text = b'{"name":"%s"}' % name.encode() if body is None else body

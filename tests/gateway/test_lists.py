@@ -89,7 +89,8 @@ KINDS = {"prompts/list": "prompt", "resources/list": "resource", "resources/temp
 
 @pytest.mark.parametrize("method", KINDS)
 def test_each_list_holds_its_own_kind_alone(method: str) -> None:
-    part = server(*(definition(f"a {kind}", kind) for kind in ("tool", "prompt", "resource", "template", "card")))
+    kinds = ("tool", "prompt", "resource", "template", "card")
+    part = server(*(definition(f"a {kind}", kind, scheme="memo") for kind in kinds), schemes=frozenset({"memo"}))
     assert every(Lists(), part=part, method=method) == [f"a {KINDS[method]}"]
 
 
