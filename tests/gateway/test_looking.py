@@ -292,10 +292,10 @@ def test_nobody_can_tell_a_tool_that_the_server_hides_from_one_that_is_not_there
     answers = [world.modern(token, "tools/call", {"name": name, "arguments": {}}) for name in ("echo", "none")]
     assert len({answer.status_code for answer in answers}) == 1
     said = [answer.text.replace("echo", "none") for answer in answers]
-    errors = [json.loads(text)["error"] for text in said]
-    for error in errors:
-        error["data"].pop("request_id")
-    assert errors[0] == errors[1]
+    results = [json.loads(text)["result"] for text in said]
+    for result in results:
+        result["_meta"]["holdfast/refusal"].pop("request_id")
+    assert results[0] == results[1]
 
 
 @pytest.mark.network
