@@ -89,6 +89,12 @@ def _too_deep(max_depth: int) -> str:
     return f"the body is nested deeper than {max_depth} levels"
 
 
+def values(raw: bytes) -> int:
+    """How many values there are, about: brackets that open, and commas, outside strings. For before the parsing."""
+    bare = _STRING.sub("", raw.decode("utf-8", "replace"))
+    return bare.count("[") + bare.count("{") + bare.count(",")
+
+
 def nesting(text: str) -> int:
     """The deepest nesting of brackets outside strings, found without recursion and in linear time."""
     depth = deepest = 0

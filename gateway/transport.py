@@ -17,6 +17,7 @@ from gateway import jsonrpc
 from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
 
 MAX_DEPTH: Final = 128  # nesting of an answer; a result may be deeper than what we accept from callers
+MAX_VALUES: Final = 1_000_000  # in one message: parsed, each costs up to a hundred bytes, and may be sent in three
 MAX_MESSAGES: Final = 100_000  # on the stream of one call
 _LONG: Final = 262_144  # bytes
 _HEADERS: Final[Mapping[str, str]] = {
@@ -203,11 +204,20 @@ async def _parsed(raw: bytes) -> Message:
 
 
 def _parse(raw: bytes) -> Message:
+    if _is_heavy(raw):
+        raise UpstreamFailed("too_many", "The server's answer holds more values than we accept.")
     try:
         value = strictjson.loads(raw, max_depth=MAX_DEPTH, parse_float=jsonrpc.exact_float)
         return jsonrpc.message(value, raw=raw)
     except (strictjson.MalformedJSON, Malformed) as error:
         raise UpstreamFailed("malformed", "The server's answer is not a JSON-RPC message.") from error
+
+
+def _is_heavy(raw: bytes) -> bool:
+    """Whether it holds too many values. A long text may hold as many commas as it likes, so that is looked at twice."""
+    if len(raw) < MAX_VALUES or sum(raw.count(mark) for mark in (b"[", b"{", b",")) <= MAX_VALUES:
+        return False
+    return strictjson.values(raw) > MAX_VALUES
 
 
 def _matching(message: Message, id_: int) -> Response:

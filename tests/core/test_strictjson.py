@@ -122,3 +122,7 @@ def test_what_is_well_formed_reads_as_the_standard_library_reads_it(value: objec
     except UnicodeEncodeError:
         return
     assert strictjson.loads(raw) == json.loads(raw)
+
+
+def test_values_are_counted_outside_of_strings() -> None:
+    assert strictjson.values(b'{"a": [1, 2, {}], "b": ",,,[[[{{{\\",,"}') == 6
