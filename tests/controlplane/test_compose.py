@@ -36,7 +36,7 @@ def test_every_required_setting_is_given():
     required = {
         name for name, item in DECLARED.items() if item.default == "required" or (item.secret and not item.default)
     }
-    required -= {"DATABASE_ADMIN_URL"}
+    required -= {"DATABASE_ADMIN_URL", "METRICS_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"}  # may be left out
     given = {name.removesuffix("_FILE") for name in SERVICES["web"]["environment"]}
     assert required <= given
 
