@@ -41,9 +41,11 @@ class Process:
         try:
             async with asyncio.timeout(wire.CONNECT_SECONDS):
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                writer.write(b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")
-                self.ready = wire.status(await wire.read_head(reader)) == 200
-                writer.close()
+                try:
+                    writer.write(b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")
+                    self.ready = wire.status(await wire.read_head(reader)) == 200
+                finally:
+                    writer.close()
         except (OSError, TimeoutError, ValueError):
             self.ready = False
 
