@@ -101,3 +101,16 @@ def test_the_image_runs_as_an_ordinary_user_and_copies_every_app():
         assert f"COPY {package}/ {package}/" in text
     assert "dev.txt" not in text
     assert "up.txt" not in text
+
+
+def test_a_gateway_is_given_the_time_that_it_needs_to_leave():
+    from controlplane.up import GRACEFUL_SECONDS
+    from gateway.application import _GRACE_SECONDS, DRAIN_SECONDS
+
+    gateway = SERVICES["gateway"]
+    words = gateway["command"]
+    patience = int(words[words.index("--timeout-graceful-shutdown") + 1])
+    notice = int(DECLARED["NOTICE_SECONDS"].default)
+    assert patience == GRACEFUL_SECONDS["gateway"] >= DRAIN_SECONDS + _GRACE_SECONDS
+    assert gateway["environment"]["NOTICE_SECONDS"] == f"${{NOTICE_SECONDS:-{notice}}}"
+    assert int(gateway["stop_grace_period"].removesuffix("s")) > notice + patience + _GRACE_SECONDS
