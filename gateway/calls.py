@@ -6,12 +6,12 @@ watching begins a moment later. Nothing is recorded here.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from gateway.errors import REQUEST_CANCELLED, SHUTTING_DOWN, UPSTREAM_FAILED, Refused
+from gateway.in_flight import InFlight
 from gateway.protocol import Wire
 from gateway.reply import Channel
 from gateway.transport import UpstreamFailed
@@ -44,11 +44,10 @@ class Ended(Exception):
 
 
 @dataclass(slots=True, eq=False)
-class _InFlight:
+class _Call:
     task: "asyncio.Task[Any]"
     why: str = ""
     watch: "asyncio.Task[None] | None" = None
-    started: float = field(default_factory=time.monotonic)
 
     def cancel(self, why: str) -> None:
         if not self.why:
@@ -60,10 +59,8 @@ class Calls:
     """Carries calls and knows which are in flight."""
 
     def __init__(self) -> None:
-        self._running: set[_InFlight] = set()
-        self._cancellable: dict[Key, _InFlight] = {}
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._running: InFlight[_Call] = InFlight()
+        self._cancellable: dict[Key, _Call] = {}
         self._aborted = False
 
     def __len__(self) -> int:
@@ -77,7 +74,7 @@ class Calls:
             raise _shutdown()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
-        call = _InFlight(task)
+        call = _Call(task)
         self._track(waiting.key, call)
         watch = asyncio.get_running_loop().call_later(WATCHED_AFTER, self._watch, call, waiting)
         try:
@@ -119,40 +116,32 @@ class Calls:
     def abort(self) -> None:
         """End every call in flight, and whatever comes yet; each is answered and recorded as such."""
         self._aborted = True
-        for call in list(self._running):
+        for call in self._running:
             call.cancel("shutdown")
 
     async def drained(self, timeout: float) -> bool:  # noqa: ASYNC109 -- the caller's own patience
         """Wait until no call is in flight, at most `timeout` seconds; whether that was reached."""
-        try:
-            async with asyncio.timeout(timeout):
-                await self._idle.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await self._running.emptied(timeout)
 
-    def _watch(self, call: _InFlight, waiting: Waiting) -> None:
+    def _watch(self, call: _Call, waiting: Waiting) -> None:
         call.watch = asyncio.get_running_loop().create_task(_watched(call, waiting))
 
-    def _track(self, key: Key, call: _InFlight) -> None:
+    def _track(self, key: Key, call: _Call) -> None:
         # A client that uses an id twice at once can cancel the later call only.
         self._cancellable[key] = call
         self._running.add(call)
-        self._idle.clear()
 
-    def _untrack(self, key: Key, call: _InFlight) -> None:
+    def _untrack(self, key: Key, call: _Call) -> None:
         if self._cancellable.get(key) is call:
             del self._cancellable[key]
         self._running.discard(call)
-        if not self._running:
-            self._idle.set()
 
 
 def _shutdown() -> Ended:
     return Ended("cancelled", "shutdown", "This gateway is stopping.", SHUTTING_DOWN)
 
 
-async def _watched(call: _InFlight, waiting: Waiting) -> None:
+async def _watched(call: _Call, waiting: Waiting) -> None:
     """Keep the client's stream alive, and cancel when a client of the modern era hangs up."""
     hung_up = asyncio.ensure_future(waiting.hung_up())
     try:

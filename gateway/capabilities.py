@@ -40,7 +40,7 @@ _NEEDED: Final[Mapping[str, tuple[str, str]]] = {
 def presented(approved: Mapping[str, Any] | None, kinds: Iterable[str], *, modern: bool) -> dict[str, Any]:
     """A server's capabilities as its clients are told them; without an approved card, those of its `kinds`."""
     if approved is None:
-        return {_OF_KINDS[kind]: {} for kind in sorted(kinds) if kind in _OF_KINDS}
+        return {_OF_KINDS[kind]: {} for kind in sorted(set(kinds)) if kind in _OF_KINDS}
     found: dict[str, Any] = {}
     for name in ("completions", "extensions", "logging", "prompts", "resources", "tasks", "tools"):
         value = approved.get(name)

@@ -189,7 +189,7 @@ class Pipeline:
         recorded.tool_hash, recorded.scopes_used = decision.digest, tuple(sorted(decision.scopes))
         card = server.presented(exchange.now)
         modern = exchange.wire.modern
-        kinds = {kind for kind, _ in server.definitions}
+        kinds = (kind for kind, _ in server.definitions)  # as many as definitions: gone through only where needed
         able = capabilities.presented(card.capabilities, kinds, modern=modern)
         if not capabilities.supports(able, request.method, modern=modern):
             raise refuse(Reason.METHOD_NOT_SUPPORTED)

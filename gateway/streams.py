@@ -22,6 +22,7 @@ from gateway.errors import INVALID_PARAMS, Refused
 from gateway.exchange import Admitted, invalid, result_reply
 from gateway.handles import require_tasks
 from gateway.hearing import Hearing
+from gateway.in_flight import InFlight
 from gateway.jsonrpc import Notification, Request
 from gateway.lists import Lists
 from gateway.recorder import Outcome
@@ -60,28 +61,18 @@ class Streams:
         self._dispatch = dispatch
         self._lists = lists
         self._again = again
-        self._open: set[OpenStream] = set()
-        self._none = asyncio.Event()
-        self._none.set()
+        self._open: InFlight[OpenStream] = InFlight()
         self._ending = False
-
-    def __len__(self) -> int:
-        return len(self._open)
 
     def end_all(self) -> None:
         """End every stream cleanly, and from now on each as soon as it opens: the process stops."""
         self._ending = True
-        for stream in list(self._open):
+        for stream in self._open:
             stream.end("shutdown")
 
     async def ended(self, timeout: float) -> bool:  # noqa: ASYNC109 -- the caller's own patience
         """Wait until no stream is open, at most `timeout` seconds; whether that was reached."""
-        try:
-            async with asyncio.timeout(timeout):
-                await self._none.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await self._open.emptied(timeout)
 
     async def of_session(self, admitted: Admitted, last_event: str = "") -> Reply:
         """GET: what the server says in this session outside of any call (MCP 2025-11-25, transports)."""
@@ -122,7 +113,6 @@ class Streams:
         with place, self._parts.telemetry.stream():
             await self._parts.recorder.intended(exchange.recorded)
             self._open.add(stream)
-            self._none.clear()
             if self._ending:
                 stream.end("shutdown")
             tasks = [asyncio.ensure_future(work) for work in (hear(), self._watch(stream), self._hang_up(stream))]
@@ -139,8 +129,6 @@ class Streams:
 
     async def _closed(self, stream: OpenStream, started: float) -> None:
         self._open.discard(stream)
-        if not self._open:
-            self._none.set()
         latency = round((time.monotonic() - started) * 1000)
         outcome = Outcome("closed", error_class=stream.why or "cancelled", latency_ms=min(latency, 2**31 - 1))
         exchange = stream.admitted.exchange
@@ -197,9 +185,7 @@ class Streams:
             except Refused as refused:
                 # The watch ends the stream where that lasts; until then it must not stay open and deaf.
                 logger.info("a stream of a server is not heard for a moment: %s", refused.reason)
-            # A stream that lasted was a good one: begin with short pauses again.
-            attempt = 0 if time.monotonic() - began > AGAIN_SECONDS[-1] else min(attempt + 1, len(AGAIN_SECONDS) - 1)
-            await asyncio.sleep(AGAIN_SECONDS[attempt])
+            attempt = await _paused(attempt, began)
 
     async def _hear_once(self, stream: OpenStream, upstream: UpstreamSession, last_event: str) -> None:
         hearing = stream.hearing
@@ -248,8 +234,7 @@ class Streams:
                     return
             except UpstreamFailed:
                 logger.info("a server ended a subscription without saying so")
-            attempt = 0 if time.monotonic() - began > AGAIN_SECONDS[-1] else min(attempt + 1, len(AGAIN_SECONDS) - 1)
-            await asyncio.sleep(AGAIN_SECONDS[attempt])
+            attempt = await _paused(attempt, began)
 
     async def _capabilities(self, admitted: Admitted) -> Mapping[str, Any]:
         row = await self._parts.shelf.get(admitted.session.id) if admitted.session else None
@@ -279,6 +264,15 @@ class Streams:
         recorded = replace(admitted.exchange.recorded, kind="resource", tool=uri)
         await self._parts.recorder.denied(recorded, decision.reason)
         return False
+
+
+async def _paused(attempt: int, began: float) -> int:
+    """Wait before a server is heard again, and count the attempts. `began` is when the last one did."""
+    # A stream that lasted was a good one: begin with short pauses again.
+    lasted = time.monotonic() - began > AGAIN_SECONDS[-1]
+    attempt = 0 if lasted else min(attempt + 1, len(AGAIN_SECONDS) - 1)
+    await asyncio.sleep(AGAIN_SECONDS[attempt])
+    return attempt
 
 
 def _tells(capabilities: Mapping[str, Any], capability: str) -> bool:

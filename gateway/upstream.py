@@ -7,7 +7,7 @@ ids and progress tokens are ours, so that no two callers can meet, and no header
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -28,7 +28,6 @@ NOTE_SECONDS: Final = 5.0  # for what a call itself does not wait for
 NOTES_AT_ONCE: Final = 16
 NOTES_WAITING: Final = 512  # those that are sent included
 LIMITS: Final = WireLimits()
-Notify = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class Sessions(Protocol):

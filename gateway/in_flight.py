@@ -1,0 +1,43 @@
+"""What of one process is under way, and whether all of it has ended: what a process waits for before it stops."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class InFlight(Generic[T]):
+    """A set of whatever is under way, in one event loop."""
+
+    def __init__(self) -> None:
+        self._items: set[T] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[T]:
+        """Over what is there now; it may change meanwhile."""
+        return iter(list(self._items))
+
+    def add(self, item: T) -> None:
+        """`item` has begun."""
+        self._items.add(item)
+        self._empty.clear()
+
+    def discard(self, item: T) -> None:
+        """`item` has ended, if it was there."""
+        self._items.discard(item)
+        if not self._items:
+            self._empty.set()
+
+    async def emptied(self, timeout: float) -> bool:  # noqa: ASYNC109 -- the caller's own patience
+        """Wait until there is nothing, at most `timeout` seconds; whether that was reached."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True
