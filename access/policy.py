@@ -9,12 +9,13 @@ role would allow the call (RFC 6750, 3.1; MCP authorization, step-up).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
-from core.scopes import CONNECT, call_scope, connects, definition_scope, read_scope
+from core.scopes import CONNECT, call_scope, connects, definition_scope, read_scope, scope_server
 
 _BY_URI: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
 
@@ -57,11 +58,26 @@ class PinState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GrantFacts:
-    """One live grant of the principal: the scopes of its role, and where and until when they hold."""
+    """One grant of the principal: the scopes of its role, and where and until when they hold."""
 
     scopes: frozenset[str]
     environment: str | None = None
     expires_at: datetime | None = None
+    _connected: frozenset[str | None] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Read once: a role may have thousands of scopes, and every call asks.
+        object.__setattr__(self, "_connected", frozenset(scope_server(scope) for scope in self.scopes))
+
+    def holds(self, environment: str, now: datetime) -> bool:
+        """Whether it counts in this environment now."""
+        if self.environment is not None and self.environment != environment:
+            return False
+        return self.expires_at is None or self.expires_at > now
+
+    def connects(self, slug: str) -> bool:
+        """Whether any of its scopes lets its holder connect to `slug`."""
+        return CONNECT in self.scopes or slug in self._connected
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +172,8 @@ def decide(call: Call, facts: Facts, now: datetime) -> Decision:
         return Denied(Reason.UNKNOWN_SERVER)
     if principal.audience != server.resource:
         return Denied(Reason.WRONG_AUDIENCE)
-    granted = granted_scopes(principal.grants, server.environment, now)
-    if not connects(granted, server.slug):
+    held = [grant for grant in principal.grants if grant.holds(server.environment, now)]
+    if not any(grant.connects(server.slug) for grant in held):
         return Denied(Reason.NOT_GRANTED)
     if not server.active:
         return Denied(Reason.SERVER_NOT_ACTIVE)
@@ -165,26 +181,20 @@ def decide(call: Call, facts: Facts, now: datetime) -> Decision:
         return Denied(Reason.SERVER_WITHHELD)
     if call.definition is None:
         return _decide_connection(server.slug, principal.token_scopes)
-    return _decide_definition(call, call.definition, server, granted, principal.token_scopes, now)
-
-
-def granted_scopes(grants: Iterable[GrantFacts], environment: str, now: datetime) -> frozenset[str]:
-    """The union of what the grants that hold now, in this environment, give."""
-    live = (
-        grant.scopes
-        for grant in grants
-        if (grant.environment is None or grant.environment == environment)
-        and (grant.expires_at is None or grant.expires_at > now)
-    )
-    return frozenset().union(*live)
+    return _decide_definition(call, call.definition, server, held, principal.token_scopes, now)
 
 
 def accepted_scopes(slug: str, definition: DefinitionFacts) -> frozenset[str]:
     """The scopes any one of which reaches `definition`."""
-    own = definition_scope(slug, definition.kind, definition.name)
-    if definition.sensitive:
+    return _accepted(slug, definition.kind, definition.name, definition.sensitive)
+
+
+@lru_cache(maxsize=4096)  # asked for definitions that somebody registered, not for every name that a caller makes up
+def _accepted(slug: str, kind: str, name: str, sensitive: bool) -> frozenset[str]:  # noqa: FBT001 -- the cache's key
+    own = definition_scope(slug, kind, name)
+    if sensitive:
         return frozenset({own})
-    broad = call_scope(slug) if definition.kind == "tool" else read_scope(slug)
+    broad = call_scope(slug) if kind == "tool" else read_scope(slug)
     return frozenset({own, broad})
 
 
@@ -198,16 +208,16 @@ def _decide_definition(
     call: Call,
     definition: DefinitionFacts,
     server: ServerFacts,
-    granted: frozenset[str],
+    held: Iterable[GrantFacts],
     token_scopes: frozenset[str],
     now: datetime,
 ) -> Decision:
-    accepted = accepted_scopes(server.slug, definition)
-    carried = accepted & granted
     if definition.state is PinState.UNKNOWN:
         return Denied(Reason.UNKNOWN_DEFINITION)
     if definition.state is PinState.NOT_SHOWN:
         return Denied(Reason.NOT_SHOWN)
+    accepted = accepted_scopes(server.slug, definition)
+    carried = frozenset().union(*(accepted & grant.scopes for grant in held))
     if not carried:
         return Denied(Reason.NOT_GRANTED)
     if definition.state is not PinState.APPROVED or not definition.digest:

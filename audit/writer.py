@@ -30,6 +30,7 @@ from audit.drafts import RecordDraft, shard_of
 from audit.link import Link, parameters_from_settings
 from audit.rows import Prepared, Rows
 from audit.wire import Row
+from core.deadline import Deadline
 from core.errors import Unavailable
 from core.ids import new_id
 
@@ -208,7 +209,7 @@ class GroupCommitWriter:
 
     async def _tried(self, batch: list[_Waiting]) -> bool:
         try:
-            async with asyncio.timeout(self._timeout):
+            with Deadline(self._timeout):
                 await self._write_batch(batch)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             await self._commit_singly(batch, error)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import jiter
 
 MAX_DEPTH: Final = 64  # at most 190: the parser itself gives up at 200
+_FRACTION: Final = re.compile(rb"[0-9][.eE]")  # in any number that has one, and in some texts
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 # Possessive, and an unterminated string runs to the end: no position is read twice.
 _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
@@ -49,7 +50,9 @@ def loads(raw: bytes, *, max_depth: int = MAX_DEPTH, parse_float: Callable[[str]
         raise MalformedJSON(_sentence(raw, str(error), max_depth)) from None  # its own words quote the text
     if type(value) is jiter.LosslessFloat:
         return parse_float(str(value))
-    _settle(value, max_depth, max_depth, parse_float)
+    # Most messages hold no fraction, and fewer brackets than they may be deep: nothing is left to do for those.
+    if raw.count(b"{") + raw.count(b"[") > max_depth or _FRACTION.search(raw):
+        _settle(value, max_depth, max_depth, parse_float)
     return value
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from audit.events import Event
+from core.frozen import checked_frozen
 from core.ids import new_id
 from gateway import jsonrpc
 from gateway.errors import INTERNAL_ERROR, Refused
@@ -34,7 +35,7 @@ class Question:
     method: str
 
 
-@dataclass(frozen=True, slots=True)
+@checked_frozen
 class Mark:
     """What the id of an event says: where a stream can be gone on with, and which request it answers.
 

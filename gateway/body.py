@@ -1,9 +1,9 @@
 """Reading a request's body: all of it or nothing, within bounds of bytes and time."""
 
-import asyncio
 from typing import Final
 
 from access.policy import Reason
+from core.deadline import Deadline
 from gateway import jsonrpc
 from gateway.errors import INVALID_REQUEST, Refused, refuse
 from gateway.front import Head
@@ -15,7 +15,7 @@ BODY_SECONDS: Final = 30.0  # how long a client may take to send a request
 async def read_body(head: Head, receive: Receive) -> bytes:
     """The whole body. Raises `Refused`: 413 as soon as it is known to be too large, 408 when it comes too slowly."""
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        with Deadline(BODY_SECONDS):
             return await _body(head, receive)
     except TimeoutError as error:
         raise Refused(Reason.INVALID_REQUEST, "The body came too slowly.", code=INVALID_REQUEST, status=408) from error
@@ -31,12 +31,13 @@ async def _body(head: Head, receive: Receive) -> bytes:
         event = await receive()
         if event["type"] == "http.disconnect":
             raise refuse(Reason.INVALID_REQUEST, "The request broke off.", recorded=False)
-        parts.append(event.get("body", b""))
-        size += len(parts[-1])
+        part = event.get("body", b"")
+        size += len(part)
         if size > jsonrpc.MAX_BODY:
             raise _too_large()
         if not event.get("more_body", False):
-            return b"".join(parts)
+            return b"".join((*parts, part)) if parts else part
+        parts.append(part)
 
 
 def _too_large() -> Refused:

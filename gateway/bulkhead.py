@@ -11,8 +11,8 @@ Three rules keep one from taking what is others' (docs/gateway-limits.md):
 Changed limits hold for what comes; what is under way stays.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -67,9 +67,12 @@ class _Places:
         self.by_server: dict[str, int] = {}
         self._by_holder: dict[tuple[str, str], int] = {}
 
-    @contextmanager
-    def taken(self, slug: str, holder: str, cap: int) -> Iterator[None]:
-        servers, own, key = self.by_server, self._by_holder, (slug, holder)
+    def taken(self, slug: str, holder: str, cap: int) -> AbstractContextManager[None]:
+        return _Place(self, (slug, holder), cap)
+
+    def take(self, key: tuple[str, str], cap: int) -> None:
+        """Raises `Refused` where there is no place."""
+        slug, servers, own = key[0], self.by_server, self._by_holder
         held, mine = servers.get(slug, 0), own.get(key, 0)
         if held >= cap:
             raise refuse(Reason.SERVER_BUSY, f"This server has as many {self._what} as it may have.")
@@ -79,12 +82,29 @@ class _Places:
             raise refuse(Reason.SERVER_BUSY, f"This gateway has as many {self._what} as it can have.")
         servers[slug], own[key] = held + 1, mine + 1
         self._total += 1
-        try:
-            yield
-        finally:
-            self._total -= 1
-            _give_back(servers, slug)
-            _give_back(own, key)
+
+    def give(self, key: tuple[str, str]) -> None:
+        """A place is free again."""
+        self._total -= 1
+        _give_back(self.by_server, key[0])
+        _give_back(self._by_holder, key)
+
+
+class _Place(AbstractContextManager[None]):
+    """One place within its context. A class, because a generator would cost a call more than all the counting."""
+
+    __slots__ = ("_cap", "_key", "_places")
+
+    def __init__(self, places: _Places, key: tuple[str, str], cap: int) -> None:
+        self._places = places
+        self._key = key
+        self._cap = cap
+
+    def __enter__(self) -> None:
+        self._places.take(self._key, self._cap)
+
+    def __exit__(self, *_error: object) -> None:
+        self._places.give(self._key)
 
 
 def _give_back(counts: dict[K, int], key: K) -> None:

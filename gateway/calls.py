@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from core.deadline import Deadline
+from core.frozen import checked_frozen
 from gateway.errors import REQUEST_CANCELLED, SHUTTING_DOWN, UPSTREAM_FAILED, Refused
 from gateway.in_flight import InFlight
 from gateway.protocol import Wire
@@ -23,7 +25,7 @@ T = TypeVar("T")
 Key = tuple[str, Any]  # whose call, and the client's request id
 
 
-@dataclass(frozen=True, slots=True)
+@checked_frozen
 class Waiting:
     """The client's side of a call: how it speaks, the way back to it, and what returns when it has hung up."""
 
@@ -78,7 +80,7 @@ class Calls:
         self._track(waiting.key, call)
         watch = asyncio.get_running_loop().call_later(WATCHED_AFTER, self._watch, call, waiting)
         try:
-            async with asyncio.timeout(seconds):
+            with Deadline(seconds):
                 return await work
         except UpstreamFailed as error:
             raise Ended("failed", error.cls, error.sentence, UPSTREAM_FAILED) from error

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from access.policy import Reason
+from core.frozen import checked_frozen
 from gateway import bounds, jsonrpc
 from gateway.asks import Asks, Mark
 from gateway.bulkhead import Bulkheads
@@ -62,7 +63,7 @@ _SENT: Final[Mapping[str, tuple[str, ...]]] = {
 _WELL: Final = frozenset({"ok", "input_required", "task", "detached"})
 
 
-@dataclass(frozen=True, slots=True)
+@checked_frozen
 class Way:
     """The sessions and the era that carry a request, and what the client can be asked on this way."""
 
@@ -151,10 +152,10 @@ class Dispatch:
                 raise invalid("There is no event of this id any more.", status=404)
             way = await self._way(admitted)
             hearing = self.hearing(admitted, way.capabilities, mark)
-            outgoing = self._outgoing(admitted, way, hearing, {}, {})
+            outgoing = self._outgoing(admitted, way, hearing, {}, {}, {})
 
-            async def go_on(_leg: Leg) -> Response:
-                return await parts.upstream.go_on(outgoing, behind, mark.event, mark.upstream_id)
+            def go_on(_leg: Leg) -> Awaitable[Response]:
+                return parts.upstream.go_on(outgoing, behind, mark.event, mark.upstream_id)
 
             await admitted.exchange.channel.open()
             return await self._exchanged(admitted, way, hearing, go_on)
@@ -164,10 +165,9 @@ class Dispatch:
         with parts.bulkheads.call(exchange.slug, admitted.server.limits, admitted.token.holder):
             way = await self._way(admitted)
             hearing = self.hearing(admitted, way.capabilities, _mark_of(admitted))
-            outgoing = self._outgoing(admitted, way, hearing, params, headers)
 
-            async def send(leg: Leg) -> Response:
-                return await parts.upstream.send(replace(outgoing, trace=leg.meta({})))
+            def send(leg: Leg) -> Awaitable[Response]:
+                return parts.upstream.send(self._outgoing(admitted, way, hearing, params, headers, leg.trace()))
 
             return await self._exchanged(admitted, way, hearing, send)
 
@@ -205,29 +205,39 @@ class Dispatch:
             # Where the client has ids of the stream's events, it can come for the answer.
             resumable = isinstance(ended.__cause__, Interrupted) and hearing.marks > 0
             return Released("detached" if resumable else ended.status, ended.cls, failure=ended.refused)
-        await hearing.changes.finish()
+        await hearing.finish()
         return self._release.judge(admitted, response, way.capabilities)
 
     def _outgoing(
-        self, admitted: Admitted, way: Way, hearing: Hearing, params: Mapping[str, Any], headers: Mapping[str, str]
+        self,
+        admitted: Admitted,
+        way: Way,
+        hearing: Hearing,
+        params: Mapping[str, Any],
+        headers: Mapping[str, str],
+        trace: Mapping[str, str],
     ) -> Outgoing:
         """What goes to the server."""
-        looked = self._parts.look(admitted.token, admitted.server, admitted.session)
+        looks = self._parts.looks
         return Outgoing(
             url=admitted.server.url,
             wire=way.wire,
             method=admitted.request.method,
             params=params,
-            owner=looked.owner,
+            owner=admitted.caller,
             headers=headers,
             sessions=way.sessions,
             listener=hearing,
             progress=hearing.wants_progress,
-            changed=lambda: self._parts.looks.heard(looked),
-            presented=lambda card: self._parts.looks.heard_card(looked, card),
+            changed=lambda: looks.heard(self._look(admitted)),
+            presented=lambda card: looks.heard_card(self._look(admitted), card),
             capabilities=way.capabilities,
+            trace=trace,
             limits=bounds.of_call(admitted.server.limits),
         )
+
+    def _look(self, admitted: Admitted) -> Look:
+        return self._parts.look(admitted.token, admitted.server, admitted.session)
 
     def hearing(self, admitted: Admitted, capabilities: Mapping[str, Any], mark: Mark) -> Hearing:
         """Who hears what the server says while this request or stream is under way."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from access.policy import Allowed, Decision, Reason
+from core.frozen import checked_frozen
 from core.ids import new_id
 from gateway import jsonrpc
 from gateway.errors import INVALID_REQUEST, Refused, http_status
@@ -45,7 +46,7 @@ class Exchange:
         self.recorded = Recorded(call_id=self.id, server=self.slug, client_ip=self.head.client_ip)
 
 
-@dataclass(frozen=True, slots=True)
+@checked_frozen
 class Admitted:
     """A request whose caller is known and may use the server.
 

@@ -8,10 +8,12 @@ body; a header that says something else is refused, because something before us 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from access.policy import Reason
+from core.frozen import checked_frozen
 from gateway.errors import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION, Refused
 from gateway.headers import NAME_BEARING, decode_value
 from gateway.jsonrpc import Request
@@ -27,6 +29,13 @@ from gateway.protocol import (
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 _HOST: Final = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
+_WIRES: Final[Mapping[str, Wire]] = {
+    version: Wire(modern=modern, version=version)
+    for modern, versions in ((False, HANDSHAKE_VERSIONS), (True, MODERN_VERSIONS))
+    for version in versions
+}
+_REMEMBERED: Final = 256  # characters of an `Accept` header that is worth remembering
+_NONE: Final[frozenset[str]] = frozenset()
 _LISTS: Final = frozenset({"accept"})  # may be repeated; the lines are one list (RFC 9110, 5.2)
 _SINGLE: Final = frozenset(
     {
@@ -42,8 +51,10 @@ _SINGLE: Final = frozenset(
     }
 )
 
+_NAMES: Final[Mapping[bytes, str]] = {name.encode(): name for name in (*_SINGLE, "accept", "user-agent")}
 
-@dataclass(frozen=True, slots=True)
+
+@checked_frozen
 class Head:
     """One HTTP request without its body. Header names are lower-case; `repeated` names came more than once."""
 
@@ -76,8 +87,7 @@ class Doors:
     def check(self, head: Head) -> None:
         """Refuse a request that is not for us, or that a foreign web page sent. Raises `Refused`."""
         host = head.headers.get("host", "").lower()
-        match = _HOST.fullmatch(host)
-        if match is None or not (host in self._hosts or (self.loopback and match["name"] in _LOOPBACK)):
+        if host not in self._hosts and not (self.loopback and _is_loopback(host)):
             raise _bad_request("This host name is not ours.", status=421)
         origin = head.headers.get("origin")
         if origin is not None and not self._is_ours(origin.lower()):
@@ -87,8 +97,12 @@ class Doors:
         if origin in self._origins:
             return True
         scheme, separator, host = origin.partition("://")
-        match = _HOST.fullmatch(host)
-        return bool(self.loopback and separator and scheme in _DEFAULT_PORTS and match and match["name"] in _LOOPBACK)
+        return bool(self.loopback and separator and scheme in _DEFAULT_PORTS and _is_loopback(host))
+
+
+def _is_loopback(host: str) -> bool:
+    match = _HOST.fullmatch(host)
+    return match is not None and match["name"] in _LOOPBACK
 
 
 def _bare(netloc: str, scheme: str) -> str:
@@ -103,18 +117,21 @@ def read_head(
     repeated: set[str] = set()
     for raw_name, raw_value in headers:
         # White space around a value is no part of it (RFC 9110, 5.5), and not every parser takes it away.
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(" \t")
+        name = _NAMES.get(raw_name) or raw_name.decode("latin-1").lower()
+        value = raw_value.decode("latin-1").strip(" \t")
         if name in found:
             if name in _LISTS:
                 value = f"{found[name]}, {value}"
             else:
                 repeated.add(name)
         found[name] = value
-    return Head(method, path, query, found, frozenset(repeated), client_ip)
+    return Head(method, path, query, found, frozenset(repeated) if repeated else _NONE, client_ip)
 
 
 def check_single(head: Head) -> None:
     """Refuse repeated headers that decide something: readers of the first and of the last copy would disagree."""
+    if not head.repeated:
+        return
     twice = head.repeated & _SINGLE
     if twice:
         code = HEADER_MISMATCH if any(name.startswith("mcp-") for name in twice) else INVALID_REQUEST
@@ -123,8 +140,8 @@ def check_single(head: Head) -> None:
 
 def check_media(head: Head) -> None:
     """JSON in, JSON out, events where the client takes them. Raises `Refused` with 415 or 406."""
-    kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
+    given = head.headers.get("content-type", "")
+    if given != "application/json" and given.partition(";")[0].strip().lower() != "application/json":
         raise _bad_request("The content type must be application/json.", status=415)
     if not accepts(head, "application/json"):
         raise _bad_request("The client must accept application/json and text/event-stream.", status=406)
@@ -132,19 +149,23 @@ def check_media(head: Head) -> None:
 
 def accepts(head: Head, media_type: str) -> bool:
     """Whether the `Accept` header takes `media_type` (RFC 9110, 12.5.1, without weights)."""
-    family = media_type.partition("/")[0] + "/*"
-    offered = {part.partition(";")[0].strip().lower() for part in head.headers.get("accept", "").split(",")}
-    return not offered.isdisjoint({"*/*", family, media_type})
+    given = head.headers.get("accept", "")
+    offered = _offered(given) if len(given) <= _REMEMBERED else _offered.__wrapped__(given)
+    return media_type in offered or "*/*" in offered or f"{media_type.partition('/')[0]}/*" in offered
+
+
+@lru_cache(maxsize=256)
+def _offered(accept: str) -> frozenset[str]:
+    return frozenset(part.partition(";")[0].strip().lower() for part in accept.split(","))
 
 
 def wire_of_header(head: Head) -> Wire:
     """The era that the version header names, before any body was read. Raises `Refused` for an unknown version."""
     version = head.headers.get("mcp-protocol-version")
-    if version is None or version in HANDSHAKE_VERSIONS:
-        return Wire(modern=False, version=version or DEFAULT_VERSION)
-    if version in MODERN_VERSIONS:
-        return Wire(modern=True, version=version)
-    raise _unsupported(version)
+    wire = _WIRES[DEFAULT_VERSION] if version is None else _WIRES.get(version)
+    if wire is None:
+        raise _unsupported(str(version))
+    return wire
 
 
 def wire_of(head: Head, request: Request) -> Wire:
@@ -152,11 +173,12 @@ def wire_of(head: Head, request: Request) -> Wire:
 
     The order is the specification's: envelope, agreement, version.
     """
-    header, claimed = head.headers.get("mcp-protocol-version"), request.meta.get(PROTOCOL_VERSION)
+    meta = request.meta
+    header, claimed = head.headers.get("mcp-protocol-version"), meta.get(PROTOCOL_VERSION)
     if claimed is None and (header is None or header in HANDSHAKE_VERSIONS):
-        return Wire(modern=False, version=header or DEFAULT_VERSION)
-    missing = [key for key in (PROTOCOL_VERSION, CLIENT_CAPABILITIES) if key not in request.meta]
-    if missing:
+        return _WIRES[header or DEFAULT_VERSION]
+    if PROTOCOL_VERSION not in meta or CLIENT_CAPABILITIES not in meta:
+        missing = [key for key in (PROTOCOL_VERSION, CLIENT_CAPABILITIES) if key not in meta]
         raise _bad_request(f"params._meta lacks {', '.join(missing)}.", code=INVALID_PARAMS)
     if header is None or header != claimed:
         raise _mismatch("MCP-Protocol-Version", "protocol version")
@@ -168,7 +190,7 @@ def wire_of(head: Head, request: Request) -> Wire:
         raise _mismatch("Mcp-Name", str(member))
     if header not in MODERN_VERSIONS:
         raise _unsupported(header)
-    return Wire(modern=True, version=header)
+    return _WIRES[header]
 
 
 def _bad_request(message: str, *, code: int = INVALID_REQUEST, status: int = 400) -> Refused:

@@ -94,7 +94,19 @@ class Hearing:
         self._mark = mark
         self.marks = 0  # events whose ids the client was given
         self._pending: dict[jsonrpc.Id, str] = {}
-        self.changes = Changes(self._tell)
+        self._changes: Changes | None = None  # made when something is told: of most calls nothing is
+
+    @property
+    def changes(self) -> Changes:
+        """Which lists changed while this goes on."""
+        if self._changes is None:
+            self._changes = Changes(self._tell)
+        return self._changes
+
+    async def finish(self) -> None:
+        """Before the stream ends: tell what waits."""
+        if self._changes is not None:
+            await self._changes.finish()
 
     @property
     def wants_progress(self) -> bool:

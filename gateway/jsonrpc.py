@@ -7,12 +7,13 @@ batches (removed in MCP 2025-06-18). Numbers keep the digits they came with.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import field
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from core import strictjson
+from core.frozen import checked_frozen
 from gateway.errors import INVALID_REQUEST, PARSE_ERROR
 
 MAX_BODY: Final = 4 * 1024 * 1024  # bytes
@@ -22,8 +23,15 @@ MAX_ID: Final = 1024  # characters of a string id
 Id = int | str
 
 
-def _names(*names: str) -> dict[str, str]:
-    return {name.casefold(): name for name in names}
+class _Names(NamedTuple):
+    """Names of the protocol: as they are written, and without regard to case."""
+
+    exact: frozenset[str]
+    folded: frozenset[str]
+
+
+def _names(*names: str) -> _Names:
+    return _Names(frozenset(names), frozenset(name.casefold() for name in names))
 
 
 _ENVELOPE: Final = _names("jsonrpc", "id", "method", "params", "result", "error")
@@ -50,7 +58,7 @@ class Malformed(Exception):
         self.id = id
 
 
-@dataclass(frozen=True, slots=True)
+@checked_frozen
 class Request:
     """A request, which is owed exactly one answer."""
 
@@ -65,7 +73,7 @@ class Request:
         return found if isinstance(found, dict) else {}
 
 
-@dataclass(frozen=True, slots=True)
+@checked_frozen
 class Notification:
     """A message that is owed no answer."""
 
@@ -73,7 +81,7 @@ class Notification:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@checked_frozen
 class Response:
     """An answer to a request of the other side: a result or an error."""
 
@@ -186,9 +194,9 @@ def _raw_result(raw: bytes, id_: Id | None) -> bytes:
     return b""
 
 
-def _refuse_variants(value: Mapping[str, Any], names: Mapping[str, str], id_: Id | None) -> None:
+def _refuse_variants(value: Mapping[str, Any], names: _Names, id_: Id | None) -> None:
     for key in value:
-        if names.get(key.casefold(), key) != key:
+        if key not in names.exact and key.casefold() in names.folded:
             raise Malformed(INVALID_REQUEST, "A member's name differs from a protocol name in case only", id=id_)
 
 

@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 
 from gateway import jsonrpc
 from gateway.errors import Refused
-from gateway.reading import LIMITS, Read, Reader, Send, Way
+from gateway.reading import LIMITS, ClassKey, Read, Reader, Send, Way
 from gateway.snapshot import Key, ServerPart, Shown, Snapshot
 from servers.surface import Item, Surface
 from servers.transport import Limits
@@ -91,7 +91,7 @@ class Looks:
 
     def __init__(self, send: Send, sights: Sights, *, limits: Limits = LIMITS) -> None:
         self._sights = sights
-        self._known: OrderedDict[tuple[str, str, str], _Known] = OrderedDict()
+        self._known: OrderedDict[ClassKey, _Known] = OrderedDict()
         self._polled: dict[str, tuple[Mapping[Key, str], int]] = {}
         self._shown: dict[str, frozenset[Key]] = {}  # to the class that was looked at last, by slug
         self._running: dict[asyncio.Task[None], str] = {}
@@ -104,7 +104,7 @@ class Looks:
 
     async def before(self, way: Way) -> None:
         """Look if it is time to; until the look that the class's lists depend on has ended, wait for it for a while."""
-        known, turn = self._of(way), self._turn(way)
+        known, turn = self._of(way), self._turn(way.slug, way.polled)
         if known.task is None and time.monotonic() >= known.due(turn):
             self._begin(way, known)
         if known.task is not None and known.turn != turn:
@@ -112,12 +112,20 @@ class Looks:
             if patience > 0:
                 await asyncio.wait({known.task}, timeout=patience)
 
-    def shown(self, way: Way) -> Shown:
+    def is_due(self, key: ClassKey, polled: Mapping[Key, str]) -> bool:
+        """Whether `before` has anything to do: it is time to look, or a look is under way. Costs next to nothing."""
+        known = self._known.get(key)
+        if known is None or known.task is not None:
+            return True
+        self._known.move_to_end(key)
+        return time.monotonic() >= known.due(self._turn(key[1], polled))
+
+    def shown(self, key: ClassKey) -> Shown:
         """What the server showed this class when it was last seen completely; None: it never was.
 
         Only names that the poller was shown as well. It can take from a class's lists and never add to them.
         """
-        known = self._known.get((way.vantage, way.slug, way.url))
+        known = self._known.get(key)
         return known.shown if known is not None else None
 
     def heard(self, way: Way) -> None:
@@ -161,7 +169,7 @@ class Looks:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _of(self, way: Way) -> _Known:
-        key = (way.vantage, way.slug, way.url)
+        key = way.key
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = _Known()
@@ -170,12 +178,12 @@ class Looks:
             self._known.popitem(last=False)
         return known
 
-    def _turn(self, way: Way) -> int:
+    def _turn(self, slug: str, observed: Mapping[Key, str]) -> int:
         """Counts how often the poller was shown something of the server that it had not been shown before."""
-        polled, turn = self._polled.get(way.slug, (None, 0))
-        if polled is not way.polled:
-            turn += bool(polled is not None and way.polled.keys() - polled.keys())
-            self._polled[way.slug] = (way.polled, turn)
+        polled, turn = self._polled.get(slug, (None, 0))
+        if polled is not observed:
+            turn += bool(polled is not None and observed.keys() - polled.keys())
+            self._polled[slug] = (observed, turn)
         return turn
 
     def _forget_beyond_bound(self) -> None:

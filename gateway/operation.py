@@ -174,13 +174,13 @@ class Leg:
         """It ends without an exception and not well: a JSON-RPC code, `tool_error` or a word."""
         self._error = error_type
 
-    def meta(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The caller's `_meta` as it goes to the server: trace context well-formed, and under our span if we trace."""
-        sent, context = tracecontext.untraced(given), self._context
+    def trace(self) -> dict[str, str]:
+        """The members of `_meta` that carry the trace to the server: well-formed, and under our span if we trace."""
+        context = self._context
         if self._tracing is not None and self._span is not None:
             parent = self._tracing.parent_of(self._span)
             context = TraceContext(parent, context.tracestate, context.baggage)
-        return sent | context.members()
+        return context.members()
 
 
 def _class_of(error: BaseException) -> str:

@@ -20,7 +20,7 @@ from gateway.handles import require_tasks
 from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
 from gateway.lists import Lists
 from gateway.methods import Methods
-from gateway.reading import way_of
+from gateway.reading import class_of
 from gateway.reply import Reply
 from gateway.session import Session, Sessions, UnknownSession
 from gateway.site import Site
@@ -154,9 +154,9 @@ class Pipeline:
         """Let the gateway look at what the server shows this caller's agent, if the caller may connect to it at all."""
         snapshot = self._policy.current()
         server = snapshot.servers.get(slug)
-        if server is not None and isinstance(
-            snapshot.decide(Call("tools/list"), token, slug, datetime.now(UTC)), Allowed
-        ):
+        if server is None or not self._parts.looks.is_due(class_of(token, server), server.observed):
+            return
+        if isinstance(snapshot.decide(Call("tools/list"), token, slug, datetime.now(UTC)), Allowed):
             await self._parts.looks.before(self._parts.look(token, server, session))
 
     async def _session(self, exchange: Exchange, token: Token) -> Session:
@@ -181,7 +181,7 @@ class Pipeline:
         if server is not None:
             recorded.environment, recorded.owner_team = server.facts.environment, server.owner_team
         named = self._named(exchange, request, token)
-        shown = self._parts.looks.shown(way_of(token, server)) if server is not None else None
+        shown = self._parts.looks.shown(class_of(token, server)) if server is not None else None
         definition, decision = self._decided(snapshot, exchange, request, token, named, shown)
         if isinstance(decision, Denied) or server is None:
             denied = decision if isinstance(decision, Denied) else Denied(Reason.UNKNOWN_SERVER)
@@ -189,8 +189,7 @@ class Pipeline:
         recorded.tool_hash, recorded.scopes_used = decision.digest, tuple(sorted(decision.scopes))
         card = server.presented(exchange.now)
         modern = exchange.wire.modern
-        kinds = (kind for kind, _ in server.definitions)  # as many as definitions: gone through only where needed
-        able = capabilities.presented(card.capabilities, kinds, modern=modern)
+        able = server.able(card, modern=modern)
         if not capabilities.supports(able, request.method, modern=modern):
             raise refuse(Reason.METHOD_NOT_SUPPORTED)
         if definition is not None:

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any, Final
 
 from core import strictjson
+from core.frozen import checked_frozen
 from gateway import jsonrpc
 from gateway.errors import METHOD_NOT_FOUND
 from gateway.jsonrpc import Response
@@ -31,7 +32,6 @@ from servers.rules import Era
 from servers.surface import CARD_NAME, Item, Kind, ObservationProblem, Problem, Surface
 from servers.transport import Limits
 from tools.fingerprint import Unfit, digest
-from tools.rules import vantage_of_agent
 
 LIMITS: Final = Limits(total_seconds=10.0)
 DIGESTS_KEPT: Final = 50_000  # of pages that were read, about 6 MB
@@ -40,10 +40,11 @@ _REFUSED: Final = "The server refuses agents a list that it announced."
 _LISTED: Final = frozenset(of.kind for of in LISTS)
 
 Send = Callable[[Outgoing], Awaitable[Response]]
+ClassKey = tuple[str, str, str]  # a class of principals at a server: vantage, slug, URL
 Answer = Mapping[str, Any]  # the result of `initialize` or `server/discover`
 
 
-@dataclass(frozen=True, slots=True)
+@checked_frozen
 class Way:
     """How one caller reaches a server, and the class of principals that it belongs to.
 
@@ -60,13 +61,23 @@ class Way:
     polled: Mapping[Key, str] = field(default_factory=dict, repr=False)
     sessions: Sessions | None = field(default=None, repr=False)
 
+    @property
+    def key(self) -> ClassKey:
+        """The class that looks by this way are for."""
+        return self.vantage, self.slug, self.url
+
+
+def class_of(token: Token, server: ServerPart) -> ClassKey:
+    """The class that a caller belongs to at a server."""
+    return token.vantage, server.facts.slug, server.url
+
 
 def way_of(token: Token, server: ServerPart) -> Way:
     """The way that looks for this caller take."""
     slug = server.facts.slug
     return Way(
         slug=slug,
-        vantage=vantage_of_agent(token.client_id),
+        vantage=token.vantage,
         url=server.url,
         wire=server.upstream,
         owner=f"{token.holder}@{slug}",

@@ -10,6 +10,7 @@ from access.policy import Reason
 from audit.drafts import RecordDraft
 from audit.events import Event, RecordType
 from audit.writer import AuditUnavailable
+from core.frozen import checked_frozen
 from gateway.errors import refuse
 
 
@@ -44,7 +45,7 @@ class Recorded:
     parent_call_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@checked_frozen
 class Outcome:
     """How a call ended.
 

@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
+from core.frozen import checked_frozen
 from gateway import sse
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
-@dataclass(frozen=True, slots=True)
+@checked_frozen
 class Reply:
     """One answer. Without a body there is no content type."""
 
@@ -84,14 +84,7 @@ class Channel:
         return id_
 
     async def _whole(self, reply: Reply) -> None:
-        headers = [(b"content-length", b"%d" % len(reply.body))]
-        headers += [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
-        given = {name for name, _ in headers}
-        if reply.body and b"content-type" not in given:
-            headers.append((b"content-type", b"application/json"))
-        if b"cache-control" not in given:
-            headers.append((b"cache-control", b"no-store"))  # what one principal was told is nobody else's
-        await self._start(reply.status, headers)
+        await self._start(reply.status, _headers(reply))
         await self._body(reply.body, more=False)
 
     async def _event(self, frame: bytes) -> None:
@@ -110,3 +103,14 @@ class Channel:
 
     async def _body(self, body: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+def _headers(reply: Reply) -> list[tuple[bytes, bytes]]:
+    headers = [(b"content-length", b"%d" % len(reply.body))]
+    headers += [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
+    given = {name for name, _ in headers} if reply.headers else ()
+    if reply.body and b"content-type" not in given:
+        headers.append((b"content-type", b"application/json"))
+    if b"cache-control" not in given:
+        headers.append((b"cache-control", b"no-store"))  # what one principal was told is nobody else's
+    return headers

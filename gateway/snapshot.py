@@ -22,11 +22,13 @@ from access.policy import (
     ServerFacts,
     decide,
 )
+from gateway import capabilities
 from gateway.headers import HeaderMap
 from gateway.protocol import HANDSHAKE_VERSIONS, Wire
 from gateway.uris import UriTemplate, normal_form, scheme_of
 from gateway.validation import Validator
 from servers.limits import DEFAULTS, CallLimits
+from tools.rules import vantage_of_agent
 
 STALE_AFTER: Final = 5.0  # seconds since the revisions were last read
 Key = tuple[str, str]  # kind and name
@@ -39,7 +41,8 @@ class Token:
     """An access token that is valid by itself: known, not expired, not revoked.
 
     `agent` and `person` are keys (`person` None: the agent acts for itself). `principal` is the caller in the
-    grammar of audit records: `agent:<client id>`, or a person's pseudonym.
+    grammar of audit records: `agent:<client id>`, or a person's pseudonym. `holder` is whom a session belongs to: the
+    client, and the person that it acts for; `vantage` the class of principals that servers may show something else.
     """
 
     id: str
@@ -51,11 +54,12 @@ class Token:
     principal: str
     resource: str
     scopes: frozenset[str]
+    holder: str = field(init=False)
+    vantage: str = field(init=False)
 
-    @property
-    def holder(self) -> str:
-        """Whom a session belongs to: the client, and the person that it acts for."""
-        return f"{self.agent}|{'' if self.person is None else self.person}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "holder", f"{self.agent}|{'' if self.person is None else self.person}")
+        object.__setattr__(self, "vantage", vantage_of_agent(self.client_id))
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -131,6 +135,10 @@ class ServerPart:
     # Digests, the card's included: what the poller was shown last; by vantage, where that ever differed (None: not).
     observed: Mapping[Key, str] = field(default_factory=dict)
     sighted: Mapping[str, Mapping[Key, str | None]] = field(default_factory=dict)
+    # What `able` worked out. Nobody else's: the part stays what it was.
+    _able: dict[tuple[bool, bool], Mapping[str, Any]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def known_shown(self, vantage: str) -> dict[Key, str]:
         """Digests of what is on record as shown to `vantage`: as to the poller, or otherwise."""
@@ -143,6 +151,15 @@ class ServerPart:
         if card is None or (card.expires_at is not None and card.expires_at <= now):
             return Card(identity={"name": self.facts.slug, "version": "1"})
         return card
+
+    def able(self, card: Card, *, modern: bool) -> Mapping[str, Any]:
+        """The capabilities that its clients are told of, while it presents itself with `card` (`presented`)."""
+        key = (card.capabilities is None, modern)
+        found = self._able.get(key)
+        if found is None:
+            kinds = (kind for kind, _ in self.definitions)
+            found = self._able[key] = capabilities.presented(card.capabilities, kinds, modern=modern)
+        return found
 
     def definition(self, kind: str, name: str, shown: Shown = None) -> Definition:
         """The definition, or one whose state is unknown; one that is not `shown` to the caller tells nothing else."""

@@ -1,9 +1,9 @@
 """Which definition a request is about, so that policy can judge it and every record of it names it. Pure module."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from core.frozen import checked_frozen
 from gateway.errors import INVALID_PARAMS
 from gateway.exchange import invalid
 
@@ -11,7 +11,7 @@ _URIS: Final = frozenset({"resources/read", "resources/subscribe", "resources/un
 _NAMES: Final[Mapping[str, str]] = {"prompts/get": "prompt", "tools/call": "tool"}
 
 
-@dataclass(frozen=True, slots=True)
+@checked_frozen
 class Target:
     """A definition by kind and name; of a resource the URI that is asked for."""
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
 BAGGAGE: Final = "baggage"
-KEYS: Final = frozenset({TRACEPARENT, TRACESTATE, BAGGAGE})
 
 _PLAIN: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _PARENT: Final = re.compile(
@@ -68,11 +67,6 @@ def read(meta: Mapping[str, Any], headers: Mapping[str, str]) -> TraceContext:
     if of_meta:
         return TraceContext(of_meta, valid_state(meta.get(TRACESTATE)), baggage, linked=of_hop)
     return TraceContext(of_hop, valid_state(headers.get(TRACESTATE)) if of_hop else "", baggage)
-
-
-def untraced(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of `_meta` without the keys of trace context."""
-    return dict(meta) if KEYS.isdisjoint(meta) else {key: meta[key] for key in meta if key not in KEYS}
 
 
 def valid_parent(text: Any) -> str:

@@ -6,10 +6,10 @@ sentence of ours: a server's own words about its failure are not handed on.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from core import strictjson
+from core.frozen import checked_frozen
 from core.outbound import OutboundError
 from core.sse import Event, EventDecoder, EventTooLarge
 from core.wire import WireAnswer, WireClient, WireLimits
@@ -54,7 +54,7 @@ class NoStream(Exception):
     """The server offers no stream of its own messages (405); it is not to be asked again."""
 
 
-@dataclass(frozen=True, slots=True)
+@checked_frozen
 class Answer:
     """A server's answer to a request, and the session id that came with it."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from core.frozen import checked_frozen
 from core.sse import Event
 from core.wire import WireLimits
 from gateway import jsonrpc
@@ -56,7 +57,7 @@ class Listener(Protocol):
         """The server gave an event an id, from which the stream that answers `request_id` can be gone on with."""
 
 
-@dataclass(frozen=True, slots=True)
+@checked_frozen
 class Outgoing:
     """One request to a server.
 

@@ -776,23 +776,23 @@ async def test_what_a_class_was_shown_is_known_from_its_last_complete_look(
     monkeypatch.setattr(looking, "AGAIN_SECONDS", 0.0)
     upstream = Upstream({"tools": [{"name": "echo"}, {"name": "only agents"}]})
     looks, _ = made(upstream)
-    assert looks.shown(WAY) is None
+    assert looks.shown(WAY.key) is None
     await look_often(looks, 1)
-    assert looks.shown(WAY) == {ECHO}, "what only agents are shown is never added"
-    assert looks.shown(replace(WAY, vantage="agent:other")) is None
-    assert looks.shown(replace(WAY, url="https://up.example/elsewhere")) is None
+    assert looks.shown(WAY.key) == {ECHO}, "what only agents are shown is never added"
+    assert looks.shown(replace(WAY, vantage="agent:other").key) is None
+    assert looks.shown(replace(WAY, url="https://up.example/elsewhere").key) is None
     upstream.results = [{"tools": [{}]}]
     await look_often(looks, 1)
-    assert looks.shown(WAY) == {ECHO}
+    assert looks.shown(WAY.key) == {ECHO}
     upstream.results = [{"tools": []}]
     await look_often(looks, 1)
-    assert looks.shown(WAY) == frozenset()
+    assert looks.shown(WAY.key) == frozenset()
 
 
 async def test_a_class_whose_looks_are_never_complete_loses_nothing(made: Any) -> None:
     looks, _ = made(Upstream({"tools": [{}]}))
     await look_often(looks)
-    assert looks.shown(WAY) is None
+    assert looks.shown(WAY.key) is None
 
 
 async def test_a_kind_that_was_not_looked_for_is_not_taken_away(made: Any) -> None:
@@ -800,7 +800,7 @@ async def test_a_kind_that_was_not_looked_for_is_not_taken_away(made: Any) -> No
     observed = {ECHO: "sha256:x", ("prompt", "greet"): "sha256:y", ("card", "card"): "sha256:z"}
     sights.parts[WAY.slug] = replace(sights.parts[WAY.slug], observed=observed)
     await look_often(looks, 1)
-    assert looks.shown(WAY) == {("prompt", "greet"), ("card", "card")}
+    assert looks.shown(WAY.key) == {("prompt", "greet"), ("card", "card")}
 
 
 async def test_classes_that_are_shown_the_same_share_it_and_what_they_do_not_share_is_bounded(
@@ -813,18 +813,20 @@ async def test_classes_that_are_shown_the_same_share_it_and_what_they_do_not_sha
     looks, _ = made(upstream)
     for agent in range(5):
         await looks.before(way(agent))
-    assert len({id(looks.shown(way(agent))) for agent in range(5)}) == 1
+    assert len({id(looks.shown(way(agent).key)) for agent in range(5)}) == 1
     monkeypatch.setattr(looking, "_HELD_BYTES", 250)
     for agent in range(5, 15):
         upstream.results = [{"tools": [{"name": "echo"}] * (agent % 2)}]
         await looks.before(way(agent))
         await ended(looks)
-    known = [agent for agent in range(15) if looks.shown(way(agent)) is not None]
+    known = [agent for agent in range(15) if looks.shown(way(agent).key) is not None]
     assert known[-1] == 14
     assert len(known) < 10
     asked = len(upstream.sent)
     await looks.before(way(0))
-    assert (looks.shown(way(0)), len(upstream.sent)) == (frozenset(), asked + 1), "who was forgotten is looked at anew"
+    assert (looks.shown(way(0).key), len(upstream.sent)) == (frozenset(), asked + 1), (
+        "who was forgotten is looked at anew"
+    )
 
 
 async def test_what_is_new_to_the_poller_is_looked_at_before_anybody_is_answered(made: Any) -> None:
@@ -837,7 +839,7 @@ async def test_what_is_new_to_the_poller_is_looked_at_before_anybody_is_answered
     more = {ECHO: "sha256:y", ("tool", "more"): "sha256:x", ("tool", "hidden"): "sha256:x"}
     sights.parts[WAY.slug] = replace(sights.parts[WAY.slug], observed=more)
     await asyncio.gather(*(looks.before(replace(WAY, polled=more)) for _ in range(5)))
-    assert (looks.shown(WAY), len(upstream.sent)) == ({ECHO, ("tool", "more")}, 2)
+    assert (looks.shown(WAY.key), len(upstream.sent)) == ({ECHO, ("tool", "more")}, 2)
     await looks.before(replace(WAY, polled=dict(more)))
     await looks.before(replace(WAY, polled={ECHO: "sha256:y"}))
     assert len(upstream.sent) == 2

@@ -22,7 +22,7 @@ def call(telemetry: Telemetry, meta: dict[str, Any] | None = None, **more: Any) 
         operation.asked("tools/call", meta or {}, **more)
         operation.about("tool", "read")
         with operation.upstream("https://files.example/mcp", "2025-11-25") as leg:
-            sent = leg.meta(meta or {})
+            sent = leg.trace()
         operation.ended("ok")
     return sent, operation.trace_id
 
@@ -80,7 +80,7 @@ def test_a_prompt_is_named_and_is_no_execution_of_a_tool():
 
 def test_the_callers_trace_goes_on_under_our_span():
     observed = Observed()
-    meta = {"traceparent": PARENT, "tracestate": "rojo=1", "baggage": "k=v", "com.example/x": 1}
+    meta = {"traceparent": PARENT, "tracestate": "rojo=1", "baggage": "k=v"}
     sent, trace_id = call(observed.telemetry, meta)
     client, server = observed.spans()
     assert (trace_id, f"{parent(server).span_id:016x}", parent(server).is_remote) == (TRACE, SPAN, True)
@@ -89,17 +89,17 @@ def test_the_callers_trace_goes_on_under_our_span():
 
 
 def test_without_tracing_the_callers_trace_passes_unchanged():
-    meta = {"traceparent": PARENT, "tracestate": "rojo=1", "baggage": "k=v", "com.example/x": 1}
+    meta = {"traceparent": PARENT, "tracestate": "rojo=1", "baggage": "k=v"}
     assert call(Telemetry(), meta) == (meta, TRACE)
-    assert call(Telemetry(), {"com.example/x": 1}) == ({"com.example/x": 1}, "")
+    assert call(Telemetry(), {"com.example/x": 1}) == ({}, "")
 
 
 @pytest.mark.parametrize("observed", [None, Observed()], ids=["off", "on"])
 def test_what_is_malformed_does_not_go_on(observed):
-    meta = {"traceparent": "00-zz", "tracestate": "A=1", "baggage": 'k="v"', "progressToken": 1}
+    meta = {"traceparent": "00-zz", "tracestate": "A=1", "baggage": 'k="v"'}
     sent, trace_id = call(observed.telemetry if observed else Telemetry(), meta)
     assert sent.pop("traceparent", "")[3:35] == trace_id
-    assert sent == {"progressToken": 1}
+    assert sent == {}
 
 
 def test_an_http_header_stands_in_and_is_linked_where_the_message_says_more():
@@ -261,7 +261,7 @@ def test_no_secret_gets_into_anything():
     with observed.telemetry.request("files", head(line)) as operation:
         operation.asked("tools/call", meta, request_id=f"{CANARY} x")
         with operation.upstream(f"http://user:{CANARY}@files.example/{CANARY}?k={CANARY}") as leg:
-            assert leg.meta(meta)["x"] == CANARY
+            assert leg.trace()["baggage"] == f"k={CANARY}", "which is for the server"
         operation.ended("error", f"jsonrpc {CANARY}")
     text = "".join(str(attributes(span)) + span.name for span in observed.spans())
     assert CANARY not in text

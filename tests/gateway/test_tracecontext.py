@@ -2,8 +2,7 @@
 
 import pytest
 
-from gateway import tracecontext
-from gateway.tracecontext import NONE, TraceContext, read, untraced, valid_baggage, valid_parent, valid_state
+from gateway.tracecontext import NONE, TraceContext, read, valid_baggage, valid_parent, valid_state
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
@@ -91,9 +90,3 @@ def test_what_is_handed_on_holds_only_what_is_there():
     assert read({"traceparent": PARENT, "tracestate": "?"}, {}).members() == {"traceparent": PARENT}
     assert read({"traceparent": PARENT}, {}).trace_id == TRACE
     assert (NONE.members(), NONE.trace_id) == ({}, "")
-
-
-def test_meta_without_trace_context_is_a_copy_of_the_rest():
-    meta = {"traceparent": 5, "tracestate": [], "baggage": None, "com.example/x": 1}
-    assert untraced(meta) == {"com.example/x": 1}
-    assert set(meta) == tracecontext.KEYS | {"com.example/x"}
