@@ -6,6 +6,8 @@ from enum import StrEnum
 class RecordType(StrEnum):
     """The eight kinds of record. A call has an intent and an outcome, or one deny."""
 
+    __hash__ = str.__hash__  # an enumeration's own is written in Python, and each call's records are looked up by these
+
     INTENT = "intent"
     OUTCOME = "outcome"
     DENY = "deny"
@@ -18,6 +20,8 @@ class RecordType(StrEnum):
 
 class Event(StrEnum):
     """Everything that is recorded."""
+
+    __hash__ = str.__hash__
 
     ACTION_DENIED = "action.denied"
     AGENT_CHANGED = "agent.changed"

@@ -16,20 +16,21 @@ from struct import Struct
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from audit.drafts import BODY_MAX, BODY_VERSION, FIELDS, LIMITS, LONG_TEXTS, Position, RecordDraft, columns
+from audit.drafts import BODY_MAX, BODY_VERSION, LIMITS, LONG_TEXTS, Position, RecordDraft, columns
 from audit.wire import (
     EPOCH,
     NULL,
     ORDER,
     OTHERS,
+    RARE,
     TEXTS,
     TYPES,
     UNIQUE,
+    VARYING,
     WORDS,
     Row,
     array_literal,
     encoded,
-    microseconds,
     sized,
 )
 from core.canonical import canonical_bytes
@@ -46,12 +47,18 @@ _REMEMBERED_FORM: Final = 2048  # bytes of all words of a record that are
 _MEMORY: Final = 512  # forms, and texts of one column: about 6 MB in all if each of them were new and long
 _words_of: Final = attrgetter(*WORDS)
 _others_of: Final = attrgetter(*OTHERS)
+_rare_of: Final = attrgetter(*RARE)
+_NOTHING: Final = tuple("" if name in UNIQUE else None for name in RARE)  # what `RARE` are where nothing is said
 _OTHERS_BEFORE_SEQ: Final = sum(name < "seq" for name in OTHERS)
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """What records with the same words share: the body around `seq` with gaps for the others, and the words' values."""
+    """What records with the same words share.
+
+    The body around `seq`, with gaps for `VARYING` or for all `OTHERS`; and the values of the words, in the first case
+    of `RARE` too, which say nothing there.
+    """
 
     before_seq: bytes
     after_seq: bytes
@@ -76,35 +83,53 @@ class Rows:
         self._member = b'"installation":' + canonical_bytes(installation) + b","
         self._memories = {name: _memory(name) for name in WORDS}
         self._forms: dict[tuple[Any, ...], _Form] = {}
+        self._plain_forms: dict[tuple[Any, ...], _Form] = {}
         self._writer: UUID | None = None
         self._end = b""
 
     def prepare(self, draft: RecordDraft) -> Prepared:
         """Do what can be done before the record has its place."""
-        words = _words_of(draft)
         try:
-            form = self._forms.get(words) or self._form(words)
-            others = [
-                _ABSENT if value is None else encode(value)
-                for encode, value in zip(_ENCODERS, _others_of(draft), strict=True)
-            ]
+            return self._plain(draft) if _rare_of(draft) == _NOTHING else self._usual(draft)
         except (ValueError, TypeError):  # unusual, or of a type that only `columns` can judge
             return Prepared(draft)
-        members, values = zip(*others, strict=True)
+
+    def _plain(self, draft: RecordDraft) -> Prepared:
+        """What most records of calls are: nothing is said but words and `VARYING`."""
+        words = _words_of(draft)
+        form = self._plain_forms.get(words) or self._form(words, self._plain_forms, VARYING)
+        size = _ABSENT if draft.bytes is None else _encode_bytes(draft.bytes)
+        call = _ABSENT if draft.call_id is None else _encode_call_id(draft.call_id)
+        id_ = _encode_id(draft.id)
+        latency = _ABSENT if draft.latency_ms is None else _encode_latency(draft.latency_ms)
+        time = _encode_time(draft.time)
+        before = form.before_seq % (size[0], call[0], id_[0], latency[0])
+        return Prepared(
+            draft, before, form.after_seq % time[0], (*form.values, size[1], call[1], id_[1], latency[1], time[1])
+        )
+
+    def _usual(self, draft: RecordDraft) -> Prepared:
+        words = _words_of(draft)
+        form = self._forms.get(words) or self._form(words, self._forms, OTHERS)
+        others = dict(zip(OTHERS, _encoded(_ENCODERS, _others_of(draft)), strict=True))
+        members = tuple(member for member, _ in others.values())
+        values = tuple(others[name][1] for name in (*RARE, *VARYING))
         before = form.before_seq % members[:_OTHERS_BEFORE_SEQ]
         return Prepared(draft, before, form.after_seq % members[_OTHERS_BEFORE_SEQ:], form.values + values)
 
-    def _form(self, words: tuple[Any, ...]) -> _Form:
+    def _form(self, words: tuple[Any, ...], forms: dict[tuple[Any, ...], _Form], gaps: tuple[str, ...]) -> _Form:
+        """A form for these words, with gaps for these fields; all others say nothing. It is remembered in `forms`."""
         known = {name: self._memories[name][value] for name, value in zip(WORDS, words, strict=True)}
-        parts = {name: known[name][0].replace(b"%", b"%%") if name in known else b"%b" for name in FIELDS}
-        parts["installation"] = self._member.replace(b"%", b"%%")
+        silent = tuple(value for _, value in _SILENT) if gaps is VARYING else ()
+        parts = {name: member.replace(b"%", b"%%") for name, (member, _) in known.items()}
+        parts |= dict.fromkeys(gaps, b"%b") | {"installation": self._member.replace(b"%", b"%%")}
         before = b"".join(parts[name] for name in sorted(parts) if name < "seq")
         after = b"".join(parts[name] for name in sorted(parts) if name > "seq")
-        form = _Form(before, after, tuple(value for _, value in known.values()))
+        form = _Form(before, after, tuple(value for _, value in known.values()) + silent)
         if sum(map(len, form.values)) <= _REMEMBERED_FORM:
-            if len(self._forms) >= _MEMORY:
-                self._forms.clear()
-            self._forms[words] = form
+            if len(forms) >= _MEMORY:
+                forms.clear()
+            forms[words] = form
         return form
 
     def place(self, prepared: Prepared, writer: UUID, seq: int) -> Row:
@@ -142,8 +167,9 @@ def _usual_time(form: bytes, value: datetime) -> Encoded:
     moment = value if value.tzinfo is UTC else value.astimezone(UTC)
     if moment.year < 1000:  # `columns` pads no year
         raise ValueError("unusual")
-    since = microseconds(moment)
-    return form % (_shown_second(since // 1_000_000), moment.microsecond), _SIZED_BIG(8, since)
+    since = moment - EPOCH
+    second = since.days * 86_400 + since.seconds
+    return form % (_shown_second(second), since.microseconds), _SIZED_BIG(8, second * 1_000_000 + since.microseconds)
 
 
 @lru_cache(maxsize=16)
@@ -240,4 +266,10 @@ class _ListMemory(_Memory):
         return (member, sized(array_literal(value))), size
 
 
+def _encoded(encoders: "list[Callable[[Any], Encoded]]", values: tuple[Any, ...]) -> list[Encoded]:
+    return [_ABSENT if value is None else encode(value) for encode, value in zip(encoders, values, strict=True)]
+
+
 _ENCODERS: Final = [_encoder(name) for name in OTHERS]
+_encode_bytes, _encode_call_id, _encode_id, _encode_latency, _encode_time = map(_encoder, VARYING)
+_SILENT: Final = _encoded([_encoder(name) for name in RARE], _NOTHING)

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from core.deadline import Deadline
 from core.frozen import checked_frozen
 from gateway.errors import REQUEST_CANCELLED, SHUTTING_DOWN, UPSTREAM_FAILED, Refused
 from gateway.in_flight import InFlight
@@ -50,6 +49,7 @@ class _Call:
     task: "asyncio.Task[Any]"
     why: str = ""
     watch: "asyncio.Task[None] | None" = None
+    end: asyncio.TimerHandle | None = None
 
     def cancel(self, why: str) -> None:
         if not self.why:
@@ -78,18 +78,19 @@ class Calls:
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
         call = _Call(task)
         self._track(waiting.key, call)
-        watch = asyncio.get_running_loop().call_later(WATCHED_AFTER, self._watch, call, waiting)
+        # One timer for most calls: what it begins to watch over has a second one for its end.
+        after = min(WATCHED_AFTER, seconds)
+        watch = asyncio.get_running_loop().call_later(after, self._watch, call, waiting, seconds - after)
         try:
-            with Deadline(seconds):
-                return await work
+            return await work
         except UpstreamFailed as error:
             raise Ended("failed", error.cls, error.sentence, UPSTREAM_FAILED) from error
-        except TimeoutError as error:
-            raise Ended("failed", "timeout", "The server did not answer in time.", UPSTREAM_FAILED) from error
         except asyncio.CancelledError as error:
             if not call.why:
                 raise  # somebody else's: the process gives up on the request
             task.uncancel()
+            if call.why == "timeout":
+                raise Ended("failed", "timeout", "The server did not answer in time.", UPSTREAM_FAILED) from error
             if call.why == "shutdown":
                 raise _shutdown() from error
             raise Ended("cancelled", "cancelled", "Request cancelled", REQUEST_CANCELLED) from error
@@ -97,6 +98,8 @@ class Calls:
             watch.cancel()
             if call.watch is not None:
                 call.watch.cancel()
+            if call.end is not None:
+                call.end.cancel()
             self._untrack(waiting.key, call)
 
     def cancel(self, key: Key) -> bool:
@@ -125,8 +128,10 @@ class Calls:
         """Wait until no call is in flight, at most `timeout` seconds; whether that was reached."""
         return await self._running.emptied(timeout)
 
-    def _watch(self, call: _Call, waiting: Waiting) -> None:
-        call.watch = asyncio.get_running_loop().create_task(_watched(call, waiting))
+    def _watch(self, call: _Call, waiting: Waiting, left: float) -> None:
+        loop = asyncio.get_running_loop()
+        call.watch = loop.create_task(_watched(call, waiting))
+        call.end = loop.call_later(left, call.cancel, "timeout")
 
     def _track(self, key: Key, call: _Call) -> None:
         # A client that uses an id twice at once can cancel the later call only.

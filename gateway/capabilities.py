@@ -68,7 +68,7 @@ def has_tasks(capabilities: Mapping[str, Any], *, modern: bool) -> bool:
 
 def passed_on(declared: Any, server: Mapping[str, Any]) -> dict[str, Any]:
     """A client's capabilities as the server is told them: what it may ask for, and the extensions that both have."""
-    if not isinstance(declared, Mapping):
+    if not declared or not isinstance(declared, Mapping):
         return {}
     found = {name: declared[name] for name in _ASKED_OF_CLIENTS if isinstance(declared.get(name), Mapping)}
     extensions, known = declared.get("extensions"), server.get("extensions")

@@ -1,6 +1,5 @@
 """One request while it is being answered, and the forms of its answer. Holds values; does nothing."""
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from gateway.reply import Channel, Reply
 from gateway.session import Session
 from gateway.snapshot import Card, Definition, ServerPart, Shown, Snapshot, Token
 
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)  # by which whatever can end has ended
 REFUSAL: Final = "holdfast/refusal"  # member of `_meta`
 _UNTOLD: Final = Wire(modern=False, version=DEFAULT_VERSION)
 
@@ -35,8 +35,7 @@ class Exchange:
     hung_up: Callable[[], Awaitable[None]]
     operation: Operation
     id: UUID = field(default_factory=new_id)
-    started: float = field(default_factory=time.monotonic)
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    now: datetime = _NEVER  # when it was decided
     token: Token | None = None
     wire: Wire = _UNTOLD
     request_id: jsonrpc.Id | None = None

@@ -187,11 +187,10 @@ def _raw_result(raw: bytes, id_: Id | None) -> bytes:
     raw = raw.strip()
     if type(id_) is not int:
         return b""
-    for begin, end in ((b'{"jsonrpc":"2.0","id":%d,"result":', b"}"), (b'{"result":', b',"jsonrpc":"2.0","id":%d}')):
-        head, tail = (part % id_ if b"%d" in part else part for part in (begin, end))
-        if raw.startswith(head) and raw.endswith(tail):
-            return raw[len(head) : len(raw) - len(tail)]
-    return b""
+    head, tail = b'{"jsonrpc":"2.0","id":%d,"result":' % id_, b"}"
+    if not raw.startswith(head):
+        head, tail = b'{"result":', b',"jsonrpc":"2.0","id":%d}' % id_
+    return raw[len(head) : len(raw) - len(tail)] if raw.startswith(head) and raw.endswith(tail) else b""
 
 
 def _refuse_variants(value: Mapping[str, Any], names: _Names, id_: Id | None) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
 
 from gateway import conventions, tracecontext
 from gateway.conventions import OTHER
@@ -71,7 +72,7 @@ class Operation:
         method: str,
         meta: Mapping[str, Any],
         *,
-        call_id: str = "",
+        call_id: UUID | None = None,
         request_id: object = None,
         version: str = "",
         session: str = "",
@@ -91,7 +92,7 @@ class Operation:
             "mcp.protocol.version": version,
             "mcp.session.id": session,
             "jsonrpc.request.id": conventions.request_id(request_id),
-            "holdfast.call.id": call_id,
+            "holdfast.call.id": str(call_id or ""),
         }
         attributes = {**self._attributes, **_HOP, **{key: text for key, text in told.items() if text}}
         self._span = self._tracing.server(self._name, self._context, attributes, ago=_clock() - self._started)

@@ -103,7 +103,7 @@ class Pipeline:
         exchange.operation.asked(
             request.method,
             request.meta,
-            call_id=str(exchange.id),
+            call_id=exchange.id,
             request_id=request.id,
             version=exchange.wire.version,
             session=session.owner if session else "",
