@@ -193,13 +193,11 @@ class Gateway:
         if head.path == METRICS:
             return await self._telemetry.scraped(head, self._doors.check)
         self._doors.check(head)
-        slug = self._site.slug_of_metadata(head.path)
-        if slug is not None:
-            return self._metadata(slug, head)
         slug = self._site.slug_of_endpoint(head.path)
-        if slug is None:
-            return Reply(404)
-        return await self._endpoint(slug, head, channel, receive)
+        if slug is not None:
+            return await self._endpoint(slug, head, channel, receive)
+        slug = self._site.slug_of_metadata(head.path)
+        return Reply(404) if slug is None else self._metadata(slug, head)
 
     async def _endpoint(self, slug: str, head: Head, channel: Channel, receive: Receive) -> Reply:
         if self._stopping or self._pipeline is None:
@@ -212,15 +210,17 @@ class Gateway:
         front.check_single(head)
         with self._telemetry.request(slug, head) as operation:
             exchange = Exchange(
-                head=head, slug=slug, channel=channel, hung_up=lambda: _hang_up(receive), operation=operation
-            )
-            return await self._pipeline.answer(exchange, await self._read(head, receive))
+                head=head, slug=slug, channel=channel, hung_up=lambda: _hang_up(receive), operation=operation,
+                bearer=auth.presented(head),
+            )  # fmt: skip
+            return await self._pipeline.answer(exchange, await self._read(exchange, receive))
 
-    async def _read(self, head: Head, receive: Receive) -> bytes | None:
+    async def _read(self, exchange: Exchange, receive: Receive) -> bytes | None:
         """What is read of a request's body: nothing of one that has none, nor of a stranger's."""
+        head, bearer = exchange.head, exchange.bearer
         if head.method != "POST":
             return None
-        if not auth.presents_ours(head, self._store):
+        if bearer is None or not self._store.is_ours(bearer):
             return b""  # refused unread
         front.check_media(head)
         return await read_body(head, receive)

@@ -12,6 +12,7 @@ from access.policy import Denied, Reason
 from core.scopes import baseline_scopes
 from gateway.errors import Refused, refuse
 from gateway.front import Head
+from gateway.kept_tokens import Bearer
 from gateway.site import Site
 from gateway.snapshot import Token
 
@@ -21,35 +22,33 @@ _BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(?P<token>[A-Za-z0-9._~+
 class Tokens(Protocol):
     """What knows tokens."""
 
-    async def token(self, raw: str) -> Token | None:
+    async def token(self, bearer: Bearer) -> Token | None:
         """The token, or None when it is not valid now."""
 
-    def is_ours(self, raw: str) -> bool:
+    def is_ours(self, bearer: Bearer) -> bool:
         """Whether we issued the token, however long ago."""
 
 
-async def authenticate(head: Head, slug: str, *, site: Site, tokens: Tokens) -> Token:
-    """The caller's token. Raises `Refused` with 401; whom it is for is judged by policy."""
-    given = head.headers.get("authorization")
-    if given is None:
+def presented(head: Head) -> Bearer | None:
+    """The token that the header holds, whosever it is; None where it holds none."""
+    match = _BEARER.fullmatch(head.headers.get("authorization", ""))
+    return Bearer(match["token"]) if match else None
+
+
+async def authenticate(head: Head, bearer: Bearer | None, slug: str, *, site: Site, tokens: Tokens) -> Token:
+    """The token that was `presented`. Raises `Refused` with 401; whom it is for is judged by policy."""
+    if "authorization" not in head.headers:
         raise refuse(Reason.INVALID_TOKEN, headers=(challenge(site, slug),), recorded=False)
-    match = _BEARER.fullmatch(given)
-    token = await tokens.token(match["token"]) if match else None
+    token = await tokens.token(bearer) if bearer is not None else None
     if token is None:
         raise refuse(
             Reason.INVALID_TOKEN,
             "The access token is not valid.",
             headers=(challenge(site, slug, error="invalid_token", text="The access token is not valid."),),
             # Rubbish is not worth a record; a token of ours that has ended is.
-            recorded=match is not None and tokens.is_ours(match["token"]),
+            recorded=bearer is not None and tokens.is_ours(bearer),
         )
     return token
-
-
-def presents_ours(head: Head, tokens: Tokens) -> bool:
-    """Whether the header holds a token that we made, valid or not. Costs no look-up; nothing else is read further."""
-    match = _BEARER.fullmatch(head.headers.get("authorization", ""))
-    return match is not None and tokens.is_ours(match["token"])
 
 
 def refused(denied: Denied, slug: str, *, site: Site) -> Refused:

@@ -13,6 +13,7 @@ from gateway import jsonrpc
 from gateway.errors import INVALID_REQUEST, Refused, http_status
 from gateway.front import Head
 from gateway.jsonrpc import Request
+from gateway.kept_tokens import Bearer
 from gateway.operation import Operation
 from gateway.protocol import DEFAULT_VERSION, Wire
 from gateway.recorder import Recorded
@@ -34,6 +35,7 @@ class Exchange:
     channel: Channel
     hung_up: Callable[[], Awaitable[None]]
     operation: Operation
+    bearer: Bearer | None = None
     id: UUID = field(default_factory=new_id)
     now: datetime = _NEVER  # when it was decided
     token: Token | None = None

@@ -27,31 +27,37 @@ class _Found:
     expires_at: datetime
 
 
+class Bearer:
+    """A token as its caller presented it, and the hash that it is known by, which is made once. Shows neither."""
+
+    __slots__ = ("key", "raw")
+
+    def __init__(self, raw: str) -> None:
+        self.raw = raw
+        self.key = hashlib.sha256(raw.encode("latin-1", "replace")).digest()
+
+
 class KeptTokens:
     """One process's."""
 
     def __init__(self) -> None:
         self._found: OrderedDict[bytes, _Found] = OrderedDict()
 
-    def get(self, raw: str, revision: int | None) -> Token | None:
+    def get(self, bearer: Bearer, revision: int | None) -> Token | None:
         """The token, if it was found under the very revision that is known now."""
-        found = self._found.get(_key(raw))
+        found = self._found.get(bearer.key)
         if found is None or found.revision != revision or revision is None or found.until < time.monotonic():
             return None
         return found.token if found.expires_at > datetime.now(UTC) else None
 
-    def has(self, raw: str) -> bool:
+    def has(self, bearer: Bearer) -> bool:
         """Whether the token was found to be one of ours, however long ago that was."""
-        return _key(raw) in self._found
+        return bearer.key in self._found
 
-    def keep(self, raw: str, revision: int | None, token: Token, expires_at: datetime) -> None:
+    def keep(self, bearer: Bearer, revision: int | None, token: Token, expires_at: datetime) -> None:
         """Keep a token that was found; `revision` is from before the look-up."""
-        key = _key(raw)
+        key = bearer.key
         self._found[key] = _Found(token, revision, time.monotonic() + KEPT_SECONDS, expires_at)
         self._found.move_to_end(key)
         if len(self._found) > _KEPT:
             self._found.popitem(last=False)
-
-
-def _key(raw: str) -> bytes:
-    return hashlib.sha256(raw.encode("latin-1", "replace")).digest()

@@ -143,8 +143,13 @@ class Pipeline:
         admitted = self._admitted(exchange, request, token, session)
         return await self.streams.of_session(admitted, mark.event if mark is not None else "")
 
+    async def _token(self, exchange: Exchange) -> Token:
+        return await auth.authenticate(
+            exchange.head, exchange.bearer, exchange.slug, site=self._site, tokens=self._policy
+        )
+
     async def _authenticated(self, exchange: Exchange) -> Token:
-        token = await auth.authenticate(exchange.head, exchange.slug, site=self._site, tokens=self._policy)
+        token = await self._token(exchange)
         exchange.token = token
         recorded = exchange.recorded
         recorded.principal, recorded.agent, recorded.token_id = token.principal, token.client_id, token.id
@@ -237,7 +242,7 @@ class Pipeline:
     async def _again(self, admitted: Admitted) -> Admitted | None:
         """A request that is under way for long, judged once more: None when its caller may not have it any more."""
         exchange = admitted.exchange
-        token = await auth.authenticate(exchange.head, exchange.slug, site=self._site, tokens=self._policy)
+        token = await self._token(exchange)
         if admitted.session is not None and await self._parts.shelf.get(admitted.session.id) is None:
             return None
         return self._admitted(exchange, admitted.request, token, admitted.session)

@@ -251,8 +251,13 @@ class Snapshot:
     ) -> tuple[Definition, Decision]:
         """The first of `candidates` that allows the call, or the first of all with what it says."""
         facts = self.facts(token, slug)
-        judged = [(each, decide(Call(method, each.facts), facts, now)) for each in candidates]
-        return next((found for found in judged if isinstance(found[1], Allowed)), judged[0])
+        denied: list[tuple[Definition, Decision]] = []
+        for each in candidates:
+            decision = decide(Call(method, each.facts), facts, now)
+            if isinstance(decision, Allowed):
+                return each, decision
+            denied.append((each, decision))
+        return denied[0]
 
     def with_server(self, slug: str, part: ServerPart | None) -> "Snapshot":
         """A snapshot with one server replaced, or taken out."""

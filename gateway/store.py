@@ -33,7 +33,7 @@ from audit.subjects import pseudonym_for
 from core.actor import system_actor
 from core.errors import Conflict
 from gateway.errors import refuse
-from gateway.kept_tokens import KeptTokens
+from gateway.kept_tokens import Bearer, KeptTokens
 from gateway.messenger import REVISED, Messenger
 from gateway.parts import card_of, definition_of, resources_of, schemes_of
 from gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSIONS, Wire
@@ -118,7 +118,7 @@ class Store:
         """Whether the last snapshot knows a server, be it stale."""
         return slug in self._snapshot.servers
 
-    async def token(self, raw: str) -> Token | None:
+    async def token(self, bearer: Bearer) -> Token | None:
         """The facts of a token that is valid now. Raises `Refused` when that cannot be found out.
 
         What was found holds for five seconds, and no longer than the revision of `access`, by which any change of
@@ -126,17 +126,17 @@ class Store:
         """
         # Taken before the look-up: what changes during it shows in a later revision.
         revision = self._snapshot.revisions.get(ACCESS_PART)
-        kept = self._tokens.get(raw, revision)
+        kept = self._tokens.get(bearer, revision)
         if kept is not None:
             return kept
         try:
             async with asyncio.timeout(LOOKUP_SECONDS):
-                found: tuple[Token, datetime] | None = await self._in_thread(_token, raw)
+                found: tuple[Token, datetime] | None = await self._in_thread(_token, bearer.raw)
         except (TimeoutError, OperationalError, InterfaceError) as error:
             raise refuse(Reason.POLICY_STALE, "Access tokens cannot be checked now, so the call is refused.") from error
         if found is None:
             return None
-        self._tokens.keep(raw, revision, *found)
+        self._tokens.keep(bearer, revision, *found)
         return found[0]
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -175,9 +175,9 @@ class Store:
         await self._look()
         return True
 
-    def is_ours(self, raw: str) -> bool:
+    def is_ours(self, bearer: Bearer) -> bool:
         """Whether we issued the token, however long ago."""
-        return self._tokens.has(raw) or is_genuine(raw, TokenKind.ACCESS, token_key())
+        return self._tokens.has(bearer) or is_genuine(bearer.raw, TokenKind.ACCESS, token_key())
 
     async def _look_forever(self) -> None:
         while True:

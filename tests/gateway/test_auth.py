@@ -3,9 +3,10 @@
 import pytest
 
 from access.policy import Denied, Reason
-from gateway.auth import authenticate, challenge, refused
+from gateway.auth import authenticate, challenge, presented, refused
 from gateway.errors import Refused
 from gateway.front import read_head
+from gateway.kept_tokens import Bearer
 from gateway.site import Site
 from gateway.snapshot import Token
 from tests.gateway.test_snapshot import token
@@ -17,11 +18,11 @@ METADATA = 'resource_metadata="https://gw.example/.well-known/oauth-protected-re
 class Known:
     """Knows the token `good`; issued `old` once."""
 
-    async def token(self, raw: str) -> Token | None:
-        return token() if raw == "good" else None
+    async def token(self, bearer: Bearer) -> Token | None:
+        return token() if bearer.raw == "good" else None
 
-    def is_ours(self, raw: str) -> bool:
-        return raw == "old"
+    def is_ours(self, bearer: Bearer) -> bool:
+        return bearer.raw == "old"
 
 
 async def ask(*values: str) -> Token:
@@ -29,7 +30,7 @@ async def ask(*values: str) -> Token:
     head = read_head(
         "POST", "/mcp/files", b"access_token=good", [(b"Authorization", value.encode()) for value in values]
     )
-    return await authenticate(head, "files", site=SITE, tokens=Known())
+    return await authenticate(head, presented(head), "files", site=SITE, tokens=Known())
 
 
 @pytest.mark.parametrize("value", ["Bearer good", "bearer good", "BEARER   good"])

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from gateway.kept_tokens import KEPT_SECONDS, KeptTokens
+from gateway.kept_tokens import KEPT_SECONDS, Bearer, KeptTokens
 from gateway.snapshot import STALE_AFTER, Token
 
-RAW = "hf_at_raw"
+TEXT = "hf_at_raw"
+RAW = Bearer(TEXT)
 TOKEN = Token("id", "robot", 1, True, None, None, "agent:robot", "https://gw.example/mcp/files", frozenset({"a"}))
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
@@ -72,10 +73,10 @@ def test_no_token_is_believed_beyond_its_own_end() -> None:
         assert found.get(RAW, 7) is None
 
 
-@pytest.mark.parametrize("other", ["", RAW + "x", RAW.upper(), "é", "\ud800"])
+@pytest.mark.parametrize("other", ["", TEXT + "x", TEXT.upper(), "é", "\ud800"])
 def test_another_token_is_not_taken_for_it(other: str) -> None:
-    assert kept().get(other, 7) is None
-    assert not kept().has(other)
+    assert kept().get(Bearer(other), 7) is None
+    assert not kept().has(Bearer(other))
 
 
 def test_that_a_token_is_ours_is_known_however_long_ago_it_was_found(clock: Clock) -> None:
@@ -89,11 +90,11 @@ def test_only_so_many_are_kept_and_the_oldest_leave_first(monkeypatch: pytest.Mo
     monkeypatch.setattr("gateway.kept_tokens._KEPT", 3)
     found, end = KeptTokens(), datetime.now(UTC) + timedelta(seconds=600)
     for name in ("a", "b", "c", "a", "d"):
-        found.keep(name, 7, TOKEN, end)
-    assert [name for name in "abcd" if found.has(name)] == ["a", "c", "d"]
+        found.keep(Bearer(name), 7, TOKEN, end)
+    assert [name for name in "abcd" if found.has(Bearer(name))] == ["a", "c", "d"]
 
 
 def test_no_token_is_kept_as_it_came() -> None:
     found = kept()
-    assert RAW not in repr(found._found)
-    assert RAW.encode().hex() not in repr(found._found)
+    assert TEXT not in repr(found._found) + repr(RAW)
+    assert TEXT.encode().hex() not in repr(found._found)

@@ -227,6 +227,7 @@ async def test_a_token_that_is_revoked_while_it_is_looked_up_is_not_kept(
     import threading
 
     from gateway import store as module
+    from gateway.kept_tokens import Bearer
     from gateway.store import Store
     from tests.gateway.test_store import settled
 
@@ -245,13 +246,13 @@ async def test_a_token_that_is_revoked_while_it_is_looked_up_is_not_kept(
     try:
         monkeypatch.setattr(module, "_token", slow)
         monkeypatch.setattr(module, "LOOKUP_SECONDS", 20.0)
-        looking = asyncio.create_task(store.token(token))
+        looking = asyncio.create_task(store.token(Bearer(token)))
         await asyncio.to_thread(found.wait, 10)
         await sync_to_async(revoke)()
         await settled(store)
         decided.set()
         assert await looking is not None, "it was valid when it was asked for"
-        assert await store.token(token) is None
+        assert await store.token(Bearer(token)) is None
     finally:
         decided.set()
         await store.stop()

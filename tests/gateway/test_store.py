@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 
 from access.policy import PinState, Reason
 from gateway.errors import Refused
+from gateway.kept_tokens import Bearer
 from gateway.protocol import Wire
 from gateway.snapshot import Snapshot
 from gateway.store import Store
@@ -359,8 +360,8 @@ async def test_a_store_that_never_read_anything_refuses(valkey_url: str) -> None
 
 
 async def test_rubbish_is_no_token_and_not_ours(store: Store) -> None:
-    assert await store.token("rubbish") is None
-    assert not store.is_ours("rubbish")
+    assert await store.token(Bearer("rubbish")) is None
+    assert not store.is_ours(Bearer("rubbish"))
 
 
 async def test_what_a_class_is_shown_withholds_before_the_gateway_goes_on(lonely: Store) -> None:
