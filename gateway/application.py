@@ -96,7 +96,7 @@ class Gateway:
         shelf, seals = Shelf(self._store), self._seals
         shared = SharedSessions(transport, upstream.ids, shelf, seals.upstream)
         self._stack.push_async_callback(shared.close)
-        looks = Looks(upstream.send, self._store)
+        looks = Looks(upstream.send, self._store, told=self._telemetry.looked)
         self._stack.push_async_callback(looks.close)
         recorder = Recorder(writer)
         self._calls = Calls()
