@@ -91,7 +91,7 @@ class Gateway:
 
     def _assembled(self, writer: GroupCommitWriter, client: WireClient) -> Pipeline:
         transport, ended = Transport(client), self._telemetry.session_ended
-        upstream = Upstream(transport)
+        upstream = Upstream(transport, ended)
         self._stack.push_async_callback(upstream.close)
         shelf, seals = Shelf(self._store, told=ended), self._seals
         shared = SharedSessions(transport, upstream.ids, shelf, seals.upstream, told=ended)

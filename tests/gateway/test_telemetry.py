@@ -179,3 +179,24 @@ def test_the_end_of_a_session_is_counted_once_by_the_process_that_brings_it_abou
         initialized(other.url, token)
         assert sessions(b)["server"] == (1, LIFETIME)
         assert (sessions(a)["server"][0], sessions(b)["client"][0]) == (1, 1)
+
+
+@pytest.mark.network
+def test_a_session_that_a_process_has_for_itself_is_counted_when_the_server_forgets_it(
+    world: "World", servers: dict[str, HonestServer]
+) -> None:
+    from tests.gateway.clients import CALL, READ, Modern
+    from tests.gateway.relay import relaying
+
+    with relaying(servers["handshake"].url) as tap:
+        world.register(tap.url)
+        world.approve()
+        speaker = Modern(world.endpoint(), world.agent(READ, CALL).token())
+        began = time.monotonic()
+        speaker.call("echo")
+        assert sessions(world.url)["client"] == (0, 0)
+        tap.forget()
+        speaker.call("echo")
+        count, seconds = sessions(world.url)["client"]
+    assert count == 1
+    assert 0 < seconds <= time.monotonic() - began
