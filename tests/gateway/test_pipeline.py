@@ -502,6 +502,25 @@ def test_headers_that_a_schema_asks_for_are_checked_and_made_from_the_body(
     assert second["mcp-param-region"] == "eu"
 
 
+PROMISING = {**HEADED, "name": "promising", "outputSchema": {"type": "object", "required": ["text"]}}
+
+
+def test_a_result_that_breaks_the_approved_schema_stays_here_and_is_recorded_by_the_reason(
+    world: "World", servers: dict[str, HonestServer]
+) -> None:
+    server = servers["modern"]
+    original = state(server)["tools"]
+    server.change(tools=[PROMISING])
+    try:
+        token = approved(world, server)
+        broken = answer(world.modern(token, "tools/call", {"name": "promising", "arguments": {}}))
+    finally:
+        server.change(tools=original)
+    assert (broken["error"]["code"], broken["error"]["data"]["reason"]) == (-32010, "invalid_result")
+    (record,) = world.records(tool="promising", type="outcome")
+    assert (record.status, record.error_class) == ("failed", "invalid_result")
+
+
 async def test_a_cancelled_call_ends_and_is_recorded_as_such(world: "World", servers: dict[str, HonestServer]) -> None:
     token = await sync_to_async(approved)(world, servers["handshake"])
     session = await asyncio.to_thread(opened, world, token)
