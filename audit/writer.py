@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from types import TracebackType
-from typing import Any, ClassVar, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 from uuid import UUID
 
 import psycopg
@@ -57,10 +57,9 @@ class AuditUnavailable(Unavailable):
 
 
 class AuditBusy(AuditUnavailable):
-    """Too many records wait already; try again in `retry_after` seconds."""
+    """Too many records wait already; try again in a moment."""
 
     code = "audit_busy"
-    retry_after: ClassVar[int] = 1
 
 
 class Told(Protocol):

@@ -90,13 +90,13 @@ class Gateway:
         self._stack.enter_context(notice_before_exit(self.leave, self._notice))
 
     def _assembled(self, writer: GroupCommitWriter, client: WireClient) -> Pipeline:
-        transport = Transport(client)
-        upstream = Upstream(transport)
+        transport, ended = Transport(client), self._telemetry.session_ended
+        upstream = Upstream(transport, ended)
         self._stack.push_async_callback(upstream.close)
-        shelf, seals = Shelf(self._store), self._seals
-        shared = SharedSessions(transport, upstream.ids, shelf, seals.upstream)
+        shelf, seals = Shelf(self._store, told=ended), self._seals
+        shared = SharedSessions(transport, upstream.ids, shelf, seals.upstream, told=ended)
         self._stack.push_async_callback(shared.close)
-        looks = Looks(upstream.send, self._store)
+        looks = Looks(upstream.send, self._store, told=self._telemetry.looked)
         self._stack.push_async_callback(looks.close)
         recorder = Recorder(writer)
         self._calls = Calls()

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -86,11 +86,21 @@ class _Known:
         return self.shown_bytes + self.card_bytes
 
 
-class Looks:
-    """Looks at servers as agents see them. `skipped` counts looks that there was no room for."""
+def _untold(_slug: str, _result: str) -> None:
+    """Nobody is told."""
 
-    def __init__(self, send: Send, sights: Sights, *, limits: Limits = LIMITS) -> None:
+
+class Looks:
+    """Looks at servers as agents see them. `skipped` counts looks that there was no room for.
+
+    `told` hears what came of each look: `same`, `changed`, `failed` or `skipped`.
+    """
+
+    def __init__(
+        self, send: Send, sights: Sights, *, limits: Limits = LIMITS, told: Callable[[str, str], None] = _untold
+    ) -> None:
         self._sights = sights
+        self._told = told
         self._known: OrderedDict[ClassKey, _Known] = OrderedDict()
         self._polled: dict[str, tuple[Mapping[Key, str], int]] = {}
         self._shown: dict[str, frozenset[Key]] = {}  # to the class that was looked at last, by slug
@@ -212,6 +222,7 @@ class Looks:
 
     def _skip(self, way: Way) -> None:
         self.skipped += 1
+        self._told(way.slug, "skipped")
         if self.skipped & (self.skipped - 1) == 0:  # the first, and every doubling
             logger.warning(
                 "no room to look at %s as %s sees it; %d skipped so far", way.slug, way.vantage, self.skipped
@@ -226,21 +237,23 @@ class Looks:
             self.heard(way)
 
     async def _look(self, way: Way, known: _Known) -> None:
+        result = "failed"
         try:
             # Waiting for a server's turn holds none of the others'. Turns are kept until what was read is let go.
             async with self._turns_at.setdefault(way.slug, asyncio.Semaphore(LOOKS_PER_SERVER)), self._turns:
-                await self._compare(way, known, await self._reader.read(way, lambda: known.card))
+                result = await self._compare(way, known, await self._reader.read(way, lambda: known.card))
         except Refused as refused:
             # Without a fresh snapshot nothing can be compared; nothing is served by a stale one either.
             logger.info("a look at %s came to nothing: %s", way.slug, refused.reason)
         except Exception:
             logger.exception("a look at %s failed", way.slug)
+        self._told(way.slug, result)
 
-    async def _compare(self, way: Way, known: _Known, read: Read) -> None:
-        """Keep what was shown, and write it down unless it is what is known already."""
+    async def _compare(self, way: Way, known: _Known, read: Read) -> str:
+        """Keep what was shown, and write it down unless it is what is known already; what came of the look."""
         server = self._server(way)
         if server is None:
-            return
+            return "failed"
         known.fresh = read.fresh
         known.heard |= known.card is not None and read.answer is not known.card
         work = partial(_seen, read.surface, server, self._shown.get(way.slug))
@@ -250,11 +263,12 @@ class Looks:
         if seen.shown is not None:
             self._keep(way, known, seen.shown, seen.shown_bytes)
         if seen.is_on_record and known.told == seen.name:
-            return
+            return seen.result
         if await self._sights.sight(way.slug, way.url, seen.light):
             known.told = seen.name
-        else:
-            known.failed = time.monotonic()
+            return seen.result
+        known.failed = time.monotonic()
+        return "failed"
 
     def _keep(self, way: Way, known: _Known, shown: frozenset[Key], size: int) -> None:
         shared = shown is self._shown.get(way.slug)
@@ -281,6 +295,11 @@ class _Seen:
     is_on_record: bool
     shown: Shown = None
     shown_bytes: int = 0
+
+    @property
+    def result(self) -> str:
+        """What came of the look, in a word of telemetry."""
+        return "failed" if self.shown is None else "same" if self.is_on_record else "changed"
 
 
 def _seen(surface: Surface, server: ServerPart, last: frozenset[Key] | None) -> _Seen:

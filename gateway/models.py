@@ -14,7 +14,8 @@ class Session(models.Model):
 
     `holder` is whom the session belongs to (`snapshot.Token.holder`). `capabilities` are the client's, as far as they
     are passed on. `upstream_id` is sealed. `generation` counts the sessions that were opened behind this one, so that
-    two processes that both open one agree on the same.
+    two processes that both open one agree on the same. `upstream_opened_at` is when the last of them was opened, null
+    where the server keeps none (it gave no id).
     """
 
     id = models.UUIDField(primary_key=True)
@@ -26,6 +27,7 @@ class Session(models.Model):
     upstream_url = models.CharField(max_length=2000, blank=True, default="")
     upstream_id = models.TextField(blank=True, default="")
     upstream_version = models.CharField(max_length=20, blank=True, default="")
+    upstream_opened_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True, blank=True)
 

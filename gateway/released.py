@@ -6,6 +6,7 @@ Pure but for the seals. A result that needs no change leaves byte for byte.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from access.policy import Reason
 from core.frozen import checked_frozen
 from gateway import protocol
 from gateway.capabilities import has_tasks
@@ -15,10 +16,12 @@ from gateway.errors import (
     UNSUPPORTED_PROTOCOL_VERSION,
     UPSTREAM_FAILED,
     Refused,
+    refuse,
 )
 from gateway.exchange import Admitted
 from gateway.handles import Handles
 from gateway.jsonrpc import Response
+from gateway.problems import Problem
 from gateway.protocol import NotCarried
 from gateway.rounds import Rounds, check_asked
 from gateway.transport import body_of
@@ -79,7 +82,7 @@ class Release:
     def _of_tool(self, admitted: Admitted, response: Response) -> Released:
         problem = admitted.definition and result_problem(admitted.definition.output, response.result)
         if problem:
-            return _failed("invalid_result", f"The server's result breaks the approved schema: {problem.message}")
+            return _broken("server's", problem)
         status = "tool_error" if response.result.get("isError") is True else "ok"
         return self._released(admitted, response, response.result, status)
 
@@ -108,7 +111,7 @@ class Release:
             raise NotCarried("The server's task came to something that is no object.")
         problem = definition and ended is not None and result_problem(definition.output, ended)
         if problem:
-            return _failed("invalid_result", f"The task's result breaks the approved schema: {problem.message}")
+            return _broken("task's", problem)
         return self._released(admitted, response, _renamed(result, request.method, request.params["taskId"]), "ok")
 
 
@@ -135,6 +138,11 @@ def _error(error: Mapping[str, Any]) -> Released:
         return _failed("protocol_error", "The server did not accept our message.")
     kept = {member: error[member] for member in ("code", "message", "data") if member in error}
     return Released("error", error_class=f"jsonrpc {error['code']}", error=kept)
+
+
+def _broken(whose: str, problem: Problem) -> Released:
+    refused = refuse(Reason.INVALID_RESULT, f"The {whose} result breaks the approved schema: {problem.message}")
+    return Released("failed", error_class=refused.reason, failure=refused)
 
 
 def _failed(cls: str, sentence: str, code: int = UPSTREAM_FAILED) -> Released:

@@ -2,7 +2,7 @@
 
 A state that a server hands out passes through the client. We seal it to principal, server, method, definition and
 arguments, and for an hour, so that it returns from whom it was given to, for what it was given for (R10). Every round
-is a call of its own: decided, validated and recorded. What is never cached or merged is told by `continues`.
+is a call of its own: decided, validated and recorded.
 """
 
 import hashlib
@@ -22,11 +22,6 @@ LIFETIME: Final = 3600  # seconds
 _STATE_MAX: Final = 65_536  # characters of a server's state; as JSON it may be longer still (`LONGEST`)
 _ASKED_MAX: Final = 100  # requests in one result
 LONGEST: Final = 4 * _STATE_MAX  # characters of a sealed one
-
-
-def continues(params: Mapping[str, Any]) -> bool:
-    """Whether a request answers what an earlier one asked for."""
-    return "inputResponses" in params or "requestState" in params
 
 
 class Rounds:

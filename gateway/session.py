@@ -10,7 +10,7 @@ import hmac
 import os
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from gateway.protocol import HANDSHAKE_VERSIONS
@@ -19,6 +19,17 @@ from gateway.sealing import Seal, Unsealed
 LIFETIME: Final = 24 * 3600  # seconds
 _BODY: Final = struct.Struct(">BI16s")  # index of the version, seconds since the epoch, identifier
 _VERSIONS: Final = tuple(reversed(HANDSHAKE_VERSIONS))  # oldest first: a new version keeps the old ones' indexes
+
+
+class SessionEnded(Protocol):
+    """What hears that a session has ended: one of ours (`of="server"`) or one at a server (`of="client"`)."""
+
+    def __call__(self, seconds: float, *, of: str) -> None:
+        """It was open for so long."""
+
+
+def unheard(seconds: float, *, of: str) -> None:
+    """Nobody hears."""
 
 
 class UnknownSession(Exception):

@@ -2,21 +2,24 @@
 
 The functions are synchronous and run in the store's threads. `Shelf` keeps what was read for a few seconds; an end
 that another process was told of reaches it as a message at once, and by the next reading without one.
+
+Each end of a session is told to telemetry once, by the process whose statement changed or removed the row.
 """
 
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
 from gateway import jsonrpc
 from gateway.models import Session as Row
-from gateway.session import LIFETIME
+from gateway.session import LIFETIME, SessionEnded, unheard
 
 KEPT_SECONDS: Final = 5.0
 LONGEST: Final = 4096  # bytes of a client's capabilities, which every process remembers
@@ -26,7 +29,10 @@ _SWEPT: Final = 200  # expired rows that an opening takes along
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """One session's row. `upstream_id` is as stored, sealed; `generation` 0 means that nothing was opened behind it."""
+    """One session's row. `upstream_id` is as stored, sealed; `generation` 0 means that nothing was opened behind it.
+
+    `upstream_opened_at` is None where the server keeps no session.
+    """
 
     id: UUID
     ended: bool
@@ -35,6 +41,7 @@ class Shared:
     upstream_url: str = ""
     upstream_id: str = ""
     upstream_version: str = ""
+    upstream_opened_at: datetime | None = None
 
 
 class Rows(Protocol):
@@ -51,16 +58,19 @@ class _Kept:
 
 
 class Shelf:
-    """The rows as one process knows them."""
+    """The rows as one process knows them. `told` hears of sessions that end here."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, *, told: SessionEnded = unheard) -> None:
         self._rows = rows
+        self._told = told
         self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
 
     async def open(self, id_: UUID, *, holder: str, slug: str, version: str, capabilities: Mapping[str, Any]) -> None:
-        """Make a session's row."""
-        await self._rows.run(_insert, id_, holder, slug, version, dict(capabilities))
+        """Make a session's row, and remove rows of sessions that have expired."""
+        swept = await self._rows.run(_insert, id_, holder, slug, version, dict(capabilities))
         self._keep(Shared(id_, ended=False, capabilities=capabilities))
+        for seconds, of in swept:
+            self._told(seconds, of=of)
 
     async def get(self, id_: UUID) -> Shared | None:
         """The row, at most `KEPT_SECONDS` old; None where there is none or the session has ended."""
@@ -78,9 +88,13 @@ class Shelf:
         self._keep(row)
         return None if row.ended else row
 
-    async def put_behind(self, known: Shared, *, url: str, sealed: str, version: str) -> Shared | None:
+    async def put_behind(
+        self, known: Shared, *, url: str, sealed: str, version: str, opened_at: datetime | None
+    ) -> Shared | None:
         """Keep the session that was opened behind `known`, unless another process was first; the row that counts."""
-        row: Shared | None = await self._rows.run(_put_behind, known.id, known.generation, url, sealed, version)
+        row: Shared | None = await self._rows.run(
+            _put_behind, known.id, known.generation, url, sealed, version, opened_at
+        )
         if row is None or row.ended:
             self._kept.pop(known.id, None)
             return None
@@ -89,8 +103,12 @@ class Shelf:
 
     async def end(self, id_: UUID) -> Shared | None:
         """End a session; its row as it was, None where it had ended."""
-        row: Shared | None = await self._rows.run(_end, id_)
+        found: tuple[Shared, float] | None = await self._rows.run(_end, id_)
         self.ended(id_)
+        if found is None:
+            return None
+        row, seconds = found
+        self._told(seconds, of="server")
         return row
 
     def ended(self, id_: UUID) -> None:
@@ -122,13 +140,31 @@ def _shared(row: Row) -> Shared:
         upstream_url=row.upstream_url,
         upstream_id=row.upstream_id,
         upstream_version=row.upstream_version,
+        upstream_opened_at=row.upstream_opened_at,
     )
 
 
-def _insert(id_: UUID, holder: str, slug: str, version: str, capabilities: dict[str, Any]) -> None:
+def _insert(id_: UUID, holder: str, slug: str, version: str, capabilities: dict[str, Any]) -> list[tuple[float, str]]:
+    """Make a row; how long each session was open that expired, and whose it was (`SessionEnded`)."""
     Row.objects.create(id=id_, holder=holder, slug=slug, version=version, capabilities=capabilities)
     expired = Row.objects.filter(created_at__lt=timezone.now() - timedelta(seconds=LIFETIME + 60))
-    Row.objects.filter(pk__in=list(expired.values_list("pk", flat=True)[:_SWEPT])).delete()
+    keys = list(expired.values_list("pk", flat=True)[:_SWEPT])
+    return _swept(keys) if keys else []
+
+
+@transaction.atomic
+def _swept(keys: list[UUID]) -> list[tuple[float, str]]:
+    # Two processes may sweep at once: whoever has a row's lock removes and counts it, the other leaves it alone.
+    rows = list(Row.objects.select_for_update(skip_locked=True).filter(pk__in=keys))
+    Row.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    over: list[tuple[float, str]] = []
+    for row in rows:
+        if row.ended_at is None:
+            over.append((float(LIFETIME), "server"))
+            if row.upstream_opened_at is not None:
+                idle = (row.upstream_opened_at - row.created_at).total_seconds()
+                over.append((max(0.0, LIFETIME - idle), "client"))
+    return over
 
 
 def _read(id_: UUID) -> Shared | None:
@@ -136,16 +172,23 @@ def _read(id_: UUID) -> Shared | None:
     return _shared(row) if row is not None else None
 
 
-def _put_behind(id_: UUID, generation: int, url: str, sealed: str, version: str) -> Shared | None:
+def _put_behind(
+    id_: UUID, generation: int, url: str, sealed: str, version: str, opened_at: datetime | None
+) -> Shared | None:
     # The generation makes it one process's: whoever comes second finds another, and takes what is there.
     Row.objects.filter(pk=id_, generation=generation, ended_at=None).update(
-        generation=generation + 1, upstream_url=url, upstream_id=sealed, upstream_version=version
+        generation=generation + 1,
+        upstream_url=url,
+        upstream_id=sealed,
+        upstream_version=version,
+        upstream_opened_at=opened_at,
     )
     return _read(id_)
 
 
-def _end(id_: UUID) -> Shared | None:
-    before = _read(id_)
-    if before is None or before.ended:
+def _end(id_: UUID) -> tuple[Shared, float] | None:
+    """The row as it was, and for how many seconds the session was open; None where it had ended."""
+    row, now = Row.objects.filter(pk=id_, ended_at=None).first(), timezone.now()
+    if row is None or not Row.objects.filter(pk=id_, ended_at=None).update(ended_at=now):
         return None
-    return before if Row.objects.filter(pk=id_, ended_at=None).update(ended_at=timezone.now()) else None
+    return _shared(row), max(0.0, (now - row.created_at).total_seconds())

@@ -2,7 +2,8 @@
 
 It is opened by whichever process needs it first, with the client's capabilities, and kept sealed in the session's
 shared row. Two processes that open one at once agree by the row's generation: the second ends its own and takes the
-first's. What a server asks on such a session is answered through any process.
+first's. What a server asks on such a session is answered through any process. The process that ends or replaces one
+tells telemetry.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from gateway.sealing import Seal, Unsealed
+from gateway.session import SessionEnded, unheard
 from gateway.session_store import Shared, Shelf
 from gateway.transport import Transport, UpstreamFailed
 from gateway.upstream_sessions import Handshakes, UpstreamSession
@@ -19,8 +21,16 @@ from gateway.upstream_sessions import Handshakes, UpstreamSession
 class SharedSessions:
     """Sessions behind clients' sessions."""
 
-    def __init__(self, transport: Transport, ids: "itertools.count[int]", shelf: Shelf, seal: Seal) -> None:
-        self._handshakes = Handshakes(transport, ids)
+    def __init__(
+        self,
+        transport: Transport,
+        ids: "itertools.count[int]",
+        shelf: Shelf,
+        seal: Seal,
+        *,
+        told: SessionEnded = unheard,
+    ) -> None:
+        self._handshakes = Handshakes(transport, ids, told)
         self._shelf = shelf
         self._seal = seal
         self._opening: dict[tuple[UUID, str], asyncio.Task[UpstreamSession]] = {}
@@ -77,7 +87,8 @@ class SharedSessions:
             session_id = self._seal.open(row.upstream_id, str(row.id)).decode()
         except Unsealed:
             return None  # sealed by another key: as good as none
-        return UpstreamSession(url, row.id.hex, session_id, row.upstream_version, row.generation)
+        version, opened_at = row.upstream_version, row.upstream_opened_at
+        return UpstreamSession(url, row.id.hex, session_id, version, row.generation, opened_at=opened_at)
 
     def _start(self, row: Shared, url: str) -> "asyncio.Task[UpstreamSession]":
         task = asyncio.get_running_loop().create_task(self._open(row, url))
@@ -97,8 +108,9 @@ class SharedSessions:
             return there  # another process was first, since what we kept was read
         mine = await self._handshakes.open(url, row.id.hex, row.capabilities)
         sealed = self._seal.close(mine.id.encode(), str(row.id))
-        kept = await self._shelf.put_behind(row, url=url, sealed=sealed, version=mine.version)
+        kept = await self._shelf.put_behind(row, url=url, sealed=sealed, version=mine.version, opened_at=mine.opened_at)
         if kept is not None and kept.upstream_id == sealed:
+            self._handshakes.over(row.upstream_opened_at)
             return replace(mine, generation=kept.generation)
         self._handshakes.part(mine)
         found = self._opened(kept, url) if kept is not None else None

@@ -19,6 +19,7 @@ from gateway.errors import METHOD_NOT_FOUND
 from gateway.headers import NAME_BEARING, encode_value
 from gateway.jsonrpc import Notification, Request, Response
 from gateway.protocol import LIST_CHANGED, Wire, outgoing_meta
+from gateway.session import SessionEnded, unheard
 from gateway.transport import NoStream, OnEvent, OnMessage, SessionLost, Transport, UpstreamFailed
 from gateway.upstream_sessions import LocalSessions, UpstreamSession
 
@@ -95,10 +96,10 @@ class _Notes:
 class Upstream:
     """Sends requests through one pooled client and keeps the sessions that the handshake era needs."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, told: SessionEnded = unheard) -> None:
         self.transport = transport
         self.ids = itertools.count(1)
-        self._local = LocalSessions(transport, self.ids)
+        self._local = LocalSessions(transport, self.ids, told)
         self._notes: dict[str, _Notes] = {}
 
     async def send(self, outgoing: Outgoing) -> Response:

@@ -11,12 +11,14 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from core.wire import WireLimits
 from gateway import jsonrpc
 from gateway.jsonrpc import Notification, Request
 from gateway.protocol import GATEWAY_INFO, HANDSHAKE_VERSIONS
+from gateway.session import SessionEnded, unheard
 from gateway.transport import SessionLost, Transport, UpstreamFailed
 
 logger = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ class UpstreamSession:
     """One open session with the server at `url`. `id` is empty where the server keeps none.
 
     `generation` tells the sessions apart that were opened one after the other behind a client's. `card` is what the
-    server said of itself, in the process that opened the session.
+    server said of itself, in the process that opened the session. `opened_at` is None where the server keeps none.
     """
 
     url: str
@@ -47,6 +49,7 @@ class UpstreamSession:
     version: str
     generation: int = 0
     card: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    opened_at: datetime | None = field(default=None, compare=False)
 
     def headers(self) -> dict[str, str]:
         """What every message of the session carries."""
@@ -55,11 +58,12 @@ class UpstreamSession:
 
 
 class Handshakes:
-    """Opens and ends sessions."""
+    """Opens and ends sessions. `told` hears of each end of one that a server kept."""
 
-    def __init__(self, transport: Transport, ids: "itertools.count[int]") -> None:
+    def __init__(self, transport: Transport, ids: "itertools.count[int]", told: SessionEnded = unheard) -> None:
         self._transport = transport
         self._ids = ids
+        self._told = told
         self._parting: set[asyncio.Task[None]] = set()
 
     async def open(self, url: str, owner: str, capabilities: Mapping[str, Any]) -> UpstreamSession:
@@ -69,7 +73,8 @@ class Handshakes:
         body = jsonrpc.call_bytes(id_, "initialize", params)
         answer = await self._transport.request(url, body, {}, _LIMITS, id_=id_, in_session=False, on_message=_ignore)
         card = answer.response.result
-        session = UpstreamSession(url, owner, answer.session_id, _version(card), card=card)
+        opened_at = datetime.now(UTC) if answer.session_id else None
+        session = UpstreamSession(url, owner, answer.session_id, _version(card), card=card, opened_at=opened_at)
         if len(session.id) > _ID_MAX or not all(ord(character) in _ID for character in session.id):
             raise UpstreamFailed("protocol_error", "The server's session id is not short, visible ASCII.")
         note = jsonrpc.notification_bytes("notifications/initialized")
@@ -81,10 +86,16 @@ class Handshakes:
 
     def part(self, session: UpstreamSession) -> None:
         """End a session, without waiting for the server."""
+        self.over(session.opened_at)
         if session.id:
             task = asyncio.get_running_loop().create_task(self._delete(session))
             self._parting.add(task)
             task.add_done_callback(self._parting.discard)
+
+    def over(self, opened_at: datetime | None) -> None:
+        """A session has ended that was opened then: we end it, or its server forgot it."""
+        if opened_at is not None:
+            self._told(max(0.0, (datetime.now(UTC) - opened_at).total_seconds()), of="client")
 
     async def parted(self) -> None:
         """Wait until the servers were told, two seconds at most."""
@@ -102,8 +113,8 @@ class Handshakes:
 class LocalSessions:
     """One process's own sessions, by server and owner."""
 
-    def __init__(self, transport: Transport, ids: "itertools.count[int]") -> None:
-        self._handshakes = Handshakes(transport, ids)
+    def __init__(self, transport: Transport, ids: "itertools.count[int]", told: SessionEnded = unheard) -> None:
+        self._handshakes = Handshakes(transport, ids, told)
         self._open: OrderedDict[tuple[str, str], UpstreamSession] = OrderedDict()
         self._opening: dict[tuple[str, str], asyncio.Task[UpstreamSession]] = {}
 
@@ -126,6 +137,7 @@ class LocalSessions:
         key = (session.url, session.owner)
         if self._open.get(key) is session:
             del self._open[key]
+            self._handshakes.over(session.opened_at)
 
     async def end_all(self) -> None:
         """End every session, as far as the servers let us in two seconds."""

@@ -1,7 +1,9 @@
 """What telemetry says, read back: metrics by the client library's parser, spans by an exporter that keeps them."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import httpx2
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -24,11 +26,26 @@ def head(*lines: tuple[bytes, bytes], ip: str = "127.0.0.1", path: str = "/mcp/f
     return read_head(method, path, b"", ((b"host", b"127.0.0.1"), *lines), ip)
 
 
-def told(metrics: Metrics) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
-    """Values of the exposition by sample name and sorted labels."""
+# Values by sample name and sorted labels.
+Told = Mapping[str, Mapping[tuple[tuple[str, str], ...], float]]
+
+
+def told(metrics: Metrics) -> Told:
+    """Values of the exposition."""
     _, body = metrics.exposition("")
+    return _parsed(body.decode())
+
+
+def scraped(url: str) -> Told:
+    """What the gateway that listens at `url` tells whoever scrapes it."""
+    answer = httpx2.get(f"{url}/metrics")
+    assert answer.status_code == 200
+    return _parsed(answer.text)
+
+
+def _parsed(text: str) -> Told:
     found: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
-    for family in text_string_to_metric_families(body.decode()):
+    for family in text_string_to_metric_families(text):
         for sample in family.samples:
             found.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
     return found

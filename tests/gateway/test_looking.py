@@ -22,6 +22,7 @@ from servers.surface import Surface
 from tests.fixtures_mcp.honest import tool
 from tests.fixtures_mcp.processes import HonestServer, honest_server
 from tests.gateway.lists import ECHO, WAY, Upstream, read
+from tests.gateway.observed import scraped
 from tests.gateway.world import free_port, refusal_in, running, until
 
 if TYPE_CHECKING:
@@ -504,6 +505,32 @@ def test_who_may_not_connect_makes_nobody_look(world: "World", upstream: HonestS
     assert upstream.lists() == {}
 
 
+@pytest.mark.network
+@pytest.mark.usefixtures("always")
+def test_what_came_of_each_look_is_told_to_whoever_scrapes(
+    world: "World", upstream: HonestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = world.agent(*SCOPES).token()
+
+    def counted() -> dict[str, float]:
+        found = scraped(world.url).get("holdfast_looks_total", {})
+        return {dict(labels)["result"]: n for labels, n in found.items() if dict(labels)["server"] == "files"}
+
+    expected: dict[str, float] = {}
+    for result, shown in (
+        ("same", {}),
+        ("changed", {AGENT: {"tools": [POISON, OTHER]}}),
+        ("failed", {AGENT: {"exact": True, "tools": [OTHER, OTHER]}}),
+    ):
+        upstream.change(shown_to=shown)
+        lists(world, token)
+        expected[result] = 1
+        until(lambda: counted() == expected)
+    monkeypatch.setattr("gateway.looking.QUEUED", 0)
+    lists(world, token)
+    assert counted() == expected | {"skipped": 1}
+
+
 # Without a network: how looks are kept apart and in bounds.
 
 
@@ -512,6 +539,7 @@ class Sights:
 
     def __init__(self, *slugs: str) -> None:
         self.told: list[Surface] = []
+        self.results: list[tuple[str, str]] = []  # of looks
         self.takes = self.keeps = True
         self.may_write = asyncio.Event()
         self.may_write.set()
@@ -543,7 +571,7 @@ async def made() -> AsyncIterator[Any]:
 
     def make(upstream: Upstream, *slugs: str) -> tuple[Looks, Sights]:
         sights = Sights(*slugs)
-        every.append(Looks(upstream.send, sights))
+        every.append(Looks(upstream.send, sights, told=lambda slug, result: sights.results.append((slug, result))))
         return every[-1], sights
 
     yield make
@@ -562,7 +590,7 @@ async def test_requests_that_come_at_once_wait_for_one_look(made: Any) -> None:
     looks, sights = made(upstream)
     await asyncio.gather(*(looks.before(WAY) for _ in range(20)))
     await looks.before(WAY)
-    assert len(upstream.sent) == len(sights.told) == 1
+    assert len(upstream.sent) == len(sights.told) == len(sights.results) == 1
     assert sights.told[0].complete
 
 
@@ -616,11 +644,12 @@ async def test_a_server_that_hangs_leaves_room_for_the_others_and_is_skipped_bef
     monkeypatch.setattr(looking, "AWAITED_SECONDS", 0.05)
     upstream = Upstream()
     upstream.may_answer.clear()
-    looks, _ = made(upstream, "hangs", "s1", "s2")
+    looks, sights = made(upstream, "hangs", "s1", "s2")
     hanging = [replace(WAY, slug="hangs", vantage=f"agent:{n}") for n in range(40)]
     await asyncio.gather(*(looks.before(way) for way in hanging))
     assert len(upstream.sent) == looking.LOOKS_PER_SERVER
     assert looks.skipped == len(hanging) - looking.QUEUED_PER_SERVER
+    assert sights.results == [("hangs", "skipped")] * looks.skipped
     assert "no room to look at hangs" in caplog.text
     await asyncio.gather(*(looks.before(replace(WAY, slug=slug)) for slug in ("s1", "s2")))
     assert len(upstream.sent) == looking.LOOKS_PER_SERVER + 2

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -292,6 +295,40 @@ def test_a_call_that_cannot_be_recorded_is_not_made(
     assert world.modern(token, "tools/call", {"name": "echo"}).status_code == 200
 
 
+def test_a_call_for_whose_record_there_is_no_room_is_refused_at_once_and_made_when_it_comes_again(
+    world: "World", servers: dict[str, HonestServer], owner_connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audit.writer import GroupCommitWriter
+    from tests.gateway.observed import scraped
+    from tests.gateway.world import free_port, running, until
+
+    token, echo = approved(world, servers["modern"]), {"name": "echo"}
+    # One record being written and two that wait; nothing is refused for the time that it takes.
+    little = partial(GroupCommitWriter, capacity=2, batch=1, timeout=60.0)
+    monkeypatch.setattr("gateway.application.GroupCommitWriter", little)
+    port = free_port()
+    with running(port) as gateway, ThreadPoolExecutor(3) as pool:
+        crowded = copy(world)
+        crowded.url, crowded.gateway = f"http://127.0.0.1:{port}", gateway
+        assert "result" in answer(crowded.modern(token, "tools/call", echo))
+        before = len(servers["modern"].calls())
+        with owner_connection.transaction():
+            owner_connection.execute("LOCK TABLE audit_record IN ACCESS EXCLUSIVE MODE")
+            waiting = []
+            for _ in range(3):
+                waiting.append(pool.submit(crowded.modern, token, "tools/call", echo))
+                until(lambda: scraped(crowded.url)["holdfast_audit_queue_records"][()] == len(waiting))
+            for method in ("tools/call", "tools/list"):
+                refused = crowded.modern(token, method, echo if method == "tools/call" else {})
+                assert (refused.status_code, refused.headers.get_list("retry-after")) == (503, ["1"])
+                assert answer(refused)["error"]["data"]["reason"] == "audit_unavailable"
+            assert not any(each.done() for each in waiting)
+            assert len(servers["modern"].calls()) == before
+        assert all("result" in answer(each.result()) for each in waiting)
+        assert "result" in answer(crowded.modern(token, "tools/call", echo))
+        assert len(servers["modern"].calls()) == before + 4
+
+
 async def test_an_answer_whose_outcome_cannot_be_recorded_stays_here(
     world: "World", servers: dict[str, HonestServer], owner_connection: Any
 ) -> None:
@@ -463,6 +500,25 @@ def test_headers_that_a_schema_asks_for_are_checked_and_made_from_the_body(
     first, second = (each["headers"] for each in server.calls())
     assert (first["mcp-param-region"], first["mcp-param-other"]) == (encoded, "passes")
     assert second["mcp-param-region"] == "eu"
+
+
+PROMISING = {**HEADED, "name": "promising", "outputSchema": {"type": "object", "required": ["text"]}}
+
+
+def test_a_result_that_breaks_the_approved_schema_stays_here_and_is_recorded_by_the_reason(
+    world: "World", servers: dict[str, HonestServer]
+) -> None:
+    server = servers["modern"]
+    original = state(server)["tools"]
+    server.change(tools=[PROMISING])
+    try:
+        token = approved(world, server)
+        broken = answer(world.modern(token, "tools/call", {"name": "promising", "arguments": {}}))
+    finally:
+        server.change(tools=original)
+    assert (broken["error"]["code"], broken["error"]["data"]["reason"]) == (-32010, "invalid_result")
+    (record,) = world.records(tool="promising", type="outcome")
+    assert (record.status, record.error_class) == ("failed", "invalid_result")
 
 
 async def test_a_cancelled_call_ends_and_is_recorded_as_such(world: "World", servers: dict[str, HonestServer]) -> None:

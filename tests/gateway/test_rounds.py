@@ -9,7 +9,7 @@ import time_machine
 from gateway import jsonrpc
 from gateway.errors import INVALID_PARAMS, Refused
 from gateway.protocol import NotCarried
-from gateway.rounds import LIFETIME, LONGEST, METHODS, Rounds, continues
+from gateway.rounds import LIFETIME, LONGEST, METHODS, Rounds
 from tests.gateway.admitting import NOW, seal
 
 PLACE = ("1|", "files")
@@ -202,10 +202,6 @@ def test_answers_are_an_object(answers: Any) -> None:
         rounds().opened("tools/call", {**CALL, "inputResponses": answers}, PLACE)
 
 
-@pytest.mark.parametrize(
-    ("params", "found"),
-    [({}, False), (CALL, False), ({"requestState": None}, True), ({"inputResponses": {}}, True)],
-)
-def test_a_request_that_continues_another_is_told_apart(params: dict[str, Any], *, found: bool) -> None:
-    assert continues(params) is found
-    assert rounds().opened("tools/call", {}, PLACE) == {}
+@pytest.mark.parametrize("params", [{}, CALL])
+def test_a_request_that_continues_no_other_sends_nothing_of_one(params: dict[str, Any]) -> None:
+    assert rounds().opened("tools/call", params, PLACE) == {}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -31,14 +31,20 @@ async def rows(valkey_url: str) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def here(rows: Store) -> Shelf:
-    return Shelf(rows)
+def told() -> list[tuple[str, float]]:
+    """The sessions whose end any process told of: of what, and for how long it was open."""
+    return []
 
 
 @pytest.fixture
-def there(rows: Store) -> Shelf:
+def here(rows: Store, told: list[tuple[str, float]]) -> Shelf:
+    return Shelf(rows, told=lambda seconds, *, of: told.append((of, seconds)))
+
+
+@pytest.fixture
+def there(rows: Store, told: list[tuple[str, float]]) -> Shelf:
     """Another process's."""
-    return Shelf(rows)
+    return Shelf(rows, told=lambda seconds, *, of: told.append((of, seconds)))
 
 
 class Clock:
@@ -68,9 +74,9 @@ async def known(shelf: Shelf, id_: UUID) -> Shared:
     return row
 
 
-async def put(shelf: Shelf, row: Shared, sealed: str) -> Shared | None:
+async def put(shelf: Shelf, row: Shared, sealed: str, opened_at: datetime | None = None) -> Shared | None:
     """Keep a session with the server."""
-    return await shelf.put_behind(row, url=URL, sealed=sealed, version="2025-06-18")
+    return await shelf.put_behind(row, url=URL, sealed=sealed, version="2025-06-18", opened_at=opened_at)
 
 
 def change(id_: UUID, **values: Any) -> Callable[[], Any]:
@@ -180,6 +186,27 @@ async def test_of_two_processes_that_end_one_at_once_one_ends_it(here: Shelf, th
     assert sorted(row is None for row in found) == [False, True]
 
 
+async def test_an_end_is_told_once_with_how_long_the_session_was_open(
+    here: Shelf, there: Shelf, told: list[tuple[str, float]]
+) -> None:
+    id_ = await opened(here)
+    await sync_to_async(aged)(id_, seconds=90)
+    await asyncio.gather(here.end(id_), there.end(id_))
+    here.ended(id_)
+    ((of, seconds),) = told
+    assert of == "server"
+    assert seconds == pytest.approx(90, abs=30)
+
+
+async def test_a_clock_that_is_behind_the_openers_makes_no_time_below_zero(
+    here: Shelf, told: list[tuple[str, float]]
+) -> None:
+    id_ = await opened(here)
+    await sync_to_async(aged)(id_, seconds=-90)
+    await here.end(id_)
+    assert told == [("server", 0.0)]
+
+
 async def test_an_end_reaches_the_other_processes_by_the_next_reading_and_by_a_word_at_once(
     here: Shelf, there: Shelf, clock: Clock
 ) -> None:
@@ -254,6 +281,32 @@ async def test_an_opening_takes_only_so_many_along(here: Shelf, monkeypatch: pyt
         await opened(here)
         counts.append(len(await sync_to_async(left)() & set(old)))
     assert counts == [3, 1, 0]
+
+
+async def test_a_session_that_expired_was_open_until_then_and_is_told_when_its_row_is_removed(
+    here: Shelf, told: list[tuple[str, float]]
+) -> None:
+    bare, behind, ended = [await opened(here) for _ in range(3)]
+    await put(here, await known(here, behind), "sealed", timezone.now() + timedelta(seconds=600))
+    await here.end(ended)
+    told.clear()
+    await sync_to_async(aged)(bare, ended, seconds=LIFETIME + 70)
+    await opened(here)
+    assert told == [("server", LIFETIME)]
+    await sync_to_async(change(behind, created_at=timezone.now() - timedelta(seconds=LIFETIME + 70)))()
+    await sync_to_async(change(behind, upstream_opened_at=timezone.now() - timedelta(seconds=LIFETIME + 70 - 600)))()
+    await opened(here)
+    assert told[1:] == [("server", LIFETIME), ("client", pytest.approx(LIFETIME - 600, abs=30))]
+    assert await sync_to_async(left)() & {bare, behind, ended} == set()
+
+
+async def test_of_two_processes_that_remove_a_row_at_once_one_tells_of_it(
+    here: Shelf, there: Shelf, told: list[tuple[str, float]]
+) -> None:
+    old = [await opened(here) for _ in range(20)]
+    await sync_to_async(aged)(*old, seconds=LIFETIME + 70)
+    await asyncio.gather(*(opened(shelf) for shelf in (here, there) * 3))
+    assert told == [("server", LIFETIME)] * 20
 
 
 # --- what a row can hold ------------------------------------------------------------------------------------------

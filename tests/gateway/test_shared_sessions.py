@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
@@ -37,11 +37,17 @@ class Processes:
 
     store: Store
     client: WireClient
+    told: list[str] = field(default_factory=list)  # the ends of sessions that any of them told of
 
     def one(self, purpose: str = "upstream session") -> Process:
         """Another process; with another `purpose` it seals by another key."""
-        shelf = Shelf(self.store)
-        return Process(shelf, SharedSessions(Transport(self.client), itertools.count(1), shelf, seal(purpose)))
+
+        def told(seconds: float, *, of: str) -> None:
+            assert 0 <= seconds < SECONDS * 10
+            self.told.append(of)
+
+        shelf, ids = Shelf(self.store, told=told), itertools.count(1)
+        return Process(shelf, SharedSessions(Transport(self.client), ids, shelf, seal(purpose), told=told))
 
 
 @pytest.fixture
@@ -138,6 +144,7 @@ async def test_of_two_processes_that_open_one_at_once_the_second_ends_its_own(
     assert found[0] == found[1]
     ended = await server.until("DELETE")
     assert {found[0].id, ended[0].session} == {"s-1", "s-2"}
+    assert processes.told == ["client"]
 
 
 async def test_a_session_that_was_lost_is_replaced_before_the_call_is_tried_again(
@@ -162,6 +169,7 @@ async def test_processes_that_both_lost_a_session_replace_it_once(processes: Pro
     await there.shared.lost(id_, first)
     assert await there.shared.get(id_, server.url) == second
     assert len(server.of("initialize")) == 2
+    assert processes.told == ["client"]
 
 
 async def test_a_server_that_opens_no_session_is_tried_again_by_the_next_call(
@@ -225,6 +233,8 @@ async def test_the_end_of_a_session_ends_the_one_behind_it(processes: Processes,
     await there.shared.close()
     assert [got.session for got in server.of("DELETE")] == ["s-1"]
     assert not await there.shared.end(id_)
+    assert not await here.shared.end(id_)
+    assert processes.told == ["server", "client"]
     here.shelf.ended(id_)
     assert await failure(here, id_, server.url) == "session_ended"
     with pytest.raises(UpstreamFailed):
@@ -264,4 +274,5 @@ async def test_sessions_stay_when_a_process_stops(processes: Processes, server: 
     first = await here.shared.get(id_, server.url)
     await here.shared.close()
     assert not server.of("DELETE")
+    assert processes.told == []
     assert await there.shared.get(id_, server.url) == first

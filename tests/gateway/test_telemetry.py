@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
-from typing import Any
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,8 +13,12 @@ from gateway.errors import Refused, refuse
 from gateway.front import Doors, Head
 from gateway.reply import Reply
 from gateway.telemetry import Telemetry
+from tests.fixtures_mcp.processes import HonestServer
 from tests.gateway.collector import collector
-from tests.gateway.observed import SERVERS, head, told, value
+from tests.gateway.observed import SERVERS, head, scraped, told, value
+
+if TYPE_CHECKING:
+    from tests.gateway.world import World
 
 TOKEN = "a-token-of-this-installation"
 BEARER = (b"authorization", f"Bearer {TOKEN}".encode())
@@ -124,3 +130,73 @@ async def test_the_settings_say_whether_and_where_spans_go(settings: Any):
         assert receiver.names == ["ping"]
         assert "Bearer of-the-collector" in receiver.heads[0]
     assert (await telemetry.scraped(scrape(BEARER, ip="10.0.0.7"), DOORS.check)).status == 200
+
+
+def sessions(url: str) -> dict[str, tuple[float, float]]:
+    """How many sessions of each kind a gateway says have ended, and how many seconds they were open together."""
+    found = scraped(url)
+    names = {of: f"mcp_{of}_session_duration_seconds" for of in ("server", "client")}
+    return {of: (found[f"{name}_count"][()], found[f"{name}_sum"][()]) for of, name in names.items()}
+
+
+@pytest.mark.network
+def test_the_end_of_a_session_is_counted_once_by_the_process_that_brings_it_about(
+    world: "World", servers: dict[str, HonestServer]
+) -> None:
+    from gateway.models import Session
+    from gateway.session import LIFETIME
+    from tests.gateway.clients import CALL, READ, initialized
+    from tests.gateway.relay import relaying
+    from tests.gateway.world import free_port, running
+
+    none = {"server": (0, 0), "client": (0, 0)}
+    port = free_port()
+    a, b = world.url, f"http://127.0.0.1:{port}"
+    with relaying(servers["handshake"].url) as tap, running(port):
+        world.register(tap.url)
+        world.approve()
+        token = world.agent(READ, CALL).token()
+        speaker = initialized(world.endpoint(), token)
+        other = speaker.at(f"{b}/mcp/files")
+        began = time.monotonic()
+        speaker.call("echo")
+        other.call("echo")
+        assert sessions(a) == sessions(b) == none
+        tap.forget()
+        other.call("echo")
+        assert [sessions(each)["client"][0] for each in (a, b)] == [0, 1], "b found that the server had forgotten it"
+        long_open = Session.objects.get()
+        Session.objects.update(created_at=long_open.created_at - timedelta(seconds=1000))
+        assert speaker.send("DELETE").opened().status == 204
+        assert other.send("DELETE").opened().status == 404
+        (ours, seconds), (theirs, behind) = sessions(a)["server"], sessions(a)["client"]
+        assert (ours, theirs, sessions(b)["server"][0]) == (1, 1, 0)
+        assert 1000 <= seconds <= 1000 + time.monotonic() - began + 60
+        assert 0 < behind + sessions(b)["client"][1] <= time.monotonic() - began
+        # Nobody ends this one: it was open until it expired, and is counted once its row is removed.
+        initialized(world.endpoint(), token)
+        Session.objects.update(created_at=long_open.created_at - timedelta(seconds=LIFETIME + 70))
+        initialized(other.url, token)
+        assert sessions(b)["server"] == (1, LIFETIME)
+        assert (sessions(a)["server"][0], sessions(b)["client"][0]) == (1, 1)
+
+
+@pytest.mark.network
+def test_a_session_that_a_process_has_for_itself_is_counted_when_the_server_forgets_it(
+    world: "World", servers: dict[str, HonestServer]
+) -> None:
+    from tests.gateway.clients import CALL, READ, Modern
+    from tests.gateway.relay import relaying
+
+    with relaying(servers["handshake"].url) as tap:
+        world.register(tap.url)
+        world.approve()
+        speaker = Modern(world.endpoint(), world.agent(READ, CALL).token())
+        began = time.monotonic()
+        speaker.call("echo")
+        assert sessions(world.url)["client"] == (0, 0)
+        tap.forget()
+        speaker.call("echo")
+        count, seconds = sessions(world.url)["client"]
+    assert count == 1
+    assert 0 < seconds <= time.monotonic() - began

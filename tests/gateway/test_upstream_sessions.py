@@ -26,9 +26,22 @@ async def transport() -> AsyncIterator[Transport]:
         yield Transport(client)
 
 
+class Told(list[str]):
+    """Hears of sessions that ended."""
+
+    def __call__(self, seconds: float, *, of: str) -> None:
+        assert 0 <= seconds < SECONDS * 10
+        self.append(of)
+
+
 @pytest.fixture
-async def sessions(transport: Transport) -> AsyncIterator[LocalSessions]:
-    made = LocalSessions(transport, itertools.count(1))
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+async def sessions(transport: Transport, told: Told) -> AsyncIterator[LocalSessions]:
+    made = LocalSessions(transport, itertools.count(1), told)
     yield made
     await made.end_all()
 
@@ -111,15 +124,24 @@ async def test_what_is_no_session_is_a_failure(sessions: LocalSessions, server: 
 
 
 async def test_a_session_that_is_over_is_told_to_the_server_without_waiting(
-    transport: Transport, server: Scripted
+    transport: Transport, server: Scripted, told: Told
 ) -> None:
-    handshakes = Handshakes(transport, itertools.count(1))
+    handshakes = Handshakes(transport, itertools.count(1), told)
     handshakes.part(await handshakes.open(server.url, "a", {}))
     handshakes.part(UpstreamSession(server.url, "a", "", "2025-11-25"))
     handshakes.part(UpstreamSession("http://127.0.0.1:1/mcp", "a", "s-9", "2025-11-25"))
     await handshakes.parted()
     assert [got.session for got in server.of("DELETE")] == ["s-1"]
+    assert told == ["client"], "of those whose beginning is known"
     await handshakes.parted()
+
+
+async def test_where_a_server_keeps_no_session_none_ends(transport: Transport, server: Scripted, told: Told) -> None:
+    handshakes = Handshakes(transport, itertools.count(1), told)
+    server.scripts["initialize"] = opens()
+    found = await handshakes.open(server.url, "a", {})
+    handshakes.part(found)
+    assert (found.id, told) == ("", [])
 
 
 async def test_nobody_waits_long_for_a_server_that_does_not_let_go(
@@ -191,7 +213,9 @@ def test_opening_a_session_is_bounded_by_less_than_a_call() -> None:
     assert max(limits.head_seconds, limits.total_seconds, limits.lifetime_seconds) <= 30
 
 
-async def test_a_session_that_was_lost_is_opened_anew_once(sessions: LocalSessions, server: Scripted) -> None:
+async def test_a_session_that_was_lost_is_opened_anew_once(
+    sessions: LocalSessions, server: Scripted, told: Told
+) -> None:
     own = sessions.of("a")
     first = await own.get(server.url)
     await own.lost(first)
@@ -199,20 +223,22 @@ async def test_a_session_that_was_lost_is_opened_anew_once(sessions: LocalSessio
     await own.lost(first)  # somebody else noticed as well, and later
     assert await own.get(server.url) is second
     assert (first.id, second.id) == ("s-1", "s-2")
+    assert told == ["client"]
 
 
 async def test_the_least_used_session_leaves_first_and_its_server_is_told(
-    sessions: LocalSessions, server: Scripted, monkeypatch: pytest.MonkeyPatch
+    sessions: LocalSessions, server: Scripted, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.upstream_sessions.MAX_SESSIONS", 2)
     for owner in ("a", "b", "a", "c"):
         await sessions.get(server.url, owner)
     ended = await server.until("DELETE")
     assert [got.session for got in ended] == ["s-2"]
+    assert told == ["client"]
     assert (await sessions.get(server.url, "a")).id == "s-1"
 
 
-async def test_all_sessions_end_with_the_process(sessions: LocalSessions, server: Scripted) -> None:
+async def test_all_sessions_end_with_the_process(sessions: LocalSessions, server: Scripted, told: Told) -> None:
     for owner in ("a", "b"):
         await sessions.get(server.url, owner)
     server.scripts["initialize"] = hang
@@ -223,3 +249,4 @@ async def test_all_sessions_end_with_the_process(sessions: LocalSessions, server
         await asyncio.wait({late})
     assert late.cancelled()
     assert sorted(got.session for got in server.of("DELETE")) == ["s-1", "s-2"]
+    assert told == ["client", "client"]
