@@ -39,7 +39,7 @@ class Link:
         prepare = (b"; PREPARE %b AS %b" % (name.encode(), statement) for name, statement in statements.items())
         script = settings.encode() + b"".join(prepare)
         try:
-            await link._exchange(lambda: link._libpq.send_query(script))
+            await link._exchange(link._libpq.send_query, script)
         except BaseException:
             link.close()
             raise
@@ -58,14 +58,13 @@ class Link:
         """
         if self.lost:
             raise psycopg.OperationalError("The connection is lost.")
-        name, formats = statement.encode(), [1] * len(values)
-        await self._exchange(lambda: self._libpq.send_query_prepared(name, values, formats))
+        await self._exchange(self._libpq.send_query_prepared, statement.encode(), values, [1] * len(values))
 
-    async def _exchange(self, send: Callable[[], None]) -> None:
+    async def _exchange(self, send: Callable[..., None], *arguments: Any) -> None:
         done = self._done = self._loop.create_future()
         self._error = None
         try:
-            send()
+            send(*arguments)
             self._flush()
             await done
         except BaseException:

@@ -247,9 +247,8 @@ class GroupCommitWriter:
                 await self._commit([item])
 
     async def _write_batch(self, batch: list[_Waiting]) -> None:
-        link = await self._connected()
+        link, writer = self._link or await self._connect(), self._writer
         shard = max(self._shard, shard_of(datetime.now(UTC)))
-        writer = self._writer
         if writer is None or shard != self._shard:
             writer = await self._register(link, shard)
         placed = self._placed(batch, writer)
@@ -272,11 +271,10 @@ class GroupCommitWriter:
                 _refuse(item, "The call could not be recorded.", error)
         return placed
 
-    async def _connected(self) -> Link:
-        if self._link is None:
-            limits = _SETTINGS.format(milliseconds=int(self._timeout * 750))
-            self._link = await Link.open(self._database, limits, _STATEMENTS)
-        return self._link
+    async def _connect(self) -> Link:
+        limits = _SETTINGS.format(milliseconds=int(self._timeout * 750))
+        self._link = link = await Link.open(self._database, limits, _STATEMENTS)
+        return link
 
     async def _register(self, link: Link, shard: int) -> UUID:
         """Become the writer of a shard. It counts only when both statements went through."""

@@ -56,6 +56,13 @@ class _Call:
             self.why = why
             self.task.cancel()
 
+    def leave(self) -> None:
+        """It has ended: nothing is watched any more."""
+        if self.watch is not None:
+            self.watch.cancel()
+        if self.end is not None:
+            self.end.cancel()
+
 
 class Calls:
     """Carries calls and knows which are in flight."""
@@ -73,7 +80,7 @@ class Calls:
         if self._aborted:  # let in before, and only now ready to be sent
             if isinstance(work, Coroutine):
                 work.close()
-            raise _shutdown()
+            raise _cut_short("shutdown")
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
         call = _Call(task)
@@ -89,17 +96,10 @@ class Calls:
             if not call.why:
                 raise  # somebody else's: the process gives up on the request
             task.uncancel()
-            if call.why == "timeout":
-                raise Ended("failed", "timeout", "The server did not answer in time.", UPSTREAM_FAILED) from error
-            if call.why == "shutdown":
-                raise _shutdown() from error
-            raise Ended("cancelled", "cancelled", "Request cancelled", REQUEST_CANCELLED) from error
+            raise _cut_short(call.why) from error
         finally:
             watch.cancel()
-            if call.watch is not None:
-                call.watch.cancel()
-            if call.end is not None:
-                call.end.cancel()
+            call.leave()
             self._untrack(waiting.key, call)
 
     def cancel(self, key: Key) -> bool:
@@ -144,8 +144,12 @@ class Calls:
         self._running.discard(call)
 
 
-def _shutdown() -> Ended:
-    return Ended("cancelled", "shutdown", "This gateway is stopping.", SHUTTING_DOWN)
+def _cut_short(why: str) -> Ended:
+    if why == "timeout":
+        return Ended("failed", "timeout", "The server did not answer in time.", UPSTREAM_FAILED)
+    if why == "shutdown":
+        return Ended("cancelled", "shutdown", "This gateway is stopping.", SHUTTING_DOWN)
+    return Ended("cancelled", "cancelled", "Request cancelled", REQUEST_CANCELLED)
 
 
 async def _watched(call: _Call, waiting: Waiting) -> None:
