@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import cache, lists, machine, peers, profiling, revocation, throughput
+from benchmarks import cache, commits, lists, machine, peers, profiling, revocation, throughput
 from benchmarks.load import Plan
 from benchmarks.measuring import Failed, start
 from benchmarks.peers import Target
@@ -28,7 +28,7 @@ from benchmarks.product import Product, running_product
 from benchmarks.report import verdict
 from controlplane.supervisor import Stopped, stop_on_signals
 
-PARTS: Final = ("throughput", "lists", "revocation", "profile")
+PARTS: Final = ("throughput", "lists", "profile", "revocation")  # in the order in which they can be run
 PROFILE_SECONDS: Final = 8
 AGENTS: Final = 4
 _SMALL: Final = "small"
@@ -61,10 +61,9 @@ class Run:
         print(f"this disk syncs 8 KB in {sync:.2f} ms, PostgreSQL commits a row in {commit:.2f} ms")
         if 1 in options.callers:
             added = throughput.added_ms(found, throughput.OURS[0])
-            print(
-                f"what we add at one caller lasts as long as {added / commit:.1f} such commits; two are needed",
-                end="\n\n",
-            )
+            print(f"what we add at one caller lasts as long as {added / commit:.1f} such commits", end="\n\n")
+            ours = self._plan(_SMALL, "2026", seconds=options.seconds)
+            self._verdicts += commits.verdicts(commits.of_one_caller(self._python, ours, self._product.metrics_url))
 
     def lists(self) -> None:
         """A thousand tools beside thirty."""
@@ -158,17 +157,13 @@ def main(arguments: list[str]) -> int:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.gateway", description=__doc__)
-    parser.add_argument("--only", type=_parts, default=("throughput", "lists", "revocation"), help=", ".join(PARTS))
-    parser.add_argument("--profile", action="store_true", help="also show where our time goes")
+    parser.add_argument("--only", type=_parts, default=PARTS, help=", ".join(PARTS))
     parser.add_argument("--without-peers", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0, help="of one measurement")
     parser.add_argument("--callers", type=_levels, default=(1, 16), help="numbers of callers, such as 1,16,64")
     parser.add_argument("--decisions", type=int, default=20, help="how often each kind of decision is measured")
-    options = parser.parse_args(arguments)
-    if options.profile:
-        options.only = _parts(",".join({*options.only, "profile"}))
-    return options
+    return parser.parse_args(arguments)
 
 
 def _say(what: str) -> None:
@@ -177,12 +172,11 @@ def _say(what: str) -> None:
 
 
 def _parts(text: str) -> tuple[str, ...]:
-    """The named parts in the order in which they can be run; revocation ends Valkey."""
+    """The named parts in their order; revocation ends Valkey."""
     asked = set(text.split(","))
     if unknown := asked - set(PARTS):
         raise argparse.ArgumentTypeError(f"no such part: {', '.join(sorted(unknown))}")
-    order = ("throughput", "lists", "profile", "revocation")
-    return tuple(part for part in order if part in asked)
+    return tuple(part for part in PARTS if part in asked)
 
 
 def _levels(text: str) -> tuple[int, ...]:

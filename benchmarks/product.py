@@ -56,6 +56,11 @@ class Product:
         """Where agents call a server."""
         return f"{self.gateway_url}/{slug}"
 
+    @property
+    def metrics_url(self) -> str:
+        """Where the gateway process tells of itself."""
+        return f"{self.gateway_url.removesuffix('/mcp')}/metrics"
+
     def register(self, slug: str, url: str) -> None:
         """A server, looked at, with everything that it shows approved."""
         body = {"slug": slug, "name": slug, "url": url, "environment": "development", "poll_interval": 3600}
