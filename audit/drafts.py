@@ -8,7 +8,7 @@ otherwise refuse; lone surrogates, which neither can hold, become U+FFFD; what i
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final
@@ -70,6 +70,37 @@ class RecordDraft:
     trace_id: str = ""
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Pattern:
+    """What many records of calls have in common: a draft whose `Repeat`s differ only in what those name.
+
+    `form` is what `audit.rows` made of it; a pattern is good for one writer.
+    """
+
+    draft: RecordDraft
+    form: Any = None
+
+
+@checked_frozen
+class Repeat:
+    """A record that says what its pattern says, at another time and of another call."""
+
+    pattern: Pattern
+    id: UUID
+    time: datetime
+    call_id: UUID | None
+    latency_ms: int | None = None
+    bytes: int | None = None
+    trace_id: str = ""
+
+    def draft(self) -> RecordDraft:
+        """The same written out."""
+        return replace(
+            self.pattern.draft, id=self.id, time=self.time, call_id=self.call_id, latency_ms=self.latency_ms,
+            bytes=self.bytes, trace_id=self.trace_id,
+        )  # fmt: skip
 
 
 FIELDS: Final = tuple(item.name for item in fields(RecordDraft))

@@ -13,10 +13,10 @@ from enum import Enum
 from functools import lru_cache, partial
 from operator import attrgetter
 from struct import Struct
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 from uuid import UUID
 
-from audit.drafts import BODY_MAX, BODY_VERSION, LIMITS, LONG_TEXTS, Position, RecordDraft, columns
+from audit.drafts import BODY_MAX, BODY_VERSION, LIMITS, LONG_TEXTS, Pattern, Position, RecordDraft, Repeat, columns
 from audit.wire import (
     EPOCH,
     NULL,
@@ -67,9 +67,9 @@ class _Form:
 
 @dataclass(slots=True)
 class Prepared:
-    """A draft whose dear part is done; only its place is missing. `values` is None where `columns` must do it all."""
+    """A record whose dear part is done; only its place is missing. `values` is None where `columns` must do it all."""
 
-    draft: RecordDraft
+    record: RecordDraft | Repeat
     before_seq: bytes = b""
     after_seq: bytes = b""
     values: Row | None = None
@@ -87,26 +87,28 @@ class Rows:
         self._writer: UUID | None = None
         self._end = b""
 
-    def prepare(self, draft: RecordDraft) -> Prepared:
+    def prepare(self, record: RecordDraft | Repeat) -> Prepared:
         """Do what can be done before the record has its place."""
         try:
-            return self._plain(draft) if _rare_of(draft) == _NOTHING else self._usual(draft)
+            if type(record) is Repeat:
+                return _filled(record, record.pattern.form or self._form_of(record.pattern))
+            draft = cast("RecordDraft", record)
+            if _rare_of(draft) != _NOTHING:
+                return self._usual(draft)
+            return _filled(draft, self._plain_form(draft))
         except (ValueError, TypeError):  # unusual, or of a type that only `columns` can judge
-            return Prepared(draft)
+            return Prepared(record)
 
-    def _plain(self, draft: RecordDraft) -> Prepared:
-        """What most records of calls are: nothing is said but words and `VARYING`."""
+    def _form_of(self, pattern: Pattern) -> _Form:
+        if _rare_of(pattern.draft) != _NOTHING:
+            raise ValueError("unusual")
+        form = pattern.form = self._plain_form(pattern.draft)
+        return form
+
+    def _plain_form(self, draft: RecordDraft) -> _Form:
+        """The form of what most records of calls are: nothing is said but words and `VARYING`."""
         words = _words_of(draft)
-        form = self._plain_forms.get(words) or self._form(words, self._plain_forms, VARYING)
-        size = _ABSENT if draft.bytes is None else _encode_bytes(draft.bytes)
-        call = _ABSENT if draft.call_id is None else _encode_call_id(draft.call_id)
-        id_ = _encode_id(draft.id)
-        latency = _ABSENT if draft.latency_ms is None else _encode_latency(draft.latency_ms)
-        time = _encode_time(draft.time)
-        before = form.before_seq % (size[0], call[0], id_[0], latency[0])
-        return Prepared(
-            draft, before, form.after_seq % time[0], (*form.values, size[1], call[1], id_[1], latency[1], time[1])
-        )
+        return self._plain_forms.get(words) or self._form(words, self._plain_forms, VARYING)
 
     def _usual(self, draft: RecordDraft) -> Prepared:
         words = _words_of(draft)
@@ -143,8 +145,19 @@ class Rows:
             body = b'{%b"seq":%d,%b%b' % (prepared.before_seq, seq, prepared.after_seq, self._end)
             if len(body) <= BODY_MAX:
                 return (_SIZED_BIG(8, seq), sized(body), *prepared.values)
-        row = columns(prepared.draft, installation=self._installation, shard=0, position=Position(writer, seq))
+        draft = prepared.record.draft() if isinstance(prepared.record, Repeat) else prepared.record
+        row = columns(draft, installation=self._installation, shard=0, position=Position(writer, seq))
         return tuple(encoded(name, row[name]) for name in ORDER)
+
+
+def _filled(record: RecordDraft | Repeat, form: _Form) -> Prepared:
+    size = _ABSENT if record.bytes is None else _encode_bytes(record.bytes)
+    call = _ABSENT if record.call_id is None else _encode_call_id(record.call_id)
+    id_, time, trace = _encode_id(record.id), _encode_time(record.time), _encode_trace_id(record.trace_id)
+    latency = _ABSENT if record.latency_ms is None else _encode_latency(record.latency_ms)
+    before = form.before_seq % (size[0], call[0], id_[0], latency[0])
+    values = (*form.values, size[1], call[1], id_[1], latency[1], time[1], trace[1])
+    return Prepared(record, before, form.after_seq % (time[0], trace[0]), values)
 
 
 def _memory(name: str) -> "_Memory":
@@ -271,5 +284,5 @@ def _encoded(encoders: "list[Callable[[Any], Encoded]]", values: tuple[Any, ...]
 
 
 _ENCODERS: Final = [_encoder(name) for name in OTHERS]
-_encode_bytes, _encode_call_id, _encode_id, _encode_latency, _encode_time = map(_encoder, VARYING)
+_encode_bytes, _encode_call_id, _encode_id, _encode_latency, _encode_time, _encode_trace_id = map(_encoder, VARYING)
 _SILENT: Final = _encoded([_encoder(name) for name in RARE], _NOTHING)

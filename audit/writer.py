@@ -26,7 +26,7 @@ import psycopg
 from django.conf import settings
 
 from audit import wire
-from audit.drafts import RecordDraft, shard_of
+from audit.drafts import RecordDraft, Repeat, shard_of
 from audit.link import Link, parameters_from_settings
 from audit.rows import Prepared, Rows
 from audit.wire import Row
@@ -136,7 +136,7 @@ class GroupCommitWriter:
             self._alarm.cancel()
         self._disconnect()
 
-    async def write(self, draft: RecordDraft) -> None:
+    async def write(self, record: RecordDraft | Repeat) -> None:
         """Return once the record is durable. Raises `AuditBusy` or `AuditUnavailable`: then nothing may follow it.
 
         A record refused for time may become durable later; it then stands for something that was not done.
@@ -146,7 +146,7 @@ class GroupCommitWriter:
         if len(self._waiting) >= self._capacity:
             raise AuditBusy("Too many calls wait to be recorded.")
         loop = asyncio.get_running_loop()
-        item = _Waiting(self._rows.prepare(draft), loop.create_future(), loop.time() + self._timeout)
+        item = _Waiting(self._rows.prepare(record), loop.create_future(), loop.time() + self._timeout)
         self._waiting.append(item)
         self._arrived.set()
         if self._alarm is None:

@@ -1,23 +1,30 @@
 """The records of a call: intent before dispatch, outcome before release, one deny per denial. Durable or refused."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from access.policy import Reason
-from audit.drafts import RecordDraft
+from audit.drafts import Pattern, RecordDraft, Repeat
 from audit.events import Event, RecordType
 from audit.writer import AuditUnavailable
 from core.frozen import checked_frozen
+from core.ids import new_id
 from gateway.errors import refuse
+
+_PATTERNS: Final = 512
+_REMEMBERED: Final = 2048  # characters of a pattern's words
+
+# Type, event, decision, reason, status, class of error.
+What = tuple[RecordType, Event, str, str, str, str]
 
 
 class Writer(Protocol):
     """What makes records durable (`audit.writer.GroupCommitWriter`)."""
 
-    async def write(self, draft: RecordDraft) -> None:
+    async def write(self, record: RecordDraft | Repeat) -> None:
         """Return once the record is durable. Raises `AuditUnavailable`."""
 
 
@@ -65,23 +72,16 @@ class Recorder:
     def __init__(self, writer: Writer, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._writer = writer
         self._now = now
+        self._patterns: dict[tuple[object, ...], Pattern] = {}
 
     async def intended(self, call: Recorded, event: Event = Event.CALL_INTENDED) -> None:
         """Before anything is sent. Raises `Refused`: then nothing may be sent."""
-        await self._write(call, RecordType.INTENT, event, decision="allowed")
+        await self._write(call, (RecordType.INTENT, event, "allowed", "", "", ""))
 
     async def completed(self, call: Recorded, outcome: Outcome, event: Event = Event.CALL_COMPLETED) -> None:
         """Before the answer is released. Raises `Refused`: then the answer stays here."""
-        await self._write(
-            call,
-            RecordType.OUTCOME,
-            event,
-            decision="allowed",
-            status=outcome.status,
-            error_class=outcome.error_class,
-            latency_ms=outcome.latency_ms,
-            bytes=outcome.bytes,
-        )
+        what = (RecordType.OUTCOME, event, "allowed", "", outcome.status, outcome.error_class)
+        await self._write(call, what, outcome.latency_ms, outcome.bytes)
 
     async def answered(self, call: Recorded, outcome: Outcome) -> None:
         """What is answered from what we hold, without asking the server: one record. Raises `Refused`."""
@@ -89,37 +89,60 @@ class Recorder:
 
     async def denied(self, call: Recorded, reason: str) -> None:
         """One record for one denial. Raises `Refused`."""
-        await self._write(call, RecordType.DENY, Event.CALL_DENIED, decision="denied", reason=reason, status="denied")
+        await self._write(call, (RecordType.DENY, Event.CALL_DENIED, "denied", reason, "denied", ""))
 
     async def connected(self, call: Recorded) -> None:
         """A session was opened. Raises `Refused`."""
-        await self._write(call, RecordType.AUTH, Event.CONNECTION_OPENED, decision="allowed")
+        await self._write(call, (RecordType.AUTH, Event.CONNECTION_OPENED, "allowed", "", "", ""))
 
-    async def _write(self, call: Recorded, type_: RecordType, event: Event, **fields: Any) -> None:
-        draft = RecordDraft(
-            type=type_,
-            event=event,
-            time=self._now(),
-            principal=call.principal,
-            actor=call.principal,
-            agent=call.agent,
-            token_id=call.token_id,
-            call_id=call.call_id,
-            server=call.server,
-            environment=call.environment,
-            owner_team=call.owner_team,
-            subject=f"{call.kind or 'tool'}:{call.server}/{call.tool}" if call.tool else f"server:{call.server}",
-            method=call.method,
-            kind=call.kind,
-            tool=call.tool,
-            tool_hash=call.tool_hash,
-            scopes_used=call.scopes_used,
-            client_ip=call.client_ip,
-            trace_id=call.trace_id,
-            parent_call_id=call.parent_call_id,
-            **fields,
-        )
+    async def _write(self, call: Recorded, what: What, latency_ms: int | None = None, size: int | None = None) -> None:
+        pattern = self._pattern(call, what)
+        again = Repeat(pattern, new_id(), self._now(), call.call_id, latency_ms, size, call.trace_id)
+        record = replace(again.draft(), parent_call_id=call.parent_call_id) if call.parent_call_id else again
         try:
-            await self._writer.write(draft)
+            await self._writer.write(record)
         except AuditUnavailable as error:
             raise refuse(Reason.AUDIT_UNAVAILABLE) from error
+
+    def _pattern(self, call: Recorded, what: What) -> Pattern:
+        """What this record has in common with others: most of what an agent does it does again."""
+        key = (
+            *what, call.principal, call.agent, call.token_id, call.server, call.environment, call.owner_team,
+            call.method, call.kind, call.tool, call.tool_hash, call.scopes_used, call.client_ip,
+        )  # fmt: skip
+        pattern = self._patterns.get(key)
+        if pattern is None:
+            pattern = Pattern(_draft(call, what, self._now()))
+            if sum(map(len, key[6:])) > _REMEMBERED:  # a caller may call itself, and what it asks for, anything
+                return pattern
+            if len(self._patterns) >= _PATTERNS:
+                self._patterns.clear()
+            self._patterns[key] = pattern
+        return pattern
+
+
+def _draft(call: Recorded, what: What, now: datetime) -> RecordDraft:
+    type_, event, decision, reason, status, error_class = what
+    return RecordDraft(
+        type=type_,
+        event=event,
+        time=now,
+        decision=decision,
+        reason=reason,
+        status=status,
+        error_class=error_class,
+        principal=call.principal,
+        actor=call.principal,
+        agent=call.agent,
+        token_id=call.token_id,
+        server=call.server,
+        environment=call.environment,
+        owner_team=call.owner_team,
+        subject=f"{call.kind or 'tool'}:{call.server}/{call.tool}" if call.tool else f"server:{call.server}",
+        method=call.method,
+        kind=call.kind,
+        tool=call.tool,
+        tool_hash=call.tool_hash,
+        scopes_used=call.scopes_used,
+        client_ip=call.client_ip,
+    )

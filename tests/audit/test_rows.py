@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit import wire
-from audit.drafts import FIELDS, Position, RecordDraft, columns
+from audit.drafts import FIELDS, Pattern, Position, RecordDraft, Repeat, columns
 from audit.events import Event, RecordType
 from audit.rows import Prepared, Rows
 from core.ids import new_id
@@ -79,6 +79,27 @@ def test_what_one_record_left_in_memory_does_not_show_in_the_next(
     assert MAKER.place(MAKER.prepare(following), WRITER, 1) == MAKER.place(Prepared(following), WRITER, 1)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(DRAFTS, st.uuids(), TIMES, TEXTS, st.none() | st.integers(-1, 2**31), st.none() | st.uuids())
+def test_a_repeat_is_the_row_of_its_pattern_written_out(
+    draft: RecordDraft, identity: UUID, time: datetime, trace_id: str, number: int | None, call: UUID | None
+) -> None:
+    pattern = Pattern(draft)
+    first = Repeat(pattern, new_id(), time, call)
+    again = Repeat(pattern, identity, time, call, number, number, trace_id)
+    written_out = replace(
+        draft, id=identity, time=time, call_id=call, latency_ms=number, bytes=number, trace_id=trace_id
+    )
+    MAKER.prepare(first)
+    try:
+        expected = MAKER.place(Prepared(written_out), WRITER, 7)
+    except struct.error:
+        with pytest.raises(struct.error):
+            MAKER.place(MAKER.prepare(again), WRITER, 7)
+    else:
+        assert MAKER.place(MAKER.prepare(again), WRITER, 7) == expected
+
+
 def test_a_usual_record_takes_the_fast_way() -> None:
     usual = a_draft(
         actor="agent:a",
@@ -92,6 +113,8 @@ def test_a_usual_record_takes_the_fast_way() -> None:
     )
     assert MAKER.prepare(usual).values is not None
     assert MAKER.prepare(a_draft(tool="a\0b")).values is None
+    repeat = Repeat(Pattern(a_draft(tool="read_file")), new_id(), datetime.now(UTC), new_id(), 3, 12, "a" * 32)
+    assert MAKER.prepare(repeat).values is not None
 
 
 def test_a_body_that_is_too_long_is_bounded_as_ever() -> None:

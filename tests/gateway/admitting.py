@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from access.policy import DefinitionFacts, GrantFacts, PinState, ServerFacts
-from audit.drafts import RecordDraft
+from audit.drafts import RecordDraft, Repeat
 from audit.events import Event, RecordType
 from audit.writer import AuditUnavailable
 from core.sse import EventDecoder
@@ -81,11 +81,11 @@ class Kept:
     drafts: list[RecordDraft] = field(default_factory=list)
     away: bool = False
 
-    async def write(self, draft: RecordDraft) -> None:
+    async def write(self, record: RecordDraft | Repeat) -> None:
         """Keep it."""
         if self.away:
             raise AuditUnavailable("The record cannot be written.")
-        self.drafts.append(draft)
+        self.drafts.append(record.draft() if isinstance(record, Repeat) else record)
 
     @property
     def kinds(self) -> list[tuple[RecordType, Event]]:
