@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 from access.policy import Reason
@@ -151,7 +152,7 @@ class Dispatch:
             if behind is None:
                 raise invalid("There is no event of this id any more.", status=404)
             way = await self._way(admitted)
-            hearing = self.hearing(admitted, way.capabilities, mark)
+            hearing = self.hearing(admitted, way.capabilities, lambda: mark)
             outgoing = self._outgoing(admitted, way, hearing, {}, {}, {})
 
             def go_on(_leg: Leg) -> Awaitable[Response]:
@@ -164,7 +165,7 @@ class Dispatch:
         exchange, parts = admitted.exchange, self._parts
         with parts.bulkheads.call(exchange.slug, admitted.server.limits, admitted.token.holder):
             way = await self._way(admitted)
-            hearing = self.hearing(admitted, way.capabilities, _mark_of(admitted))
+            hearing = self.hearing(admitted, way.capabilities, partial(_mark_of, admitted))
 
             def send(leg: Leg) -> Awaitable[Response]:
                 return parts.upstream.send(self._outgoing(admitted, way, hearing, params, headers, leg.trace()))
@@ -228,7 +229,7 @@ class Dispatch:
             headers=headers,
             sessions=way.sessions,
             listener=hearing,
-            progress=hearing.wants_progress,
+            progress=_progress_of(admitted) is not None,
             changed=lambda: looks.heard(self._look(admitted)),
             presented=lambda card: looks.heard_card(self._look(admitted), card),
             capabilities=way.capabilities,
@@ -239,7 +240,7 @@ class Dispatch:
     def _look(self, admitted: Admitted) -> Look:
         return self._parts.look(admitted.token, admitted.server, admitted.session)
 
-    def hearing(self, admitted: Admitted, capabilities: Mapping[str, Any], mark: Mark) -> Hearing:
+    def hearing(self, admitted: Admitted, capabilities: Mapping[str, Any], mark: Callable[[], Mark]) -> Hearing:
         """Who hears what the server says while this request or stream is under way."""
         session = admitted.session
         return Hearing(
@@ -282,14 +283,18 @@ def wrong_arguments(problem: Problem) -> Refused:
     return Refused(Reason.INVALID_ARGUMENTS, text, code=INVALID_PARAMS, data=data, readable=True)
 
 
+def _progress_of(admitted: Admitted) -> jsonrpc.Id | None:
+    """The token under which the client wants to hear of progress."""
+    token = admitted.request.meta.get("progressToken")
+    # It comes back with every notice, so it may be no longer than the id of a request.
+    return token if token is not None and jsonrpc.is_id(token) else None
+
+
 def _mark_of(admitted: Admitted) -> Mark:
     request = admitted.request
     # By the member that policy judges: a stream that is gone on with is judged by what its mark names.
     name = str(request.params.get("uri" if request.method.startswith("resources/") else "name", ""))
-    token = request.meta.get("progressToken")
-    # A client gets its token back with every notice, so it may be no longer than the id of a request.
-    kept = token if jsonrpc.is_id(token) else None
-    return Mark(admitted.exchange.id, request.id, request.method, name, token=kept)
+    return Mark(admitted.exchange.id, request.id, request.method, name, token=_progress_of(admitted))
 
 
 def _reply(admitted: Admitted, released: Released) -> Reply:

@@ -69,7 +69,8 @@ class Hearing:
     """The listener of one request or stream of a client, `gateway.upstream.Listener`.
 
     `place` is the client's session, to which questions are sealed; empty where nothing can be asked. `readable` tells
-    whether the client may read a resource now. `mark` is the request that this is about.
+    whether the client may read a resource now. `mark` makes the mark of the request that this is about; most
+    are never asked for it.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Hearing:
         server: Mapping[str, Any],
         place: tuple[str, ...],
         readable: Readable,
-        mark: Mark,
+        mark: Callable[[], Mark],
         asks_for_log: bool,
     ) -> None:
         self._exchange = exchange
@@ -111,12 +112,12 @@ class Hearing:
     @property
     def wants_progress(self) -> bool:
         """Whether the client gave a token for it."""
-        return self._mark.token is not None
+        return self._mark().token is not None
 
     async def progressed(self, params: Mapping[str, Any]) -> None:
         """Progress, under the token that the client chose."""
         if self.wants_progress:
-            await self._notify("notifications/progress", {"progressToken": self._mark.token, **params})
+            await self._notify("notifications/progress", {"progressToken": self._mark().token, **params})
 
     async def notified(self, notification: Notification) -> None:
         """Hand on what is the client's to hear."""
@@ -152,7 +153,7 @@ class Hearing:
         channel = self._exchange.channel
         if not self._place or not channel.streams:
             return
-        id_ = self._asks.mark(replace(self._mark, event=event.id, upstream_id=request_id), self._place)
+        id_ = self._asks.mark(replace(self._mark(), event=event.id, upstream_id=request_id), self._place)
         if not id_:
             return
         self.marks += 1

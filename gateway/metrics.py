@@ -55,17 +55,16 @@ class Metrics:
         """`text` as a bounded value of `error.type`."""
         return self._errors.bounded(text)
 
-    def operation(self, slug: str, method: str, outcome: str, error: str, *, seconds: float, own: float) -> None:
-        """One operation has ended. `method`, `outcome` and `error` are bounded already; `own` is time spent here."""
-        server = self.server(slug)
+    def operation(self, server: str, method: str, outcome: str, error: str, *, seconds: float, own: float) -> None:
+        """One operation has ended. All texts are bounded already, `server` by `server`; `own` is time spent here."""
         self._operations.observe((server, method, outcome, error), seconds)
         self._own.observe((method,), own)
         if outcome == "denied":
             self._refusals.labels(server, error).inc()
 
-    def exchange(self, slug: str, method: str, error: str, seconds: float) -> None:
-        """One exchange with a server has ended. `method` and `error` are bounded already."""
-        self._exchanges.observe((self.server(slug), method, error), seconds)
+    def exchange(self, server: str, method: str, error: str, seconds: float) -> None:
+        """One exchange with a server has ended. All texts are bounded already, `server` by `server`."""
+        self._exchanges.observe((server, method, error), seconds)
 
     def refused(self, reason: str, slug: str) -> None:
         """A request that was no operation yet was refused."""

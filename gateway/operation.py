@@ -32,7 +32,7 @@ class Operation:
     """One request of a client. What was not told to have ended when it is left is told by the way it was left."""
 
     __slots__ = (
-        *("_attributes", "_context", "_ended", "_head", "_method", "_metrics", "_name", "_slug", "_span", "_started"),
+        *("_attributes", "_context", "_ended", "_head", "_method", "_metrics", "_name", "_server", "_span", "_started"),
         *("_tracing", "_waited"),
     )
 
@@ -40,7 +40,7 @@ class Operation:
         self._started = _clock()
         self._metrics = metrics
         self._tracing = tracing
-        self._slug = slug
+        self._server = metrics.server(slug)
         self._head = head
         self._waited = 0.0
         self._method = OTHER
@@ -87,7 +87,7 @@ class Operation:
         self._context = tracecontext.read(meta, {} if tracecontext.TRACEPARENT in head.repeated else head.headers)
         if self._tracing is None:
             return
-        self._attributes = {"mcp.method.name": self._method, "holdfast.server": self._metrics.server(self._slug)}
+        self._attributes = {"mcp.method.name": self._method, "holdfast.server": self._server}
         told = {
             "mcp.protocol.version": version,
             "mcp.session.id": session,
@@ -127,7 +127,7 @@ class Operation:
         """A leg has ended. Returns the bounded class of its error."""
         self._waited += seconds
         error = self._metrics.error_type(raw) if raw else ""
-        self._metrics.exchange(self._slug, self._method, error, seconds)
+        self._metrics.exchange(self._server, self._method, error, seconds)
         return error
 
     def ended(self, status: str, error_type: str = "") -> None:
@@ -140,7 +140,7 @@ class Operation:
         seconds = _clock() - self._started
         own = max(0.0, seconds - self._waited)
         outcome = status if status in conventions.OUTCOMES else OTHER
-        self._metrics.operation(self._slug, self._method, outcome, error, seconds=seconds, own=own)
+        self._metrics.operation(self._server, self._method, outcome, error, seconds=seconds, own=own)
         if self._tracing is not None and self._span is not None:
             self._tracing.end(self._span, error, raw)
 

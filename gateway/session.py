@@ -17,6 +17,7 @@ from gateway.protocol import HANDSHAKE_VERSIONS
 from gateway.sealing import Seal, Unsealed
 
 LIFETIME: Final = 24 * 3600  # seconds
+_REMEMBERED: Final = 4096  # sessions whose ids a process opens once and not with every call
 _BODY: Final = struct.Struct(">BI16s")  # index of the version, seconds since the epoch, identifier
 _VERSIONS: Final = tuple(reversed(HANDSHAKE_VERSIONS))  # oldest first: a new version keeps the old ones' indexes
 
@@ -53,7 +54,7 @@ class Sessions:
     """Issues and opens session ids. `key` has 32 bytes; times are seconds since the epoch."""
 
     def __init__(self, *, key: bytes, installation: str) -> None:
-        self._seal = Seal(key=key, installation=installation, purpose="session", longest=256)
+        self._seal = Seal(key=key, installation=installation, purpose="session", longest=256, remembers=_REMEMBERED)
         self._key = hmac.digest(key, b"gateway messages", hashlib.sha256)
 
     def issue(self, *, principal: str, slug: str, version: str, now: float) -> tuple[str, Session]:

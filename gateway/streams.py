@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from access.policy import Allowed
@@ -76,7 +77,7 @@ class Streams:
 
     async def of_session(self, admitted: Admitted, last_event: str = "") -> Reply:
         """GET: what the server says in this session outside of any call (MCP 2025-11-25, transports)."""
-        mark = Mark(admitted.exchange.id)
+        mark = partial(Mark, admitted.exchange.id)
         hearing = self._dispatch.hearing(admitted, await self._capabilities(admitted), mark)
         stream = self._stream(admitted, hearing, _FILTERS)
         hearing.readable = stream.may_read
@@ -91,7 +92,7 @@ class Streams:
         agreed = await self._agreed(admitted, wanted)
         handles = {self._parts.handles.take(each, admitted.place).task_id: each for each in agreed.get("taskIds", ())}
         subscription = Subscription(admitted, agreed, handles)
-        hearing = self._dispatch.hearing(admitted, {}, Mark(admitted.exchange.id))
+        hearing = self._dispatch.hearing(admitted, {}, partial(Mark, admitted.exchange.id))
         stream = self._stream(admitted, hearing, [name for name in _FILTERS if agreed.get(name)])
         hearing.changes.tell = subscription.tell
         await self._run(stream, lambda: self._hear_subscription(stream, subscription), subscription.acknowledged())

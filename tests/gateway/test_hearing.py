@@ -1,6 +1,7 @@
 """What a client hears of what a server says while a call or stream is under way."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ class Client:
             "server": {"logging": {}},
             "place": () if wire.modern else PLACE,
             "readable": {"memo://1"}.__contains__,
-            "mark": Mark(self.exchange.id, 1, "tools/call", "read", token=token),
+            "mark": partial(Mark, self.exchange.id, 1, "tools/call", "read", token=token),
             "asks_for_log": False,
         }
         self.hearing = Hearing(self.exchange, self.asks, **{**known, **more})
@@ -276,7 +277,7 @@ async def test_who_cannot_come_back_is_given_no_ids(more: dict[str, Any]) -> Non
 
 
 async def test_an_id_that_would_be_too_long_to_come_back_is_not_given() -> None:
-    client = Client(mark=Mark(Client().exchange.id, 1, "resources/read", "x" * 5000))
+    client = Client(mark=partial(Mark, Client().exchange.id, 1, "resources/read", "x" * 5000))
     await client.hearing.marked(Event("message", b"", "e-0", 100), 12)
     await client.hearing.marked(Event("message", b"{}", "e-1"), 12)
     await client.hearing.notified(LOG)

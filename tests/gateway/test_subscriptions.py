@@ -1,5 +1,6 @@
 """What a subscription tells its client: what was agreed, what may be heard now, and under its own request's id."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ class Client:
         self.subscription = Subscription(self.admitted, AGREED, {"task-1": "handle"})
         hearing = Hearing(
             within, Asks(recorder(Kept()), seal("question")), capabilities={}, server={}, place=(),
-            readable=self.admitted.may_read, mark=Mark(within.id), asks_for_log=False,
+            readable=self.admitted.may_read, mark=partial(Mark, within.id), asks_for_log=False,
         )  # fmt: skip
         hearing.changes.tell = self.subscription.tell
         self.stream = OpenStream(self.admitted, hearing, {TOOLS: "state"} if told is None else told)
