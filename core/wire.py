@@ -53,12 +53,18 @@ class WireAnswer:
         self._connection: Connection | None = connection
         self._reader = reader
         self._limits = limits
-        is_stream = is_event_stream(self.headers.get("content-type", ""))
+        self._is_stream = is_stream = is_event_stream(self.headers.get("content-type", ""))
         self._deadline = started + (limits.lifetime_seconds if is_stream else limits.total_seconds)
         self._meter = BodyMeter(limits.event_bytes if is_stream else limits.body_bytes, by_event=is_stream)
 
     async def read(self) -> bytes:
         """The whole body, which must not be larger than `body_bytes`. Raises `OutboundError`."""
+        reader, connection = self._reader, self._connection
+        fits = reader.buffered <= self._limits.body_bytes and not self._is_stream
+        if reader.complete and connection is not None and fits:
+            piece = reader.take()  # it came with the head, as most do
+            connection.resume()
+            return piece
         pieces, size = [], 0
         while piece := await self._next():
             pieces.append(piece)

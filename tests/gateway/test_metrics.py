@@ -41,8 +41,9 @@ def test_an_exchange_counts_apart(metrics):
 
 def test_a_slug_that_is_no_server_is_not_told(metrics):
     for slug in ("", "nobody", *(f"s{n}" for n in range(500))):
-        metrics.operation(slug, "tools/call", "denied", "invalid_token", seconds=0, own=0)
-        metrics.exchange(slug, "tools/call", "", 0)
+        server = metrics.server(slug)
+        metrics.operation(server, "tools/call", "denied", "invalid_token", seconds=0, own=0)
+        metrics.exchange(server, "tools/call", "", 0)
         metrics.refused("invalid_token", slug)
         metrics.looked(slug, "same")
     every = {value for sets in told(metrics).values() for labels in sets for name, value in labels if name == "server"}
