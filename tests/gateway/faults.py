@@ -22,7 +22,7 @@ from tools.services import decide_review
 
 ROOT = Path(__file__).resolve().parents[2]
 HONEST = "honest"
-QUICK = {"connect_seconds": 2, "first_byte_seconds": 2, "idle_seconds": 2, "total_seconds": 4}
+QUICK = {"connect_seconds": 2, "first_byte_seconds": 2, "idle_seconds": 2, "total_seconds": 3}
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 

@@ -19,11 +19,14 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import override_settings
+from psycopg.sql import SQL, Identifier
 from redis import Redis
 
+from access.keys import token_key
 from access.services import bump_revision, revoke_grant, server_part, suspend_agent
+from access.token_format import TokenKey, TokenKind, mint
 from servers.models import Server
 from tests import databases
 from tests.fixtures_mcp.honest import tool
@@ -83,6 +86,11 @@ class House:
     def reached(self) -> list[dict[str, Any]]:
         """The calls that arrived at the server."""
         return self.server.calls()
+
+    def fetched(self) -> list[str]:
+        """What was asked of the hostile server beside its endpoints."""
+        asked = httpx2.get(f"{self.hostile}/count", verify=PLAIN).json()
+        return [what for what in asked if what.startswith("/meta/")]
 
     def open(self, token: str, slug: str = SLUG) -> str:
         """A session of the handshake era."""
@@ -335,7 +343,7 @@ def what_two_parsers_could_read_differently_is_refused(house: House) -> None:
     assert "smuggled" not in json.dumps(house.reached())
 
 
-@advisory("CVE-2026-30623", "CVE-2026-40933", "CVE-2025-6514")
+@advisory("CVE-2026-30623", "CVE-2026-40933")
 def arguments_are_data(house: House) -> None:
     """What is an option or a command elsewhere arrives as the text that it is."""
     texts = ("--upload-pack=touch /tmp/x", "-c", "$(touch /tmp/x)", "`id`", "; id", "| id", "npx -c 'id'", "${jndi:x}",
@@ -482,6 +490,53 @@ def what_is_no_valid_token_is_nobody(house: House) -> None:
     assert house.reached() == []
 
 
+@advisory("ContextForge-environments")
+def a_token_of_another_installation_is_nobody(house: House) -> None:
+    """Well-formed, under a key of theirs or under ours for another installation: never looked for, never let in."""
+    ours = token_key()
+    for key in (TokenKey(b"k" * 32, ours.installation), TokenKey(ours.key, "elsewhere")):
+        foreign = mint(TokenKind.ACCESS, key)
+        assert house.posted(house.bearer(foreign))[0] == 401
+        # Nor is what was given out here, with a tag of theirs.
+        head = house.token.rpartition(".")[0]
+        assert house.posted(house.bearer(f"{head}.{key.tag(head)}"))[0] == 401
+    assert house.posted(house.bearer(mint(TokenKind.REFRESH, ours)))[0] == 401
+    assert house.posted(house.bearer(mint(TokenKind.API, ours)))[0] == 401
+    assert house.reached() == []
+
+
+@advisory("ContextForge-cached-secrets")
+def no_token_is_kept_or_told_where_others_read(house: House) -> None:
+    """After a call and a session there is no token and no argument in any table, nor in what went through Valkey."""
+    from django.conf import settings
+
+    canary = f"canary-{uuid4().hex}"
+    with Redis.from_url(settings.REDIS_URL) as redis, redis.monitor() as monitor:
+        assert "result" in answer(called(house.url, house.token, {"text": canary}))
+        session = house.open(house.token)
+        bearer = {"authorization": f"Bearer {house.token}", "mcp-session-id": session}
+        assert httpx2.delete(house.url, headers=bearer, verify=PLAIN).status_code == 204
+        redis.publish("the test", "over")
+        told = list(iter(lambda: str(monitor.next_command()["command"]), "PUBLISH the test over"))
+    assert [command for command in told if "ended" in command]
+    assert [table for table in tables() if holds(table, house.robot.agent.client_id)] != []
+    for secret in (house.token, house.token.split(".")[2], canary, session):
+        assert [command for command in told if secret in command] == []
+        assert [table for table in tables() if holds(table, secret)] == []
+
+
+def tables() -> list[str]:
+    """Every table."""
+    return connection.introspection.table_names()
+
+
+def holds(table: str, text: str) -> bool:
+    """Whether any row of a table holds a text."""
+    with connection.cursor() as cursor:
+        cursor.execute(SQL("SELECT 1 FROM {0} WHERE {0}::text LIKE %s").format(Identifier(table)), [f"%{text}%"])
+        return cursor.fetchone() is not None
+
+
 @advisory("ContextForge-revoked-users")
 def who_was_revoked_is_refused_with_the_token_that_worked(house: House) -> None:
     """A grant taken back and an agent suspended, while the token has minutes to live: refused, sessions included."""
@@ -527,14 +582,24 @@ def a_server_whose_address_is_inside_is_not_called(house: House) -> None:
 
 @advisory("ContextForge-redirects")
 def a_redirect_of_a_server_is_not_followed(house: House) -> None:
-    """To another server of ours, and to a metadata service: the call ends, and nobody else was asked."""
+    """The call ends, and nobody else was asked."""
     register(house.world, {"moved": f"{house.hostile}/mcp/call-x?to={house.hostile}/meta/stolen"}, **QUICK)
     token = agency(house.world, ["moved"], name="moved").token("moved")
     response = called(house.world.endpoint("moved"), token, {"do": "redirect"}, tool="plain")
     assert "error" in answer(response)
-    response = called(house.world.endpoint("moved"), token, {"do": "challenged"}, tool="plain")
+    assert house.fetched() == []
+
+
+@advisory("CVE-2025-6514")
+def nothing_that_a_challenge_names_is_fetched_or_run(house: House) -> None:
+    """A 401 in the middle of a call whose addresses are commands elsewhere: an error, and nothing of them in it."""
+    register(house.world, {"asks": f"{house.hostile}/mcp/call-y"}, **QUICK)
+    token = agency(house.world, ["asks"], name="challenged").token("asks")
+    response = called(house.world.endpoint("asks"), token, {"do": "challenged"}, tool="plain")
     assert answer(response)["error"]["data"]["reason"] == "needs_credentials"
-    assert [what for what in httpx2.get(f"{house.hostile}/count").json() if what.startswith("/meta/")] == []
+    assert "touch" not in response.text
+    assert "calc" not in response.text
+    assert house.fetched() == []
 
 
 @advisory("CVE-2025-54136")
@@ -569,7 +634,7 @@ def a_schema_makes_us_fetch_nothing(house: House) -> None:
             found = answer(called(house.world.endpoint("refers"), token, {"text": "x"}, tool=str(each["name"])))
             assert found["error"]["data"]["reason"] == "schema_unusable", each
         assert server.calls() == []
-    assert [what for what in httpx2.get(f"{house.hostile}/count").json() if what.startswith("/meta/")] == []
+    assert house.fetched() == []
 
 
 @advisory("CVE-2026-35193", "CVE-2026-8404", "CVE-2026-48588", "CVE-2026-35192")
