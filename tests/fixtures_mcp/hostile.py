@@ -5,7 +5,8 @@
 `/http/<name>` are plain HTTP misbehaviours, `/meta/<name>` answers of a protected resource's metadata.
 `/mcp/<name>` is an MCP endpoint of the handshake era that behaves until its tools are listed, then does what
 `<name>` says; some names misbehave from the first request. `/mcp/call-<any>` behaves until its tool is called, and then
-does what the argument `do` says; `/mcp/turn-<name>` behaves until a request to `/turn/<name>`. `/count` tells how many requests each path and method got.
+does what the argument `do` says; `/mcp/turn-<name>` behaves until a request to `/turn/<name>`. `/count` tells how many
+requests each path and method got.
 """
 
 import asyncio

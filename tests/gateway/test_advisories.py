@@ -332,9 +332,9 @@ def what_two_parsers_could_read_differently_is_refused(house: House) -> None:
         body = f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params % json.dumps(META)}}}'
         status, answered = house.posted(house.bearer(), body=body.encode())
         assert (status, b'"result"' in answered) == (400, False), what
-    for body in ENVELOPES:
-        status, answered = house.posted(house.bearer(), body=body)
-        assert (status, b'"result"' in answered) == (400, False), body
+    for envelope in ENVELOPES:
+        status, answered = house.posted(house.bearer(), body=envelope)
+        assert (status, b'"result"' in answered) == (400, False), envelope
     for method in ("Tools/Call", "tools/call ", "tools//call", "TOOLS/CALL", "tools/call\x00"):
         assert house.posted(house.bearer(), body={**modern_call(), "method": method})[0] == 400, method
     assert house.reached() == []
@@ -417,7 +417,7 @@ def tasks_sessions_and_cursors_are_their_owners_alone(house: House) -> None:
     assert ask(mine, "tasks/get", taskId=handle)["result"]["status"] == "working"
     unknown = ask(theirs, "tasks/get", taskId="never-was")["error"]
     for method in ("tasks/get", "tasks/cancel", "tasks/update"):
-        more = {"inputResponses": {}} if method == "tasks/update" else {}
+        more: dict[str, Any] = {"inputResponses": {}} if method == "tasks/update" else {}
         error = ask(theirs, method, taskId=handle, **more)["error"]
         assert (error["code"], error["message"]) == (unknown["code"], unknown["message"]), method
     assert "error" in ask(theirs, "tasks/list")
