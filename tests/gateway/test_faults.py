@@ -222,8 +222,6 @@ MONSTROUS = (
     "very-deep",
     "invalid-utf8",
     "list-gigabyte",
-    "list-hang",
-    "notification-storm",
 )
 
 
