@@ -67,8 +67,9 @@ class Link:
             send(*arguments)
             self._flush()
             await done
-        except BaseException:
-            if not done.done() or done.cancelled():
+        except BaseException as error:
+            # Whoever is cancelled while the answer is there already, as in a loop that stood still, does not get it.
+            if not done.done() or isinstance(error, asyncio.CancelledError):
                 self.close()
             raise
         finally:

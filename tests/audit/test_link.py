@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -54,6 +55,19 @@ async def test_a_cancelled_statement_loses_the_link(link: Link) -> None:
     assert link.lost
     with pytest.raises(psycopg.OperationalError):
         await link.run("nothing", [b"x"])
+
+
+async def test_who_is_cancelled_with_the_answer_there_did_not_get_it_and_the_link_is_lost(link: Link) -> None:
+    """A loop that stood still finds the answer and the end of the time at once."""
+
+    async def hurried() -> None:
+        async with asyncio.timeout(0.2):
+            await link.run("wait", [b"0.1"])
+
+    asyncio.get_running_loop().call_soon(time.sleep, 0.4)
+    with pytest.raises(TimeoutError):
+        await hurried()
+    assert link.lost
 
 
 @pytest.mark.parametrize("waiting", [True, False])

@@ -237,6 +237,19 @@ async def test_a_locked_table_denies_the_queue_stays_bounded_and_the_writer_goes
     assert_gapless(postgres)
 
 
+async def test_a_process_that_stood_still_too_long_numbers_no_two_records_alike(postgres: Postgres) -> None:
+    """It finds the server's answer and the end of its time at once, so it does not know what was written."""
+    async with GroupCommitWriter(process="t", database=postgres.parameters(), timeout=0.5) as writer:
+        await writer.write(a_draft())
+        late = asyncio.create_task(writer.write(a_draft()))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(time.sleep, 1.0)
+        with pytest.raises(AuditUnavailable):
+            await late
+        await writer.write(a_draft())
+    assert_gapless(postgres)
+
+
 FULL = """
 CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;

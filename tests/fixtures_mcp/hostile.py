@@ -4,8 +4,9 @@
 
 `/http/<name>` are plain HTTP misbehaviours, `/meta/<name>` answers of a protected resource's metadata.
 `/mcp/<name>` is an MCP endpoint of the handshake era that behaves until its tools are listed, then does what
-`<name>` says; some names misbehave from the first request. `/mcp/call-<name>` behaves until its tool is called, and
-`/mcp/turn-<name>` until a request to `/turn/<name>`. `/count` tells how many requests each path and method got.
+`<name>` says; some names misbehave from the first request. `/mcp/call-<any>` behaves until its tool is called, and then
+does what the argument `do` says; `/mcp/turn-<name>` behaves until a request to `/turn/<name>`. `/count` tells how many
+requests each path and method got.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 JSON_TYPE = "application/json"
 EVENTS = "text/event-stream"
 MEGABYTE = b"x" * 1_048_576
+LONG = 1_000_000  # bytes of a request that `/mcp/call-<any>` does not read
 
 
 @dataclass
@@ -510,7 +512,6 @@ CALLS: dict[str, Handler] = {
     "changed-storm": changed_storm,
     "stream-without-answer": stream_without_answer,
     "accepted": accepted,
-    "stops-reading": done,  # `serve` does it
     "html": lambda exchange: exchange.answer(200, b"<!doctype html><title>Welcome</title>", "text/html"),
     "500": lambda exchange: exchange.answer(500, b"Traceback: secret", "text/plain"),
     "503": lambda exchange: exchange.answer(503, b"", "text/plain", retry_after="1000000"),
@@ -536,16 +537,14 @@ async def count(exchange: Exchange) -> None:
 
 
 async def behaves_until(name: str, exchange: Exchange) -> None:
-    """`call-<name>` and `turn-<name>`."""
+    """`call-<any>` and `turn-<name>`."""
     how, _, what = name.partition("-")
-    if how == "call" and exchange.rpc == "tools/call":
-        return await CALLS[what](exchange)
+    if exchange.rpc == "tools/call":
+        return await CALLS[exchange.body["params"]["arguments"].get("do", "done")](exchange)
     if what == "changed-storm" and exchange.method == "GET":
         return await endless_storm(exchange)
     if exchange.method != "POST":
         return await exchange.answer(405, b"", "text/plain", allow="POST")
-    if exchange.rpc == "tools/call":
-        return await done(exchange)
     if exchange.rpc == "tools/list":
         turned = how == "turn" and what in TURNED
         return await (LISTS[what] if turned else well_behaved)(exchange)
@@ -715,8 +714,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         method, target, _ = first.split(" ", 2)
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
         length = int(headers.get("content-length", "0"))
-        if target.endswith("/call-stops-reading") and length > 100_000:
-            return await asyncio.sleep(60)
+        if length > LONG and target.startswith("/mcp/call-"):
+            return await asyncio.sleep(60)  # stops reading
         raw = await reader.readexactly(length)
         url = urlsplit(target)
         body = json.loads(raw) if raw[:1] == b"{" else None

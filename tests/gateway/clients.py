@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from tests.gateway.world import BOTH, META, until
+from tests.gateway.world import BOTH, META, PLAIN, until
 
 READ = "mcp:files:read"
 CALL = "mcp:files:call"
@@ -30,7 +30,7 @@ class Heard:
         self.messages: list[dict[str, Any]] = []
         self.ids: list[str] = []
         self.broken = False
-        self._client = httpx2.Client(timeout=60)
+        self._client = httpx2.Client(timeout=60, verify=PLAIN)
         self._response: httpx2.Response | None = None
         content = b"" if body is None else json.dumps(body).encode()
         self._thread = threading.Thread(target=self._read, args=(verb, url, dict(headers), content), daemon=True)
