@@ -1,7 +1,6 @@
 """A gateway that listens, real servers behind it, and short ways to approve, grant and call."""
 
 import json
-import socket
 import threading
 import time
 from base64 import b64encode
@@ -25,6 +24,7 @@ from core.actor import Actor, ActorKind
 from core.permissions import Permission
 from gateway.application import Gateway, from_settings
 from servers.services import Registration, register_server
+from tests.ports import free_ports
 from tools.models import Review
 from tools.services import PollResult, decide_review, poll_now
 
@@ -185,5 +185,4 @@ def running(port: int) -> Iterator[Gateway]:
 
 def free_port() -> int:
     """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    return free_ports(1)
