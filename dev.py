@@ -23,7 +23,7 @@ STAMP = VENV / "requirements.json"
 USAGE = """\
 ./dev up [--port N] [--state-dir DIR] [--no-demo] [--fresh] [--ready-file PATH]
                          run the whole product on this machine; Ctrl-C ends it
-./dev test [arguments]   everything that CI runs; arguments go to pytest
+./dev test [arguments]   everything that CI runs; arguments go to pytest (`-n 0`: in one process)
 ./dev check              the quick part of it: format, lint, types, contracts, migrations, generated documents
 ./dev lock               resolve requirements/ anew from pyproject.toml
 ./dev manage COMMAND     Django's command line
@@ -46,6 +46,10 @@ GATES = (
     ("migrations", ("manage.py", "makemigrations", "--check", "--dry-run")),
     ("generated documents", ("manage.py", "generate_docs", "--check")),
 )
+
+# pytest's arguments for several processes at once; how many, and what runs where, is in tests/workers.py.
+WORKERS = ("-n", "auto", "--dist", "loadfile")
+LOOKS_ON = ("-s", "--capture=no", "--pdb", "--trace", "no:xdist", "-pno:xdist")
 
 # Settings with which Django loads, for commands that reach no server.
 MADE_UP = {
@@ -103,10 +107,16 @@ def test(arguments: list[str]) -> int:
     prepare("dev.txt")
     failed = run_gates()
     sys.stdout.flush()
-    code = run_through(["-m", "pytest", *arguments])
+    code = run_through(["-m", "pytest", *workers(arguments), *arguments])
     if failed:
         print(f"failed before the tests: {', '.join(failed)}", file=sys.stderr)
     return code or (1 if failed else 0)
+
+
+def workers(arguments: list[str]) -> tuple[str, ...]:
+    """What spreads the suite over processes; nothing where a file is named, or somebody wants to look on."""
+    files = [argument for argument in arguments if (ROOT / argument.partition("::")[0]).suffix == ".py"]
+    return () if files or any(argument in LOOKS_ON for argument in arguments) else WORKERS
 
 
 def lock(_arguments: list[str]) -> int:
