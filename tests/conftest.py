@@ -45,6 +45,14 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
     if worker:
         _use_own_redis()
+    _hash_quickly()
+
+
+def _hash_quickly() -> None:
+    """People's passwords as in production but for the work: tests hash hundreds, and theirs are no secrets."""
+    from django.contrib.auth.hashers import ScryptPasswordHasher
+
+    ScryptPasswordHasher.work_factor = 2**4
 
 
 def _use_own_redis() -> None:
