@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -23,7 +24,7 @@ STAMP = VENV / "requirements.json"
 USAGE = """\
 ./dev up [--port N] [--state-dir DIR] [--no-demo] [--fresh] [--ready-file PATH]
                          run the whole product on this machine; Ctrl-C ends it
-./dev test [arguments]   everything that CI runs; arguments go to pytest
+./dev test [arguments]   everything that CI runs; arguments go to pytest (`-n 0`: in one process)
 ./dev check              the quick part of it: format, lint, types, contracts, migrations, generated documents
 ./dev lock               resolve requirements/ anew from pyproject.toml
 ./dev manage COMMAND     Django's command line
@@ -46,6 +47,11 @@ GATES = (
     ("migrations", ("manage.py", "makemigrations", "--check", "--dry-run")),
     ("generated documents", ("manage.py", "generate_docs", "--check")),
 )
+
+# pytest's arguments for several processes at once; how many, and what runs where, is in tests/workers.py.
+WORKERS = ("-n", "auto", "--dist", "loadfile")
+INTERRUPTED, NO_TESTS = 2, 5  # pytest's exit codes
+LOOKS_ON = ("-s", "--capture=no", "--pdb", "--trace", "no:xdist", "-pno:xdist")
 
 # Settings with which Django loads, for commands that reach no server.
 MADE_UP = {
@@ -103,10 +109,28 @@ def test(arguments: list[str]) -> int:
     prepare("dev.txt")
     failed = run_gates()
     sys.stdout.flush()
-    code = run_through(["-m", "pytest", *arguments])
+    code = suite(arguments)
     if failed:
         print(f"failed before the tests: {', '.join(failed)}", file=sys.stderr)
     return code or (1 if failed else 0)
+
+
+def suite(arguments: list[str]) -> int:
+    """pytest, spread over processes but for what runs the whole product, which follows alone. Returns its exit code.
+
+    In one process where a file is named, or somebody wants to look on.
+    """
+    files = [argument for argument in arguments if (ROOT / argument.partition("::")[0]).suffix == ".py"]
+    if files or any(argument in LOOKS_ON for argument in arguments):
+        return run_through(["-m", "pytest", *arguments])
+    if any(argument.startswith("-m") for argument in arguments):
+        return run_through(["-m", "pytest", *WORKERS, *arguments])
+    first = run_through(["-m", "pytest", *WORKERS, "-m", "not story", *arguments])
+    if first == INTERRUPTED:
+        return first
+    then = run_through(["-m", "pytest", "-m", "story", *arguments])
+    codes = [code for code in (first, then) if code != NO_TESTS]
+    return next(filter(None, codes), 0) if codes else NO_TESTS
 
 
 def lock(_arguments: list[str]) -> int:
@@ -197,19 +221,27 @@ def pip_environment() -> dict[str, str]:
 
 # --- gates -------------------------------------------------------------------------------------------------------
 def run_gates() -> list[str]:
-    """Run every gate; print its name, result and time, and the output of those that fail. Returns the failed."""
+    """Run the gates, as many at once as there are processors. Returns the failed.
+
+    Prints each one's name, result and time, and the output of those that fail.
+    """
     failed = []
-    for name, command in GATES:
-        started = time.monotonic()
-        done = subprocess.run(
-            [str(PYTHON), *command], cwd=ROOT, env=gate_environment(), capture_output=True, text=True, check=False
-        )
-        result = "ok" if done.returncode == 0 else "FAILED"
-        print(f"{name:<22}{result:<8}{time.monotonic() - started:5.1f} s", flush=True)
-        if done.returncode != 0:
-            failed.append(name)
-            print(done.stdout + done.stderr, flush=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for (name, _), (done, seconds) in zip(GATES, pool.map(run_gate, GATES), strict=True):
+            result = "ok" if done.returncode == 0 else "FAILED"
+            print(f"{name:<22}{result:<8}{seconds:5.1f} s", flush=True)
+            if done.returncode != 0:
+                failed.append(name)
+                print(done.stdout + done.stderr, flush=True)
     return failed
+
+
+def run_gate(gate: tuple[str, tuple[str, ...]]) -> "tuple[subprocess.CompletedProcess[str], float]":
+    """Run one gate; what came of it and how long it took."""
+    started = time.monotonic()
+    command = [str(PYTHON), *gate[1]]
+    done = subprocess.run(command, cwd=ROOT, env=gate_environment(), capture_output=True, text=True, check=False)
+    return done, time.monotonic() - started
 
 
 def gate_environment() -> dict[str, str]:

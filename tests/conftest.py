@@ -1,4 +1,5 @@
-"""One PostgreSQL and one Valkey per run, started before Django loads; sockets blocked except where a test says so.
+"""One PostgreSQL per run and one Valkey per process, started before Django loads; sockets blocked except where a test
+says so.
 
 DATABASE_URL (with DATABASE_ADMIN_URL for the owner role) and REDIS_URL win over the bundled servers.
 """
@@ -14,12 +15,15 @@ import psycopg
 import pytest
 from redis import Redis
 
-from controlplane import devservices
+from controlplane import devservices, devvalkey
 from tests import databases
+
+pytest_plugins = ["tests.workers"]
 
 # Tests with one of these marks may open TCP connections, to 127.0.0.1 and nowhere else.
 _NETWORK_MARKS = ("network", "browser", "conformance", "story")
 _stack = pytest.StashKey[ExitStack]()
+_own_valkey = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -29,16 +33,26 @@ def pytest_configure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", {}).get("workerid", "")
     if not worker:
         databases.start_run()
+        config.stash[_own_valkey] = not devservices.named(os.environ, "REDIS_URL")
         if not config.option.collectonly:
             _start_services(stack)
         _set_environment()
-    os.environ["REDIS_URL"] = _own_redis_database(os.environ["REDIS_URL"], worker)
+    else:
+        os.environ["REDIS_URL"] = config.workerinput["redis_url"]  # type: ignore[attr-defined]  # xdist's
     os.environ["DJANGO_SETTINGS_MODULE"] = "controlplane.settings"
     import django
 
     django.setup()
     if worker:
         _use_own_redis()
+    _hash_quickly()
+
+
+def _hash_quickly() -> None:
+    """People's passwords as in production but for the work: tests hash hundreds, and theirs are no secrets."""
+    from django.contrib.auth.hashers import ScryptPasswordHasher
+
+    ScryptPasswordHasher.work_factor = 2**4
 
 
 def _use_own_redis() -> None:
@@ -84,12 +98,29 @@ def _set_environment() -> None:
     os.environ["OUTBOUND_ALLOW"] = "127.0.0.0/8"
 
 
-def _own_redis_database(url: str, worker: str) -> str:
-    """Workers share one Valkey; each has its own numbered database (there are 16)."""
-    number = int(worker.removeprefix("gw") or 0) % 16 if worker else 0
-    if not number:
-        return url
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In xdist's controller, before a worker starts: it gets a Valkey of its own, for channels are of a whole server.
+
+    Of a server that is not ours it gets a numbered database, which keeps keys apart and no channels.
+    """
+    url, worker = os.environ["REDIS_URL"], str(node.workerinput["workerid"])
+    if node.config.stash[_own_valkey]:
+        node.workerinput["redis_url"] = _start_valkey(node.config.stash[_stack])
+    else:
+        node.workerinput["redis_url"] = _numbered(url, worker)
+
+
+def _numbered(url: str, worker: str) -> str:
+    """The database of one worker; there are 16, and the first is the controller's."""
+    number = 1 + int(worker.removeprefix("gw")) % 15
     return f"{url}?db={number}" if url.startswith("unix:") else f"{url.rstrip('/').removesuffix('/0')}/{number}"
+
+
+def _start_valkey(stack: ExitStack) -> str:
+    runtime = stack.enter_context(devservices.runtime_directory())
+    log = runtime / "valkey.log"
+    return stack.enter_context(devvalkey.running(runtime=runtime, data=None, log=log, environment=os.environ)).url
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -14,6 +14,7 @@ def plan(rows: Any) -> str:
     with connection.cursor() as cursor:
         # The planner may read a table of no rows as it likes; what counts is that an index can give the order.
         cursor.execute("SET LOCAL enable_sort = off")
+        cursor.execute("SET LOCAL enable_incremental_sort = off")
         cursor.execute("SET LOCAL enable_bitmapscan = off")
         cursor.execute("SET LOCAL enable_seqscan = off")
     return str(rows.explain())

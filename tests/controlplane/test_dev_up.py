@@ -19,27 +19,12 @@ import pytest
 from controlplane import devpostgres
 from controlplane.devprocess import server_account
 from tests.databases import ROOT
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.story
 
 # Names that would make `up` use the servers and secrets of this test run.
 _NOT_INHERITED = ("DATABASE_", "REDIS_", "SECRET", "TOKEN_KEY", "OUTBOUND_", "DJANGO_", "PYTEST_", "HOLDFAST_")
-
-
-def free_ports(count: int) -> int:
-    """The first of `count` free neighbouring ports."""
-    for _attempt in range(50):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = probe.getsockname()[1]
-        try:
-            for offset in range(count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", first + offset))
-        except (OSError, OverflowError):
-            continue
-        return int(first)
-    raise AssertionError("no free ports")
 
 
 class Up:

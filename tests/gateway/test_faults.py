@@ -30,6 +30,7 @@ from tests.gateway.world import PLAIN, World, free_port, running, until
 from tools.models import DefinitionVersion, Review
 
 pytestmark = [
+    pytest.mark.story,
     pytest.mark.network,
     pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc"),
 ]

@@ -36,7 +36,7 @@ from tests.gateway.faults import HONEST, agency, answer, called, honest_calls, p
 from tests.gateway.test_pipeline import INITIALIZE
 from tests.gateway.world import World, free_port, running, until
 
-pytestmark = pytest.mark.network
+pytestmark = [pytest.mark.network, pytest.mark.story]
 
 DENIED_SECONDS = 15  # the writer's two, and a machine that does other things as well
 KILLS = 3

@@ -1,7 +1,6 @@
 """A gateway that listens, real servers behind it, and short ways to approve, grant and call."""
 
 import json
-import socket
 import ssl
 import threading
 import time
@@ -15,6 +14,7 @@ from urllib.parse import urlencode
 import httpx2
 import uvicorn
 from django.conf import settings
+from django.db.models import QuerySet
 from django.test import Client as Browser
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
@@ -22,10 +22,12 @@ from mcp.client.streamable_http import streamable_http_client
 from access.models import Agent, Grant, Person
 from access.services import Holder, create_role, give_grant, register_agent
 from audit.models import Record
+from audit.permit import audited_denials
 from core.actor import Actor, ActorKind
 from core.permissions import Permission
 from gateway.application import Gateway, from_settings
 from servers.services import Registration, register_server
+from tests.ports import free_ports
 from tools.models import Review
 from tools.services import PollResult, decide_review, poll_now
 
@@ -108,15 +110,8 @@ class World:
 
     def approve(self, *names: str, slug: str = SLUG) -> None:
         """Approve waiting reviews: those of `names`, or all."""
-        waiting = Review.objects.waiting().filter(definition__server__slug=slug)
-        for review in waiting.filter(definition__name__in=names) if names else waiting:
-            decide_review(
-                review_id=review.public_id,
-                verdict="approve",
-                digest=review.version.digest,
-                reason="Fine.",
-                actor=self.admin,
-            )
+        waiting = Review.objects.waiting().filter(definition__server__slug=slug).select_related("version")
+        _approve_all(reviews=waiting.filter(definition__name__in=names) if names else waiting, actor=self.admin)
         self.settle()
 
     def agent(self, *scopes: str, name: str = "robot") -> Agency:
@@ -169,6 +164,15 @@ class World:
         return self.post(token, body, **{**sent, **headers})
 
 
+@audited_denials
+def _approve_all(*, reviews: "QuerySet[Review]", actor: Actor) -> None:
+    """In one transaction, so that the gateway reads all of it at once and not the server's part after each."""
+    for review in reviews:
+        decide_review(
+            review_id=review.public_id, verdict="approve", digest=review.version.digest, reason="Fine.", actor=actor
+        )
+
+
 @contextmanager
 def running(port: int) -> Iterator[Gateway]:
     """This process's gateway, listening in a thread."""
@@ -188,5 +192,4 @@ def running(port: int) -> Iterator[Gateway]:
 
 def free_port() -> int:
     """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    return free_ports(1)

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import httpx2
 
 from controlplane import devpostgres
 from controlplane.devprocess import server_account
+from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
@@ -79,7 +79,7 @@ def running_product(directory: Path, *options: str) -> Iterator[Product]:
     """`./dev up` on free ports with its own state, stopped as Ctrl-C stops it."""
     ready_file, log = directory / "ready.json", directory / "up.log"
     command = [
-        sys.executable, "manage.py", "up", "--port", str(_free_ports()), "--state-dir", str(directory / "state"),
+        sys.executable, "manage.py", "up", "--port", str(free_ports(2)), "--state-dir", str(directory / "state"),
         "--no-demo", "--ready-file", str(ready_file), *options,
     ]  # fmt: skip
     kept = ("DATABASE_URL", "DATABASE_ADMIN_URL", "REDIS_URL", "SECRET_KEY", "SECRETS_KEY", "TOKEN_KEY")
@@ -126,16 +126,3 @@ def _wait_ready(process: subprocess.Popen[bytes], ready_file: Path, log: Path) -
         time.sleep(0.1)
     ready: dict[str, Any] = json.loads(ready_file.read_text())
     return ready
-
-
-def _free_ports() -> int:
-    """A port that is free together with the next one."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port

@@ -363,7 +363,7 @@ def test_tools_shown_to_agents_only_never_take_the_names_of_the_server_beyond_it
 
 
 def test_ever_new_forms_are_bounded_recorded_quietly_and_never_end_in_being_served(approved: Server) -> None:
-    for n in range(2 * VERSIONS_A_DAY):
+    for n in range(VERSIONS_A_DAY + MOVES_LOUD):
         sight(approved, tool(description=f"Form {n}."))
         assert served(approved) == set()
         sight(approved, tool())
