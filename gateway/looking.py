@@ -24,8 +24,8 @@ from gateway import jsonrpc
 from gateway.errors import Refused
 from gateway.reading import LIMITS, ClassKey, Read, Reader, Send, Way
 from gateway.snapshot import Key, ServerPart, Shown, Snapshot
+from servers.limits import Limits
 from servers.surface import Item, Surface
-from servers.transport import Limits
 from tools.look import take
 
 logger = logging.getLogger(__name__)

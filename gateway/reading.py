@@ -26,11 +26,11 @@ from gateway.protocol import Wire
 from gateway.snapshot import Key, ServerPart, Token
 from gateway.transport import UpstreamFailed
 from gateway.upstream import Outgoing, Sessions
+from servers.limits import Limits
 from servers.listing import LISTS, Found, ListOf, absorb_page, announced, card_body, identity_of, next_cursor
 from servers.problems import SENTENCES, ObservationFailed
 from servers.rules import Era
 from servers.surface import CARD_NAME, Item, Kind, ObservationProblem, Problem, Surface
-from servers.transport import Limits
 from tools.fingerprint import Unfit, digest
 
 LIMITS: Final = Limits(total_seconds=10.0)

@@ -1,4 +1,4 @@
-"""What one server may take of a gateway process: time, bytes and places. Pure.
+"""What one server may take of a gateway process, and what of it is looked at: time, bytes and places. Pure.
 
 A hanging or greedy server then costs its own callers at most this, and callers of other servers nothing
 (docs/gateway-limits.md). The bounds are the database's too (`servers/models.py`).
@@ -9,8 +9,28 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Final
 
+from core import strictjson
+
 CALLS_OF_ONE_SERVER: Final = 500  # at most, so that one server can never fill a process (`gateway.bulkhead`)
 STREAMS_OF_ONE_SERVER: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one observation; bytes, seconds and counts."""
+
+    total_seconds: float = 30.0
+    answer_seconds: float = 10.0
+    probe_seconds: float = 5.0  # for `server/discover`, which an older server may leave unanswered
+    answer_bytes: int = 16 * 1024 * 1024
+    surface_values: int = 1_000_000  # brackets and commas of all answers: what they cost once they are parsed
+    surface_bytes: int = 32 * 1024 * 1024  # all answers of one observation together
+    item_bytes: int = 1024 * 1024
+    name_bytes: int = 2048
+    depth: int = strictjson.MAX_DEPTH
+    events: int = 10_000  # of one stream, before the answer
+    pages: int = 1000  # of one list
+    items: int = 10_000  # of all lists
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,19 @@
-"""Reading a server's lists to their end, page by page, into items exactly as received."""
+"""What a server's lists and its answer to the first request hold, as items exactly as received. Pure.
+
+For the poller and for the gateway, which speaks to servers itself: nothing of the `mcp` package is loaded here.
+"""
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mcp.client import ClientSession
-from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    METHOD_NOT_FOUND,
-    SERVER_INFO_META_KEY,
-    EmptyResult,
-    ListPromptsRequest,
-    ListResourcesRequest,
-    ListResourceTemplatesRequest,
-    ListToolsRequest,
-    PaginatedRequestParams,
-)
-from pydantic import ValidationError
-
+from servers.limits import Limits
 from servers.problems import ObservationFailed
 from servers.surface import Item, Kind, Problem
-from servers.transport import Limits, StrictDispatcher
 
 _CURSOR_CHARACTERS: Final = 65_536
+_SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"  # member of `_meta` (MCP 2026-07-28)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +22,22 @@ class ListOf:
 
     kind: Kind
     method: str
-    request: Any
     capability: str
     field: str  # of the result
     name: str  # of an item: the field that names it
 
 
 LISTS: Final = (
-    ListOf(Kind.TOOL, "tools/list", ListToolsRequest, "tools", "tools", "name"),
-    ListOf(Kind.RESOURCE, "resources/list", ListResourcesRequest, "resources", "resources", "uri"),
+    ListOf(Kind.TOOL, "tools/list", "tools", "tools", "name"),
+    ListOf(Kind.RESOURCE, "resources/list", "resources", "resources", "uri"),
     ListOf(
         Kind.TEMPLATE,
         "resources/templates/list",
-        ListResourceTemplatesRequest,
         "resources",
         "resourceTemplates",
         "uriTemplate",
     ),
-    ListOf(Kind.PROMPT, "prompts/list", ListPromptsRequest, "prompts", "prompts", "name"),
+    ListOf(Kind.PROMPT, "prompts/list", "prompts", "prompts", "name"),
 )
 
 
@@ -67,40 +54,6 @@ class Found:
 
     items: list[Item] = field(default_factory=list)
     names: set[tuple[Kind, str]] = field(default_factory=set)
-
-
-async def read_list(
-    session: ClientSession, dispatcher: StrictDispatcher, of: ListOf, found: Found, limits: Limits
-) -> None:
-    """Add every page of one list to `found`. Raises `ObservationFailed`."""
-    cursor: str | None = None
-    seen: set[str] = set()
-    for _ in range(limits.pages):
-        result = await _page(session, dispatcher, of, cursor)
-        absorb_page(result, of, found, limits, dispatcher.result_bytes)
-        cursor = next_cursor(result)
-        if cursor is None:
-            return
-        if cursor in seen:
-            raise ObservationFailed(Problem.ENDLESS_LIST, "A list of the server leads back to a page already read.")
-        seen.add(cursor)
-    raise ObservationFailed(Problem.ENDLESS_LIST)
-
-
-async def _page(
-    session: ClientSession, dispatcher: StrictDispatcher, of: ListOf, cursor: str | None
-) -> Mapping[str, Any]:
-    try:
-        # Only the sending is the session's; what it would validate is empty, and the answer is with the dispatcher.
-        with suppress(ValidationError):
-            await session.send_request(of.request(params=PaginatedRequestParams(cursor=cursor)), EmptyResult)
-    except MCPError as error:
-        if error.error.code == METHOD_NOT_FOUND and of.kind is Kind.TEMPLATE and cursor is None:
-            return {of.field: []}  # the capability `resources` does not promise templates
-        raise ObservationFailed(
-            Problem.PROTOCOL_ERROR, f"The server refuses to list what it announced ({of.capability})."
-        ) from error
-    return dispatcher.result
 
 
 def next_cursor(result: Mapping[str, Any]) -> str | None:
@@ -137,7 +90,7 @@ def identity_of(result: Mapping[str, Any], *, modern: bool) -> Any:
     if not modern:
         return result.get("serverInfo")
     meta = result.get("_meta")
-    return meta.get(SERVER_INFO_META_KEY) if isinstance(meta, dict) else None
+    return meta.get(_SERVER_INFO) if isinstance(meta, dict) else None
 
 
 def absorb_page(result: Mapping[str, Any], of: ListOf, found: Found, limits: Limits, size: int) -> None:

@@ -31,11 +31,13 @@ from core.outbound import (
 )
 from core.sse import EventDecoder
 from servers.challenge import authorization
-from servers.listing import LISTS, Found, announced, card_body, identity_of, read_list
+from servers.limits import Limits
+from servers.listing import LISTS, Found, announced, card_body, identity_of
+from servers.paging import read_list
 from servers.problems import SENTENCES, ObservationFailed
 from servers.rules import Era
 from servers.surface import CARD_NAME, Item, Kind, ObservationProblem, Problem, Surface
-from servers.transport import Limits, StrictDispatcher
+from servers.transport import StrictDispatcher
 
 __all__ = ["Limits", "Target", "observe"]
 

@@ -10,7 +10,6 @@ What a server asks or tells besides the answer is dropped: an observer answers n
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
@@ -24,6 +23,7 @@ from mcp_types import INTERNAL_ERROR, REQUEST_TIMEOUT
 from core import strictjson
 from core.outbound import OutboundError, Refusal, classify
 from core.sse import Event, EventDecoder
+from servers.limits import Limits
 from servers.problems import ObservationFailed, of_outbound
 from servers.surface import Problem
 
@@ -34,24 +34,6 @@ _IN_THREAD_BYTES: Final = 256 * 1024
 _ERROR_BODY_BYTES: Final = 64 * 1024
 _REASON_CHARACTERS: Final = 500
 _GOODBYE_SECONDS: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one observation; bytes, seconds and counts."""
-
-    total_seconds: float = 30.0
-    answer_seconds: float = 10.0
-    probe_seconds: float = 5.0  # for `server/discover`, which an older server may leave unanswered
-    answer_bytes: int = 16 * 1024 * 1024
-    surface_values: int = 1_000_000  # brackets and commas of all answers: what they cost once they are parsed
-    surface_bytes: int = 32 * 1024 * 1024  # all answers of one observation together
-    item_bytes: int = 1024 * 1024
-    name_bytes: int = 2048
-    depth: int = strictjson.MAX_DEPTH
-    events: int = 10_000  # of one stream, before the answer
-    pages: int = 1000  # of one list
-    items: int = 10_000  # of all lists
 
 
 class StrictDispatcher:

@@ -8,8 +8,8 @@ from gateway.jsonrpc import Response
 from gateway.protocol import Wire
 from gateway.reading import LIMITS, Reader, Way
 from gateway.upstream import Outgoing
+from servers.limits import Limits
 from servers.surface import Surface
-from servers.transport import Limits
 
 WIRE = Wire(modern=True, version="2026-07-28")
 ECHO = ("tool", "echo")

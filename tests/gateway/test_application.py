@@ -115,3 +115,12 @@ def test_a_gateway_whose_role_owns_the_tables_does_not_start(owner_connection: A
     )
     assert ended.returncode != 0
     assert "name a role that owns nothing" in ended.stderr
+
+
+def test_a_gateway_process_loads_nothing_of_the_package_that_the_poller_observes_with() -> None:
+    """It would take as much memory as everything that the gateway itself is made of."""
+    loaded = "import sys, gateway.asgi; print(sorted({'mcp', 'mcp_types', 'pydantic'} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", loaded], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

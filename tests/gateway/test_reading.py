@@ -12,8 +12,8 @@ from gateway.jsonrpc import Response, exact_float
 from gateway.protocol import Wire
 from gateway.reading import Reader
 from gateway.transport import UpstreamFailed
+from servers.limits import Limits
 from servers.surface import Kind, Problem
-from servers.transport import Limits
 from tests.gateway.lists import NO, WAY, WIRE, Upstream, read
 from tools.fingerprint import Unfit, digest
 from tools.look import take

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from core.outbound import OutboundPolicy
+from servers.limits import Limits
 from servers.observe import Target, observe
 from servers.surface import Kind, Problem, Surface
-from servers.transport import Limits
 from tests.fixtures_mcp.processes import HonestServer, honest_server, hostile_server
 
 pytestmark = pytest.mark.network

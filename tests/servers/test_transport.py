@@ -11,10 +11,11 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from core.outbound import OutboundPolicy, outbound_client
+from servers.limits import Limits
 from servers.observe import Target, observe
 from servers.problems import ObservationFailed
 from servers.surface import Problem
-from servers.transport import Limits, StrictDispatcher
+from servers.transport import StrictDispatcher
 from tests.fixtures_mcp.processes import hostile_server
 
 pytestmark = pytest.mark.network

@@ -52,7 +52,7 @@ def test_only_due_servers_with_a_url_that_may_be_polled_are_leased(server: Serve
 
 
 def test_a_lease_outlives_every_observation_of_its_batch() -> None:
-    from servers.transport import Limits
+    from servers.limits import Limits
     from tools.tasks import BATCH, CONCURRENCY
 
     assert Limits().total_seconds * (BATCH / CONCURRENCY) < LEASE_SECONDS

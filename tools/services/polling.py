@@ -7,7 +7,7 @@ harmless (its token is no longer the row's, so its result is dropped).
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -20,10 +20,12 @@ from core.names import subject
 from core.permissions import Permission
 from core.queue import enqueue
 from servers.models import Server
-from servers.observe import Target, observe
 from servers.rules import POLLED, Environment
 from tools.rules import POLLER
 from tools.services.absorbing import PollResult, absorb
+
+if TYPE_CHECKING:
+    from servers.observe import Target
 
 LEASE_SECONDS: Final = 240  # longer than any observation may take, queueing in a batch included
 POLLING: Final = system_actor("poller")
@@ -37,8 +39,10 @@ class Lease:
     token: UUID
 
 
-def target_of(server: Server) -> Target:
+def target_of(server: Server) -> "Target":
     """Where to look, and what is asked of a production server."""
+    from servers.observe import Target  # with the `mcp` package it costs 30 MB, which a gateway has no use for
+
     in_production = server.environment == Environment.PRODUCTION.value
     return Target(url=server.url, vantage=POLLER, allow_unauthenticated=not in_production)
 
@@ -63,6 +67,8 @@ def poll_now(*, slug: str, actor: Actor) -> PollResult:
     (suspended, retired, or polled again meanwhile).
     """
     server, lease = _claim(slug=slug, actor=actor)
+    from servers.observe import observe
+
     surface = asyncio.run(observe(target_of(server)))
     result = absorb(server=server, surface=surface, actor=actor, lease_token=lease.token)
     if result.stale:
