@@ -41,7 +41,7 @@ PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _T = TypeVar("_T")
 
 
-def until(look: Callable[[], _T | None], *, seconds: float = 10) -> _T:
+def until(look: Callable[[], _T | None], *, seconds: float = 30) -> _T:
     """The first answer of `look` that is true."""
     deadline = time.monotonic() + seconds
     while True:
