@@ -241,7 +241,12 @@ class Looks:
         try:
             # Waiting for a server's turn holds none of the others'. Turns are kept until what was read is let go.
             async with self._turns_at.setdefault(way.slug, asyncio.Semaphore(LOOKS_PER_SERVER)), self._turns:
-                result = await self._compare(way, known, await self._reader.read(way, lambda: known.card))
+                read = await self._reader.read(way, lambda: known.card)
+                if read.surface.problem is not None and way.sessions is not None:
+                    # A client's session may end under the look, and with clients that come and go none would ever end.
+                    way = replace(way, sessions=None, owner=way.alone)
+                    read = await self._reader.read(way, lambda: known.card)
+                result = await self._compare(way, known, read)
         except Refused as refused:
             # Without a fresh snapshot nothing can be compared; nothing is served by a stale one either.
             logger.info("a look at %s came to nothing: %s", way.slug, refused.reason)

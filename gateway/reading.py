@@ -60,6 +60,7 @@ class Way:
     lists: frozenset[str] = frozenset()
     polled: Mapping[Key, str] = field(default_factory=dict, repr=False)
     sessions: Sessions | None = field(default=None, repr=False)
+    alone: str = ""  # whose session of this process's own carries it where `sessions` do not
 
     @property
     def key(self) -> ClassKey:
@@ -81,6 +82,7 @@ def way_of(token: Token, server: ServerPart) -> Way:
         url=server.url,
         wire=server.upstream,
         owner=f"{token.holder}@{slug}",
+        alone=f"{token.holder}@{slug}",
         lists=server.lists,
         polled=server.observed,
     )

@@ -118,7 +118,6 @@ def test_a_poll_that_lost_its_lease_says_so(server: Server, reviewer: Actor, mon
     from servers.observe import Target
     from servers.surface import Surface
     from tests.tools.making import surface, tool
-    from tools.services import polling
 
     async def slow(target: Target) -> Surface:
         return surface(tool())
@@ -128,7 +127,7 @@ def test_a_poll_that_lost_its_lease_says_so(server: Server, reviewer: Actor, mon
         Server.objects.update(lease_token=uuid4())
         return surface(tool())
 
-    monkeypatch.setattr(polling, "observe", slow)
+    monkeypatch.setattr("servers.observe.observe", slow)
     monkeypatch.setattr("tools.services.polling.asyncio.run", run)
     with pytest.raises(Conflict, match="meanwhile"):
         services.poll_now(slug="files", actor=reviewer)
