@@ -8,16 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from mcp.shared.exceptions import MCPError
 
 from access.policy import ServerFacts
 from gateway import looking
+from gateway.jsonrpc import Response
 from gateway.looking import Looks
 from gateway.protocol import Wire
 from gateway.snapshot import ServerPart, Snapshot
+from gateway.transport import UpstreamFailed
+from gateway.upstream import Outgoing
 from servers.surface import Surface
 from tests.fixtures_mcp.honest import tool
 from tests.fixtures_mcp.processes import HonestServer, honest_server
@@ -600,6 +603,33 @@ async def test_classes_are_looked_at_apart(made: Any) -> None:
     await asyncio.gather(looks.before(WAY), looks.before(replace(WAY, vantage="agent:other", owner="b")))
     assert {surface.vantage for surface in sights.told} == {"agent:robot", "agent:other"}
     assert [outgoing.owner for outgoing in upstream.sent] == ["a", "b"]
+
+
+async def test_a_look_that_a_clients_session_cuts_short_goes_on_without_it(made: Any) -> None:
+    class Leaving(Upstream):
+        """Its client ends the session while the server is asked."""
+
+        async def send(self, outgoing: Outgoing) -> Response:
+            if outgoing.sessions is not None:
+                raise UpstreamFailed("ended", "The server closed the stream without an answer.")
+            return await super().send(outgoing)
+
+    upstream = Leaving()
+    looks, sights = made(upstream)
+    wire = Wire(modern=False, version="2025-11-25")
+    await looks.before(replace(WAY, wire=wire, owner="session", sessions=NoSessions(), alone="a"))
+    assert [surface.complete for surface in sights.told] == [True]
+    assert [(outgoing.owner, outgoing.sessions) for outgoing in upstream.sent] == [("a", None)]
+
+
+class NoSessions:
+    """A client's, which is never asked here."""
+
+    async def get(self, url: str) -> NoReturn:
+        raise AssertionError(url)
+
+    async def lost(self, session: object) -> None:
+        raise AssertionError(session)
 
 
 async def test_a_list_that_is_slow_is_waited_for_once(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
