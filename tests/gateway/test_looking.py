@@ -123,6 +123,19 @@ def call(world: "World", token: str, name: str = "echo", **arguments: Any) -> di
     return found
 
 
+def at_rest(world: "World") -> bool:
+    """Whether no look is under way or about to begin: what a session was told of the server can bring a second one."""
+    gateway = world.gateway
+    assert gateway._pipeline is not None
+    assert gateway._loop is not None
+    looks = gateway._pipeline._parts.looks
+
+    async def ask() -> bool:
+        return not looks._running and all(known.timer is None for known in looks._known.values())
+
+    return asyncio.run_coroutine_threadsafe(ask(), gateway._loop).result(10)
+
+
 def reviews(vantage: str) -> Any:
     from tools.models import Review
 
@@ -362,6 +375,7 @@ def test_every_kind_of_list_that_changes_is_looked_at_once_it_is_said(
     robot = world.agent(*SCOPES)
     token = robot.token()
     assert "result" in call(world, token)
+    until(lambda: at_rest(world))
     upstream.change(shown_to={AGENT: {"prompts": [], "resources": [RESOURCE | {"title": "Else"}]}})
     assert "result" in call(world, token)
     assert not reviews(f"agent:{robot.agent.client_id}").exists(), "a minute has not passed"
