@@ -103,6 +103,11 @@ class Repeat:
         )  # fmt: skip
 
 
+def written_out(record: RecordDraft | Repeat) -> RecordDraft:
+    """The record with everything that its pattern says."""
+    return record.draft() if isinstance(record, Repeat) else record
+
+
 FIELDS: Final = tuple(item.name for item in fields(RecordDraft))
 COLUMNS: Final = ("shard", "writer", "seq", *FIELDS, "body")
 

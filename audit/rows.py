@@ -16,7 +16,17 @@ from struct import Struct
 from typing import Any, ClassVar, Final, cast
 from uuid import UUID
 
-from audit.drafts import BODY_MAX, BODY_VERSION, LIMITS, LONG_TEXTS, Pattern, Position, RecordDraft, Repeat, columns
+from audit.drafts import (
+    BODY_MAX,
+    BODY_VERSION,
+    LIMITS,
+    LONG_TEXTS,
+    Position,
+    RecordDraft,
+    Repeat,
+    columns,
+    written_out,
+)
 from audit.wire import (
     EPOCH,
     NULL,
@@ -31,6 +41,7 @@ from audit.wire import (
     Row,
     array_literal,
     encoded,
+    microseconds,
     sized,
 )
 from core.canonical import canonical_bytes
@@ -90,24 +101,21 @@ class Rows:
     def prepare(self, record: RecordDraft | Repeat) -> Prepared:
         """Do what can be done before the record has its place."""
         try:
-            if type(record) is Repeat:
-                return _filled(record, record.pattern.form or self._form_of(record.pattern))
-            draft = cast("RecordDraft", record)
-            if _rare_of(draft) != _NOTHING:
-                return self._usual(draft)
-            return _filled(draft, self._plain_form(draft))
+            form = self._plain_form(record)
+            return self._usual(written_out(record)) if form is None else _filled(record, form)
         except (ValueError, TypeError):  # unusual, or of a type that only `columns` can judge
             return Prepared(record)
 
-    def _form_of(self, pattern: Pattern) -> _Form:
-        if _rare_of(pattern.draft) != _NOTHING:
-            raise ValueError("unusual")
-        form = pattern.form = self._plain_form(pattern.draft)
-        return form
-
-    def _plain_form(self, draft: RecordDraft) -> _Form:
-        """The form of what most records of calls are: nothing is said but words and `VARYING`."""
-        words = _words_of(draft)
+    def _plain_form(self, record: RecordDraft | Repeat) -> _Form | None:
+        """The form of what most records of calls are, which say nothing but words and `VARYING`; None for others."""
+        if isinstance(record, Repeat):
+            pattern = record.pattern
+            if pattern.form is None:
+                pattern.form = self._plain_form(pattern.draft)
+            return cast("_Form | None", pattern.form)
+        if _rare_of(record) != _NOTHING:
+            return None
+        words = _words_of(record)
         return self._plain_forms.get(words) or self._form(words, self._plain_forms, VARYING)
 
     def _usual(self, draft: RecordDraft) -> Prepared:
@@ -145,7 +153,7 @@ class Rows:
             body = b'{%b"seq":%d,%b%b' % (prepared.before_seq, seq, prepared.after_seq, self._end)
             if len(body) <= BODY_MAX:
                 return (_SIZED_BIG(8, seq), sized(body), *prepared.values)
-        draft = prepared.record.draft() if isinstance(prepared.record, Repeat) else prepared.record
+        draft = written_out(prepared.record)
         row = columns(draft, installation=self._installation, shard=0, position=Position(writer, seq))
         return tuple(encoded(name, row[name]) for name in ORDER)
 
@@ -180,9 +188,8 @@ def _usual_time(form: bytes, value: datetime) -> Encoded:
     moment = value if value.tzinfo is UTC else value.astimezone(UTC)
     if moment.year < 1000:  # `columns` pads no year
         raise ValueError("unusual")
-    since = moment - EPOCH
-    second = since.days * 86_400 + since.seconds
-    return form % (_shown_second(second), since.microseconds), _SIZED_BIG(8, second * 1_000_000 + since.microseconds)
+    since = microseconds(moment)
+    return form % (_shown_second(since // 1_000_000), moment.microsecond), _SIZED_BIG(8, since)
 
 
 @lru_cache(maxsize=16)

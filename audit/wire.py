@@ -68,14 +68,8 @@ UNIQUE: Final = ("intention", "reason", "trace_id")  # texts that hardly any two
 _PLACE: Final = ("shard", "writer")  # the same for a whole batch
 WORDS: Final = tuple(name for name in FIELDS if TYPES.get(name, TEXT) in (TEXT, TEXTS) and name not in UNIQUE)
 OTHERS: Final = tuple(sorted(set(FIELDS) - set(WORDS)))  # in the order in which the body has them (RFC 8785)
-VARYING: Final = (
-    "bytes",
-    "call_id",
-    "id",
-    "latency_ms",
-    "time",
-    "trace_id",
-)  # what records of calls say besides words, in order
+# What records of calls say besides words, in order.
+VARYING: Final = ("bytes", "call_id", "id", "latency_ms", "time", "trace_id")
 RARE: Final = tuple(name for name in OTHERS if name not in VARYING)
 ORDER: Final = ("seq", "body", *WORDS, *RARE, *VARYING)
 _OIDS: Final = tuple(TYPES.get(name, TEXT).oid for name in ORDER)

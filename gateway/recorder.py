@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 from access.policy import Reason
@@ -17,8 +17,16 @@ from gateway.errors import refuse
 _PATTERNS: Final = 512
 _REMEMBERED: Final = 2048  # characters of a pattern's words
 
-# Type, event, decision, reason, status, class of error.
-What = tuple[RecordType, Event, str, str, str, str]
+
+class What(NamedTuple):
+    """What is recorded of a call, in words that many calls share."""
+
+    type: RecordType
+    event: Event
+    decision: str = "allowed"
+    reason: str = ""
+    status: str = ""
+    error_class: str = ""
 
 
 class Writer(Protocol):
@@ -76,11 +84,11 @@ class Recorder:
 
     async def intended(self, call: Recorded, event: Event = Event.CALL_INTENDED) -> None:
         """Before anything is sent. Raises `Refused`: then nothing may be sent."""
-        await self._write(call, (RecordType.INTENT, event, "allowed", "", "", ""))
+        await self._write(call, What(RecordType.INTENT, event))
 
     async def completed(self, call: Recorded, outcome: Outcome, event: Event = Event.CALL_COMPLETED) -> None:
         """Before the answer is released. Raises `Refused`: then the answer stays here."""
-        what = (RecordType.OUTCOME, event, "allowed", "", outcome.status, outcome.error_class)
+        what = What(RecordType.OUTCOME, event, status=outcome.status, error_class=outcome.error_class)
         await self._write(call, what, outcome.latency_ms, outcome.bytes)
 
     async def answered(self, call: Recorded, outcome: Outcome) -> None:
@@ -89,11 +97,11 @@ class Recorder:
 
     async def denied(self, call: Recorded, reason: str) -> None:
         """One record for one denial. Raises `Refused`."""
-        await self._write(call, (RecordType.DENY, Event.CALL_DENIED, "denied", reason, "denied", ""))
+        await self._write(call, What(RecordType.DENY, Event.CALL_DENIED, "denied", reason, "denied"))
 
     async def connected(self, call: Recorded) -> None:
         """A session was opened. Raises `Refused`."""
-        await self._write(call, (RecordType.AUTH, Event.CONNECTION_OPENED, "allowed", "", "", ""))
+        await self._write(call, What(RecordType.AUTH, Event.CONNECTION_OPENED))
 
     async def _write(self, call: Recorded, what: What, latency_ms: int | None = None, size: int | None = None) -> None:
         pattern = self._pattern(call, what)
@@ -113,7 +121,7 @@ class Recorder:
         pattern = self._patterns.get(key)
         if pattern is None:
             pattern = Pattern(_draft(call, what, self._now()))
-            if sum(map(len, key[6:])) > _REMEMBERED:  # a caller may call itself, and what it asks for, anything
+            if sum(map(len, key[len(what) :])) > _REMEMBERED:  # callers choose some of them
                 return pattern
             if len(self._patterns) >= _PATTERNS:
                 self._patterns.clear()
@@ -122,15 +130,9 @@ class Recorder:
 
 
 def _draft(call: Recorded, what: What, now: datetime) -> RecordDraft:
-    type_, event, decision, reason, status, error_class = what
     return RecordDraft(
-        type=type_,
-        event=event,
+        **what._asdict(),
         time=now,
-        decision=decision,
-        reason=reason,
-        status=status,
-        error_class=error_class,
         principal=call.principal,
         actor=call.principal,
         agent=call.agent,

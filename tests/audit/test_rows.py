@@ -113,6 +113,9 @@ def test_a_usual_record_takes_the_fast_way() -> None:
     )
     assert MAKER.prepare(usual).values is not None
     assert MAKER.prepare(a_draft(tool="a\0b")).values is None
+    for fields in ({}, {"reason": "not_granted"}):
+        repeat = Repeat(Pattern(a_draft(**fields)), new_id(), datetime.now(UTC), new_id())
+        assert MAKER.prepare(repeat).values is not None
     repeat = Repeat(Pattern(a_draft(tool="read_file")), new_id(), datetime.now(UTC), new_id(), 3, 12, "a" * 32)
     assert MAKER.prepare(repeat).values is not None
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from access.policy import DefinitionFacts, GrantFacts, PinState, ServerFacts
-from audit.drafts import RecordDraft, Repeat
+from audit.drafts import RecordDraft, Repeat, written_out
 from audit.events import Event, RecordType
 from audit.writer import AuditUnavailable
 from core.sse import EventDecoder
@@ -85,7 +85,7 @@ class Kept:
         """Keep it."""
         if self.away:
             raise AuditUnavailable("The record cannot be written.")
-        self.drafts.append(record.draft() if isinstance(record, Repeat) else record)
+        self.drafts.append(written_out(record))
 
     @property
     def kinds(self) -> list[tuple[RecordType, Event]]:
