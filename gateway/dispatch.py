@@ -95,7 +95,7 @@ class Parts:
         way = way_of(token, server)
         if session is None or not self.eras.speaks_handshake(server.upstream, server.url):
             return way
-        return replace(way, wire=HANDSHAKE, owner=session.owner, sessions=self.shared.behind(session.id))
+        return replace(way, wire=HANDSHAKE, sessions=self.shared.behind(session.id))
 
 
 class Dispatch:

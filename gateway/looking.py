@@ -244,7 +244,7 @@ class Looks:
                 read = await self._reader.read(way, lambda: known.card)
                 if read.surface.problem is not None and way.sessions is not None:
                     # A client's session may end under the look, and with clients that come and go none would ever end.
-                    way = replace(way, sessions=None, owner=way.alone)
+                    way = replace(way, sessions=None)
                     read = await self._reader.read(way, lambda: known.card)
                 result = await self._compare(way, known, read)
         except Refused as refused:

@@ -27,7 +27,7 @@ from gateway.snapshot import Key, ServerPart, Token
 from gateway.transport import UpstreamFailed
 from gateway.upstream import Outgoing, Sessions
 from servers.limits import Limits
-from servers.listing import LISTS, Found, ListOf, absorb_page, announced, card_body, identity_of, next_cursor
+from servers.listing import LISTS, Cursors, Found, ListOf, absorb_page, announced, card_body, identity_of
 from servers.problems import SENTENCES, ObservationFailed
 from servers.rules import Era
 from servers.surface import CARD_NAME, Item, Kind, ObservationProblem, Problem, Surface
@@ -48,8 +48,8 @@ Answer = Mapping[str, Any]  # the result of `initialize` or `server/discover`
 class Way:
     """How one caller reaches a server, and the class of principals that it belongs to.
 
-    `owner` names its upstream session in the handshake era. `lists`: the kinds that the server is asked for where it
-    said nothing else by this way; `polled`: digests of what the poller was shown.
+    `sessions` carry it in the handshake era; without, this process's own of `owner` do. `lists`: the kinds that the
+    server is asked for where it said nothing else by this way; `polled`: digests of what the poller was shown.
     """
 
     slug: str
@@ -60,7 +60,6 @@ class Way:
     lists: frozenset[str] = frozenset()
     polled: Mapping[Key, str] = field(default_factory=dict, repr=False)
     sessions: Sessions | None = field(default=None, repr=False)
-    alone: str = ""  # whose session of this process's own carries it where `sessions` do not
 
     @property
     def key(self) -> ClassKey:
@@ -82,7 +81,6 @@ def way_of(token: Token, server: ServerPart) -> Way:
         url=server.url,
         wire=server.upstream,
         owner=f"{token.holder}@{slug}",
-        alone=f"{token.holder}@{slug}",
         lists=server.lists,
         polled=server.observed,
     )
@@ -174,19 +172,12 @@ class Reader:
         return found if isinstance(found, dict) and isinstance(found.get("capabilities"), dict) else None
 
     async def _read_list(self, way: Way, of: ListOf, pages: _Pages) -> None:
-        cursor: str | None = None
-        seen: set[str] = set()
-        for _ in range(self._limits.pages):
-            result = await self._page(way, of, cursor)
+        cursors = Cursors(self._limits)
+        while not cursors.at_end:
+            result = await self._page(way, of, cursors.current)
             pages.fresh = min(pages.fresh, _fresh(result, way.wire))
             await self._aside(self._take_page, result, of, pages)
-            cursor = next_cursor(result)
-            if cursor is None:
-                return
-            if cursor in seen:
-                raise ObservationFailed(Problem.ENDLESS_LIST, "A list of the server leads back to a page already read.")
-            seen.add(cursor)
-        raise ObservationFailed(Problem.ENDLESS_LIST)
+            cursors.follow(result)
 
     async def _page(self, way: Way, of: ListOf, cursor: str | None) -> dict[str, object]:
         response = await self._ask(way, of.method, {} if cursor is None else {"cursor": cursor})

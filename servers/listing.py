@@ -1,4 +1,4 @@
-"""What a server's lists and its answer to the first request hold, as items exactly as received. Pure.
+"""What a server's lists and its answer to the first request hold, as items exactly as received.
 
 For the poller and for the gateway, which speaks to servers itself: nothing of the `mcp` package is loaded here.
 """
@@ -56,7 +56,29 @@ class Found:
     names: set[tuple[Kind, str]] = field(default_factory=set)
 
 
-def next_cursor(result: Mapping[str, Any]) -> str | None:
+class Cursors:
+    """The way through the pages of one list: `current` names the page to read (None: the first) until `at_end`."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._pages = limits.pages
+        self._seen: set[str] = set()
+        self.current: str | None = None
+        self.at_end = False
+
+    def follow(self, result: Mapping[str, Any]) -> None:
+        """A page was read. Raises `ObservationFailed` where there are too many, or where it leads back."""
+        self.current = cursor = _next_cursor(result)
+        self.at_end = cursor is None
+        if cursor is None:
+            return
+        if cursor in self._seen:
+            raise ObservationFailed(Problem.ENDLESS_LIST, "A list of the server leads back to a page already read.")
+        self._seen.add(cursor)
+        if len(self._seen) >= self._pages:
+            raise ObservationFailed(Problem.ENDLESS_LIST)
+
+
+def _next_cursor(result: Mapping[str, Any]) -> str | None:
     """Where the list goes on; None: it ends here. Raises `ObservationFailed`."""
     cursor = result.get("nextCursor")
     if cursor is None or cursor == "":

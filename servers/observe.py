@@ -6,7 +6,6 @@ read so far is shown to people and changes nothing (architecture, flow 1).
 """
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -36,23 +35,13 @@ from servers.listing import LISTS, Found, announced, card_body, identity_of
 from servers.paging import read_list
 from servers.problems import SENTENCES, ObservationFailed
 from servers.rules import Era
-from servers.surface import CARD_NAME, Item, Kind, ObservationProblem, Problem, Surface
+from servers.surface import CARD_NAME, Item, Kind, ObservationProblem, Problem, Surface, Target
 from servers.transport import StrictDispatcher
 
 __all__ = ["Limits", "Target", "observe"]
 
 CLIENT_INFO: Final = Implementation(name="holdfast", title="Holdfast", version="1")
 _LEGACY_SECONDS: Final = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What is looked at, and from where. `headers` are a stored credential's, sent to this server only."""
-
-    url: str
-    vantage: str = "poller"
-    allow_unauthenticated: bool = True
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

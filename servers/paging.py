@@ -18,7 +18,7 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from servers.limits import Limits
-from servers.listing import Found, ListOf, absorb_page, next_cursor
+from servers.listing import Cursors, Found, ListOf, absorb_page
 from servers.problems import ObservationFailed
 from servers.surface import Kind, Problem
 from servers.transport import StrictDispatcher
@@ -35,18 +35,11 @@ async def read_list(
     session: ClientSession, dispatcher: StrictDispatcher, of: ListOf, found: Found, limits: Limits
 ) -> None:
     """Add every page of one list to `found`. Raises `ObservationFailed`."""
-    cursor: str | None = None
-    seen: set[str] = set()
-    for _ in range(limits.pages):
-        result = await _page(session, dispatcher, of, cursor)
+    cursors = Cursors(limits)
+    while not cursors.at_end:
+        result = await _page(session, dispatcher, of, cursors.current)
         absorb_page(result, of, found, limits, dispatcher.result_bytes)
-        cursor = next_cursor(result)
-        if cursor is None:
-            return
-        if cursor in seen:
-            raise ObservationFailed(Problem.ENDLESS_LIST, "A list of the server leads back to a page already read.")
-        seen.add(cursor)
-    raise ObservationFailed(Problem.ENDLESS_LIST)
+        cursors.follow(result)
 
 
 async def _page(

@@ -1,7 +1,7 @@
-"""What one look at an MCP server's surface gives. Pure: frozen values, no comparison, no storage."""
+"""What one look at a server's surface is told, and what it gives. Pure: frozen values, no comparison, no storage."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -75,3 +75,13 @@ class Surface:
     began: datetime | None = None  # None: when it is taken in
     asked_for_authentication: bool = False
     covers: frozenset[Kind] = frozenset(Kind)  # the kinds that were looked for; nothing is said of any other
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is looked at, and from where. `headers` are a stored credential's, sent to this server only."""
+
+    url: str
+    vantage: str = "poller"
+    allow_unauthenticated: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)

@@ -631,7 +631,7 @@ async def test_a_look_that_a_clients_session_cuts_short_goes_on_without_it(made:
     upstream = Leaving()
     looks, sights = made(upstream)
     wire = Wire(modern=False, version="2025-11-25")
-    await looks.before(replace(WAY, wire=wire, owner="session", sessions=NoSessions(), alone="a"))
+    await looks.before(replace(WAY, wire=wire, sessions=NoSessions()))
     assert [surface.complete for surface in sights.told] == [True]
     assert [(outgoing.owner, outgoing.sessions) for outgoing in upstream.sent] == [("a", None)]
 

@@ -7,7 +7,7 @@ harmless (its token is no longer the row's, so its result is dropped).
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -21,11 +21,9 @@ from core.permissions import Permission
 from core.queue import enqueue
 from servers.models import Server
 from servers.rules import POLLED, Environment
+from servers.surface import Target
 from tools.rules import POLLER
 from tools.services.absorbing import PollResult, absorb
-
-if TYPE_CHECKING:
-    from servers.observe import Target
 
 LEASE_SECONDS: Final = 240  # longer than any observation may take, queueing in a batch included
 POLLING: Final = system_actor("poller")
@@ -39,10 +37,8 @@ class Lease:
     token: UUID
 
 
-def target_of(server: Server) -> "Target":
+def target_of(server: Server) -> Target:
     """Where to look, and what is asked of a production server."""
-    from servers.observe import Target  # with the `mcp` package it costs 30 MB, which a gateway has no use for
-
     in_production = server.environment == Environment.PRODUCTION.value
     return Target(url=server.url, vantage=POLLER, allow_unauthenticated=not in_production)
 
@@ -66,9 +62,9 @@ def poll_now(*, slug: str, actor: Actor) -> PollResult:
     Takes the lease over from a worker that may be polling it. Raises `NotFound`, `PermissionDenied`, `Conflict`
     (suspended, retired, or polled again meanwhile).
     """
-    server, lease = _claim(slug=slug, actor=actor)
-    from servers.observe import observe
+    from servers.observe import observe  # with the `mcp` package it costs 30 MB, which a gateway has no use for
 
+    server, lease = _claim(slug=slug, actor=actor)
     surface = asyncio.run(observe(target_of(server)))
     result = absorb(server=server, surface=surface, actor=actor, lease_token=lease.token)
     if result.stale:
