@@ -53,24 +53,20 @@ class WireAnswer:
         self._connection: Connection | None = connection
         self._reader = reader
         self._limits = limits
-        self._is_stream = is_stream = is_event_stream(self.headers.get("content-type", ""))
+        is_stream = is_event_stream(self.headers.get("content-type", ""))
         self._deadline = started + (limits.lifetime_seconds if is_stream else limits.total_seconds)
         self._meter = BodyMeter(limits.event_bytes if is_stream else limits.body_bytes, by_event=is_stream)
 
     async def read(self) -> bytes:
         """The whole body, which must not be larger than `body_bytes`. Raises `OutboundError`."""
-        reader, connection = self._reader, self._connection
-        fits = reader.buffered <= self._limits.body_bytes and not self._is_stream
-        if reader.complete and connection is not None and fits:
-            piece = reader.take()  # it came with the head, as most do
-            connection.resume()
-            return piece
         pieces, size = [], 0
         while piece := await self._next():
             pieces.append(piece)
             size += len(piece)
             if size > self._limits.body_bytes:
                 raise OutboundError(Refusal.TOO_LARGE)
+            if self._reader.complete and not self._reader.buffered:
+                break  # nothing more to wait for: most bodies come in one piece
         return b"".join(pieces)
 
     async def chunks(self) -> AsyncIterator[bytes]:

@@ -21,9 +21,9 @@ class Permits:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self) -> None:
-        """Wait for a permit. While some are `free` there is no wait, and whoever is in a hurry takes one by itself."""
+        """Wait for a permit; there is no wait while some are `free`."""
         if self.free:
-            self.free -= 1
+            self.take_free()
             return
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
@@ -36,6 +36,10 @@ class Permits:
             else:
                 self.give()  # it came in the same moment
             raise
+
+    def take_free(self) -> None:
+        """Take one of those that are `free`."""
+        self.free -= 1
 
     def give(self) -> None:
         """Give a permit back."""
@@ -80,12 +84,7 @@ class Pool:
         place.users += 1
         connection = None
         try:
-            if place.permits.free and self._permits.free and not self._closed:
-                place.permits.free -= 1  # as `_permit` does, without four coroutines that wait for nothing
-                self._permits.free -= 1
-                self._used += 1
-            else:
-                await self._permit(place, deadline)
+            await self._permit(place, deadline)
             try:
                 connection = self._rested(place) or await self._fresh(origin, deadline)
             finally:
@@ -122,11 +121,15 @@ class Pool:
     async def _permit(self, place: _Place, deadline: float) -> None:
         if self._closed:
             raise OutboundError(Refusal.REFUSED, "The client is closed.")
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._acquire(place)
-        except TimeoutError as error:
-            raise OutboundError(Refusal.TIMEOUT) from error
+        if place.permits.free and self._permits.free:
+            place.permits.take_free()  # no timer, and no coroutines that wait for nothing
+            self._permits.take_free()
+        else:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._acquire(place)
+            except TimeoutError as error:
+                raise OutboundError(Refusal.TIMEOUT) from error
         self._used += 1
 
     async def _acquire(self, place: _Place) -> None:

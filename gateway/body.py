@@ -31,13 +31,12 @@ async def _body(head: Head, receive: Receive) -> bytes:
         event = await receive()
         if event["type"] == "http.disconnect":
             raise refuse(Reason.INVALID_REQUEST, "The request broke off.", recorded=False)
-        part = event.get("body", b"")
-        size += len(part)
+        parts.append(event.get("body", b""))
+        size += len(parts[-1])
         if size > jsonrpc.MAX_BODY:
             raise _too_large()
         if not event.get("more_body", False):
-            return b"".join((*parts, part)) if parts else part
-        parts.append(part)
+            return b"".join(parts)
 
 
 def _too_large() -> Refused:

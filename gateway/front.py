@@ -35,7 +35,6 @@ _WIRES: Final[Mapping[str, Wire]] = {
     for version in versions
 }
 _REMEMBERED: Final = 256  # characters of an `Accept` header that is worth remembering
-_NONE: Final[frozenset[str]] = frozenset()
 _LISTS: Final = frozenset({"accept"})  # may be repeated; the lines are one list (RFC 9110, 5.2)
 _SINGLE: Final = frozenset(
     {
@@ -125,13 +124,11 @@ def read_head(
             else:
                 repeated.add(name)
         found[name] = value
-    return Head(method, path, query, found, frozenset(repeated) if repeated else _NONE, client_ip)
+    return Head(method, path, query, found, frozenset(repeated), client_ip)
 
 
 def check_single(head: Head) -> None:
     """Refuse repeated headers that decide something: readers of the first and of the last copy would disagree."""
-    if not head.repeated:
-        return
     twice = head.repeated & _SINGLE
     if twice:
         code = HEADER_MISMATCH if any(name.startswith("mcp-") for name in twice) else INVALID_REQUEST
@@ -140,8 +137,8 @@ def check_single(head: Head) -> None:
 
 def check_media(head: Head) -> None:
     """JSON in, JSON out, events where the client takes them. Raises `Refused` with 415 or 406."""
-    given = head.headers.get("content-type", "")
-    if given != "application/json" and given.partition(";")[0].strip().lower() != "application/json":
+    kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
         raise _bad_request("The content type must be application/json.", status=415)
     if not accepts(head, "application/json"):
         raise _bad_request("The client must accept application/json and text/event-stream.", status=406)
@@ -177,8 +174,8 @@ def wire_of(head: Head, request: Request) -> Wire:
     header, claimed = head.headers.get("mcp-protocol-version"), meta.get(PROTOCOL_VERSION)
     if claimed is None and (header is None or header in HANDSHAKE_VERSIONS):
         return _WIRES[header or DEFAULT_VERSION]
-    if PROTOCOL_VERSION not in meta or CLIENT_CAPABILITIES not in meta:
-        missing = [key for key in (PROTOCOL_VERSION, CLIENT_CAPABILITIES) if key not in meta]
+    missing = [key for key in (PROTOCOL_VERSION, CLIENT_CAPABILITIES) if key not in meta]
+    if missing:
         raise _bad_request(f"params._meta lacks {', '.join(missing)}.", code=INVALID_PARAMS)
     if header is None or header != claimed:
         raise _mismatch("MCP-Protocol-Version", "protocol version")
