@@ -8,15 +8,17 @@ otherwise refuse; lone surrogates, which neither can hold, become U+FFFD; what i
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from audit.events import Event, RecordType
 from core.canonical import canonical_bytes
-from core.frozen import checked_frozen
 from core.ids import new_id
 
 BODY_MAX: Final = 8192  # bytes
@@ -27,8 +29,7 @@ LONG_TEXTS: Final = frozenset({"reason", "intention"})
 LIMITS: Final = ((512, 2000, 64, True), (512, 2000, 64, False), (128, 512, 16, False), (24, 64, 8, False))
 
 
-@checked_frozen
-class RecordDraft:
+class RecordDraft(Struct, frozen=True):
     """One record before it has a place. `time` is aware; `latency_ms` in milliseconds, `bytes` of the answer.
 
     `principal` and `actor` are a person's pseudonym, `agent:<client id>` or `system:<name>`: see `audit.subjects`.
@@ -83,8 +84,7 @@ class Pattern:
     form: Any = None
 
 
-@checked_frozen
-class Repeat:
+class Repeat(Struct, frozen=True):
     """A record that says what its pattern says, at another time and of another call."""
 
     pattern: Pattern
@@ -108,7 +108,7 @@ def written_out(record: RecordDraft | Repeat) -> RecordDraft:
     return record.draft() if isinstance(record, Repeat) else record
 
 
-FIELDS: Final = tuple(item.name for item in fields(RecordDraft))
+FIELDS: Final = RecordDraft.__struct_fields__
 COLUMNS: Final = ("shard", "writer", "seq", *FIELDS, "body")
 
 

@@ -5,6 +5,7 @@ that repeat from call to call, is encoded once and remembered; whatever is unusu
 are the measure: a property test holds the two together.
 """
 
+import struct
 from binascii import hexlify
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache, partial
 from operator import attrgetter
-from struct import Struct
 from typing import Any, ClassVar, Final, cast
 from uuid import UUID
+
+from msgspec import Struct
 
 from audit.drafts import (
     BODY_MAX,
@@ -48,9 +50,9 @@ from core.canonical import canonical_bytes
 
 Encoded = tuple[bytes, bytes]  # a member of the body with its comma, empty where nothing is said; and the value
 
-_SIZED_INT: Final = Struct(">ii").pack
-_SIZED_BIG: Final = Struct(">iq").pack
-_uuid_parts: Final = Struct("8s4s4s4s12s").unpack
+_SIZED_INT: Final = struct.Struct(">ii").pack
+_SIZED_BIG: Final = struct.Struct(">iq").pack
+_uuid_parts: Final = struct.Struct("8s4s4s4s12s").unpack
 _ABSENT: Final[Encoded] = (b"", NULL)
 _NAME_LIMIT, _LONG_LIMIT, _ITEMS, _ = LIMITS[0]
 _REMEMBERED: Final = 128  # bytes of a text that is worth remembering
@@ -76,8 +78,7 @@ class _Form:
     values: Row
 
 
-@dataclass(slots=True)
-class Prepared:
+class Prepared(Struct, eq=False):
     """A record whose dear part is done; only its place is missing. `values` is None where `columns` must do it all."""
 
     record: RecordDraft | Repeat

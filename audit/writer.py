@@ -15,7 +15,6 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from types import TracebackType
@@ -24,6 +23,7 @@ from uuid import UUID
 
 import psycopg
 from django.conf import settings
+from msgspec import Struct
 
 from audit import wire
 from audit.drafts import RecordDraft, Repeat, shard_of
@@ -69,8 +69,7 @@ class Told(Protocol):
         """One commit took so long for so many records."""
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(Struct, eq=False):
     prepared: Prepared
     done: asyncio.Future[None]
     deadline: float  # by the loop's clock

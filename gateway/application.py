@@ -10,6 +10,7 @@ from django.conf import settings
 
 from access.resource_uri import canonical_resource
 from audit.writer import GroupCommitWriter
+from core.ids import new_id
 from core.outbound import policy_from_settings
 from core.wire import WireClient
 from gateway import auth, front, jsonrpc
@@ -25,7 +26,7 @@ from gateway.handles import Handles
 from gateway.leaving import notice_before_exit
 from gateway.looking import Looks
 from gateway.pipeline import Pipeline
-from gateway.recorder import Recorder
+from gateway.recorder import Recorded, Recorder
 from gateway.reply import Channel, Receive, Reply, Send
 from gateway.rounds import Rounds
 from gateway.seals import Seals
@@ -211,7 +212,7 @@ class Gateway:
         with self._telemetry.request(slug, head) as operation:
             exchange = Exchange(
                 head=head, slug=slug, channel=channel, hung_up=lambda: _hang_up(receive), operation=operation,
-                bearer=auth.presented(head),
+                recorded=Recorded(call_id=new_id(), server=slug, client_ip=head.client_ip), bearer=auth.presented(head),
             )  # fmt: skip
             return await self._pipeline.answer(exchange, await self._read(exchange, receive))
 

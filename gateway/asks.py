@@ -6,12 +6,13 @@ session with the server, and nobody has to be found who waits for it. Both ways 
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from audit.events import Event
-from core.frozen import checked_frozen
 from core.ids import new_id
 from gateway import jsonrpc
 from gateway.errors import INTERNAL_ERROR, Refused
@@ -35,7 +36,7 @@ class Question:
     method: str
 
 
-@checked_frozen
+@dataclass(frozen=True, slots=True)
 class Mark:
     """What the id of an event says: where a stream can be gone on with, and which request it answers.
 

@@ -7,10 +7,10 @@ watching begins a moment later. Nothing is recorded here.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from core.frozen import checked_frozen
+from msgspec import Struct
+
 from gateway.errors import REQUEST_CANCELLED, SHUTTING_DOWN, UPSTREAM_FAILED, Refused
 from gateway.in_flight import InFlight
 from gateway.protocol import Wire
@@ -24,8 +24,7 @@ T = TypeVar("T")
 Key = tuple[str, Any]  # whose call, and the client's request id
 
 
-@checked_frozen
-class Waiting:
+class Waiting(Struct, frozen=True):
     """The client's side of a call: how it speaks, the way back to it, and what returns when it has hung up."""
 
     key: Key
@@ -44,8 +43,7 @@ class Ended(Exception):
         self.refused = Refused(cls, sentence, code=code)
 
 
-@dataclass(slots=True, eq=False)
-class _Call:
+class _Call(Struct, eq=False):
     task: "asyncio.Task[Any]"
     why: str = ""
     watch: "asyncio.Task[None] | None" = None

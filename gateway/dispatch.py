@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
+from msgspec import Struct
+
 from access.policy import Reason
-from core.frozen import checked_frozen
 from gateway import bounds, jsonrpc
 from gateway.asks import Asks, Mark
 from gateway.bulkhead import Bulkheads
@@ -64,8 +65,7 @@ _SENT: Final[Mapping[str, tuple[str, ...]]] = {
 _WELL: Final = frozenset({"ok", "input_required", "task", "detached"})
 
 
-@checked_frozen
-class Way:
+class Way(Struct, frozen=True):
     """The sessions and the era that carry a request, and what the client can be asked on this way."""
 
     sessions: Sessions | None

@@ -1,14 +1,13 @@
 """One request while it is being answered, and the forms of its answer. Holds values; does nothing."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from msgspec import Struct
+
 from access.policy import Allowed, Decision, Reason
-from core.frozen import checked_frozen
-from core.ids import new_id
 from gateway import jsonrpc
 from gateway.errors import INVALID_REQUEST, Refused, http_status
 from gateway.front import Head
@@ -26,8 +25,7 @@ REFUSAL: Final = "holdfast/refusal"  # member of `_meta`
 _UNTOLD: Final = Wire(modern=False, version=DEFAULT_VERSION)
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(Struct, eq=False):
     """What is known of one HTTP request so far. `hung_up` returns when the client has."""
 
     head: Head
@@ -35,20 +33,20 @@ class Exchange:
     channel: Channel
     hung_up: Callable[[], Awaitable[None]]
     operation: Operation
+    recorded: Recorded
     bearer: Bearer | None = None
-    id: UUID = field(default_factory=new_id)
     now: datetime = _NEVER  # when it was decided
     token: Token | None = None
     wire: Wire = _UNTOLD
     request_id: jsonrpc.Id | None = None
-    recorded: Recorded = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.recorded = Recorded(call_id=self.id, server=self.slug, client_ip=self.head.client_ip)
+    @property
+    def id(self) -> UUID:
+        """The call's, in records and in refusals."""
+        return self.recorded.call_id
 
 
-@checked_frozen
-class Admitted:
+class Admitted(Struct, frozen=True):
     """A request whose caller is known and may use the server.
 
     `card` is how the server presents itself now, `capabilities` what it is presented as able to do, `shown` what it

@@ -12,8 +12,9 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from access.policy import Reason
-from core.frozen import checked_frozen
 from gateway.errors import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION, Refused
 from gateway.headers import NAME_BEARING, decode_value
 from gateway.jsonrpc import Request
@@ -53,8 +54,7 @@ _SINGLE: Final = frozenset(
 _NAMES: Final[Mapping[bytes, str]] = {name.encode(): name for name in (*_SINGLE, "accept", "user-agent")}
 
 
-@checked_frozen
-class Head:
+class Head(Struct, frozen=True):
     """One HTTP request without its body. Header names are lower-case; `repeated` names came more than once."""
 
     method: str

@@ -7,13 +7,12 @@ batches (removed in MCP 2025-06-18). Numbers keep the digits they came with.
 
 import json
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any, Final, NamedTuple
 
 import orjson
+from msgspec import Struct, field
 
 from core import strictjson
-from core.frozen import checked_frozen
 from gateway.errors import INVALID_REQUEST, PARSE_ERROR
 
 MAX_BODY: Final = 4 * 1024 * 1024  # bytes
@@ -58,8 +57,7 @@ class Malformed(Exception):
         self.id = id
 
 
-@checked_frozen
-class Request:
+class Request(Struct, frozen=True):
     """A request, which is owed exactly one answer."""
 
     id: Id
@@ -73,16 +71,14 @@ class Request:
         return found if isinstance(found, dict) else {}
 
 
-@checked_frozen
-class Notification:
+class Notification(Struct, frozen=True):
     """A message that is owed no answer."""
 
     method: str
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
-@checked_frozen
-class Response:
+class Response(Struct, frozen=True):
     """An answer to a request of the other side: a result or an error."""
 
     id: Id | None

@@ -18,7 +18,6 @@ from functools import partial
 from typing import Any, Final
 
 from core import strictjson
-from core.frozen import checked_frozen
 from gateway import jsonrpc
 from gateway.errors import METHOD_NOT_FOUND
 from gateway.jsonrpc import Response
@@ -44,7 +43,7 @@ ClassKey = tuple[str, str, str]  # a class of principals at a server: vantage, s
 Answer = Mapping[str, Any]  # the result of `initialize` or `server/discover`
 
 
-@checked_frozen
+@dataclass(frozen=True, slots=True)
 class Way:
     """How one caller reaches a server, and the class of principals that it belongs to.
 

@@ -1,16 +1,17 @@
 """The records of a call: intent before dispatch, outcome before release, one deny per denial. Durable or refused."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, Protocol
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from access.policy import Reason
 from audit.drafts import Pattern, RecordDraft, Repeat
 from audit.events import Event, RecordType
 from audit.writer import AuditUnavailable
-from core.frozen import checked_frozen
 from core.ids import new_id
 from gateway.errors import refuse
 
@@ -36,8 +37,7 @@ class Writer(Protocol):
         """Return once the record is durable. Raises `AuditUnavailable`."""
 
 
-@dataclass(slots=True)
-class Recorded:
+class Recorded(Struct):
     """What the records of one request have in common, as far as it is known yet.
 
     Texts may be a caller's: the draft bounds them. `parent_call_id` is the call in whose course this one happens.
@@ -60,8 +60,7 @@ class Recorded:
     parent_call_id: UUID | None = None
 
 
-@checked_frozen
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How a call ended.
 
     `status`: ok, tool_error, input_required (the server asks something first), task (it goes on by itself), error (the

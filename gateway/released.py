@@ -6,8 +6,9 @@ Pure but for the seals. A result that needs no change leaves byte for byte.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from msgspec import Struct
+
 from access.policy import Reason
-from core.frozen import checked_frozen
 from gateway import protocol
 from gateway.capabilities import has_tasks
 from gateway.errors import (
@@ -33,8 +34,7 @@ _CACHEABLE: Final = frozenset({"resources/read"})
 _RELATED: Final = "io.modelcontextprotocol/related-task"  # in the `_meta` of what a task came to (MCP 2025-11-25)
 
 
-@checked_frozen
-class Released:
+class Released(Struct, frozen=True):
     """How a call ended: a result, an error of the server, or a failure of ours. Exactly one of the three is set."""
 
     status: str

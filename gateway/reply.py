@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from core.frozen import checked_frozen
+from msgspec import Struct
+
 from gateway import sse
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
-@checked_frozen
-class Reply:
+class Reply(Struct, frozen=True):
     """One answer. Without a body there is no content type."""
 
     status: int

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from core.frozen import checked_frozen
+from msgspec import Struct
+
 from gateway.errors import INVALID_PARAMS
 from gateway.exchange import invalid
 
@@ -11,8 +12,7 @@ _URIS: Final = frozenset({"resources/read", "resources/subscribe", "resources/un
 _NAMES: Final[Mapping[str, str]] = {"prompts/get": "prompt", "tools/call": "tool"}
 
 
-@checked_frozen
-class Target:
+class Target(Struct, frozen=True):
     """A definition by kind and name; of a resource the URI that is asked for."""
 
     kind: str

@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from msgspec import Struct
+
 from core import strictjson
-from core.frozen import checked_frozen
 from core.outbound import OutboundError
 from core.sse import Event, EventDecoder, EventTooLarge
 from core.wire import WireAnswer, WireClient, WireLimits
@@ -54,8 +55,7 @@ class NoStream(Exception):
     """The server offers no stream of its own messages (405); it is not to be asked again."""
 
 
-@checked_frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """A server's answer to a request, and the session id that came with it."""
 
     response: Response

@@ -8,10 +8,10 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from core.frozen import checked_frozen
+from msgspec import Struct, field
+
 from core.sse import Event
 from core.wire import WireLimits
 from gateway import jsonrpc
@@ -58,8 +58,7 @@ class Listener(Protocol):
         """The server gave an event an id, from which the stream that answers `request_id` can be gone on with."""
 
 
-@checked_frozen
-class Outgoing:
+class Outgoing(Struct, frozen=True):
     """One request to a server.
 
     `sessions`: those that carry it in the handshake era; without, this process's own of `owner`. `capabilities`: what
@@ -85,8 +84,7 @@ class Outgoing:
     looking: bool = False
 
 
-@dataclass(slots=True)
-class _Notes:
+class _Notes(Struct):
     """What is on its way to one endpoint."""
 
     tasks: "set[asyncio.Task[None]]" = field(default_factory=set)

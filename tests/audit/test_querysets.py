@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from django.conf import settings
 from django.utils import timezone
+from msgspec import structs
 
 from audit import services, subjects
 from audit.drafts import RecordDraft, columns, shard_of
@@ -25,7 +26,7 @@ NOW = timezone.now()
 
 def insert(**fields: Any) -> Record:
     base = RecordDraft(type=RecordType.INTENT, event=Event.CALL_INTENDED, principal="agent:ci", agent="ci", time=NOW)
-    draft = replace(base, **fields)
+    draft = structs.replace(base, **fields)
     return Record.objects.create(**columns(draft, installation=settings.INSTALLATION_ID, shard=shard_of(draft.time)))
 
 

@@ -2,7 +2,6 @@
 
 import json
 import struct
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from audit import wire
 from audit.drafts import FIELDS, Pattern, Position, RecordDraft, Repeat, columns

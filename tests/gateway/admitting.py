@@ -2,20 +2,23 @@
 
 import os
 from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from access.policy import DefinitionFacts, GrantFacts, PinState, ServerFacts
 from audit.drafts import RecordDraft, Repeat, written_out
 from audit.events import Event, RecordType
 from audit.writer import AuditUnavailable
+from core.ids import new_id
 from core.sse import EventDecoder
 from gateway.exchange import Admitted, Exchange
 from gateway.front import Head
 from gateway.jsonrpc import Request
 from gateway.protocol import Wire
-from gateway.recorder import Recorder
+from gateway.recorder import Recorded, Recorder
 from gateway.reply import Channel
 from gateway.sealing import Seal
 from gateway.session import Session
@@ -111,6 +114,7 @@ def exchange(sent: Sent | None = None, *, wire: Wire = HANDSHAKE, streams: bool 
         channel=Channel((sent or Sent()).send, streams=streams),
         hung_up=never,
         operation=telemetry.request("files", HEAD),
+        recorded=Recorded(call_id=new_id(), server="files", client_ip=HEAD.client_ip),
         now=NOW,
     )
     made.wire = wire

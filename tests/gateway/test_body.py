@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import MutableMapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway import jsonrpc
 from gateway.body import read_body

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from access.policy import GrantFacts, PinState, decide
 from gateway.errors import INVALID_PARAMS, Refused
@@ -33,7 +34,7 @@ def asking(
 
 def page(lists: Lists, given: Admitted, shown: Shown = None) -> tuple[list[str], str | None]:
     """The names on a page, and the cursor of the next."""
-    result = json.loads(lists.page(replace(given, shown=shown)))
+    result = json.loads(lists.page(structs.replace(given, shown=shown)))
     return [item["name"] for item in result[LISTS[given.request.method].member]], result.get("nextCursor")
 
 
@@ -121,7 +122,7 @@ def forged(cursor: str, offset: object) -> str:
 def refused(lists: Lists, given: Admitted, shown: Shown = None) -> bool:
     """Whether the cursor is refused as the specification says (MCP, utilities, pagination)."""
     try:
-        lists.page(replace(given, shown=shown))
+        lists.page(structs.replace(given, shown=shown))
     except Refused as refusal:
         return refusal.code == INVALID_PARAMS
     return False
@@ -274,4 +275,4 @@ def test_one_state_of_a_list_is_told_from_another() -> None:
     assert digest() == digest() == Lists().digest(asking(), "tools/list")
     changed = server(*(definition(name) for name in "abcdef"), definition("g", digest="another"))
     assert len({digest(), digest(part=changed), digest(part=server()), digest(grants=NARROWER)}) == 4
-    assert lists.digest(replace(asking(), shown=frozenset({("tool", "a")})), "tools/list") != digest()
+    assert lists.digest(structs.replace(asking(), shown=frozenset({("tool", "a")})), "tools/list") != digest()
