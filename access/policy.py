@@ -15,6 +15,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from msgspec import Struct
+
 from core.scopes import CONNECT, call_scope, connects, definition_scope, read_scope, scope_server
 
 _BY_URI: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
@@ -80,8 +82,7 @@ class GrantFacts:
         return CONNECT in self.scopes or slug in self._connected
 
 
-@dataclass(frozen=True, slots=True)
-class PrincipalFacts:
+class PrincipalFacts(Struct, frozen=True):
     """The caller. `person_active` is None for an agent that acts for itself."""
 
     agent_active: bool
@@ -126,32 +127,28 @@ class DefinitionFacts:
     scheme: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """Everything that `decide` may look at."""
 
     principal: PrincipalFacts
     server: ServerFacts | None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """What is asked. `definition` is None for connecting and listing."""
 
     method: str
     definition: DefinitionFacts | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(Struct, frozen=True):
     """The call may be made; `digest` is the approved version it is about, `scopes` those that carried it."""
 
     digest: str = ""
     scopes: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Denied:
+class Denied(Struct, frozen=True):
     """The call may not be made. `needed`: every scope a new token must hold (step-up), only where that helps."""
 
     reason: Reason

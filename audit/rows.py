@@ -41,6 +41,7 @@ from audit.wire import (
     VARYING,
     WORDS,
     Row,
+    Values,
     array_literal,
     encoded,
     microseconds,
@@ -75,16 +76,17 @@ class _Form:
 
     before_seq: bytes
     after_seq: bytes
-    values: Row
+    values: Values
 
 
 class Prepared(Struct, eq=False):
-    """A record whose dear part is done; only its place is missing. `values` is None where `columns` must do it all."""
+    """A record whose dear part is done; only its place is missing. `own` is None where `columns` must do it all."""
 
     record: RecordDraft | Repeat
     before_seq: bytes = b""
     after_seq: bytes = b""
-    values: Row | None = None
+    shared: Values = ()
+    own: Values | None = None
 
 
 class Rows:
@@ -126,7 +128,7 @@ class Rows:
         members = tuple(member for member, _ in others.values())
         values = tuple(others[name][1] for name in (*RARE, *VARYING))
         before = form.before_seq % members[:_OTHERS_BEFORE_SEQ]
-        return Prepared(draft, before, form.after_seq % members[_OTHERS_BEFORE_SEQ:], form.values + values)
+        return Prepared(draft, before, form.after_seq % members[_OTHERS_BEFORE_SEQ:], form.values, values)
 
     def _form(self, words: tuple[Any, ...], forms: dict[tuple[Any, ...], _Form], gaps: tuple[str, ...]) -> _Form:
         """A form for these words, with gaps for these fields; all others say nothing. It is remembered in `forms`."""
@@ -150,13 +152,13 @@ class Rows:
         """
         if writer is not self._writer:
             self._writer, self._end = writer, b'"v":%d,"writer":"%b"}' % (BODY_VERSION, str(writer).encode())
-        if prepared.values is not None:
+        if prepared.own is not None:
             body = b'{%b"seq":%d,%b%b' % (prepared.before_seq, seq, prepared.after_seq, self._end)
             if len(body) <= BODY_MAX:
-                return (_SIZED_BIG(8, seq), sized(body), *prepared.values)
+                return (_SIZED_BIG(8, seq), sized(body)), prepared.shared, prepared.own
         draft = written_out(prepared.record)
         row = columns(draft, installation=self._installation, shard=0, position=Position(writer, seq))
-        return tuple(encoded(name, row[name]) for name in ORDER)
+        return tuple(encoded(name, row[name]) for name in ORDER), (), ()
 
 
 def _filled(record: RecordDraft | Repeat, form: _Form) -> Prepared:
@@ -165,8 +167,8 @@ def _filled(record: RecordDraft | Repeat, form: _Form) -> Prepared:
     id_, time, trace = _encode_id(record.id), _encode_time(record.time), _encode_trace_id(record.trace_id)
     latency = _ABSENT if record.latency_ms is None else _encode_latency(record.latency_ms)
     before = form.before_seq % (size[0], call[0], id_[0], latency[0])
-    values = (*form.values, size[1], call[1], id_[1], latency[1], time[1], trace[1])
-    return Prepared(record, before, form.after_seq % (time[0], trace[0]), values)
+    own = (size[1], call[1], id_[1], latency[1], time[1], trace[1])
+    return Prepared(record, before, form.after_seq % (time[0], trace[0]), form.values, own)
 
 
 def _memory(name: str) -> "_Memory":

@@ -7,13 +7,15 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from struct import Struct
 from typing import Any, Final
 from uuid import UUID
 
 from audit.drafts import FIELDS
 
-Row = tuple[bytes, ...]  # the values of `ORDER`
+Values = tuple[bytes, ...]
+Row = tuple[Values, Values, Values]  # the values of `ORDER`; the second are those that many rows share
 
 INT: Final = Struct(">i").pack
 BIG: Final = Struct(">q").pack
@@ -107,9 +109,19 @@ def parameters(shard: int, writer: UUID, rows: Sequence[Row]) -> list[bytes | No
     """What `INSERT_ONE` takes for one row, `INSERT_MANY` for several: binary, null is None."""
     place: list[bytes | None] = [INT(shard), writer.bytes]
     if len(rows) == 1:
-        return place + [None if value == NULL else value[4:] for value in rows[0]]
-    columns_of_rows = zip(_OIDS, zip(*rows, strict=True), strict=True)
+        first, shared, last = rows[0]
+        return [*place, *_bare(first), *_bare_shared(shared), *_bare(last)]
+    whole = [(*first, *shared, *last) for first, shared, last in rows]
+    columns_of_rows = zip(_OIDS, zip(*whole, strict=True), strict=True)
     return place + [ARRAY(1, 1, oid, len(rows), 1) + b"".join(values) for oid, values in columns_of_rows]
+
+
+def _bare(values: Values) -> list[bytes | None]:
+    """The values without their lengths."""
+    return [None if value == NULL else value[4:] for value in values]
+
+
+_bare_shared: Final = lru_cache(maxsize=128)(_bare)
 
 
 def shard_parameters(shard: int) -> list[bytes | None]:

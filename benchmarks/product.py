@@ -27,8 +27,11 @@ from controlplane.upstate import Options, keep_secrets
 from tests.story.product import Api
 
 _REASON: Final = "Benchmark."
-# As the compose file starts them.
-_UVICORN: Final = ("-m", "uvicorn", "--host", "127.0.0.1", "--no-access-log", "--forwarded-allow-ips", "127.0.0.1")
+# As `./dev up` starts them: there is no proxy to believe.
+_UVICORN: Final = (
+    *("-m", "uvicorn", "--host", "127.0.0.1", "--log-level", "warning"),
+    *("--no-access-log", "--no-proxy-headers", "--no-server-header"),
+)
 
 
 @dataclass(frozen=True, slots=True)

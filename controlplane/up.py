@@ -193,7 +193,7 @@ def start_programs(supervisor: Supervisor, options: Options, environment: dict[s
 def uvicorn(application: str, port: int) -> list[str]:
     """A web server's command line, without access log (our records say more) and without trust in a proxy."""
     command = [sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(port)]
-    quiet = ["--log-level", "warning", "--no-access-log", "--no-proxy-headers"]
+    quiet = ["--log-level", "warning", "--no-access-log", "--no-proxy-headers", "--no-server-header"]
     patience = GRACEFUL_SECONDS.get(application.partition(".")[0], 10)
     return [*command, *quiet, "--timeout-graceful-shutdown", str(patience)]
 

@@ -25,41 +25,23 @@ class AnswerReader:
     the next one begins.
     """
 
-    __slots__ = (
-        "_count",
-        "_header_bytes",
-        "_header_count",
-        "_method",
-        "_parser",
-        "_pending",
-        "_pieces",
-        "_refused",
-        "_silent",
-        "_size",
-        "_until_closed",
-        "buffered",
-        "complete",
-        "headers",
-        "reusable",
-        "status",
-    )
+    status = 0
+    headers: dict[str, str] | None = None
+    complete = False
+    reusable = False
+    buffered = 0  # bytes of body that nobody took yet
+    _count = 0  # headers and trailers, those of interim answers too, and their bytes
+    _size = 0
+    _silent = 0  # bytes since the last one of body
+    _until_closed = False
+    _refused: OutboundError | None = None
 
     def __init__(self, method: str, *, header_bytes: int, header_count: int) -> None:
-        self.status = 0
-        self.headers: dict[str, str] | None = None
-        self.complete = False
-        self.reusable = False
-        self.buffered = 0  # bytes of body that nobody took yet
         self._method = method
         self._header_bytes = header_bytes
         self._header_count = header_count
         self._pending: dict[str, str] = {}
         self._pieces: list[bytes] = []
-        self._count = 0  # headers and trailers, those of interim answers too, and their bytes
-        self._size = 0
-        self._silent = 0  # bytes since the last one of body
-        self._until_closed = False
-        self._refused: OutboundError | None = None
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:

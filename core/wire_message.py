@@ -85,21 +85,19 @@ def head_of(method: str, target: Target, headers: Mapping[str, str], length: int
     if method not in _METHODS:
         raise OutboundError(Refusal.BLOCKED, "This HTTP method is not sent.")
     values = "".join(headers.values())
-    fields = {_name(given): value for given, value in headers.items()}
-    if len(fields) != len(headers) or not (values.isascii() and values.isprintable()):
+    if not (values.isascii() and values.isprintable()):
         raise OutboundError(Refusal.BLOCKED, _UNSENDABLE)
-    if length or method in _WITH_BODY:
-        fields["content-length"] = str(length)
-    lines = "".join([f"{name}: {value}\r\n" for name, value in fields.items()])
-    return (
-        f"{method} {target.path} HTTP/1.1\r\nhost: {target.authority}\r\nuser-agent: holdfast\r\n"
-        f"accept-encoding: identity\r\n{lines}\r\n"
-    ).encode("ascii")
+    framing = f"content-length: {length}\r\n" if length or method in _WITH_BODY else ""
+    lines = _form(tuple(headers)) % tuple(headers.values())
+    return f"{method} {target.path} HTTP/1.1\r\nhost: {target.authority}\r\n{lines}{framing}\r\n".encode("ascii")
 
 
-@functools.lru_cache(maxsize=1024)
-def _name(given: str) -> str:
-    name = given.lower()
-    if name in _OURS or not given.isascii() or not _NAME.fullmatch(name):
+@functools.lru_cache(maxsize=256)
+def _form(given: tuple[str, ...]) -> str:
+    """The lines of headers with these names, and a gap for the value of each. Raises `OutboundError`."""
+    names = [name.lower() for name in given]
+    sound = all(_NAME.fullmatch(name) and name not in _OURS for name in names)
+    if not (sound and "".join(given).isascii()) or len(set(names)) < len(names):
         raise OutboundError(Refusal.BLOCKED, _UNSENDABLE)
-    return name
+    own = "user-agent: holdfast\r\naccept-encoding: identity\r\n"
+    return own + "".join(f"{name.replace('%', '%%')}: %s\r\n" for name in names)

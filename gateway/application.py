@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, Final
 
 from django.conf import settings
@@ -211,7 +212,7 @@ class Gateway:
         front.check_single(head)
         with self._telemetry.request(slug, head) as operation:
             exchange = Exchange(
-                head=head, slug=slug, channel=channel, hung_up=lambda: _hang_up(receive), operation=operation,
+                head=head, slug=slug, channel=channel, hung_up=partial(_hang_up, receive), operation=operation,
                 recorded=Recorded(call_id=new_id(), server=slug, client_ip=head.client_ip), bearer=auth.presented(head),
             )  # fmt: skip
             return await self._pipeline.answer(exchange, await self._read(exchange, receive))

@@ -51,8 +51,6 @@ _SINGLE: Final = frozenset(
     }
 )
 
-_NAMES: Final[Mapping[bytes, str]] = {name.encode(): name for name in (*_SINGLE, "accept", "user-agent")}
-
 
 class Head(Struct, frozen=True):
     """One HTTP request without its body. Header names are lower-case; `repeated` names came more than once."""
@@ -112,19 +110,22 @@ def read_head(
     method: str, path: str, query: bytes, headers: Iterable[tuple[bytes, bytes]], client_ip: str = ""
 ) -> Head:
     """Fold raw header lines; the last line of a name stands, and the name is noted as repeated."""
-    found: dict[str, str] = {}
+    # White space around a value is no part of it (RFC 9110, 5.5), and not every parser takes it away.
+    lines = [(name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")) for name, value in headers]
+    found = dict(lines)
+    repeated = _fold(lines, found) if len(found) < len(lines) else frozenset()
+    return Head(method, path, query, found, repeated, client_ip)
+
+
+def _fold(lines: Iterable[tuple[str, str]], found: dict[str, str]) -> frozenset[str]:
+    """Put the lines of a list into one; the names that came more than once otherwise."""
+    found.clear()
     repeated: set[str] = set()
-    for raw_name, raw_value in headers:
-        # White space around a value is no part of it (RFC 9110, 5.5), and not every parser takes it away.
-        name = _NAMES.get(raw_name) or raw_name.decode("latin-1").lower()
-        value = raw_value.decode("latin-1").strip(" \t")
-        if name in found:
-            if name in _LISTS:
-                value = f"{found[name]}, {value}"
-            else:
-                repeated.add(name)
-        found[name] = value
-    return Head(method, path, query, found, frozenset(repeated), client_ip)
+    for name, value in lines:
+        if name in found and name not in _LISTS:
+            repeated.add(name)
+        found[name] = f"{found[name]}, {value}" if name in found and name in _LISTS else value
+    return frozenset(repeated)
 
 
 def check_single(head: Head) -> None:

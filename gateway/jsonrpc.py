@@ -190,8 +190,8 @@ def _raw_result(raw: bytes, id_: Id | None) -> bytes:
 
 
 def _refuse_variants(value: Mapping[str, Any], names: _Names, id_: Id | None) -> None:
-    for key in value:
-        if key not in names.exact and key.casefold() in names.folded:
+    for key in value.keys() - names.exact:
+        if key.casefold() in names.folded:
             raise Malformed(INVALID_REQUEST, "A member's name differs from a protocol name in case only", id=id_)
 
 

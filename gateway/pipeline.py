@@ -6,6 +6,7 @@ validate arguments → intent (durable) → dispatch → judge the answer → ou
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Final, Protocol
 from uuid import UUID
@@ -143,10 +144,8 @@ class Pipeline:
         admitted = self._admitted(exchange, request, token, session)
         return await self.streams.of_session(admitted, mark.event if mark is not None else "")
 
-    async def _token(self, exchange: Exchange) -> Token:
-        return await auth.authenticate(
-            exchange.head, exchange.bearer, exchange.slug, site=self._site, tokens=self._policy
-        )
+    def _token(self, exchange: Exchange) -> Awaitable[Token]:
+        return auth.authenticate(exchange.head, exchange.bearer, exchange.slug, site=self._site, tokens=self._policy)
 
     async def _authenticated(self, exchange: Exchange) -> Token:
         token = await self._token(exchange)

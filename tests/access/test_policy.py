@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from access.policy import (
     Allowed,
@@ -46,7 +47,7 @@ def decided(
     method: str = "tools/call",
 ) -> Decision:
     """The decision on the allowed call with some facts replaced."""
-    facts = Facts(replace(PRINCIPAL, **(principal or {})), replace(SERVER, **(server or {})))
+    facts = Facts(structs.replace(PRINCIPAL, **(principal or {})), replace(SERVER, **(server or {})))
     return decide(Call(method, replace(TOOL, **(tool or {}))), facts, NOW)
 
 
@@ -204,7 +205,7 @@ def test_step_up_asks_for_the_broad_scope_when_both_would_do() -> None:
 
 @pytest.mark.parametrize("scope", ["mcp:connect", "mcp:files:read", "mcp:files:call", "mcp:files:tool:read"])
 def test_any_scope_of_a_server_implies_connecting(scope: str) -> None:
-    principal = replace(PRINCIPAL, grants=(GrantFacts(frozenset({scope})),), token_scopes=frozenset({scope}))
+    principal = structs.replace(PRINCIPAL, grants=(GrantFacts(frozenset({scope})),), token_scopes=frozenset({scope}))
     assert decide(Call("tools/list"), Facts(principal, SERVER), NOW) == Allowed(scopes=frozenset({"mcp:connect"}))
 
 
@@ -224,13 +225,13 @@ def test_no_new_token_helps_where_the_scheme_or_the_schema_stands_in_the_way() -
     "method", ["tools/list", "prompts/list", "resources/list", "resources/templates/list", "server/discover"]
 )
 def test_a_list_needs_connecting_only_because_each_item_is_judged_by_itself(method: str) -> None:
-    principal = replace(PRINCIPAL, token_scopes=frozenset({"mcp:connect"}), **grants("mcp:files:tool:read"))
+    principal = structs.replace(PRINCIPAL, token_scopes=frozenset({"mcp:connect"}), **grants("mcp:files:tool:read"))
     assert decide(Call(method), Facts(principal, SERVER), NOW) == Allowed(scopes=frozenset({"mcp:connect"}))
 
 
 @pytest.mark.parametrize("scopes", [frozenset(), frozenset({"mcp:other:call"}), frozenset({"server:read"})])
 def test_connecting_needs_a_scope_in_the_token_too(scopes: frozenset[str]) -> None:
-    facts = Facts(replace(PRINCIPAL, token_scopes=scopes), SERVER)
+    facts = Facts(structs.replace(PRINCIPAL, token_scopes=scopes), SERVER)
     expected = Denied(Reason.INSUFFICIENT_SCOPE, needed=frozenset({"mcp:connect"}))
     assert decide(Call("tools/list"), facts, NOW) == expected
 
@@ -287,7 +288,7 @@ def test_nothing_is_allowed_unless_everything_fits() -> None:
     table = product((None, False), ROLES, STATES, PINS, ROLES)
     allowed: dict[str, int] = {}
     for person, role, server, pin, token in table:
-        principal = replace(
+        principal = structs.replace(
             PRINCIPAL,
             person_active=person,
             grants=(GrantFacts(frozenset(role)),),

@@ -55,18 +55,23 @@ def a_draft(**fields: Any) -> RecordDraft:
     return RecordDraft(**{"time": datetime(2026, 11, 22, 9, 30, tzinfo=UTC), **given_fields})
 
 
-def body_of(row: wire.Row) -> bytes:
+def placed(prepared: Prepared, writer: UUID, seq: int) -> wire.Values:
+    first, shared, last = MAKER.place(prepared, writer, seq)
+    return *first, *shared, *last
+
+
+def body_of(row: wire.Values) -> bytes:
     return row[wire.ORDER.index("body")][4:]
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(DRAFTS, st.integers(1, 2**62))
 def test_a_row_is_that_of_columns_byte_for_byte(draft: RecordDraft, seq: int) -> None:
-    row = MAKER.place(MAKER.prepare(draft), WRITER, seq)
+    row = placed(MAKER.prepare(draft), WRITER, seq)
     expected = columns(draft, installation="acme \u00fc", shard=202611, position=Position(WRITER, seq))
     assert body_of(row) == expected["body"]
-    assert row == MAKER.place(Prepared(draft), WRITER, seq)
-    assert row == MAKER.place(MAKER.prepare(draft), WRITER, seq)  # as it is remembered now
+    assert row == placed(Prepared(draft), WRITER, seq)
+    assert row == placed(MAKER.prepare(draft), WRITER, seq)  # as it is remembered now
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -76,7 +81,7 @@ def test_what_one_record_left_in_memory_does_not_show_in_the_next(
 ) -> None:
     MAKER.prepare(draft)
     following = replace(draft, id=identity, time=time, trace_id=trace_id, call_id=identity, latency_ms=7)
-    assert MAKER.place(MAKER.prepare(following), WRITER, 1) == MAKER.place(Prepared(following), WRITER, 1)
+    assert placed(MAKER.prepare(following), WRITER, 1) == placed(Prepared(following), WRITER, 1)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -92,12 +97,12 @@ def test_a_repeat_is_the_row_of_its_pattern_written_out(
     )
     MAKER.prepare(first)
     try:
-        expected = MAKER.place(Prepared(written_out), WRITER, 7)
+        expected = placed(Prepared(written_out), WRITER, 7)
     except struct.error:
         with pytest.raises(struct.error):
-            MAKER.place(MAKER.prepare(again), WRITER, 7)
+            placed(MAKER.prepare(again), WRITER, 7)
     else:
-        assert MAKER.place(MAKER.prepare(again), WRITER, 7) == expected
+        assert placed(MAKER.prepare(again), WRITER, 7) == expected
 
 
 def test_a_usual_record_takes_the_fast_way() -> None:
@@ -111,32 +116,32 @@ def test_a_usual_record_takes_the_fast_way() -> None:
         bytes=12,
         args_commit=b"\x00\xff",
     )
-    assert MAKER.prepare(usual).values is not None
-    assert MAKER.prepare(a_draft(tool="a\0b")).values is None
+    assert MAKER.prepare(usual).own is not None
+    assert MAKER.prepare(a_draft(tool="a\0b")).own is None
     for fields in ({}, {"reason": "not_granted"}):
         repeat = Repeat(Pattern(a_draft(**fields)), new_id(), datetime.now(UTC), new_id())
-        assert MAKER.prepare(repeat).values is not None
+        assert MAKER.prepare(repeat).own is not None
     repeat = Repeat(Pattern(a_draft(tool="read_file")), new_id(), datetime.now(UTC), new_id(), 3, 12, "a" * 32)
-    assert MAKER.prepare(repeat).values is not None
+    assert MAKER.prepare(repeat).own is not None
 
 
 def test_a_body_that_is_too_long_is_bounded_as_ever() -> None:
     long = a_draft(rule_ids=("r" * 500,) * 20, scopes_used=("s" * 500,) * 20)
-    assert MAKER.prepare(long).values is not None
+    assert MAKER.prepare(long).own is not None
     expected = columns(long, installation="acme \u00fc", shard=202611, position=Position(WRITER, 7))
-    assert body_of(MAKER.place(MAKER.prepare(long), WRITER, 7)) == expected["body"]
+    assert body_of(placed(MAKER.prepare(long), WRITER, 7)) == expected["body"]
 
 
 def test_a_change_of_writer_is_in_the_next_body() -> None:
     maker, other = Rows("acme"), uuid4()
     for writer in (WRITER, other, WRITER):
-        assert json.loads(body_of(maker.place(maker.prepare(a_draft()), writer, 1)))["writer"] == str(writer)
+        assert json.loads(maker.place(maker.prepare(a_draft()), writer, 1)[0][1][4:])["writer"] == str(writer)
 
 
 @pytest.mark.parametrize("field", [{"latency_ms": 2**31}, {"bytes": 2**63}])
 def test_what_no_column_holds_is_refused(field: dict[str, int]) -> None:
     with pytest.raises(struct.error):
-        MAKER.place(MAKER.prepare(a_draft(**field)), WRITER, 1)
+        placed(MAKER.prepare(a_draft(**field)), WRITER, 1)
 
 
 def test_memory_of_texts_is_bounded() -> None:
