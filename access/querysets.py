@@ -152,5 +152,5 @@ class GrantQuerySet(_VisibleQuerySet["Grant"]):
         Expired ones are in it too, because whether a grant holds is decided at the time of a call.
         """
         rows = self.filter(revoked_at__isnull=True).order_by("pk")
-        columns = ("person_id", "agent_id", "team_id", "environment", "expires_at", "role__scopes")
-        return [dict(row) for row in rows.values(*columns)]
+        holder, role = ("person_id", "agent_id", "team_id"), ("role__name", "role__scopes")
+        return [dict(row) for row in rows.values(*holder, *role, "public_id", "environment", "expires_at")]

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from access.policy import Allowed, Call, Decision, Denied, Reason, ServerFacts
+from access.rules import Rule
 from gateway import auth, capabilities, front, jsonrpc
 from gateway.auth import Tokens
 from gateway.dispatch import Dispatch, Parts
@@ -188,9 +189,11 @@ class Pipeline:
         shown = self._parts.looks.shown(class_of(token, server)) if server is not None else None
         definition, decision = self._decided(snapshot, exchange, request, token, named, shown)
         if isinstance(decision, Denied) or server is None:
-            denied = decision if isinstance(decision, Denied) else Denied(Reason.UNKNOWN_SERVER)
+            denied = decision if isinstance(decision, Denied) else Denied(Rule.SERVER_KNOWN)
+            recorded.rule_ids = denied.rule_ids
             raise self._denial(denied, exchange, named, reaches=self._reaches(snapshot, token, exchange))
         recorded.tool_hash, recorded.scopes_used = decision.digest, tuple(sorted(decision.scopes))
+        recorded.rule_ids = decision.rule_ids
         card = server.presented(exchange.now)
         modern = exchange.wire.modern
         able = server.able(card, modern=modern)

@@ -285,13 +285,22 @@ def _read_access() -> AccessPart:
     for team, person in Membership.objects.values_list("team_id", "person_id"):
         members.setdefault(team, []).append(person)
     for row in Grant.objects.unrevoked_rows():
-        facts = GrantFacts(frozenset(row["role__scopes"]), row["environment"] or None, row["expires_at"])
+        facts = _grant_facts(row)
         if row["agent_id"] is not None:
             agents.setdefault(row["agent_id"], []).append(facts)
         holders = [row["person_id"]] if row["person_id"] is not None else members.get(row["team_id"], [])
         for holder in holders:
             people.setdefault(holder, []).append(facts)
     return AccessPart(agents=_frozen(agents), people=_frozen(people))
+
+
+def _grant_facts(row: Mapping[str, Any]) -> GrantFacts:
+    return GrantFacts(
+        frozenset(row["role__scopes"]),
+        row["environment"] or None,
+        row["expires_at"],
+        names=(f"grant:{row['public_id']}", f"role:{row['role__name']}"),
+    )
 
 
 def _frozen(grants: Mapping[int, Iterable[GrantFacts]]) -> Mapping[int, tuple[GrantFacts, ...]]:

@@ -18,6 +18,7 @@ ELSEWHERE = {
     "access/models/resources.py": "tests/access/test_services.py",
     "access/models/roles.py": "tests/access/test_services.py",
     "access/querysets.py": "tests/access/test_api.py",
+    "access/rules.py": "tests/access/test_policy.py",
     "access/tasks.py": "tests/controlplane/test_celery.py",
     "access/tokens.py": "tests/access/test_oauth.py",
     "access/views.py": "tests/console/test_pages.py",
