@@ -277,8 +277,9 @@ def _decide_definition(
     # A broader scope of the token includes what a narrower one of the role allows (R3: the hierarchy is honoured).
     used = accepted & token_scopes
     if not used:
+        # Of those that the role holds: a client is sent for what the one call needs, even if it must come again.
         carried = frozenset().union(*(accepted & grant.scopes for grant in carrying))
-        smallest = min(carried, key=lambda scope: (scope.count(":"), scope))
+        smallest = max(carried, key=lambda scope: scope.count(":"))
         return Denied(Rule.TOKEN_SCOPE, needed=frozenset({CONNECT, smallest}))
     return Allowed(Rule.ALLOW_DEFINITION, carrying, used, definition.digest)
 

@@ -201,11 +201,21 @@ def test_a_missing_scope_is_named_only_where_the_role_allows_the_call() -> None:
     assert decided(principal={**narrow, **grants("mcp:connect")}) == Denied(Rule.GRANT_DEFINITION)
 
 
-def test_step_up_asks_for_the_broad_scope_when_both_would_do() -> None:
-    both = grants("mcp:files:call", "mcp:files:tool:read")
-    denied = decided(principal={**both, "token_scopes": frozenset()})
-    assert isinstance(denied, Denied)
-    assert denied.needed == {"mcp:connect", "mcp:files:call"}
+def test_step_up_asks_for_the_smallest_scope_of_the_role_that_suffices() -> None:
+    """A person who is asked to consent is asked for one tool, where the role can say one tool."""
+    broad, own = {"mcp:files:call"}, {"mcp:files:tool:read"}
+    for held, wanted in ((broad | own, own), (own, own), (broad, broad)):
+        for principal in (grants(*held), {"grants": tuple(GrantFacts(frozenset({scope})) for scope in held)}):
+            denied = decided(principal={**principal, "token_scopes": frozenset()})
+            assert isinstance(denied, Denied)
+            assert denied.needed == {"mcp:connect"} | wanted
+
+
+def test_what_step_up_asks_for_is_enough() -> None:
+    for role in (("mcp:files:call", "mcp:files:tool:read"), ("mcp:files:call",), ("mcp:files:tool:read",)):
+        denied = decided(principal={**grants(*role), "token_scopes": frozenset()})
+        assert isinstance(denied, Denied)
+        assert isinstance(decided(principal={**grants(*role), "token_scopes": denied.needed}), Allowed)
 
 
 @pytest.mark.parametrize("scope", ["mcp:connect", "mcp:files:read", "mcp:files:call", "mcp:files:tool:read"])
