@@ -17,6 +17,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from access.conditions import Conditions
 from access.rules import Rule
 from core.scopes import CONNECT, call_scope, connects, definition_scope, read_scope, scope_server
 
@@ -83,7 +84,7 @@ class PinState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GrantFacts:
-    """One grant of the principal: the scopes of its role, and where and until when they hold.
+    """One grant of the principal: the scopes of its role, and where, until when and on what conditions they hold.
 
     `names` says which grant and role that is (`grant:<public id>`, `role:<name>`), for the record of what it carries.
     """
@@ -92,15 +93,18 @@ class GrantFacts:
     environment: str | None = None
     expires_at: datetime | None = None
     names: tuple[str, ...] = ()
+    conditions: Conditions | None = None
     _connected: frozenset[str | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Read once: a role may have thousands of scopes, and every call asks.
         object.__setattr__(self, "_connected", frozenset(scope_server(scope) for scope in self.scopes))
 
-    def holds(self, environment: str, now: datetime) -> bool:
-        """Whether it counts in this environment now."""
+    def holds(self, environment: str, now: datetime, client_ip: str = "") -> bool:
+        """Whether it counts in this environment now, for a caller at this address (empty: not known)."""
         if self.environment is not None and self.environment != environment:
+            return False
+        if self.conditions is not None and not self.conditions.hold(now, client_ip):
             return False
         return self.expires_at is None or self.expires_at > now
 
@@ -117,6 +121,11 @@ class PrincipalFacts(Struct, frozen=True):
     grants: tuple[GrantFacts, ...]
     token_scopes: frozenset[str]
     audience: str
+
+    def standing(self, now: datetime, client_ip: str) -> tuple[bool, ...]:
+        """Which of the grants that have conditions hold: what was decided before stays so while this is the same."""
+        judged = (grant.conditions for grant in self.grants if grant.conditions is not None)
+        return tuple([conditions.hold(now, client_ip) for conditions in judged])
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +164,11 @@ class DefinitionFacts:
 
 
 class Facts(Struct, frozen=True):
-    """Everything that `decide` may look at."""
+    """Everything that `decide` may look at. `client_ip`: where the caller is, as far as the gateway sees."""
 
     principal: PrincipalFacts
     server: ServerFacts | None
+    client_ip: str = ""
 
 
 class Call(Struct, frozen=True):
@@ -215,7 +225,7 @@ def decide(call: Call, facts: Facts, now: datetime) -> Decision:
         return Denied(Rule.SERVER_KNOWN)
     if principal.audience != server.resource:
         return Denied(Rule.TOKEN_AUDIENCE)
-    held = [grant for grant in principal.grants if grant.holds(server.environment, now)]
+    held = [grant for grant in principal.grants if grant.holds(server.environment, now, facts.client_ip)]
     connecting = tuple([grant for grant in held if grant.connects(server.slug)])
     if not connecting:
         return Denied(Rule.GRANT_SERVER)

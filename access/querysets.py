@@ -142,6 +142,10 @@ class GrantQuerySet(_VisibleQuerySet["Grant"]):
         unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=now or timezone.now())
         return self.filter(unexpired, revoked_at__isnull=True)
 
+    def unconditional(self) -> Self:
+        """Grants that hold everywhere and always while they are live: only these give permissions of the console."""
+        return self.filter(environment="", conditions={})
+
     def reaching_person(self, person: Person) -> Self:
         """Grants to the person or to a team that they belong to."""
         return self.filter(Q(person=person) | Q(team__memberships__person=person)).distinct()
@@ -153,4 +157,6 @@ class GrantQuerySet(_VisibleQuerySet["Grant"]):
         """
         rows = self.filter(revoked_at__isnull=True).order_by("pk")
         holder, role = ("person_id", "agent_id", "team_id"), ("role__name", "role__scopes")
-        return [dict(row) for row in rows.values(*holder, *role, "public_id", "environment", "expires_at")]
+        return [
+            dict(row) for row in rows.values(*holder, *role, "public_id", "environment", "expires_at", "conditions")
+        ]

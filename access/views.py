@@ -179,6 +179,7 @@ def give_grant(request: HttpRequest) -> HttpResponse:
             holder=form.holder_named(),
             environment=data["environment"],
             expires_at=data["expires_at"],
+            conditions=form.conditions(),
             reason=data["reason"],
             actor=actor,
         ),

@@ -77,10 +77,10 @@ class Lists:
 
     def _current(self, admitted: Admitted, of: ListOf) -> _Made:
         token, server = admitted.token, admitted.server
-        grants = admitted.snapshot.access.principal(token).grants
-        key = (of.kind, server.facts.slug, token.agent, token.person, token.scopes)
+        principal, now = admitted.snapshot.access.principal(token), admitted.exchange.now
+        grants, standing = principal.grants, principal.standing(now, admitted.exchange.head.client_ip)
+        key = (of.kind, server.facts.slug, token.agent, token.person, token.scopes, standing)
         made = self._made.get(key)
-        now = admitted.exchange.now
         if (
             made is None
             or made.server is not server
@@ -96,8 +96,9 @@ class Lists:
 
 
 def _make(admitted: Admitted, of: ListOf) -> _Made:
-    facts = admitted.snapshot.facts(admitted.token, admitted.server.facts.slug)
-    now = admitted.exchange.now
+    exchange = admitted.exchange
+    facts = admitted.snapshot.facts(admitted.token, admitted.server.facts.slug, exchange.head.client_ip)
+    now = exchange.now
     usable = [
         each
         for each in admitted.server.of_kind(of.kind, admitted.shown)

@@ -98,7 +98,7 @@ class Pipeline:
         if handler is None:
             raise refuse(Reason.METHOD_NOT_SUPPORTED)
         if request.method.startswith(_LOOKED_BEFORE):
-            await self._look(exchange.slug, token, session)
+            await self._look(exchange, token, session)
         return await handler(self._admitted(exchange, request, token, session))
 
     def _observe(self, exchange: Exchange, request: Request, session: Session | None) -> None:
@@ -155,13 +155,14 @@ class Pipeline:
         recorded.principal, recorded.agent, recorded.token_id = token.principal, token.client_id, token.id
         return token
 
-    async def _look(self, slug: str, token: Token, session: Session | None) -> None:
+    async def _look(self, exchange: Exchange, token: Token, session: Session | None) -> None:
         """Let the gateway look at what the server shows this caller's agent, if the caller may connect to it at all."""
-        snapshot = self._policy.current()
+        snapshot, slug = self._policy.current(), exchange.slug
         server = snapshot.servers.get(slug)
         if server is None or not self._parts.looks.is_due(class_of(token, server), server.observed):
             return
-        if isinstance(snapshot.decide(Call("tools/list"), token, slug, datetime.now(UTC)), Allowed):
+        client_ip = exchange.head.client_ip
+        if isinstance(snapshot.decide(Call("tools/list"), token, slug, datetime.now(UTC), client_ip), Allowed):
             await self._parts.looks.before(self._parts.look(token, server, session))
 
     async def _session(self, exchange: Exchange, token: Token) -> Session:
@@ -212,10 +213,11 @@ class Pipeline:
         named: Target | None,
         shown: Shown,
     ) -> tuple[Definition | None, Decision]:
+        slug, now, client_ip = exchange.slug, exchange.now, exchange.head.client_ip
         if named is None:
-            return None, snapshot.decide(Call(request.method), token, exchange.slug, exchange.now)
-        candidates = _candidates(snapshot.servers.get(exchange.slug) or _NO_SERVER, named, shown)
-        return snapshot.decide_any(request.method, candidates, token, exchange.slug, exchange.now)
+            return None, snapshot.decide(Call(request.method), token, slug, now, client_ip)
+        candidates = _candidates(snapshot.servers.get(slug) or _NO_SERVER, named, shown)
+        return snapshot.decide_any(request.method, candidates, token, slug, now, client_ip)
 
     def _named(self, exchange: Exchange, request: Request, token: Token) -> Target | None:
         """What a request names. A record of any decision about it names it too."""
@@ -232,7 +234,8 @@ class Pipeline:
 
     def _reaches(self, snapshot: Snapshot, token: Token, exchange: Exchange) -> bool:
         """Whether any role of the caller's reaches the server, whatever its token lacks."""
-        decision = snapshot.decide(Call("tools/list"), token, exchange.slug, exchange.now)
+        client_ip = exchange.head.client_ip
+        decision = snapshot.decide(Call("tools/list"), token, exchange.slug, exchange.now, client_ip)
         return isinstance(decision, Allowed) or decision.reason is not Reason.NOT_GRANTED
 
     def _denial(self, denied: Denied, exchange: Exchange, named: Target | None, *, reaches: bool) -> Refused:

@@ -237,20 +237,26 @@ class Snapshot:
         """Whether the snapshot is too old to decide by."""
         return now - self.read_at > STALE_AFTER
 
-    def facts(self, token: Token, slug: str) -> Facts:
+    def facts(self, token: Token, slug: str, client_ip: str) -> Facts:
         """What `decide` looks at for this caller and server."""
         server = self.servers.get(slug)
-        return Facts(principal=self.access.principal(token), server=server.facts if server else None)
+        return Facts(self.access.principal(token), server.facts if server else None, client_ip)
 
-    def decide(self, call: Call, token: Token, slug: str, now: datetime) -> Decision:
-        """Judge one call by this snapshot."""
-        return decide(call, self.facts(token, slug), now)
+    def decide(self, call: Call, token: Token, slug: str, now: datetime, client_ip: str = "") -> Decision:
+        """Judge one call by this snapshot. Where the caller is not known, no grant for a network holds."""
+        return decide(call, self.facts(token, slug, client_ip), now)
 
     def decide_any(
-        self, method: str, candidates: tuple[Definition, ...], token: Token, slug: str, now: datetime
+        self,
+        method: str,
+        candidates: tuple[Definition, ...],
+        token: Token,
+        slug: str,
+        now: datetime,
+        client_ip: str = "",
     ) -> tuple[Definition, Decision]:
         """The first of `candidates` that allows the call, or the first of all with what it says."""
-        facts = self.facts(token, slug)
+        facts = self.facts(token, slug, client_ip)
         denied: list[tuple[Definition, Decision]] = []
         for each in candidates:
             decision = decide(Call(method, each.facts), facts, now)

@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 from django.db import InterfaceError, OperationalError, connection
 
 from access.checks import problems_at_start
+from access.conditions import read as conditions_of
 from access.keys import token_key
 from access.models import Grant, Membership, Revision
 from access.policy import GrantFacts, Reason, ServerFacts
@@ -300,6 +301,7 @@ def _grant_facts(row: Mapping[str, Any]) -> GrantFacts:
         row["environment"] or None,
         row["expires_at"],
         names=(f"grant:{row['public_id']}", f"role:{row['role__name']}"),
+        conditions=conditions_of(row["conditions"]),
     )
 
 

@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
+from django.db.models.lookups import Exact
 
 from access import querysets
 from access.models.agents import Agent
@@ -54,8 +55,12 @@ class Role(models.Model):
         return self.name
 
 
+def _is_object(field: str) -> Exact:
+    return Exact(models.Func(models.F(field), function="jsonb_typeof", output_field=models.TextField()), "object")
+
+
 class Grant(models.Model):
-    """That one person, agent or team holds a role, perhaps only in one environment or until a time.
+    """That one person, agent or team holds a role, perhaps only in one environment, until a time, or on conditions.
 
     A team's grant reaches its people, not the agents that it owns: an agent holds only what it was given itself.
     """
@@ -67,6 +72,7 @@ class Grant(models.Model):
     team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="grants")
     environment = models.CharField(max_length=16, blank=True, default="")
     expires_at = models.DateTimeField(null=True, blank=True)
+    conditions = models.JSONField(default=dict, db_default={}, blank=True)  # see `access.conditions`
     granted_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     reason = models.TextField()
     created_at = models.DateTimeField(auto_now_add=True)
@@ -94,6 +100,7 @@ class Grant(models.Model):
                 condition=models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=models.F("created_at")),
                 name="grant_expires_later",
             ),
+            models.CheckConstraint(condition=_is_object("conditions"), name="grant_conditions_object"),
         )
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from access.conditions import read
 from access.policy import (
     REASONS,
     Allowed,
@@ -81,6 +82,9 @@ def test_a_granted_approved_tool_may_be_called_at_the_approved_digest() -> None:
         ({"principal": grants(*ALL, expires_at=PAST)}, Rule.GRANT_SERVER),
         ({"principal": grants(*ALL, expires_at=NOW)}, Rule.GRANT_SERVER),
         ({"principal": grants(*ALL, environment="staging")}, Rule.GRANT_SERVER),
+        ({"principal": grants(*ALL, conditions=read({"networks": ["10.0.0.0/8"]}))}, Rule.GRANT_SERVER),
+        ({"principal": grants(*ALL, conditions=read({"hours": {"from": "12:01", "to": "24:00"}}))}, Rule.GRANT_SERVER),
+        ({"principal": grants(*ALL, conditions=read({"moon": "full"}))}, Rule.GRANT_SERVER),
         ({"principal": grants("mcp:connect")}, Rule.GRANT_DEFINITION),
         ({"principal": grants("mcp:files:read")}, Rule.GRANT_DEFINITION),
         ({"principal": grants("mcp:files:tool:write")}, Rule.GRANT_DEFINITION),
@@ -130,6 +134,7 @@ def test_one_fact_amiss_denies_the_call(replaced: dict[str, Any], rule: Rule) ->
         ({"server": {"trusted_until": SOON}}, {"mcp:files:call"}),
         ({"principal": grants(*ALL, expires_at=SOON)}, {"mcp:files:call"}),
         ({"principal": grants(*ALL, environment="production")}, {"mcp:files:call"}),
+        ({"principal": grants(*ALL, conditions=read({"hours": {"from": "12:00", "to": "12:01"}}))}, {"mcp:files:call"}),
         ({"tool": {"expires_at": SOON}}, {"mcp:files:call"}),
         ({"tool": RESOURCE_FACTS}, {"mcp:files:read"}),
         ({"tool": {**RESOURCE_FACTS, "scheme": "db"}, "method": "resources/read"}, {"mcp:files:read"}),
@@ -261,6 +266,15 @@ def test_grants_add_up_but_only_where_and_while_they_hold() -> None:
     )
     counted = [grant.scopes for grant in held if grant.holds("production", NOW)]
     assert frozenset().union(*counted) == {"a", "b", "d"}
+
+
+def test_a_grant_for_a_network_holds_for_callers_in_it_alone() -> None:
+    principal = structs.replace(PRINCIPAL, **grants(*ALL, conditions=read({"networks": ["10.0.0.0/8"]})))
+    found = {
+        address: isinstance(decide(Call("tools/call", TOOL), Facts(principal, SERVER, address), NOW), Allowed)
+        for address in ("10.0.0.1", "192.0.2.1", "")
+    }
+    assert found == {"10.0.0.1": True, "192.0.2.1": False, "": False}
 
 
 def test_a_sensitive_tool_is_reached_by_its_own_scope_alone() -> None:

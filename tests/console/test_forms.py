@@ -291,6 +291,24 @@ def test_a_grant_is_given_for_a_time_and_revoked(world: World, console: Client) 
     assert grant.revoked_at is not None
 
 
+def test_a_grant_is_given_on_conditions_which_the_page_shows(world: World, console: Client) -> None:
+    on = {"networks": "10.0.0.0/8\n192.0.2.0/24", "days": ["mon", "fri"], "starts": "08:00", "ends": "00:00"}
+    console.post("/grants/give/", {**grant_form(), **on})
+    grant = Grant.objects.latest("pk")
+    hours = {"days": ["mon", "fri"], "from": "08:00", "to": "24:00"}
+    assert grant.conditions == {"networks": ["10.0.0.0/8", "192.0.2.0/24"], "hours": hours}
+    page = console.get("/roles/").content.decode()
+    assert "192.0.2.0/24" in page
+    assert "mon, fri 08:00" in page
+
+
+def test_a_condition_that_is_none_is_refused_above_the_form(world: World, console: Client) -> None:
+    for wrong in ({"networks": "ten"}, {"starts": "18:00", "ends": "08:00"}):
+        response = console.post("/grants/give/", {**grant_form(), **wrong})
+        assert response.status_code in {400, 422}
+        assert not Grant.objects.exclude(conditions={}).exists()
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from access.conditions import read
 from access.policy import GrantFacts, PinState, decide
 from gateway.errors import INVALID_PARAMS, Refused
 from gateway.exchange import Admitted
@@ -205,6 +206,18 @@ def test_a_list_is_another_as_soon_as_the_grants_are() -> None:
     assert every(lists, grants=NARROWER) == ["a"]
     assert every(lists, grants=()) == []
     assert every(lists, grants=GRANTS) == list("abcdefg")
+
+
+def test_a_list_is_another_where_and_when_the_conditions_of_a_grant_do_not_hold() -> None:
+    lists = Lists()
+    networks, hours = {"networks": ["192.0.2.0/24"]}, {"hours": {"from": "00:00", "to": "00:01"}}
+    here = (GrantFacts(SCOPES, conditions=read(networks)), *NARROWER)
+    elsewhere = (GrantFacts(SCOPES, conditions=read({"networks": ["10.0.0.0/8"]})), *NARROWER)
+    early = asking(grants=(GrantFacts(SCOPES, conditions=read(hours)), *NARROWER))
+    assert every(lists, grants=here) == list("abcdefg")
+    assert every(lists, grants=elsewhere) == ["a"]
+    assert len(page(lists, early)[0]) > 1
+    assert page(lists, later(early, NOW + timedelta(minutes=1)))[0] == ["a"]
 
 
 def test_a_list_is_another_as_soon_as_its_class_is_shown_something_else() -> None:
