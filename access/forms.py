@@ -129,6 +129,20 @@ class RoleForm(forms.Form):
         return data
 
 
+class SeparationForm(forms.Form):
+    """Two roles that nobody may hold together."""
+
+    role = forms.ChoiceField(label=_("Who holds this role"))
+    other = forms.ChoiceField(label=_("Never holds this one too"))
+    reason = _reason()
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        names = Role.objects.visible_to(actor).values_list("name", flat=True)
+        for field in ("role", "other"):
+            self.fields[field].choices = [("", _("Choose a role")), *((name, name) for name in names)]  # type: ignore[attr-defined]
+
+
 class GrantForm(forms.Form):
     """Give a role to somebody."""
 

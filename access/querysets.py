@@ -16,7 +16,7 @@ from core.permissions import Permission
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from access.models import Agent, ApiToken, Grant, Person, Role, Team  # noqa: F401 -- type arguments below
+    from access.models import Agent, ApiToken, Grant, Person, Role, RoleSeparation, Team  # noqa: F401 -- type arguments below
 
 NOTHING = Q(pk__in=[])
 M = TypeVar("M", bound=models.Model)
@@ -111,6 +111,15 @@ class RoleQuerySet(_VisibleQuerySet["Role"]):
     def named(self, name: str) -> Self:
         """The role with this name, whatever its case."""
         return self.alias(folded=Lower("name")).filter(folded=Lower(models.Value(name)))
+
+
+class RoleSeparationQuerySet(_VisibleQuerySet["RoleSeparation"]):
+    """Which roles are kept apart: whoever reads roles reads it."""
+
+    reading = Permission.ROLE_READ
+
+    def _of_teams(self, actor: Actor) -> Q:
+        return ~NOTHING
 
 
 class AgentQuerySet(_VisibleQuerySet["Agent"]):

@@ -105,3 +105,30 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role_id} to {self.person_id or self.agent_id or self.team_id}"
+
+
+class RoleSeparation(models.Model):
+    """That no person may hold both of two roles, by grants of their own or of their teams, active or not.
+
+    A trigger on grants, memberships and separations enforces it (migration 0004); the lower key stands first.
+    """
+
+    public_id = models.UUIDField(default=new_id, unique=True, editable=False)
+    first = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="+")
+    second = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="+")
+    reason = models.TextField()
+    created_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = querysets.RoleSeparationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(fields=("first", "second"), name="roles_separated_once"),
+            models.CheckConstraint(condition=models.Q(first__lt=models.F("second")), name="roles_separated_in_order"),
+            models.CheckConstraint(condition=models.Q(reason__regex=r"\S"), name="separation_reason_not_blank"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.first_id} apart from {self.second_id}"

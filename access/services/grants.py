@@ -16,6 +16,7 @@ from access.services.authority import may_pass_on
 from access.services.builtin import ADMINISTRATOR
 from access.services.lookups import agent_with, locked, person_named, role_named, team_named
 from access.services.recording import changed, refuse_without, subject_of
+from access.services.separation import kept_apart
 from audit.events import Event
 from audit.permit import audited_denials, refuse_unless
 from core.actor import Actor, ActorKind
@@ -58,7 +59,8 @@ def give_grant(
 
     Perhaps in one environment only, until an aware moment, or on conditions (`access.conditions`).
     Needs `grant:manage`, and nobody hands on a permission that they do not hold (`may_pass_on`).
-    Raises `Invalid`, `NotFound`, `Conflict` (the person is deactivated), `PermissionDenied`.
+    Raises `Invalid`, `NotFound`, `PermissionDenied`, `Conflict` (the person is deactivated, or somebody would hold two
+    roles that are kept apart).
     """
     return grant_role(
         role=role,
@@ -144,7 +146,8 @@ def _insert(grant: Grant, receiver: Agent | Person | Team, actor: Actor) -> Gran
     grant.team = receiver if isinstance(receiver, Team) else None
     if actor.kind is ActorKind.PERSON:
         grant.granted_by = Person.objects.filter(public_id=actor.id).first()
-    grant.save()
+    with kept_apart("role"):
+        grant.save()
     return grant
 
 

@@ -183,6 +183,7 @@ def test_no_other_header_is_taken_for_a_token(client: Any, header: str) -> None:
         ("agents/", Permission.AGENT_READ),
         ("agents/bot/", Permission.AGENT_READ),
         ("grants/", Permission.GRANT_READ),
+        ("separations/", Permission.ROLE_READ),
     ],
 )
 def test_reading_needs_its_permission(path: str, permission: str) -> None:
@@ -207,6 +208,7 @@ def test_reading_needs_its_permission(path: str, permission: str) -> None:
         ("agents/bot/suspend/", Permission.AGENT_MANAGE, {"reason": "x"}),
         ("agents/bot/rotate-secret/", Permission.AGENT_MANAGE, {"reason": "x"}),
         ("grants/", Permission.GRANT_MANAGE, {"role": "empty", "person": "ada"}),
+        ("separations/", Permission.ROLE_MANAGE, {"roles": ["empty", "full"], "reason": "x"}),
         ("tokens/", Permission.TOKEN_MANAGE, {"username": "ada", "scopes": ["server:read"]}),
     ],
 )
@@ -214,7 +216,8 @@ def test_writing_needs_its_permission_in_the_token_too(path: str, permission: st
     PersonFactory.create(username="ada")
     AgentFactory.create(client_id="bot")
     TeamFactory.create(slug="blue")
-    RoleFactory.create(name="empty")
+    for name in ("empty", "full"):
+        RoleFactory.create(name=name)
     everything = person_with(*Permission)
     without = [name.value for name in Permission if name != permission]
     assert problem(Api(everything, without).post(path, body))[:2] == (403, "permission_denied")

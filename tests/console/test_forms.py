@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from access.models import Agent, Grant, Person, Role
+from access.models import Agent, Grant, Person, Role, RoleSeparation
 from alerts.models import Alert, Channel
 from audit.models import Record
 from servers.forms import ServerForm
@@ -327,6 +327,17 @@ def test_what_is_wrong_with_a_grant_stands_at_its_field(world: World, console: C
     assert response.status_code == 422
     assert f'id="id_{field}_error"' in response.content.decode()
     assert Grant.objects.count() == before
+
+
+def test_roles_are_kept_apart_and_held_together_again(world: World, console: Client) -> None:
+    pair = {"role": "files-reader", "other": "reader", "reason": "A test."}
+    assert console.post("/roles/separate/", {**pair, "other": "files-reader"}).status_code == 422
+    assert console.post("/roles/separate/", pair).status_code == 302
+    apart = RoleSeparation.objects.get()
+    end = f"/separations/{apart.public_id}/end/"
+    assert end in console.get("/roles/").content.decode()
+    console.post(end, {"reason": "No longer."})
+    assert not RoleSeparation.objects.exists()
 
 
 def test_the_last_administrator_stays(world: World, console: Client) -> None:
