@@ -9,7 +9,7 @@ role would allow the call (RFC 6750, 3.1; MCP authorization, step-up).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -17,9 +17,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from access.conditions import Conditions
+from access.principals import GrantFacts, PrincipalFacts
 from access.rules import Rule
-from core.scopes import CONNECT, call_scope, connects, definition_scope, read_scope, scope_server
+from core.scopes import CONNECT, call_scope, connects, definition_scope, read_scope
 
 _CONNECT_ALONE: Final = frozenset({CONNECT})
 _BY_URI: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
@@ -58,6 +58,7 @@ REASONS: Final[Mapping[Rule, Reason]] = {
     Rule.SERVER_KNOWN: Reason.UNKNOWN_SERVER,
     Rule.TOKEN_AUDIENCE: Reason.WRONG_AUDIENCE,
     Rule.GRANT_SERVER: Reason.NOT_GRANTED,
+    Rule.CEILING_SERVER: Reason.NOT_GRANTED,
     Rule.SERVER_ACTIVE: Reason.SERVER_NOT_ACTIVE,
     Rule.SERVER_CARD: Reason.SERVER_WITHHELD,
     Rule.SERVER_EMERGENCY: Reason.SERVER_WITHHELD,
@@ -65,6 +66,7 @@ REASONS: Final[Mapping[Rule, Reason]] = {
     Rule.DEFINITION_KNOWN: Reason.UNKNOWN_DEFINITION,
     Rule.DEFINITION_SHOWN: Reason.NOT_SHOWN,
     Rule.GRANT_DEFINITION: Reason.NOT_GRANTED,
+    Rule.CEILING_DEFINITION: Reason.NOT_GRANTED,
     Rule.DEFINITION_APPROVED: Reason.DEFINITION_QUARANTINED,
     Rule.DEFINITION_UNEXPIRED: Reason.PIN_EXPIRED,
     Rule.DEFINITION_SCHEMA: Reason.SCHEMA_UNUSABLE,
@@ -80,52 +82,6 @@ class PinState(StrEnum):
     NOT_SHOWN = "not_shown"
     QUARANTINED = "quarantined"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class GrantFacts:
-    """One grant of the principal: the scopes of its role, and where, until when and on what conditions they hold.
-
-    `names` says which grant and role that is (`grant:<public id>`, `role:<name>`), for the record of what it carries.
-    """
-
-    scopes: frozenset[str]
-    environment: str | None = None
-    expires_at: datetime | None = None
-    names: tuple[str, ...] = ()
-    conditions: Conditions | None = None
-    _connected: frozenset[str | None] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        # Read once: a role may have thousands of scopes, and every call asks.
-        object.__setattr__(self, "_connected", frozenset(scope_server(scope) for scope in self.scopes))
-
-    def holds(self, environment: str, now: datetime, client_ip: str = "") -> bool:
-        """Whether it counts in this environment now, for a caller at this address (empty: not known)."""
-        if self.environment is not None and self.environment != environment:
-            return False
-        if self.conditions is not None and not self.conditions.hold(now, client_ip):
-            return False
-        return self.expires_at is None or self.expires_at > now
-
-    def connects(self, slug: str) -> bool:
-        """Whether any of its scopes lets its holder connect to `slug`."""
-        return CONNECT in self.scopes or slug in self._connected
-
-
-class PrincipalFacts(Struct, frozen=True):
-    """The caller. `person_active` is None for an agent that acts for itself."""
-
-    agent_active: bool
-    person_active: bool | None
-    grants: tuple[GrantFacts, ...]
-    token_scopes: frozenset[str]
-    audience: str
-
-    def standing(self, now: datetime, client_ip: str) -> tuple[bool, ...]:
-        """Which of the grants that have conditions hold: what was decided before stays so while this is the same."""
-        judged = (grant.conditions for grant in self.grants if grant.conditions is not None)
-        return tuple([conditions.hold(now, client_ip) for conditions in judged])
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +185,13 @@ def decide(call: Call, facts: Facts, now: datetime) -> Decision:
     connecting = tuple([grant for grant in held if grant.connects(server.slug)])
     if not connecting:
         return Denied(Rule.GRANT_SERVER)
+    own = None
+    if principal.ceiling is not None:
+        own = [grant for grant in principal.ceiling if grant.holds(server.environment, now, facts.client_ip)]
+        reaching = tuple([grant for grant in own if grant.connects(server.slug)])
+        if not reaching:
+            return Denied(Rule.CEILING_SERVER)
+        connecting += reaching
     if not server.active:
         return Denied(Rule.SERVER_ACTIVE)
     if server.withheld:
@@ -237,7 +200,7 @@ def decide(call: Call, facts: Facts, now: datetime) -> Decision:
         return Denied(Rule.SERVER_EMERGENCY)
     if call.definition is None:
         return _decide_connection(server.slug, connecting, principal.token_scopes)
-    return _decide_definition(call, call.definition, server, held, principal.token_scopes, now)
+    return _decide_definition(call, call.definition, server, (held, own), principal.token_scopes, now)
 
 
 def accepted_scopes(slug: str, definition: DefinitionFacts) -> frozenset[str]:
@@ -264,7 +227,7 @@ def _decide_definition(
     call: Call,
     definition: DefinitionFacts,
     server: ServerFacts,
-    held: Sequence[GrantFacts],
+    held: tuple[Sequence[GrantFacts], Sequence[GrantFacts] | None],
     token_scopes: frozenset[str],
     now: datetime,
 ) -> Decision:
@@ -273,9 +236,15 @@ def _decide_definition(
     if definition.state is PinState.NOT_SHOWN:
         return Denied(Rule.DEFINITION_SHOWN)
     accepted = accepted_scopes(server.slug, definition)
-    carrying = tuple([grant for grant in held if not accepted.isdisjoint(grant.scopes)])
+    grants, own = held
+    carrying = tuple([grant for grant in grants if not accepted.isdisjoint(grant.scopes)])
     if not carrying:
         return Denied(Rule.GRANT_DEFINITION)
+    if own is not None:
+        bounding = tuple([grant for grant in own if not accepted.isdisjoint(grant.scopes)])
+        if not bounding:
+            return Denied(Rule.CEILING_DEFINITION)
+        carrying += bounding
     if definition.state is not PinState.APPROVED or not definition.digest:
         return Denied(Rule.DEFINITION_APPROVED)
     if definition.expires_at is not None and definition.expires_at <= now:

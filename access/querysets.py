@@ -159,6 +159,10 @@ class GrantQuerySet(_VisibleQuerySet["Grant"]):
         """Grants to the person or to a team that they belong to."""
         return self.filter(Q(person=person) | Q(team__memberships__person=person)).distinct()
 
+    def agents_ever_given(self) -> list[int]:
+        """Keys of the agents to which anything was ever given, whether it holds or not."""
+        return list(self.filter(agent__isnull=False).order_by().values_list("agent_id", flat=True).distinct())
+
     def unrevoked_rows(self) -> list[dict[str, Any]]:
         """Everything the gateway needs of every grant that was not revoked, in one query.
 

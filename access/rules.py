@@ -11,6 +11,7 @@ class Rule(StrEnum):
     SERVER_KNOWN = "server.known"
     TOKEN_AUDIENCE = "token.audience"  # noqa: S105 -- a rule, no secret
     GRANT_SERVER = "grant.server"
+    CEILING_SERVER = "ceiling.server"
     SERVER_ACTIVE = "server.active"
     SERVER_CARD = "server.card"
     SERVER_EMERGENCY = "server.emergency"
@@ -18,6 +19,7 @@ class Rule(StrEnum):
     DEFINITION_KNOWN = "definition.known"
     DEFINITION_SHOWN = "definition.shown"
     GRANT_DEFINITION = "grant.definition"
+    CEILING_DEFINITION = "ceiling.definition"
     DEFINITION_APPROVED = "definition.approved"
     DEFINITION_UNEXPIRED = "definition.unexpired"
     DEFINITION_SCHEMA = "definition.schema"

@@ -25,7 +25,8 @@ from access.checks import problems_at_start
 from access.conditions import read as conditions_of
 from access.keys import token_key
 from access.models import Grant, Membership, Revision
-from access.policy import GrantFacts, Reason, ServerFacts
+from access.policy import Reason, ServerFacts
+from access.principals import GrantFacts
 from access.services import ACCESS_PART, server_part
 from access.services.revisions import CHANNEL
 from access.token_format import TokenKind, is_genuine
@@ -280,7 +281,7 @@ def _refreshed(snapshot: Snapshot, resource: Callable[[str], str]) -> Snapshot:
 
 
 def _read_access() -> AccessPart:
-    agents: dict[int, list[GrantFacts]] = {}
+    agents: dict[int, list[GrantFacts]] = {agent: [] for agent in Grant.objects.agents_ever_given()}
     people: dict[int, list[GrantFacts]] = {}
     members: dict[int, list[int]] = {}
     for team, person in Membership.objects.values_list("team_id", "person_id"):

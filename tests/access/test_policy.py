@@ -17,13 +17,13 @@ from access.policy import (
     DefinitionFacts,
     Denied,
     Facts,
-    GrantFacts,
     PinState,
-    PrincipalFacts,
+    Reason,
     ServerFacts,
     accepted_scopes,
     decide,
 )
+from access.principals import GrantFacts, PrincipalFacts
 from access.rules import Rule
 from core.scopes import baseline_scopes
 
@@ -357,3 +357,59 @@ def test_connecting_names_the_grants_that_reach_the_server() -> None:
     elsewhere = GrantFacts(frozenset({"mcp:other:call"}), names=("grant:2", "role:other"))
     facts = Facts(structs.replace(PRINCIPAL, grants=(elsewhere, GRANT)), SERVER)
     assert decide(Call("tools/list"), facts, NOW).rule_ids == ("allow.connection", "grant:1", "role:files")
+
+
+# --- an agent that acts for a person --------------------------------------------------------------------------------
+
+
+def bounded(*own: GrantFacts, **more: Any) -> dict[str, Any]:
+    """A person who holds everything through an agent that holds this itself."""
+    return {"person_active": True, "ceiling": own, **more}
+
+
+OWN = GrantFacts(ALL, names=("grant:own", "role:own"))
+
+
+@pytest.mark.parametrize(
+    ("own", "rule"),
+    [
+        ((), Rule.CEILING_SERVER),
+        ((GrantFacts(frozenset({"mcp:other:call"})),), Rule.CEILING_SERVER),
+        ((GrantFacts(ALL, environment="staging"),), Rule.CEILING_SERVER),
+        ((GrantFacts(ALL, expires_at=NOW),), Rule.CEILING_SERVER),
+        ((GrantFacts(ALL, conditions=read({"networks": ["10.0.0.0/8"]})),), Rule.CEILING_SERVER),
+        ((GrantFacts(frozenset({"mcp:files:read"})),), Rule.CEILING_DEFINITION),
+        ((GrantFacts(frozenset({"mcp:files:tool:write"})),), Rule.CEILING_DEFINITION),
+    ],
+)
+def test_an_agent_goes_nowhere_for_a_person_where_its_own_grants_do_not_reach(
+    own: tuple[GrantFacts, ...], rule: Rule
+) -> None:
+    denied = decided(principal=bounded(*own))
+    assert denied == Denied(rule)
+    assert isinstance(denied, Denied)
+    assert denied.reason is Reason.NOT_GRANTED
+
+
+def test_what_the_agent_holds_never_widens_what_its_person_may() -> None:
+    assert decided(principal=bounded(OWN, **grants("mcp:files:read"))) == Denied(Rule.GRANT_DEFINITION)
+    assert decided(principal=bounded(OWN, grants=())) == Denied(Rule.GRANT_SERVER)
+
+
+def test_what_both_hold_is_allowed_and_both_grants_are_named() -> None:
+    decision = decided(principal=bounded(OWN))
+    assert decision.rule_ids == ("allow.definition", "grant:1", "role:files", "grant:own", "role:own")
+    facts = Facts(structs.replace(PRINCIPAL, **bounded(OWN)), SERVER)
+    assert decide(Call("tools/list"), facts, NOW) == connection(GRANT, OWN)
+
+
+def test_an_agent_that_was_never_given_anything_is_bound_by_its_person_and_the_token() -> None:
+    assert isinstance(decided(principal={"person_active": True, "ceiling": None}), Allowed)
+    narrow = {"person_active": True, "ceiling": None, "token_scopes": frozenset({"mcp:connect"})}
+    assert decided(principal=narrow) == Denied(Rule.TOKEN_SCOPE, frozenset({"mcp:connect", "mcp:files:call"}))
+
+
+def test_step_up_asks_for_the_smaller_of_what_person_and_agent_hold() -> None:
+    one = GrantFacts(frozenset({"mcp:files:tool:read"}))
+    denied = decided(principal=bounded(one, token_scopes=frozenset()))
+    assert denied == Denied(Rule.TOKEN_SCOPE, frozenset({"mcp:connect", "mcp:files:tool:read"}))

@@ -10,12 +10,13 @@ import pytest
 from msgspec import structs
 
 from access.conditions import read
-from access.policy import GrantFacts, PinState, decide
+from access.policy import PinState, decide
+from access.principals import GrantFacts
 from gateway.errors import INVALID_PARAMS, Refused
 from gateway.exchange import Admitted
 from gateway.lists import LISTS, Lists
 from gateway.protocol import Wire
-from gateway.snapshot import Card, ServerPart, Shown
+from gateway.snapshot import AccessPart, Card, ServerPart, Shown
 from tests.gateway.admitting import GRANTS, HANDSHAKE, MODERN, NOW, SCOPES, admitted, definition, later, server
 
 TOOLS = server(*(definition(name) for name in "abcdefg"))
@@ -232,6 +233,14 @@ def test_a_list_is_each_callers_own() -> None:
     assert every(lists, scopes=frozenset({"mcp:connect", "mcp:files:tool:b"})) == ["b"]
     assert every(lists, agent=2) == [], "an agent without grants"
     assert every(lists, person=7, person_active=True) == [], "the same agent, for a person without grants"
+
+
+def test_a_list_for_a_person_is_what_the_agent_may_too() -> None:
+    lists = Lists()
+    given = asking(person=7, person_active=True)
+    for own, names in ((GRANTS, ["a", "b", "c"]), (NARROWER, ["a"]), ((), []), (GRANTS, ["a", "b", "c"])):
+        access = AccessPart(agents={1: own}, people={7: GRANTS})
+        assert page(lists, structs.replace(given, snapshot=replace(given.snapshot, access=access)))[0] == names
 
 
 ENDS: dict[str, tuple[Admitted, list[str]]] = {

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from access.policy import Allowed, Call, DefinitionFacts, Denied, GrantFacts, PinState, Reason, ServerFacts
+from access.policy import Allowed, Call, DefinitionFacts, Denied, PinState, Reason, ServerFacts
+from access.principals import GrantFacts
 from access.rules import Rule
 from gateway.parts import resources_of, schemes_of
 from gateway.snapshot import STALE_AFTER, AccessPart, Card, Definition, ServerPart, Snapshot, Token
@@ -94,6 +95,16 @@ def test_an_agent_that_acts_for_a_person_has_that_persons_grants() -> None:
     known = snapshot(server(*TOOLS), agents={}, people={7: (GrantFacts(ALL),)})
     for_person = token(person=7, person_active=True)
     assert isinstance(known.decide(Call("tools/list"), for_person, "files", NOW), Allowed)
+
+
+@pytest.mark.parametrize(
+    ("own", "rule"),
+    [((GrantFacts(ALL),), None), ((), Rule.CEILING_SERVER), ((GrantFacts(frozenset()),), Rule.CEILING_SERVER)],
+)
+def test_an_agent_to_which_something_was_given_once_is_bound_by_what_it_holds(own: Any, rule: Rule | None) -> None:
+    known = snapshot(server(*TOOLS), agents={1: own}, people={7: (GrantFacts(ALL),)})
+    decision = known.decide(Call("tools/list"), token(person=7, person_active=True), "files", NOW)
+    assert (decision.rule if isinstance(decision, Denied) else None) is rule
 
 
 def test_an_unknown_server_is_denied() -> None:
