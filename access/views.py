@@ -16,8 +16,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from access import services
-from access.forms import AgentForm, GrantForm, PersonForm, PreferencesForm, RoleForm, SignInForm
-from access.models import Agent, Grant, Person, Role
+from access.forms import AgentForm, GrantForm, PersonForm, PreferencesForm, RoleForm, SeparationForm, SignInForm
+from access.models import Agent, Grant, Person, Role, RoleSeparation
 from core.console import actor_of, back, carry_out, form_status, fulfil, page, reason_of, safe_next, show
 from core.errors import NotFound
 from core.permissions import Permission
@@ -137,6 +137,7 @@ def roles(request: HttpRequest) -> HttpResponse:
     context = {
         "roles": Role.objects.visible_to(actor).annotate(held=held).order_by("-builtin", "name"),
         "page": Paginator(grants.order_by("-pk"), PAGE_SIZE).get_page(request.GET.get("page")),
+        "separations": RoleSeparation.objects.visible_to(actor).select_related("first", "second", "created_by"),
         "may_create": actor.may(Permission.ROLE_MANAGE),
         "may_grant": actor.may(Permission.GRANT_MANAGE),
     }
@@ -166,6 +167,34 @@ def create_role(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(FORM_METHODS)
+@page(Permission.ROLE_MANAGE)
+def separate_roles(request: HttpRequest) -> HttpResponse:
+    """Keep two roles apart."""
+    actor = actor_of(request)
+    form = SeparationForm(request.POST or None, actor=actor)
+    made = fulfil(
+        form,
+        lambda data: services.separate_roles(roles=(data["role"], data["other"]), actor=actor, reason=data["reason"]),
+    )
+    if made is not None:
+        messages.success(request, _("Nobody can hold both roles from now on."))
+        return redirect("access:roles")
+    return show(request, "access/separate_roles.html", {"form": form}, status=form_status(form))
+
+
+@require_POST
+@page(Permission.ROLE_MANAGE)
+def end_separation(request: HttpRequest, separation_id: UUID) -> HttpResponse:
+    """Let people hold two roles again."""
+    actor, reason = actor_of(request), reason_of(request)
+    done = _("The roles are no longer kept apart.")
+    carry_out(
+        request, lambda: services.end_separation(separation_id=separation_id, actor=actor, reason=reason), done=done
+    )
+    return redirect("access:roles")
+
+
+@require_http_methods(FORM_METHODS)
 @page(Permission.GRANT_MANAGE)
 def give_grant(request: HttpRequest) -> HttpResponse:
     """Give a role to an agent, a person or a team."""
@@ -179,6 +208,7 @@ def give_grant(request: HttpRequest) -> HttpResponse:
             holder=form.holder_named(),
             environment=data["environment"],
             expires_at=data["expires_at"],
+            conditions=form.conditions(),
             reason=data["reason"],
             actor=actor,
         ),

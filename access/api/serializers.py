@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from access.conditions import DAYS, NETWORKS_MAX
 from access.models import Agent, AgentState, ApiToken, Grant, NameStyle, Person, Reach, Role, Team
 from access.names import NAME_MAX, REASON_MAX, SCOPE_LENGTH_MAX, SCOPES_MAX, USERNAME_MAX
 from core.names import SLUG_MAX
@@ -207,6 +209,29 @@ class NewAgentSerializer(serializers.Serializer[Agent]):
     name_style = serializers.ChoiceField(choices=_names(NameStyle), default=NameStyle.DOUBLE_UNDERSCORE.value)
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "networks": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": NETWORKS_MAX},
+            "hours": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["from", "to"],
+                "properties": {
+                    "days": {"type": "array", "items": {"type": "string", "enum": list(DAYS)}, "minItems": 1},
+                    "from": {"type": "string", "pattern": "^[0-9]{2}:[0-9]{2}$"},
+                    "to": {"type": "string", "pattern": "^[0-9]{2}:[0-9]{2}$"},
+                },
+            },
+        },
+    }
+)
+class ConditionsField(serializers.JSONField):
+    """Conditions of a grant; `access.conditions` reads them."""
+
+
 class GrantSerializer(serializers.ModelSerializer[Grant]):
     """That an agent, a person or a team holds a role."""
 
@@ -217,6 +242,7 @@ class GrantSerializer(serializers.ModelSerializer[Grant]):
     team = serializers.CharField(source="team.slug", default=None, read_only=True, allow_null=True)
     granted_by = serializers.CharField(source="granted_by.username", default=None, read_only=True, allow_null=True)
     environment = serializers.ChoiceField(choices=_GRANT_ENVIRONMENTS, read_only=True)
+    conditions = ConditionsField(read_only=True)
 
     class Meta:
         model = Grant
@@ -228,6 +254,7 @@ class GrantSerializer(serializers.ModelSerializer[Grant]):
             "team",
             "environment",
             "expires_at",
+            "conditions",
             "granted_by",
             "reason",
             "created_at",
@@ -249,6 +276,7 @@ class NewGrantSerializer(serializers.Serializer[Grant]):
         choices=_GRANT_ENVIRONMENTS, required=False, default="", allow_blank=True, allow_null=True
     )
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    conditions = ConditionsField(required=False, allow_null=True, default=None)
     reason = serializers.CharField(max_length=REASON_MAX, required=False, default="", allow_blank=True)
 
 

@@ -4,6 +4,7 @@ from rest_framework.routers import SimpleRouter
 
 from access.api import (
     openapi,  # noqa: F401 -- importing it registers it
+    separations,
     views,
 )
 
@@ -14,5 +15,6 @@ router.register("teams", views.TeamViewSet, basename="team")
 router.register("roles", views.RoleViewSet, basename="role")
 router.register("agents", views.AgentViewSet, basename="agent")
 router.register("grants", views.GrantViewSet, basename="grant")
+router.register("separations", separations.SeparationViewSet, basename="separation")
 
 urlpatterns = router.urls

@@ -297,6 +297,7 @@ class GrantViewSet(_ViewSet[Grant]):
             holder=services.Holder(*(wanted[kind] or "" for kind in ("agent", "person", "team"))),
             environment=wanted["environment"] or "",
             expires_at=wanted["expires_at"],
+            conditions=wanted["conditions"],
             reason=wanted["reason"] or _NO_REASON,
             actor=actor_of(request),
         )

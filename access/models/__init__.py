@@ -3,7 +3,7 @@
 from access.models.agents import AccessToken, Agent, AgentState, AuthorizationCode, IDToken, NameStyle, RefreshToken
 from access.models.people import ApiToken, FailedSignIn, Membership, Person, Team
 from access.models.resources import ProtectedResource, Revision
-from access.models.roles import Environment, Grant, Reach, Role
+from access.models.roles import Environment, Grant, Reach, Role, RoleSeparation
 
 __all__ = [
     "AccessToken",
@@ -23,5 +23,6 @@ __all__ = [
     "RefreshToken",
     "Revision",
     "Role",
+    "RoleSeparation",
     "Team",
 ]

@@ -13,12 +13,12 @@ from core.actor import Actor, ActorKind
 def actor_for(person: Person, *, narrowed_to: Iterable[str] = ()) -> Actor:
     """The person as an actor, with what their live grants and those of their teams give them now.
 
-    `narrowed_to` (an API token's scopes) keeps only what it names; empty keeps everything. A grant that holds in
-    one environment only gives MCP scopes there, but no permission of the console: those know no environment.
+    `narrowed_to` (an API token's scopes) keeps only what it names; empty keeps everything. A grant for
+    one environment, or on conditions, gives MCP scopes there and then, but no permission of the console.
     """
     everywhere: set[str] = set()
     own_teams: set[str] = set()
-    grants = Grant.objects.live().reaching_person(person).filter(environment="").select_related("role")
+    grants = Grant.objects.live().unconditional().reaching_person(person).select_related("role")
     for grant in grants if person.is_active else ():
         target = everywhere if grant.role.reach == Reach.INSTALLATION else own_teams
         target.update(grant.role.scopes)
@@ -54,7 +54,7 @@ def permissions_of_team(team_id: int) -> set[str]:
 
 def people_who_may(permission: str, *, team_id: int | None) -> set[int]:
     """Primary keys of the active people who may do this to what a team owns (None: nobody's), as `actor_for` says."""
-    giving = Grant.objects.live().filter(environment="", role__scopes__contains=[permission])
+    giving = Grant.objects.live().unconditional().filter(role__scopes__contains=[permission])
     anywhere = _holders(giving.filter(role__reach=Reach.INSTALLATION))
     members = Membership.objects.filter(team__in=[] if team_id is None else [team_id]).values("person_id")
     own = _holders(giving.exclude(role__reach=Reach.INSTALLATION)) & Q(pk__in=members)

@@ -29,6 +29,7 @@ GUARDED = (
     ("/agents/register/", Permission.AGENT_MANAGE),
     ("/roles/", Permission.ROLE_READ),
     ("/roles/create/", Permission.ROLE_MANAGE),
+    ("/roles/separate/", Permission.ROLE_MANAGE),
     ("/grants/give/", Permission.GRANT_MANAGE),
     ("/people/", Permission.PERSON_READ),
     ("/people/create/", Permission.PERSON_MANAGE),
