@@ -3,7 +3,6 @@
 from typing import Any, TypeVar
 from uuid import UUID
 
-import django_filters
 from django.db import models
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema
@@ -15,7 +14,8 @@ from rest_framework.serializers import BaseSerializer
 
 from access import services
 from access.api import serializers as shapes
-from access.models import Agent, AgentState, ApiToken, Grant, Person, Role, Team
+from access.api.filters import AgentFilter, GrantFilter, PersonFilter
+from access.models import Agent, ApiToken, Grant, Person, Role, Team
 from core.actor import Actor
 from core.api import actor_of, parsed, require
 from core.permissions import Permission
@@ -45,16 +45,6 @@ class _ViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Generi
         """One row."""
         shown = (shape or self.get_serializer_class())(row, context=self.get_serializer_context())
         return Response(shown.data, status=code)
-
-
-class PersonFilter(django_filters.FilterSet):
-    """Filters of the list of people."""
-
-    active = django_filters.BooleanFilter(field_name="is_active")
-
-    class Meta:
-        model = Person
-        fields = ("active",)
 
 
 class PersonViewSet(_ViewSet[Person]):
@@ -192,17 +182,6 @@ class RoleViewSet(_ViewSet[Role]):
         return self.answer(services.change_role(role_id=_uuid(id), **change, actor=actor_of(request)))
 
 
-class AgentFilter(django_filters.FilterSet):
-    """Filters of the list of agents."""
-
-    state = django_filters.ChoiceFilter(choices=[(state.value, state.value) for state in AgentState])
-    team = django_filters.CharFilter(field_name="owner_team__slug")
-
-    class Meta:
-        model = Agent
-        fields = ("state", "team")
-
-
 class AgentViewSet(_ViewSet[Agent]):
     """Agents."""
 
@@ -251,25 +230,6 @@ class AgentViewSet(_ViewSet[Agent]):
     def _with_secret(self, registered: services.RegisteredAgent, code: int) -> Response:
         registered.agent.issued_secret = registered.secret
         return self.answer(registered.agent, code=code, shape=shapes.RegisteredAgentSerializer)
-
-
-class GrantFilter(django_filters.FilterSet):
-    """Filters of the list of grants."""
-
-    role = django_filters.CharFilter(field_name="role__name", lookup_expr="iexact")
-    agent = django_filters.CharFilter(field_name="agent__client_id")
-    person = django_filters.CharFilter(field_name="person__username", lookup_expr="iexact")
-    team = django_filters.CharFilter(field_name="team__slug")
-    live = django_filters.BooleanFilter(method="only_live")
-
-    class Meta:
-        model = Grant
-        fields = ("role", "agent", "person", "team", "live")
-
-    def only_live(self, queryset: QuerySet[Grant], _name: str, value: bool) -> QuerySet[Grant]:  # noqa: FBT001 -- a filter's shape
-        """Those that hold now, or those that no longer do."""
-        live = Grant.objects.live().values("pk")
-        return queryset.filter(pk__in=live) if value else queryset.exclude(pk__in=live)
 
 
 class GrantViewSet(_ViewSet[Grant]):
