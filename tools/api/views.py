@@ -86,12 +86,13 @@ class ReviewViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Review]):
     @action(detail=False, methods=["post"])
     def decide(self, request: Request) -> Response:
         """Decide several reviews with one reason; each item has its own result."""
+        actor = require(request, Permission.REVIEW_DECIDE)
         data = parsed(BulkDecisionSerializer, request)
         results = services.decide_reviews(
             choices=[services.Choice(item["id"], item["digest"]) for item in data["reviews"]],
             verdict=data["decision"],
             reason=data["reason"],
-            actor=actor_of(request),
+            actor=actor,
         )
         return Response({"results": [_item(result) for result in results]})
 

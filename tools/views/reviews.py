@@ -46,7 +46,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@page()
+@page(Permission.REVIEW_DECIDE)
 def decide_many(request: HttpRequest) -> HttpResponse:
     """One verdict and reason for the ticked reviews; each succeeds or fails by itself, and the page says which."""
     actor = actor_of(request)
