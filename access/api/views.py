@@ -26,8 +26,8 @@ _NAME = r"[^/]+"
 _NO_REASON = "No reason given."
 
 
-def _live_grants() -> Any:
-    return Prefetch("grants", Grant.objects.live().select_related("role"), to_attr="live_grants")
+def _live_grants(actor: Actor) -> Any:
+    return Prefetch("grants", Grant.objects.visible_to(actor).live().select_related("role"), to_attr="live_grants")
 
 
 class _ViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[M]):
@@ -59,7 +59,8 @@ class PersonViewSet(_ViewSet[Person]):
 
     def get_queryset(self) -> QuerySet[Person]:
         """Those the actor may see."""
-        return Person.objects.visible_to(self.reader()).prefetch_related(_live_grants())
+        reader = self.reader()
+        return Person.objects.visible_to(reader).prefetch_related(_live_grants(reader))
 
     @extend_schema(request=shapes.NewPersonSerializer, responses={201: shapes.PersonSerializer})
     def create(self, request: Request) -> Response:
@@ -131,7 +132,9 @@ class TeamViewSet(_ViewSet[Team]):
 
     def get_queryset(self) -> QuerySet[Team]:
         """Those the actor may see."""
-        return Team.objects.visible_to(self.reader()).prefetch_related("members")
+        reader = self.reader()
+        members = Prefetch("members", Person.objects.visible_to(reader), to_attr="shown_members")
+        return Team.objects.visible_to(reader).prefetch_related(members)
 
     @extend_schema(request=shapes.NewTeamSerializer, responses={201: shapes.TeamSerializer})
     def create(self, request: Request) -> Response:
@@ -194,8 +197,9 @@ class AgentViewSet(_ViewSet[Agent]):
 
     def get_queryset(self) -> QuerySet[Agent]:
         """Those the actor may see."""
-        visible = Agent.objects.visible_to(self.reader())
-        return visible.select_related("owner_team").prefetch_related(_live_grants())
+        reader = self.reader()
+        visible = Agent.objects.visible_to(reader).select_related("owner_team")
+        return visible.prefetch_related(_live_grants(reader))
 
     @extend_schema(request=shapes.NewAgentSerializer, responses={201: shapes.RegisteredAgentSerializer})
     def create(self, request: Request) -> Response:
