@@ -21,6 +21,7 @@ from access.models import Agent, Grant, Person, Role, Team
 from core.actor import Actor
 from core.console import actor_of, back, carry_out, form_status, fulfil, page, reason_of, safe_next, show
 from core.errors import NotFound
+from core.needs import SIGNED_IN
 from core.permissions import Permission
 from core.preferences import Preferences, keep, preferences_of
 
@@ -51,7 +52,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(FORM_METHODS)
-@page()
+@page(needs=SIGNED_IN)
 def preferences(request: HttpRequest) -> HttpResponse:
     """Colours and shortcuts of this browser."""
     kept = preferences_of(request)

@@ -1,6 +1,6 @@
 """The REST API of people, teams, agents, roles, grants and tokens: parse, call one service, answer."""
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.db import models
@@ -18,6 +18,7 @@ from access.api.filters import AgentFilter, GrantFilter, PersonFilter
 from access.models import Agent, ApiToken, Grant, Person, Role, Team
 from core.actor import Actor
 from core.api import actor_of, parsed, require
+from core.needs import SIGNED_IN, asks
 from core.permissions import Permission
 
 M = TypeVar("M", bound=models.Model)
@@ -56,6 +57,14 @@ class PersonViewSet(_ViewSet[Person]):
     lookup_field = "username"
     lookup_value_regex = _NAME
     reading = Permission.PERSON_READ
+    needs: ClassVar = {
+        "list": asks(Permission.PERSON_READ),
+        "retrieve": asks(Permission.PERSON_READ),
+        "create": asks(Permission.PERSON_MANAGE),
+        "deactivate": asks(Permission.PERSON_MANAGE),
+        "reactivate": asks(Permission.PERSON_MANAGE),
+        "password": asks(Permission.PERSON_MANAGE, or_own=True),
+    }
 
     def get_queryset(self) -> QuerySet[Person]:
         """Those the actor may see."""
@@ -99,6 +108,12 @@ class TokenViewSet(_ViewSet[ApiToken]):
     lookup_field = "public_id"
     lookup_url_kwarg = "id"
     lookup_value_regex = _UUID
+    needs: ClassVar = {
+        "list": SIGNED_IN,
+        "retrieve": asks(Permission.TOKEN_MANAGE, or_own=True),
+        "create": asks(Permission.TOKEN_MANAGE, or_own=True),
+        "revoke": asks(Permission.TOKEN_MANAGE, or_own=True),
+    }
 
     def get_queryset(self) -> QuerySet[ApiToken]:
         """Those the actor may see."""
@@ -129,6 +144,13 @@ class TeamViewSet(_ViewSet[Team]):
     lookup_field = "slug"
     lookup_value_regex = _NAME
     reading = Permission.TEAM_READ
+    needs: ClassVar = {
+        "list": asks(Permission.TEAM_READ),
+        "retrieve": asks(Permission.TEAM_READ),
+        "create": asks(Permission.TEAM_MANAGE),
+        "members": asks(Permission.TEAM_MANAGE),
+        "member": asks(Permission.TEAM_MANAGE),
+    }
 
     def get_queryset(self) -> QuerySet[Team]:
         """Those the actor may see."""
@@ -167,6 +189,12 @@ class RoleViewSet(_ViewSet[Role]):
     lookup_url_kwarg = "id"
     lookup_value_regex = _UUID
     reading = Permission.ROLE_READ
+    needs: ClassVar = {
+        "list": asks(Permission.ROLE_READ),
+        "retrieve": asks(Permission.ROLE_READ),
+        "create": asks(Permission.ROLE_MANAGE),
+        "partial_update": asks(Permission.ROLE_MANAGE),
+    }
 
     def get_queryset(self) -> QuerySet[Role]:
         """Those the actor may see."""
@@ -194,6 +222,14 @@ class AgentViewSet(_ViewSet[Agent]):
     lookup_field = "client_id"
     lookup_value_regex = _NAME
     reading = Permission.AGENT_READ
+    needs: ClassVar = {
+        "list": asks(Permission.AGENT_READ),
+        "retrieve": asks(Permission.AGENT_READ),
+        "create": asks(Permission.AGENT_MANAGE),
+        "suspend": asks(Permission.AGENT_MANAGE),
+        "resume": asks(Permission.AGENT_MANAGE),
+        "rotate_secret": asks(Permission.AGENT_MANAGE),
+    }
 
     def get_queryset(self) -> QuerySet[Agent]:
         """Those the actor may see."""
@@ -246,6 +282,12 @@ class GrantViewSet(_ViewSet[Grant]):
     lookup_url_kwarg = "id"
     lookup_value_regex = _UUID
     reading = Permission.GRANT_READ
+    needs: ClassVar = {
+        "list": asks(Permission.GRANT_READ),
+        "retrieve": asks(Permission.GRANT_READ),
+        "create": asks(Permission.GRANT_MANAGE),
+        "revoke": asks(Permission.GRANT_MANAGE),
+    }
 
     def get_queryset(self) -> QuerySet[Grant]:
         """Those the actor may see."""
