@@ -111,7 +111,7 @@ class RoleForm(forms.Form):
     permissions = forms.MultipleChoiceField(
         label=_("Permissions in console and API"),
         required=False,
-        choices=[(name.value, name.value) for name in Permission],
+        choices=[(name.value, name.value) for name in Permission if name is not Permission.PAYLOAD_READ],
         widget=forms.CheckboxSelectMultiple,
         help_text=_("For people. You can only hand on permissions that you hold."),
     )

@@ -17,9 +17,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from access import services
 from access.forms import AgentForm, GrantForm, PersonForm, PreferencesForm, RoleForm, SeparationForm, SignInForm
-from access.models import Agent, Grant, Person, Role, RoleSeparation
+from access.models import Agent, Grant, Person, Role, RoleSeparation, Team
+from core.actor import Actor
 from core.console import actor_of, back, carry_out, form_status, fulfil, page, reason_of, safe_next, show
 from core.errors import NotFound
+from core.needs import SIGNED_IN
 from core.permissions import Permission
 from core.preferences import Preferences, keep, preferences_of
 
@@ -50,7 +52,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(FORM_METHODS)
-@page()
+@page(needs=SIGNED_IN)
 def preferences(request: HttpRequest) -> HttpResponse:
     """Colours and shortcuts of this browser."""
     kept = preferences_of(request)
@@ -68,11 +70,13 @@ def preferences(request: HttpRequest) -> HttpResponse:
 @page(Permission.AGENT_READ)
 def agents(request: HttpRequest) -> HttpResponse:
     """Agents with the roles that they hold now."""
-    visible = Agent.objects.visible_to(actor_of(request)).select_related("owner_team").order_by("name", "pk")
-    rows = visible.prefetch_related(_live_grants())
+    actor = actor_of(request)
+    visible = Agent.objects.visible_to(actor).select_related("owner_team").order_by("name", "pk")
+    rows = visible.prefetch_related(_live_grants(actor))
     context = {
         "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")),
-        "may_manage": actor_of(request).may_somewhere(Permission.AGENT_MANAGE),
+        "may_manage": actor.may_somewhere(Permission.AGENT_MANAGE),
+        "sees_grants": actor.may(Permission.GRANT_READ),
     }
     return show(request, "access/agents.html", context)
 
@@ -96,9 +100,11 @@ def agent(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """One agent: state, roles, and what can be done about it."""
     actor = actor_of(request)
     found = _agent(request, agent_id)
+    grants = Grant.objects.visible_to(actor).filter(agent=found).select_related("role", "granted_by")
     context = {
         "agent": found,
-        "grants": Grant.objects.filter(agent=found).select_related("role", "granted_by").order_by("-pk")[:PAGE_SIZE],
+        "grants": grants.order_by("-pk")[:PAGE_SIZE],
+        "sees_grants": actor.may(Permission.GRANT_READ, team_id=found.owner_team_id),
         "now": timezone.now(),
         "may_manage": actor.may(Permission.AGENT_MANAGE, team_id=found.owner_team_id),
         "may_grant": actor.may_somewhere(Permission.GRANT_MANAGE),
@@ -131,9 +137,9 @@ def resume_agent(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 def roles(request: HttpRequest) -> HttpResponse:
     """Roles, and the grants that hold now."""
     actor = actor_of(request)
-    live = Grant.objects.live()
+    live = Grant.objects.visible_to(actor).live()
     held = Count("grants", filter=Q(grants__in=live.values("pk")))
-    grants = Grant.objects.visible_to(actor).live().select_related("role", "person", "agent", "team", "granted_by")
+    grants = live.select_related("role", "person", "agent", "team", "granted_by")
     context = {
         "roles": Role.objects.visible_to(actor).annotate(held=held).order_by("-builtin", "name"),
         "page": Paginator(grants.order_by("-pk"), PAGE_SIZE).get_page(request.GET.get("page")),
@@ -235,12 +241,12 @@ def revoke_grant(request: HttpRequest, grant_id: UUID) -> HttpResponse:
 @page(Permission.PERSON_READ)
 def people(request: HttpRequest) -> HttpResponse:
     """People with the roles and teams that they have now."""
-    visible = Person.objects.visible_to(actor_of(request)).order_by("username")
+    actor = actor_of(request)
+    visible = Person.objects.visible_to(actor).order_by("username")
+    rows = visible.prefetch_related(_live_grants(actor), Prefetch("teams", Team.objects.visible_to(actor)))
     context = {
-        "page": Paginator(visible.prefetch_related(_live_grants(), "teams"), PAGE_SIZE).get_page(
-            request.GET.get("page")
-        ),
-        "may_manage": actor_of(request).may(Permission.PERSON_MANAGE),
+        "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")),
+        "may_manage": actor.may(Permission.PERSON_MANAGE),
     }
     return show(request, "access/people.html", context)
 
@@ -288,5 +294,7 @@ def _token_command(client_id: str) -> str:
     return f"curl --user {client_id} -d grant_type=client_credentials -d resource={settings.GATEWAY_URL}/SLUG {url}"
 
 
-def _live_grants() -> "Prefetch[str]":
-    return Prefetch("grants", queryset=Grant.objects.live().select_related("role"), to_attr="live_grants")
+def _live_grants(actor: Actor) -> "Prefetch[str]":
+    """The grants that hold now, as far as `actor` may see them: who sees a holder need not see what it holds."""
+    grants = Grant.objects.visible_to(actor).live().select_related("role")
+    return Prefetch("grants", queryset=grants, to_attr="live_grants")

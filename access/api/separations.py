@@ -1,6 +1,6 @@
 """The REST API of roles that are kept apart: parse, call one service, answer."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -15,6 +15,7 @@ from access.api.serializers import StatedReasonSerializer
 from access.models import RoleSeparation
 from access.names import NAME_MAX, REASON_MAX
 from core.api import actor_of, parsed, require
+from core.needs import asks
 from core.permissions import Permission
 
 
@@ -45,6 +46,12 @@ class NewSeparationSerializer(serializers.Serializer[Any]):
 class SeparationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[RoleSeparation]):
     """Roles that are kept apart."""
 
+    needs: ClassVar = {
+        "list": asks(Permission.ROLE_READ),
+        "retrieve": asks(Permission.ROLE_READ),
+        "create": asks(Permission.ROLE_MANAGE),
+        "end": asks(Permission.ROLE_MANAGE),
+    }
     queryset = RoleSeparation.objects.none()
     serializer_class = SeparationSerializer
     lookup_field = "public_id"

@@ -12,7 +12,7 @@ from access.conditions import checked as checked_conditions
 from access.models import Agent, Environment, Grant, Person, Team
 from access.names import checked_reason
 from access.services.administrators import lock_administrators, refuse_without_administrator
-from access.services.authority import may_pass_on
+from access.services.authority import may_give
 from access.services.builtin import ADMINISTRATOR
 from access.services.lookups import agent_with, locked, person_named, role_named, team_named
 from access.services.recording import changed, refuse_without, subject_of
@@ -58,7 +58,7 @@ def give_grant(
     """Give `role` to an agent, a person or a team.
 
     Perhaps in one environment only, until an aware moment, or on conditions (`access.conditions`).
-    Needs `grant:manage`, and nobody hands on a permission that they do not hold (`may_pass_on`).
+    Needs `grant:manage`, and nobody hands on a permission that they do not hold (`may_give`).
     Raises `Invalid`, `NotFound`, `PermissionDenied`, `Conflict` (the person is deactivated, or somebody would hold two
     roles that are kept apart).
     """
@@ -87,7 +87,7 @@ def grant_role(
     given, receiver = role_named(role, field="role"), holder.found()
     about = subject("role", given.name)
     refuse_without(actor, Permission.GRANT_MANAGE, about)
-    refuse_unless(may_pass_on(actor, given.scopes), actor=actor, permission=Permission.GRANT_MANAGE, subject=about)
+    refuse_unless(may_give(actor, given), actor=actor, permission=Permission.GRANT_MANAGE, subject=about)
     if environment not in Environment:
         raise Invalid("Use development, staging or production, or leave it empty.", field="environment")
     if expires_at is not None and expires_at <= timezone.now():

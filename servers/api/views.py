@@ -1,6 +1,6 @@
 """API of servers. Polling and retiring, which know of pins, are served by `tools.api`."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import django_filters
 from django.conf import settings
@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api import actor_of, parsed, require
+from core.needs import asks
 from core.permissions import Permission
 from servers import services
 from servers.api.serializers import EditSerializer, ReasonSerializer, RegistrationSerializer, ServerSerializer
@@ -39,6 +40,14 @@ class ServerViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Server]):
     filterset_class = ServerFilter
     lookup_field = "slug"
     lookup_value_regex = r"[^/]+"
+    needs: ClassVar = {
+        "list": asks(Permission.SERVER_READ),
+        "retrieve": asks(Permission.SERVER_READ),
+        "create": asks(Permission.SERVER_REGISTER),
+        "partial_update": asks(Permission.SERVER_EDIT),
+        "suspend": asks(Permission.SERVER_SUSPEND),
+        "resume": asks(Permission.SERVER_SUSPEND),
+    }
 
     def get_queryset(self) -> ServerQuerySet:
         """What the actor may see."""

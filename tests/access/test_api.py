@@ -384,3 +384,50 @@ def test_a_refused_grant_leaves_nothing(api: Api) -> None:
     assert problem(api.post("grants/", {"role": "reader"}))[2] == ["agent"]
     assert problem(api.post("grants/", {"role": "reader", "person": "absent"}))[0] == 404
     assert Grant.objects.count() == before
+
+
+# --- what stands beside what may be seen ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def held(admin: Actor) -> Person:
+    """A person and an agent with a role each, in a team with somebody else."""
+    red = create_team(slug="red", actor=admin)
+    ada, eve = PersonFactory.create(username="ada"), PersonFactory.create(username="eve")
+    red.members.add(ada, eve)
+    role = RoleFactory.create(name="hidden")
+    GrantFactory.create(role=role, person=ada)
+    GrantFactory.create(role=role, agent=AgentFactory.create(client_id="bot", owner_team=red))
+    return ada
+
+
+def test_roles_of_a_person_are_shown_to_who_may_read_grants(held: Person) -> None:
+    read, reads = Permission.PERSON_READ, (Permission.PERSON_READ, Permission.GRANT_READ)
+    assert Api(person_with(read)).get("people/ada/").json()["roles"] == []
+    assert Api(person_with(*reads)).get("people/ada/").json()["roles"] == ["hidden"]
+    assert Api(held).get("people/ada/").status_code == 403
+
+
+def test_roles_of_an_agent_are_shown_to_who_may_read_grants(held: Person) -> None:
+    assert Api(person_with(Permission.AGENT_READ)).get("agents/bot/").json()["roles"] == []
+    assert Api(person_with(Permission.AGENT_READ, Permission.GRANT_READ)).get("agents/bot/").json()["roles"] == [
+        "hidden"
+    ]
+
+
+def test_the_answer_to_a_command_shows_no_more_than_reading_would(held: Person) -> None:
+    manager = Api(person_with(Permission.AGENT_READ, Permission.AGENT_MANAGE))
+    assert manager.post("agents/bot/suspend/", {"reason": "A test."}).json()["roles"] == []
+    keeper = Api(person_with(Permission.TEAM_READ, Permission.TEAM_MANAGE))
+    PersonFactory.create(username="new")
+    assert keeper.post("teams/red/members/", {"username": "new"}).json()["members"] == []
+
+
+def test_members_of_a_team_are_shown_to_who_may_see_those_people(held: Person) -> None:
+    assert Api(person_with(Permission.TEAM_READ)).get("teams/red/").json()["members"] == []
+    assert Api(person_with(Permission.TEAM_READ, Permission.PERSON_READ)).get("teams/red/").json()["members"] == [
+        "ada",
+        "eve",
+    ]
+    GrantFactory.create(role=RoleFactory.create(scopes=["team:read"], reach="own_teams"), person=held)
+    assert Api(held).get("teams/red/").json()["members"] == ["ada"]
