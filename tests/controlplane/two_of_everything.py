@@ -11,7 +11,15 @@ from django.test import Client
 from django.utils import timezone
 
 from access.models import Agent, Grant, Person, Role, Team
-from access.services import Holder, actor_for, create_role, ensure_builtin_roles, give_grant, register_agent
+from access.services import (
+    Holder,
+    actor_for,
+    create_role,
+    ensure_builtin_roles,
+    give_grant,
+    register_agent,
+    separate_roles,
+)
 from access.services.api_tokens import insert_api_token
 from alerts.models import Alert, Channel
 from alerts.services import create_channel, follow_records
@@ -120,7 +128,9 @@ class Installation:
 
     def __init__(self) -> None:
         actor = founder()
-        create_role(name="robots", scopes=["mcp:connect"], actor=actor)
+        for name in ("robots", "spare", "left", "right"):
+            create_role(name=name, scopes=["mcp:connect"], actor=actor)
+        self.separation = separate_roles(roles=("left", "right"), actor=actor, reason="A test.")
         self.sides = {slug: side(slug, actor) for slug in (MINE, THEIRS)}
         self.channel: Channel = create_channel(name="ops", url="http://127.0.0.1:9/", actor=actor).channel
         rule = Rule(frozenset({ChangeClass.WORDING}), frozenset({"development"}), frozenset(), frozenset(), 20)
@@ -174,7 +184,7 @@ class Doors:
         rows: dict[str, Any] = {
             "agent": chosen.agent, "alert": chosen.alert, "channel": world.channel, "definition": definition,
             "grant": chosen.grant, "person": chosen.person, "policy": world.policy, "review": review,
-            "role": world.role, "token": self._token if is_mine else world.others_token,
+            "role": world.role, "separation": world.separation, "token": self._token if is_mine else world.others_token,
         }  # fmt: skip
         ids = {name: str(row.public_id) for name, row in rows.items()} | {"record": str(world.record.id)}
         plural = {f"{name}s": value for name, value in ids.items()} | {
@@ -198,6 +208,7 @@ class Doors:
         own: dict[str, dict[str, Any]] = {
             "access:create_role": {"name": "r", "scopes": "mcp:connect", "reach": "installation"},
             "access:give_grant": {"role": "robots", "holder": f"agent:{chosen.agent.client_id}", **_WHY},
+            "access:separate_roles": {"role": "robots", "other": "spare", **_WHY},
             "access:preferences": {"theme": "", "shortcuts": "on"},
             "api:agent-list": {"name": "robot"},
             "api:channel-detail": {"kinds": []},
@@ -207,6 +218,7 @@ class Doors:
             "api:review-decide": {"reviews": [{"id": str(chosen.review.public_id), "digest": newer}], **decided},
             "api:role-detail": {"scopes": ["mcp:connect"]},
             "api:role-list": {"name": "r", "scopes": ["mcp:connect"]},
+            "api:separation-list": {"roles": ["robots", "spare"], **_WHY},
             "api:server-detail": {"name": "Renamed"},
             "api:server-list": {"slug": "fresh", **server},
             "api:team-list": {"slug": "green"},
