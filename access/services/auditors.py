@@ -15,8 +15,9 @@ GIVERS = 2
 
 
 def appointing() -> GrantQuerySet:
-    """The live grants that speak for an auditor: to a person directly, everywhere, by a person other than they."""
-    direct = Grant.objects.live().filter(role__name=AUDITOR, role__builtin=True, person__isnull=False, environment="")
+    """The live grants that speak for an auditor: to a person directly, on no condition, by a person other than they."""
+    unconditional = Grant.objects.live().unconditional()
+    direct = unconditional.filter(role__name=AUDITOR, role__builtin=True, person__isnull=False)
     return direct.filter(granted_by__isnull=False).exclude(granted_by=F("person"))
 
 

@@ -72,6 +72,16 @@ def test_nobody_speaks_for_themselves(admin: Actor, second: Actor, boss: Person)
     assert reads(boss)
 
 
+def test_a_voice_on_conditions_does_not_count(admin: Actor, second: Actor, ada: Person) -> None:
+    appoint(admin)
+    always = {"hours": {"from": "00:00", "to": "24:00"}}
+    holder = Holder(person="ada")
+    give_grant(role="auditor", holder=holder, actor=second, reason="A test.", conditions=always)
+    assert not reads(ada)
+    appoint(second)
+    assert reads(ada)
+
+
 def test_our_own_processes_do_not_count(admin: Actor, ada: Person) -> None:
     appoint(admin, SETUP)
     assert not reads(ada)
