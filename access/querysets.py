@@ -151,6 +151,13 @@ class GrantQuerySet(_VisibleQuerySet["Grant"]):
         unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=now or timezone.now())
         return self.filter(unexpired, revoked_at__isnull=True)
 
+    def as_live_grants(self) -> models.Prefetch[str]:
+        """Those that hold now, for `prefetch_related` of people or agents, as `live_grants` with their roles.
+
+        Who sees a holder need not see what it holds: start from `visible_to` here too.
+        """
+        return models.Prefetch("grants", self.live().select_related("role"), to_attr="live_grants")
+
     def unconditional(self) -> Self:
         """Grants that hold everywhere and always while they are live: only these give permissions of the console."""
         return self.filter(environment="", conditions={})

@@ -18,7 +18,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from access import services
 from access.forms import AgentForm, GrantForm, PersonForm, PreferencesForm, RoleForm, SeparationForm, SignInForm
 from access.models import Agent, Grant, Person, Role, RoleSeparation, Team
-from core.actor import Actor
 from core.console import actor_of, back, carry_out, form_status, fulfil, page, reason_of, safe_next, show
 from core.errors import NotFound
 from core.needs import SIGNED_IN
@@ -72,7 +71,7 @@ def agents(request: HttpRequest) -> HttpResponse:
     """Agents with the roles that they hold now."""
     actor = actor_of(request)
     visible = Agent.objects.visible_to(actor).select_related("owner_team").order_by("name", "pk")
-    rows = visible.prefetch_related(_live_grants(actor))
+    rows = visible.prefetch_related(Grant.objects.visible_to(actor).as_live_grants())
     context = {
         "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")),
         "may_manage": actor.may_somewhere(Permission.AGENT_MANAGE),
@@ -243,7 +242,9 @@ def people(request: HttpRequest) -> HttpResponse:
     """People with the roles and teams that they have now."""
     actor = actor_of(request)
     visible = Person.objects.visible_to(actor).order_by("username")
-    rows = visible.prefetch_related(_live_grants(actor), Prefetch("teams", Team.objects.visible_to(actor)))
+    rows = visible.prefetch_related(
+        Grant.objects.visible_to(actor).as_live_grants(), Prefetch("teams", Team.objects.visible_to(actor))
+    )
     context = {
         "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")),
         "may_manage": actor.may(Permission.PERSON_MANAGE),
@@ -292,9 +293,3 @@ def _token_command(client_id: str) -> str:
     """A command that gets a token; curl asks for the secret, so that it stays out of the shell's history."""
     url = f"{settings.ISSUER}{reverse('access_oauth:token')}"
     return f"curl --user {client_id} -d grant_type=client_credentials -d resource={settings.GATEWAY_URL}/SLUG {url}"
-
-
-def _live_grants(actor: Actor) -> "Prefetch[str]":
-    """The grants that hold now, as far as `actor` may see them: who sees a holder need not see what it holds."""
-    grants = Grant.objects.visible_to(actor).live().select_related("role")
-    return Prefetch("grants", queryset=grants, to_attr="live_grants")

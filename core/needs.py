@@ -1,6 +1,6 @@
 """What a route asks of whoever uses it: the declaration beside a view, from which the matrix of roles is made.
 
-A view enforces it, or the service that it calls; tests/controlplane/test_routes.py asks every route as every role, so
+A view enforces it, or the service that it calls; tests/controlplane/test_matrix.py asks every route as every role, so
 a declaration that is not true fails. Pure module.
 """
 

@@ -27,10 +27,6 @@ _NAME = r"[^/]+"
 _NO_REASON = "No reason given."
 
 
-def _live_grants(actor: Actor) -> Any:
-    return Prefetch("grants", Grant.objects.visible_to(actor).live().select_related("role"), to_attr="live_grants")
-
-
 class _ViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[M]):
     """A list and its items, of what the actor may see, for those who hold `reading`."""
 
@@ -69,7 +65,7 @@ class PersonViewSet(_ViewSet[Person]):
     def get_queryset(self) -> QuerySet[Person]:
         """Those the actor may see."""
         reader = self.reader()
-        return Person.objects.visible_to(reader).prefetch_related(_live_grants(reader))
+        return Person.objects.visible_to(reader).prefetch_related(Grant.objects.visible_to(reader).as_live_grants())
 
     @extend_schema(request=shapes.NewPersonSerializer, responses={201: shapes.PersonSerializer})
     def create(self, request: Request) -> Response:
@@ -235,7 +231,7 @@ class AgentViewSet(_ViewSet[Agent]):
         """Those the actor may see."""
         reader = self.reader()
         visible = Agent.objects.visible_to(reader).select_related("owner_team")
-        return visible.prefetch_related(_live_grants(reader))
+        return visible.prefetch_related(Grant.objects.visible_to(reader).as_live_grants())
 
     @extend_schema(request=shapes.NewAgentSerializer, responses={201: shapes.RegisteredAgentSerializer})
     def create(self, request: Request) -> Response:
