@@ -6,18 +6,22 @@ from django.contrib import auth
 from django.http import HttpRequest, HttpResponse
 
 from access.models import Person
-from access.services import actor_for
+from access.services import actor_for, live_names
 from core.actor import ANONYMOUS, Actor
 
 
 class ActorMiddleware:
-    """Set `request.actor` from the session's person. Somebody deactivated is signed out by their next request."""
+    """Set `request.actor` from the session's person, who is signed out when deactivated or suspended.
+
+    `request.suspended` is the kind and name of all that is suspended, for pages to show.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer one request."""
+        request.suspended = frozenset()  # type: ignore[attr-defined]  # ours
         request.actor = _actor(request)  # type: ignore[attr-defined]  # ours
         return self.get_response(request)
 
@@ -28,7 +32,11 @@ def _actor(request: HttpRequest) -> Actor:
         return ANONYMOUS
     person = request.user
     if isinstance(person, Person) and person.is_active:
-        return actor_for(person)
+        actor, suspended = actor_for(person), live_names()
+        mine = {("person", actor.id), *(("team", slug) for slug in actor.team_slugs)}
+        if mine.isdisjoint(suspended):
+            request.suspended = suspended  # type: ignore[attr-defined]  # ours
+            return actor
     if auth.SESSION_KEY in request.session:
         auth.logout(request)
     return ANONYMOUS

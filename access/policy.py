@@ -2,10 +2,11 @@
 
 Pure: plain frozen facts in, `Allowed` or `Denied` out. It reads no clock and no table; `gateway/store.py`
 collects the facts. Whatever is unknown is denied, and the first check that fails names the rule, which has one reason.
-Order: identity, audience, server, definition, role, what the definition may be used for, token. So a caller learns
-nothing of definitions that its role does not reach, and nothing of those that the server hides from it (`NOT_GRANTED`,
-`NOT_SHOWN` and `UNKNOWN_DEFINITION` are answered alike on the wire), and a missing token scope is only said where the
-role would allow the call (RFC 6750, 3.1; MCP authorization, step-up).
+Order: what suspends the caller, identity, audience, server, definition, role, what the definition may be used for,
+token. So a caller learns nothing of definitions that its role does not reach, and nothing of those that the server
+hides from it (`NOT_GRANTED`, `NOT_SHOWN` and `UNKNOWN_DEFINITION` are answered alike on the wire), nor whether either
+is suspended, and a missing token scope is only said where the role would allow the call (RFC 6750, 3.1; MCP
+authorization, step-up).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from msgspec import Struct
 
 from access.principals import GrantFacts, PrincipalFacts
 from access.rules import Rule
+from access.suspended import Stop
 from core.scopes import CONNECT, call_scope, connects, definition_scope, read_scope
 
 _CONNECT_ALONE: Final = frozenset({CONNECT})
@@ -47,18 +49,24 @@ class Reason(StrEnum):
     SERVER_BUSY = "server_busy"
     SERVER_NOT_ACTIVE = "server_not_active"
     SERVER_WITHHELD = "server_withheld"
+    SUSPENDED = "suspended"
     UNKNOWN_DEFINITION = "unknown_definition"
     UNKNOWN_SERVER = "unknown_server"
     WRONG_AUDIENCE = "wrong_audience"
 
 
 REASONS: Final[Mapping[Rule, Reason]] = {
+    Rule.SUSPENDED_EVERYTHING: Reason.SUSPENDED,
+    Rule.SUSPENDED_AGENT: Reason.SUSPENDED,
+    Rule.SUSPENDED_PERSON: Reason.SUSPENDED,
+    Rule.SUSPENDED_TEAM: Reason.SUSPENDED,
     Rule.AGENT_ACTIVE: Reason.AGENT_INACTIVE,
     Rule.PERSON_ACTIVE: Reason.PERSON_INACTIVE,
     Rule.SERVER_KNOWN: Reason.UNKNOWN_SERVER,
     Rule.TOKEN_AUDIENCE: Reason.WRONG_AUDIENCE,
     Rule.GRANT_SERVER: Reason.NOT_GRANTED,
     Rule.CEILING_SERVER: Reason.NOT_GRANTED,
+    Rule.SUSPENDED_SERVER: Reason.SUSPENDED,
     Rule.SERVER_ACTIVE: Reason.SERVER_NOT_ACTIVE,
     Rule.SERVER_CARD: Reason.SERVER_WITHHELD,
     Rule.SERVER_EMERGENCY: Reason.SERVER_WITHHELD,
@@ -67,6 +75,7 @@ REASONS: Final[Mapping[Rule, Reason]] = {
     Rule.DEFINITION_SHOWN: Reason.NOT_SHOWN,
     Rule.GRANT_DEFINITION: Reason.NOT_GRANTED,
     Rule.CEILING_DEFINITION: Reason.NOT_GRANTED,
+    Rule.SUSPENDED_DEFINITION: Reason.SUSPENDED,
     Rule.DEFINITION_APPROVED: Reason.DEFINITION_QUARANTINED,
     Rule.DEFINITION_UNEXPIRED: Reason.PIN_EXPIRED,
     Rule.DEFINITION_SCHEMA: Reason.SCHEMA_UNUSABLE,
@@ -107,6 +116,7 @@ class DefinitionFacts:
 
     `unusable`: its approved text cannot be acted upon, because no value can be checked against its schema. `scheme` is
     that of the URI that is asked for; of a template that is only listed, the one that it spells out (None: none).
+    `uri` is what is asked for, in normal form, where a template is to give it.
     """
 
     kind: str
@@ -117,14 +127,19 @@ class DefinitionFacts:
     sensitive: bool = False
     unusable: bool = False
     scheme: str | None = None
+    uri: str | None = None
 
 
 class Facts(Struct, frozen=True):
-    """Everything that `decide` may look at. `client_ip`: where the caller is, as far as the gateway sees."""
+    """Everything that `decide` may look at. `client_ip`: where the caller is, as far as the gateway sees.
+
+    `stop`: what is suspended of this caller and server; None where nothing is.
+    """
 
     principal: PrincipalFacts
     server: ServerFacts | None
     client_ip: str = ""
+    stop: Stop | None = None
 
 
 class Call(Struct, frozen=True):
@@ -170,9 +185,11 @@ class Denied(Struct, frozen=True):
 Decision = Allowed | Denied
 
 
-def decide(call: Call, facts: Facts, now: datetime) -> Decision:
+def decide(call: Call, facts: Facts, now: datetime) -> Decision:  # noqa: PLR0912 -- each check a line, in their order
     """Judge one call. `now` is an aware datetime."""
-    principal, server = facts.principal, facts.server
+    principal, server, stop = facts.principal, facts.server, facts.stop
+    if stop is not None and stop.caller is not None:
+        return Denied(stop.caller)
     if not principal.agent_active:
         return Denied(Rule.AGENT_ACTIVE)
     if principal.person_active is False:
@@ -192,6 +209,8 @@ def decide(call: Call, facts: Facts, now: datetime) -> Decision:
         if not reaching:
             return Denied(Rule.CEILING_SERVER)
         connecting += reaching
+    if stop is not None and stop.server is not None:
+        return Denied(stop.server)
     if not server.active:
         return Denied(Rule.SERVER_ACTIVE)
     if server.withheld:
@@ -200,7 +219,7 @@ def decide(call: Call, facts: Facts, now: datetime) -> Decision:
         return Denied(Rule.SERVER_EMERGENCY)
     if call.definition is None:
         return _decide_connection(server.slug, connecting, principal.token_scopes)
-    return _decide_definition(call, call.definition, server, (held, own), principal.token_scopes, now)
+    return _decide_definition(call, call.definition, facts, server, (held, own), now)
 
 
 def accepted_scopes(slug: str, definition: DefinitionFacts) -> frozenset[str]:
@@ -226,9 +245,9 @@ def _decide_connection(slug: str, connecting: tuple[GrantFacts, ...], token_scop
 def _decide_definition(
     call: Call,
     definition: DefinitionFacts,
+    facts: Facts,
     server: ServerFacts,
     held: tuple[Sequence[GrantFacts], Sequence[GrantFacts] | None],
-    token_scopes: frozenset[str],
     now: datetime,
 ) -> Decision:
     if definition.state is PinState.UNKNOWN:
@@ -245,6 +264,8 @@ def _decide_definition(
         if not bounding:
             return Denied(Rule.CEILING_DEFINITION)
         carrying += bounding
+    if facts.stop is not None and facts.stop.holds_back(definition.kind, definition.name, definition.uri):
+        return Denied(Rule.SUSPENDED_DEFINITION)
     if definition.state is not PinState.APPROVED or not definition.digest:
         return Denied(Rule.DEFINITION_APPROVED)
     if definition.expires_at is not None and definition.expires_at <= now:
@@ -254,7 +275,7 @@ def _decide_definition(
     if _needs_scheme(call.method, definition) and definition.scheme not in server.schemes:
         return Denied(Rule.DEFINITION_SCHEME)
     # A broader scope of the token includes what a narrower one of the role allows (R3: the hierarchy is honoured).
-    used = accepted & token_scopes
+    used = accepted & facts.principal.token_scopes
     if not used:
         # Of those that the role holds: a client is sent for what the one call needs, even if it must come again.
         carried = frozenset().union(*(accepted & grant.scopes for grant in carrying))

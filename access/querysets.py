@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models.functions import Cast, Coalesce, Lower
 from django.utils import timezone
 
 from core.actor import Actor, ActorKind
@@ -16,7 +16,7 @@ from core.permissions import Permission
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from access.models import Agent, ApiToken, Grant, Person, Role, RoleSeparation, Team  # noqa: F401 -- type arguments below
+    from access.models import Agent, ApiToken, Grant, Person, Role, RoleSeparation, Suspension, Team  # noqa: F401 -- type arguments below
 
 NOTHING = Q(pk__in=[])
 M = TypeVar("M", bound=models.Model)
@@ -53,6 +53,14 @@ def _people_of(actor: Actor) -> Any:
     return apps.get_model("access", "Membership").objects.filter(team_id__in=actor.team_ids).values("person_id")
 
 
+def _not_suspended(person: str, public_id: str) -> Exists:
+    """That neither a person nor a team of theirs is suspended; both by the path to them."""
+    teams = apps.get_model("access", "Team").objects.filter(memberships__person=OuterRef(OuterRef(person)))
+    name = Cast(OuterRef(public_id), models.TextField())
+    stops = Q(kind="person", name=name) | Q(kind="team", name__in=teams.order_by().values("slug"))
+    return ~Exists(apps.get_model("access", "Suspension").objects.live().filter(stops))
+
+
 class PersonQuerySet(_VisibleQuerySet["Person"]):
     """People."""
 
@@ -73,8 +81,8 @@ class PersonQuerySet(_VisibleQuerySet["Person"]):
         return self.named(username or "").get()
 
     def active(self) -> Self:
-        """People who may sign in."""
-        return self.filter(is_active=True)
+        """People who may sign in: neither deactivated nor suspended."""
+        return self.filter(_not_suspended("pk", "public_id"), is_active=True)
 
 
 class TeamQuerySet(_VisibleQuerySet["Team"]):
@@ -95,9 +103,10 @@ class ApiTokenQuerySet(_VisibleQuerySet["ApiToken"]):
         return _person_is(actor, "person__public_id")
 
     def live(self, now: datetime | None = None) -> Self:
-        """Tokens that work now: not revoked, not expired, of an active person."""
+        """Tokens that work now: not revoked, not expired, of a person who is active and not suspended."""
         unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=now or timezone.now())
-        return self.filter(unexpired, revoked_at__isnull=True, person__is_active=True)
+        standing = _not_suspended("person_id", "person__public_id")
+        return self.filter(unexpired, standing, revoked_at__isnull=True, person__is_active=True)
 
 
 class RoleQuerySet(_VisibleQuerySet["Role"]):
@@ -180,3 +189,35 @@ class GrantQuerySet(_VisibleQuerySet["Grant"]):
         return [
             dict(row) for row in rows.values(*holder, *role, "public_id", "environment", "expires_at", "conditions")
         ]
+
+
+class SuspensionQuerySet(_VisibleQuerySet["Suspension"]):
+    """What is and was suspended; that everything is, everybody sees who may read any of it."""
+
+    reading = Permission.SUSPENSION_READ
+
+    def _of_teams(self, actor: Actor) -> Q:
+        return Q(owner_team__in=actor.team_slugs) | Q(kind="everything")
+
+    def live(self) -> Self:
+        """What is suspended now."""
+        return self.filter(lifted_at__isnull=True)
+
+    def stopping(self, *, agent: Agent, person: Person | None, server: str) -> Self:
+        """What stops the issuing of a token to `agent`, for `person` if there is one, at `server`."""
+        teams = apps.get_model("access", "Team").objects.order_by()
+        stops = Q(kind="everything") | Q(kind="agent", name=agent.client_id) | Q(kind="server", name=server)
+        owners = Q(pk=agent.owner_team_id)
+        if person is not None:
+            stops |= Q(kind="person", name=str(person.public_id))
+            owners |= Q(memberships__person=person)
+        return self.live().filter(stops | Q(kind="team", name__in=teams.filter(owners).values("slug")))
+
+    def titled(self) -> Self:
+        """With `title`, the name that people know: a person's user name, an agent's name, else the name itself."""
+        people, agents = apps.get_model("access", "Person").objects, apps.get_model("access", "Agent").objects
+        named = people.alias(text=Cast("public_id", models.TextField())).filter(text=OuterRef("name"))
+        called = agents.filter(client_id=OuterRef("name"))
+        person = models.Case(models.When(kind="person", then=Subquery(named.values("username")[:1])))
+        agent = models.Case(models.When(kind="agent", then=Subquery(called.values("name")[:1])))
+        return self.annotate(title=Coalesce(person, agent, "name", output_field=models.TextField()))

@@ -20,6 +20,7 @@ class AlertKind(StrEnum):
     INCOMPLETE = "incomplete"
     REVIEW_WAITING = "review_waiting"
     SHOWN_DIFFERENTLY = "shown_differently"
+    SUSPENDED = "suspended"
     UNREACHABLE = "unreachable"
 
 
@@ -53,6 +54,7 @@ SEVERITY: Final = {
     AlertKind.INCOMPLETE: "medium",
     AlertKind.REVIEW_WAITING: "low",
     AlertKind.SHOWN_DIFFERENTLY: "high",
+    AlertKind.SUSPENDED: "high",
     AlertKind.UNREACHABLE: "medium",
 }
 SEVERITIES: Final = ("low", "medium", "high")
@@ -64,6 +66,8 @@ RAISES: Final = {
     Event.PIN_SET: AlertKind.DRIFT,
     Event.SERVER_BECAME_UNREACHABLE: AlertKind.UNREACHABLE,
     Event.SERVER_POLLED_INCOMPLETELY: AlertKind.INCOMPLETE,
+    Event.SUSPENSION_LIFTED: AlertKind.SUSPENDED,  # by the command line on the host, without a second person
+    Event.SUSPENSION_SET: AlertKind.SUSPENDED,
     Event.TOOL_APPEARED: AlertKind.REVIEW_WAITING,
     Event.TOOL_DRIFTED: AlertKind.DRIFT,
     Event.TOOL_FLAPPING: AlertKind.DRIFT,
@@ -81,6 +85,7 @@ ENDS: Final[Mapping[AlertKind, frozenset[Event]]] = {
         Event.PIN_SET, Event.REVIEW_DECIDED, Event.REVIEW_SUPERSEDED, Event.TOOL_VANISHED,
     }),
     AlertKind.SHOWN_DIFFERENTLY: frozenset({Event.REVIEW_DECIDED, Event.TOOL_SHOWN_ALIKE}),
+    AlertKind.SUSPENDED: frozenset({Event.SUSPENSION_LIFTED}),
     AlertKind.UNREACHABLE: frozenset({Event.SERVER_ACTIVATED, Event.SERVER_BECAME_REACHABLE}),
 }  # fmt: skip
 # What a server does without anybody's decision, and takes back as easily.
@@ -91,7 +96,7 @@ COMES_AND_GOES: Final = frozenset({
 OPENED_AGAIN_WITHIN: Final = timedelta(minutes=15)  # also: at most one message about opening again in this time
 ITSELF: Final = "system:alerts"  # who resolves what is resolved by itself
 OF_A_SERVER: Final = frozenset({AlertKind.INCOMPLETE, AlertKind.REVIEW_WAITING, AlertKind.UNREACHABLE})
-OUTLIVES_ITS_SERVER: Final = frozenset({AlertKind.BREAK_GLASS, AlertKind.CHANNEL_FAILING})
+OUTLIVES_ITS_SERVER: Final = frozenset({AlertKind.BREAK_GLASS, AlertKind.CHANNEL_FAILING, AlertKind.SUSPENDED})
 FOLLOWED: Final = frozenset(RAISES).union(*ENDS.values(), {Event.SERVER_RETIRED})
 
 
@@ -129,6 +134,8 @@ def raised_kind(fact: Fact) -> AlertKind | None:
     """The kind of alert that `fact` raises, if any."""
     if fact.event is Event.CHANNEL_DISABLED and not fact.actor.startswith("system:"):
         return None  # who disables a channel by hand needs no alert about it
+    if fact.event is Event.SUSPENSION_LIFTED and not fact.actor.startswith("system:"):
+        return None
     if fact.event is Event.SERVER_POLLED_INCOMPLETELY and fact.error_class in UNREACHABLE:
         return None  # nobody answered, which is an alert of its own
     if fact.event is Event.TOOL_FLAPPING and fact.is_approved:
@@ -142,6 +149,8 @@ def ended_kinds(fact: Fact) -> list[AlertKind]:
     """The kinds of alert about this subject, or this server, that `fact` may put an end to."""
     if fact.event is Event.SERVER_RETIRED:
         return [kind for kind in AlertKind if kind not in OUTLIVES_ITS_SERVER]
+    if fact.event is Event.SUSPENSION_LIFTED and fact.actor.startswith("system:"):
+        return []  # somebody has to look after that
     ended = [kind for kind in AlertKind if fact.event in ENDS[kind]]
     if not fact.is_closing:
         ended = [kind for kind in ended if kind in OF_A_SERVER]

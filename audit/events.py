@@ -89,6 +89,8 @@ class Event(StrEnum):
     SERVER_RETIRED = "server.retired"
     SERVER_REVIVED = "server.revived"
     SERVER_SUSPENDED = "server.suspended"
+    SUSPENSION_LIFTED = "suspension.lifted"
+    SUSPENSION_SET = "suspension.set"
     TEAM_CHANGED = "team.changed"
     TEAM_CREATED = "team.created"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 -- an event's name, no secret

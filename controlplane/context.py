@@ -1,18 +1,21 @@
 """What every page shows around its content: navigation with counts, and the reader's preferences."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from access.suspended import SuspensionKind
 from alerts.models import Alert
 from core.actor import Actor
 from core.console import actor_of
 from core.permissions import Permission
 from core.preferences import preferences_of
 from tools.models import Review
+
+_EVERYTHING: Final = (SuspensionKind.EVERYTHING.value, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated and not getattr(request, "htmx", False):
         context["navigation"] = {"groups": _groups(request, actor_of(request))}
+        context["is_everything_suspended"] = _EVERYTHING in getattr(request, "suspended", ())
     return context
 
 
@@ -56,6 +60,7 @@ def _groups(request: HttpRequest, actor: Actor) -> list[Group]:
             (_("Agents"), "access:agents", "agent", Permission.AGENT_READ),
             (_("Roles and grants"), "access:roles", "key", Permission.ROLE_READ),
             (_("People"), "access:people", "people", Permission.PERSON_READ),
+            (_("Kill switch"), "tools:suspensions", "stop", Permission.SUSPENSION_READ),
         )),
         (_("Prove"), ((_("Audit log"), "audit:records", "record", Permission.AUDIT_READ),)),
     )  # fmt: skip

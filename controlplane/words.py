@@ -199,5 +199,6 @@ ALERT_KINDS: Final[Mapping[str, Text]] = {
     AlertKind.INCOMPLETE: gettext_lazy("Looks stay incomplete"),
     AlertKind.REVIEW_WAITING: gettext_lazy("Reviews wait"),
     AlertKind.SHOWN_DIFFERENTLY: gettext_lazy("Agents are shown another text"),
+    AlertKind.SUSPENDED: gettext_lazy("Kill switch"),
     AlertKind.UNREACHABLE: gettext_lazy("Server is unreachable"),
 }

@@ -33,6 +33,9 @@ class Permission(StrEnum):
     SERVER_REGISTER = "server:register"
     SERVER_RETIRE = "server:retire"
     SERVER_SUSPEND = "server:suspend"
+    SUSPENSION_LIFT = "suspension:lift"
+    SUSPENSION_READ = "suspension:read"
+    SUSPENSION_SET = "suspension:set"
     TEAM_MANAGE = "team:manage"
     TEAM_READ = "team:read"
     TOKEN_MANAGE = "token:manage"  # noqa: S105 -- a permission, no secret

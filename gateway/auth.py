@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from access.policy import Denied, Reason
+from access.rules import Rule
 from core.scopes import baseline_scopes
 from gateway.errors import Refused, refuse
 from gateway.front import Head
@@ -16,6 +17,15 @@ from gateway.kept_tokens import Bearer
 from gateway.site import Site
 from gateway.snapshot import Token
 
+# What is said of a suspension: which of all that is behind a call is meant, and by whose decision.
+_SUSPENDED: Final = {
+    Rule.SUSPENDED_EVERYTHING: "Everything is suspended: nothing can be called until a second person lifts that.",
+    Rule.SUSPENDED_AGENT: "This agent is suspended until a second person lifts that.",
+    Rule.SUSPENDED_PERSON: "The person for whom it acts is suspended until a second person lifts that.",
+    Rule.SUSPENDED_TEAM: "A team is suspended, with its people, agents and servers, until a second person lifts that.",
+    Rule.SUSPENDED_SERVER: "This server is suspended until a second person lifts that.",
+    Rule.SUSPENDED_DEFINITION: "This definition is suspended until a second person lifts that.",
+}
 _BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(?P<token>[A-Za-z0-9._~+/-]{1,4096}=*)")
 
 
@@ -59,7 +69,7 @@ def refused(denied: Denied, slug: str, *, site: Site) -> Refused:
     if denied.reason is Reason.INSUFFICIENT_SCOPE:
         header = challenge(site, slug, error="insufficient_scope", text=text, scopes=denied.needed)
         return refuse(denied.reason, headers=(header,))
-    return refuse(denied.reason)
+    return refuse(denied.reason, _SUSPENDED.get(denied.rule, ""))
 
 
 def challenge(

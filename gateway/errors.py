@@ -113,6 +113,7 @@ _SHAPES: Final[Mapping[Reason, _Shape]] = {
     Reason.SCHEME_NOT_ALLOWED: _Shape(INVALID_PARAMS, None, "Resource not found"),
     Reason.SERVER_NOT_ACTIVE: _Shape(SERVER_UNAVAILABLE, None, "This server is not active."),
     Reason.SERVER_WITHHELD: _Shape(WITHHELD, None, "This server changed; it is withheld until a review."),
+    Reason.SUSPENDED: _Shape(DENIED, 403, "This is suspended until a second person lifts it."),
     Reason.UNKNOWN_DEFINITION: _Shape(INVALID_PARAMS, None, "There is no such definition."),
     Reason.UNKNOWN_SERVER: _Shape(DENIED, 404, "There is no such server."),
     Reason.WRONG_AUDIENCE: _Shape(DENIED, 401, "The access token was issued for another endpoint."),

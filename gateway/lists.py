@@ -48,6 +48,7 @@ class _Made:
     server: ServerPart
     grants: object
     ceiling: object
+    suspended: object
     shown: Shown
     until: datetime
     digest: str
@@ -87,6 +88,7 @@ class Lists:
             or made.server is not server
             or made.grants is not principal.grants
             or made.ceiling is not principal.ceiling
+            or made.suspended is not admitted.snapshot.access.suspended
             or made.shown != admitted.shown
             or made.until <= now
         ):
@@ -114,6 +116,7 @@ def _make(admitted: Admitted, of: ListOf) -> _Made:
         server=admitted.server,
         grants=facts.principal.grants,
         ceiling=facts.principal.ceiling,
+        suspended=admitted.snapshot.access.suspended,
         shown=admitted.shown,
         until=min((end for end in ends if end is not None and end > now), default=_FOREVER),
         digest=digest.hexdigest()[:16],

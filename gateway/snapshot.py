@@ -21,6 +21,7 @@ from access.policy import (
     decide,
 )
 from access.principals import GrantFacts, PrincipalFacts
+from access.suspended import Suspended
 from gateway import capabilities
 from gateway.headers import HeaderMap
 from gateway.protocol import HANDSHAKE_VERSIONS, Wire
@@ -182,10 +183,11 @@ class ServerPart:
         scheme = scheme_of(uri)
         exact = self.definition("resource", uri)
         found: list[Definition] = []
-        if exact.facts.state is PinState.UNKNOWN and scheme and normal_form(uri) not in self.resources.forms:
+        form: str | None = None
+        if exact.facts.state is PinState.UNKNOWN and scheme and (form := normal_form(uri)) not in self.resources.forms:
             found = [each for each in self.resources.templates if each.template and each.template.gives(uri)]
         seen = (self._as_shown(each, shown) for each in found or [exact])
-        return tuple(replace(each, facts=replace(each.facts, scheme=scheme)) for each in seen)
+        return tuple(replace(each, facts=replace(each.facts, scheme=scheme, uri=form)) for each in seen)
 
     def referred(self, uri: str, shown: Shown = None) -> tuple[Definition, ...]:
         """What a completion's `ref/resource` names: a template by its own text, or else what `readable` finds."""
@@ -203,11 +205,13 @@ class ServerPart:
 class AccessPart:
     """The grants that reach somebody, by key of the agent and of the person (own grants and those of teams).
 
-    An agent to which something was given once stands here, though nothing of it may hold any more.
+    An agent to which something was given once stands here, though nothing of it may hold any more. `suspended` is None
+    where nothing is, so that every other call pays next to nothing for asking.
     """
 
     agents: Mapping[int, tuple[GrantFacts, ...]] = field(default_factory=dict)
     people: Mapping[int, tuple[GrantFacts, ...]] = field(default_factory=dict)
+    suspended: Suspended | None = None
 
     def principal(self, token: Token) -> PrincipalFacts:
         """The facts of a token's holder.
@@ -237,8 +241,12 @@ class Snapshot:
 
     def facts(self, token: Token, slug: str, client_ip: str) -> Facts:
         """What `decide` looks at for this caller and server."""
-        server = self.servers.get(slug)
-        return Facts(self.access.principal(token), server.facts if server else None, client_ip)
+        server, suspended = self.servers.get(slug), self.access.suspended
+        principal, facts = self.access.principal(token), server.facts if server else None
+        if suspended is None:
+            return Facts(principal, facts, client_ip)
+        stop = suspended.stop(token.agent, token.person, slug, server.owner_team if server else "")
+        return Facts(principal, facts, client_ip, stop)
 
     def decide(self, call: Call, token: Token, slug: str, now: datetime, client_ip: str = "") -> Decision:
         """Judge one call by this snapshot. Where the caller is not known, no grant for a network holds."""

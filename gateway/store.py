@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
+from msgspec import structs
 
 from access.checks import problems_at_start
 from access.conditions import read as conditions_of
@@ -27,8 +28,9 @@ from access.keys import token_key
 from access.models import Grant, Membership, Revision
 from access.policy import Reason, ServerFacts
 from access.principals import GrantFacts
-from access.services import ACCESS_PART, server_part
+from access.services import ACCESS_PART, server_part, suspended_now
 from access.services.revisions import CHANNEL
+from access.suspended import Suspended
 from access.token_format import TokenKind, is_genuine
 from access.tokens import TokenFacts, verify_access_token
 from audit.subjects import pseudonym_for
@@ -40,6 +42,7 @@ from gateway.messenger import REVISED, Messenger
 from gateway.parts import card_of, definition_of, resources_of, schemes_of
 from gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSIONS, Wire
 from gateway.snapshot import AccessPart, Key, ServerPart, Snapshot, Token
+from gateway.uris import normal_form
 from servers.listing import announced
 from servers.models import Server
 from servers.rules import Era, ServerState
@@ -293,7 +296,19 @@ def _read_access() -> AccessPart:
         holders = [row["person_id"]] if row["person_id"] is not None else members.get(row["team_id"], [])
         for holder in holders:
             people.setdefault(holder, []).append(facts)
-    return AccessPart(agents=_frozen(agents), people=_frozen(people))
+    return AccessPart(agents=_frozen(agents), people=_frozen(people), suspended=_suspended())
+
+
+def _suspended() -> Suspended | None:
+    """All that is suspended; a resource in its normal form too, by which a template would reach it."""
+    found = suspended_now()
+    if found is None:
+        return None
+    definitions = {
+        slug: keys | {(kind, normal_form(name)) for kind, name in keys if kind == Kind.RESOURCE.value}
+        for slug, keys in found.definitions.items()
+    }
+    return structs.replace(found, definitions=MappingProxyType(definitions))
 
 
 def _grant_facts(row: Mapping[str, Any]) -> GrantFacts:

@@ -8,12 +8,13 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from access.suspended import SuspensionKind
 from core.names import SLUG_MAX
 from servers.rules import Environment
 from servers.surface import Kind
 from tools.classify import ChangeClass
 from tools.policies import GRANTABLE, SERVERS_MAX, TEXT_CEILING, Rule
-from tools.rules import REASON_MAX, DefinitionState, ReviewState, Verdict
+from tools.rules import NAME_MAX_BYTES, REASON_MAX, DefinitionState, ReviewState, Verdict
 
 _STATES = (
     (ReviewState.WAITING.value, _("Waiting")),
@@ -223,4 +224,36 @@ class PolicyForm(RevisionForm):
 
     name = forms.CharField(
         label=_("Name"), max_length=100, help_text=_("Stands in every decision that it makes. It cannot be changed.")
+    )
+
+
+_SUSPENDABLE = (
+    (SuspensionKind.SERVER.value, _("A server")),
+    (SuspensionKind.DEFINITION.value, _("A definition")),
+    (SuspensionKind.AGENT.value, _("An agent")),
+    (SuspensionKind.PERSON.value, _("A person")),
+    (SuspensionKind.TEAM.value, _("A team: its people, agents and servers")),
+    (SuspensionKind.EVERYTHING.value, _("Everything")),
+)
+
+
+class SuspensionForm(forms.Form):
+    """What is to stop at every gateway, and why."""
+
+    kind = forms.ChoiceField(label=_("Suspend"), choices=_SUSPENDABLE)
+    name = forms.CharField(
+        label=_("Name"),
+        required=False,
+        strip=False,
+        max_length=NAME_MAX_BYTES + 64,
+        widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off"}),
+        help_text=_(
+            "A server's or team's slug, tool:files/read, an agent's client id, a user name. Empty for everything."
+        ),
+    )
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=REASON_MAX,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("Kept in the audit log."),
     )

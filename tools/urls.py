@@ -26,4 +26,6 @@ urlpatterns: list[URLPattern] = [
     path("servers/<slug:slug>/", views.server_detail, name="server_detail"),
     path("servers/<slug:slug>/poll/", views.poll, name="poll"),
     path("servers/<slug:slug>/retire/", views.retire, name="retire"),
+    path("suspensions/", views.suspensions, name="suspensions"),
+    path("suspensions/<uuid:suspension_id>/lift/", views.lift_suspension, name="lift_suspension"),
 ]

@@ -4,6 +4,7 @@ from access.models.agents import AccessToken, Agent, AgentState, AuthorizationCo
 from access.models.people import ApiToken, FailedSignIn, Membership, Person, Team
 from access.models.resources import ProtectedResource, Revision
 from access.models.roles import Environment, Grant, Reach, Role, RoleSeparation
+from access.models.suspensions import Suspension
 
 __all__ = [
     "AccessToken",
@@ -24,5 +25,6 @@ __all__ = [
     "Revision",
     "Role",
     "RoleSeparation",
+    "Suspension",
     "Team",
 ]

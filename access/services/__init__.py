@@ -12,6 +12,7 @@ from access.services.roles import change_role, create_role, ensure_builtin_roles
 from access.services.separation import end_separation, separate_roles
 from access.services.setup import create_first_administrator
 from access.services.sign_in import TooManyAttempts, sign_in, sign_out
+from access.services.suspensions import Target, is_suspended, lift, live_names, suspend, suspended_now, target_of
 from access.services.teams import add_member, create_team, remove_member
 from access.services.withdrawal import withdraw_server_scopes
 
@@ -19,6 +20,7 @@ __all__ = [
     "ACCESS_PART",
     "Holder",
     "RegisteredAgent",
+    "Target",
     "TooManyAttempts",
     "actor_for",
     "add_member",
@@ -35,7 +37,10 @@ __all__ = [
     "end_separation",
     "ensure_builtin_roles",
     "give_grant",
+    "is_suspended",
     "keep_protected_resource",
+    "lift",
+    "live_names",
     "may_pass_on",
     "people_who_may",
     "reactivate_person",
@@ -50,6 +55,9 @@ __all__ = [
     "set_password",
     "sign_in",
     "sign_out",
+    "suspend",
     "suspend_agent",
+    "suspended_now",
+    "target_of",
     "withdraw_server_scopes",
 ]

@@ -27,8 +27,15 @@ BUILTIN_ROLES: Final = (
     BuiltinRole(ADMINISTRATOR, "May do everything but read payloads.", _EVERYTHING),
     BuiltinRole(
         "reviewer",
-        "Decides reviews, breaks the glass in an emergency, looks after alerts, and reads.",
-        _READS | {Permission.ALERT_ACKNOWLEDGE, Permission.REVIEW_BREAK_GLASS, Permission.REVIEW_DECIDE},
+        "Decides reviews, breaks the glass in an emergency, suspends and lifts, looks after alerts, and reads.",
+        _READS
+        | {
+            Permission.ALERT_ACKNOWLEDGE,
+            Permission.REVIEW_BREAK_GLASS,
+            Permission.REVIEW_DECIDE,
+            Permission.SUSPENSION_LIFT,
+            Permission.SUSPENSION_SET,
+        },
     ),
     BuiltinRole(
         "owner",
@@ -39,6 +46,7 @@ BUILTIN_ROLES: Final = (
             Permission.SERVER_POLL,
             Permission.SERVER_REGISTER,
             Permission.SERVER_SUSPEND,
+            Permission.SUSPENSION_SET,
         },
         reach="own_teams",
     ),
@@ -53,6 +61,7 @@ BUILTIN_ROLES: Final = (
             Permission.SERVER_EDIT,
             Permission.SERVER_POLL,
             Permission.SERVER_SUSPEND,
+            Permission.SUSPENSION_SET,
         },
     ),
     BuiltinRole(

@@ -13,6 +13,7 @@ from access.models import FailedSignIn, Person
 from access.names import is_username
 from access.services.authority import actor_for
 from access.services.recording import subject_of
+from access.services.suspensions import is_suspended
 from audit.events import Event, RecordType
 from audit.services import record
 from core.actor import ANONYMOUS, Actor
@@ -45,8 +46,9 @@ def sign_in(*, request: HttpRequest, username: str, password: str) -> Person:
             _record(Event.PERSON_SIGN_IN_FAILED, ANONYMOUS, _subject(username), address, reason="too many attempts")
         raise TooManyAttempts("Too many failed attempts. Try again in 15 minutes.")
     person = auth.authenticate(request, username=username, password=password) if is_username(username) else None
-    if not isinstance(person, Person):
-        _record(Event.PERSON_SIGN_IN_FAILED, ANONYMOUS, _subject(username), address, reason="wrong name or password")
+    if not isinstance(person, Person) or is_suspended(person):
+        why = "suspended" if isinstance(person, Person) else "wrong name or password"
+        _record(Event.PERSON_SIGN_IN_FAILED, ANONYMOUS, _subject(username), address, reason=why)
         raise Invalid("User name or password is wrong.")
     with transaction.atomic():
         FailedSignIn.objects.filter(key=key).delete()

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import urlencode
 
 from django import template
+from django.template import Context
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -17,6 +18,7 @@ from audit.models import Record
 from controlplane import words
 from controlplane.templatetags.holdfast import chip, foreign, icon, tone_icon
 from core.actor import Actor
+from core.permissions import Permission
 from servers.surface import Kind
 from tools.classify import ChangeClass, Risk
 from tools.models import Finding, Review
@@ -130,6 +132,8 @@ def alert_url(alert: Alert) -> str:
     """The page where somebody can do something about an alert."""
     if alert.kind in ("break_glass", "drift", "review_waiting", "shown_differently") and alert.server:
         return f"{reverse('tools:inbox')}?{urlencode({'server': alert.server})}"
+    if alert.kind == "suspended":
+        return reverse("tools:suspensions")
     if alert.server:
         return reverse("tools:server_detail", args=[alert.server])
     return reverse("alerts:channels")
@@ -210,3 +214,21 @@ def holder(grant: Grant) -> SafeString:
 def holds(actor: Actor, permission: str) -> bool:
     """Whether `actor` has `permission` for something."""
     return actor.may_somewhere(permission)
+
+
+@register.simple_tag(takes_context=True)
+def suspension_chip(context: Context, kind: str, name: object) -> SafeString | str:
+    """That the kill switch holds something, beside whatever its own state is."""
+    suspended = getattr(context["request"], "suspended", ())
+    return chip(gettext("kill switch"), "danger", "stop") if (kind, str(name)) in suspended else ""
+
+
+@register.simple_tag(takes_context=True)
+def suspension_link(context: Context, kind: str, name: str, is_small: bool = False) -> SafeString | str:  # noqa: FBT001, FBT002 -- a tag's argument
+    """The way to the kill switch with its form filled in, for who may set it."""
+    if not context["request"].actor.may_somewhere(Permission.SUSPENSION_SET):
+        return ""
+    url = f"{reverse('tools:suspensions')}?{urlencode({'kind': kind, 'name': name})}#suspend"
+    size = " button--small" if is_small else ""
+    label = gettext("Kill switch")
+    return format_html('<a class="button button--danger{}" href="{}">{}{}</a>', size, url, icon("stop"), label)

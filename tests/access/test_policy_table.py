@@ -15,6 +15,7 @@ from access.conditions import read
 from access.policy import Allowed, Call, DefinitionFacts, Facts, PinState, ServerFacts, decide
 from access.principals import GrantFacts, PrincipalFacts
 from access.rules import Rule
+from access.suspended import Stop
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 PAST, SOON = NOW - timedelta(minutes=1), NOW + timedelta(minutes=1)
@@ -109,24 +110,45 @@ PINS = {
 }  # fmt: skip
 
 
-def _expected(who: str, role: str, where: str, pin: str, token: str) -> Rule:
+# What is suspended, and the first gate that it shuts: against the caller, the server, the definition.
+STOPS = {
+    "nothing": None,
+    "another tool": Stop(definitions=frozenset({("tool", "write"), ("prompt", "read")})),
+    "everything": Stop(caller=Rule.SUSPENDED_EVERYTHING),
+    "the agent": Stop(caller=Rule.SUSPENDED_AGENT),
+    "the person": Stop(caller=Rule.SUSPENDED_PERSON),
+    "the caller's team": Stop(caller=Rule.SUSPENDED_TEAM),
+    "the server": Stop(server=Rule.SUSPENDED_SERVER),
+    "the server's team": Stop(server=Rule.SUSPENDED_TEAM),
+    "the tool": Stop(definitions=frozenset({("tool", "read")})),
+    "everything there is": Stop(
+        Rule.SUSPENDED_EVERYTHING, Rule.SUSPENDED_SERVER, frozenset({("tool", "read"), ("tool", "write")})
+    ),
+}
+
+
+def _expected(who: str, role: str, where: str, pin: str, token: str, stopped: str = "nothing") -> Rule:
     """What documentation promises for calling the tool: the first of the gates that is shut."""
     agent, person, own = PRINCIPALS[who]
     held, bound = ROLES[role], ROLES[own] if own is not None else None
     tool, before, after = PINS[pin]
     reached = "sensitive" if tool.sensitive else "tool"
     missing = SERVERS[where][1]
+    stop = STOPS[stopped]
     gates = (
+        (stop and stop.caller, stop and stop.caller),
         (not agent, Rule.AGENT_ACTIVE),
         (person is False, Rule.PERSON_ACTIVE),
         (missing is Rule.SERVER_KNOWN, Rule.SERVER_KNOWN),
         (missing is Rule.TOKEN_AUDIENCE, Rule.TOKEN_AUDIENCE),
         (not held.server, Rule.GRANT_SERVER),
         (bound is not None and not bound.server, Rule.CEILING_SERVER),
+        (stop and stop.server, stop and stop.server),
         (missing is not None, missing),
         (before is not None, before),
         (not getattr(held, reached), Rule.GRANT_DEFINITION),
         (bound is not None and not getattr(bound, reached), Rule.CEILING_DEFINITION),
+        (stop and ("tool", "read") in stop.definitions, Rule.SUSPENDED_DEFINITION),
         (after is not None, after),
         (reached not in TOKENS[token][1].split(), Rule.TOKEN_SCOPE),
         (True, Rule.ALLOW_DEFINITION),
@@ -136,11 +158,11 @@ def _expected(who: str, role: str, where: str, pin: str, token: str) -> Rule:
     return shut
 
 
-def _facts(who: str, role: str, where: str, token: str) -> Facts:
+def _facts(who: str, role: str, where: str, token: str, stopped: str = "nothing") -> Facts:
     agent, person, own = PRINCIPALS[who]
     ceiling = ROLES[own].grants if own is not None else None
     principal = PrincipalFacts(agent, person, ROLES[role].grants, TOKENS[token][0], RESOURCE, ceiling)
-    return Facts(principal, SERVERS[where][0], "192.0.2.1")
+    return Facts(principal, SERVERS[where][0], "192.0.2.1", STOPS[stopped])
 
 
 @pytest.mark.parametrize("who", PRINCIPALS)
@@ -149,6 +171,15 @@ def test_every_row_is_decided_by_the_rule_that_the_documentation_names(who: str)
         decision = decide(Call("tools/call", PINS[pin][0]), _facts(who, role, where, token), NOW)
         expected = _expected(who, role, where, pin, token)
         assert decision.rule is expected, f"{role} at {where} for {pin} by {token}"
+        assert isinstance(decision, Allowed) is (expected is Rule.ALLOW_DEFINITION)
+
+
+@pytest.mark.parametrize("stopped", STOPS)
+def test_what_is_suspended_is_refused_to_every_caller_and_nothing_else_is(stopped: str) -> None:
+    for who, role, where, pin, token in product(PRINCIPALS, ROLES, SERVERS, PINS, ("call", "everything")):
+        decision = decide(Call("tools/call", PINS[pin][0]), _facts(who, role, where, token, stopped), NOW)
+        expected = _expected(who, role, where, pin, token, stopped)
+        assert decision.rule is expected, f"{who} with {role} at {where} for {pin} by {token}"
         assert isinstance(decision, Allowed) is (expected is Rule.ALLOW_DEFINITION)
 
 
@@ -181,5 +212,6 @@ def test_connecting_needs_a_grant_and_a_token_that_reach_the_server(who: str) ->
 
 def test_the_table_reaches_every_rule_of_tools() -> None:
     reached = {_expected(*row) for row in product(PRINCIPALS, ROLES, SERVERS, PINS, TOKENS)}
+    reached |= {_expected("an agent", "call", "active", "approved", "call", stopped) for stopped in STOPS}
     elsewhere = {Rule.TOKEN_CONNECT, Rule.ALLOW_CONNECTION, Rule.DEFINITION_SCHEME}
     assert reached == set(Rule) - elsewhere

@@ -46,6 +46,7 @@ def fact(event: Event, **values: Any) -> Fact:
         (Event.GLASS_BROKEN, AlertKind.BREAK_GLASS),
         (Event.SERVER_POLLED_INCOMPLETELY, AlertKind.INCOMPLETE),
         (Event.PIN_EXPIRED, AlertKind.REVIEW_WAITING),
+        (Event.SUSPENSION_SET, AlertKind.SUSPENDED),
         (Event.PIN_SET, None),
         (Event.GLASS_ENDED, None),
         (Event.TOOL_RESTORED, None),
@@ -59,6 +60,11 @@ def test_what_an_event_raises(event: Event, kind: AlertKind | None) -> None:
 
 def test_a_channel_that_a_person_disables_raises_nothing() -> None:
     assert raised_kind(fact(Event.CHANNEL_DISABLED, actor="0f0f")) is None
+
+
+def test_a_suspension_that_a_second_person_lifts_raises_nothing_and_one_that_the_host_lifts_does() -> None:
+    assert raised_kind(fact(Event.SUSPENSION_LIFTED, actor="0f0f")) is None
+    assert raised_kind(fact(Event.SUSPENSION_LIFTED, actor="system:host")) is AlertKind.SUSPENDED
 
 
 def test_flapping_back_to_what_is_approved_is_no_drift() -> None:
@@ -107,8 +113,10 @@ def test_every_broken_glass_stands_alone() -> None:
         ({"event": Event.GLASS_ENDED}, set()),
         (
             {"event": Event.SERVER_RETIRED},
-            set(AlertKind) - {AlertKind.BREAK_GLASS, AlertKind.CHANNEL_FAILING},
+            set(AlertKind) - {AlertKind.BREAK_GLASS, AlertKind.CHANNEL_FAILING, AlertKind.SUSPENDED},
         ),
+        ({"event": Event.SUSPENSION_LIFTED, "actor": "0f0f"}, {AlertKind.SUSPENDED}),
+        ({"event": Event.SUSPENSION_LIFTED, "actor": "system:host"}, set()),
     ],
     ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else None,
 )

@@ -14,12 +14,14 @@ from tools.api.decisions import (
 from tools.api.definitions import DefinitionViewSet
 from tools.api.policies import PolicyViewSet
 from tools.api.sightings import SightingsView, UnlistedView
+from tools.api.suspensions import SuspensionViewSet
 from tools.api.views import PollView, RetireView, ReviewViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("definitions", DefinitionViewSet, basename="definition")
 router.register("policies", PolicyViewSet, basename="policy")
 router.register("reviews", ReviewViewSet, basename="review")
+router.register("suspensions", SuspensionViewSet, basename="suspension")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("definitions/<uuid:id>/end-glass/", EndGlassView.as_view(), name="definition-end-glass"),

@@ -15,6 +15,7 @@ from tools.services.resembling import sketch_old_versions
 from tools.services.retiring import retire
 from tools.services.returning import return_to_version, withdraw_approval
 from tools.services.sighting import sight
+from tools.services.suspending import suspend
 from tools.services.trying import Trial, try_policy
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "sight",
     "sketch_old_versions",
     "still_held",
+    "suspend",
     "try_policy",
     "withdraw_approval",
     "write_policy",

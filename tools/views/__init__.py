@@ -13,6 +13,7 @@ from tools.views.policies import (
 )
 from tools.views.reviews import decide_many, inbox, review
 from tools.views.servers import poll, retire, server_detail
+from tools.views.suspensions import lift_suspension, suspensions
 
 __all__ = [
     "break_glass",
@@ -24,6 +25,7 @@ __all__ = [
     "enable_policy",
     "end_glass",
     "inbox",
+    "lift_suspension",
     "policies",
     "policy",
     "poll",
@@ -33,6 +35,7 @@ __all__ = [
     "review",
     "revise_policy",
     "server_detail",
+    "suspensions",
     "withdraw",
     "write_policy",
 ]

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from core.console import actor_of, page, show
 from core.errors import NotFound, Unprocessable
+from core.names import subject
 from core.permissions import Permission
 from tools.models import BreakGlass, Definition, DefinitionVersion, Pin, Review
 from tools.presentation import review_view
@@ -34,6 +35,7 @@ def definition(request: HttpRequest, definition_id: UUID) -> HttpResponse:
     context = {
         "definition": row,
         "because": because(row).value,
+        "canonical": subject(row.kind, row.server.slug, row.name),
         "page": shown,
         "chosen": _chosen(row, shown),
         "returnable": returnable(row),
