@@ -64,6 +64,15 @@ class AgentFactory(DjangoModelFactory[Agent]):
     authorization_grant_type = Agent.GRANT_CLIENT_CREDENTIALS
 
 
+class PublicAgentFactory(AgentFactory):
+    """An agent on somebody's computer, which has no secret and acts for people."""
+
+    client_secret = ""
+    client_type = Agent.CLIENT_PUBLIC
+    authorization_grant_type = Agent.GRANT_AUTHORIZATION_CODE
+    redirect_uris = "http://127.0.0.1/callback https://app.example/callback"
+
+
 class GrantFactory(DjangoModelFactory[Grant]):
     """A live grant; a test names its holder."""
 

@@ -26,7 +26,7 @@ from core.scopes import CONNECT
 
 logger = logging.getLogger(__name__)
 
-GRANT_TYPES: Final = ("client_credentials",)
+GRANT_TYPES: Final = ("authorization_code", "client_credentials", "refresh_token")
 _AUTH_METHODS: Final = ["client_secret_basic", "client_secret_post"]
 
 
@@ -60,7 +60,7 @@ _STRANGERS: Final = Sampler(limit=30, window=60)  # refusals in the name of no a
 
 
 class TokenEndpoint(_FormEndpoint):
-    """RFC 6749, 3.2: client credentials for an access token, for exactly one resource (RFC 8707)."""
+    """RFC 6749, 3.2: a code, a refresh token or client credentials for tokens for exactly one resource (RFC 8707)."""
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         """A token, or the toolkit's refusal of one."""
@@ -69,7 +69,9 @@ class TokenEndpoint(_FormEndpoint):
             raise Refusal("invalid_request", "grant_type is missing.")
         if grant_type not in GRANT_TYPES:
             raise Refusal("unsupported_grant_type", f"Offered: {', '.join(GRANT_TYPES)}.")
-        _url, _headers, body, status = self.create_token_response(request)
+        # Whatever a refusal left behind stays: a code that was used up, a family that ended.
+        with transaction.atomic(durable=True):
+            _url, _headers, body, status = self.create_token_response(request)
         answer = json.loads(body)
         if status != 200:
             raise Refusal(answer["error"], answer.get("error_description", ""), status)
@@ -141,7 +143,7 @@ def metadata() -> dict[str, Any]:
         "token_endpoint": _url("access_oauth:token"),
         "revocation_endpoint": _url("access_oauth:revoke"),
         "response_types_supported": [],
-        "grant_types_supported": list(GRANT_TYPES),
+        "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": _AUTH_METHODS,
         "revocation_endpoint_auth_methods_supported": _AUTH_METHODS,
         "scopes_supported": [CONNECT],

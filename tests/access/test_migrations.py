@@ -36,14 +36,16 @@ def refused(sql: str, *params: Any) -> str:
 def code(agent: Agent, person: Person, **changes: Any) -> AuthorizationCode:
     values = {"code": HASH, "code_challenge": "c" * 43, "code_challenge_method": "S256", "resource": [RESOURCE]}
     later = timezone.now() + timedelta(minutes=1)
-    return AuthorizationCode.objects.create(
+    row: AuthorizationCode = AuthorizationCode.objects.create(
         application=agent, user=person, expires=later, redirect_uri="https://a.example/cb", **{**values, **changes}
     )
+    return row
 
 
 def refresh_token(agent: Agent, person: Person, **changes: Any) -> RefreshToken:
     values = {"token_checksum": HASH, "token_family": uuid.uuid4(), "resource": [RESOURCE]}
-    return RefreshToken.objects.create(application=agent, user=person, **{**values, **changes})
+    row: RefreshToken = RefreshToken.objects.create(application=agent, user=person, **{**values, **changes})
+    return row
 
 
 @pytest.mark.parametrize(
