@@ -27,7 +27,7 @@ from core.scopes import CONNECT
 logger = logging.getLogger(__name__)
 
 GRANT_TYPES: Final = ("authorization_code", "client_credentials", "refresh_token")
-_AUTH_METHODS: Final = ["client_secret_basic", "client_secret_post"]
+_AUTH_METHODS: Final = ["none", "client_secret_basic", "client_secret_post"]
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -114,14 +114,6 @@ class RevocationEndpoint(_FormEndpoint):
         return _json({})
 
 
-class AuthorizationEndpoint(View):
-    """Offers no flow yet. It is named in the metadata because widespread clients refuse metadata without it."""
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Refuse."""
-        return _error("unsupported_response_type", "Only client credentials are offered, at the token endpoint.", 400)
-
-
 class ServerMetadata(View):
     """RFC 8414, 3. What stands here works, and nothing else does."""
 
@@ -142,8 +134,11 @@ def metadata() -> dict[str, Any]:
         "authorization_endpoint": _url("access_oauth:authorize"),
         "token_endpoint": _url("access_oauth:token"),
         "revocation_endpoint": _url("access_oauth:revoke"),
-        "response_types_supported": [],
-        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": list(GRANT_TYPES),
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
         "token_endpoint_auth_methods_supported": _AUTH_METHODS,
         "revocation_endpoint_auth_methods_supported": _AUTH_METHODS,
         "scopes_supported": [CONNECT],
