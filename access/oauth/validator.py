@@ -8,6 +8,7 @@ acts for itself, and otherwise that of the code or refresh token. `codes` and `r
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -16,11 +17,11 @@ from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
 
 from access.keys import token_key
-from access.models import AccessToken, Agent, Person, ProtectedResource
+from access.models import AccessToken, Agent, Person, ProtectedResource, RefreshToken
 from access.oauth.codes import CodeGrant
 from access.oauth.refresh import RefreshGrant, bound_resource, keep_refresh_token, told_again
 from access.resource_uri import canonical_resource
-from access.services.families import agent_actor, person_actor
+from access.services.families import agent_actor, end_family, person_actor
 from access.services.revisions import ACCESS_PART, bump_revision
 from access.token_format import TokenKind, checksum, is_genuine
 from audit.events import Event, RecordType
@@ -54,18 +55,16 @@ class Validator(CodeGrant, RefreshGrant, OAuth2Validator):
         return len(scopes) <= _SCOPES_MAX and all(_fits(scope, slug) for scope in scopes)
 
     def revoke_token(self, token: str, token_type_hint: str, request: Request, *args: Any, **kwargs: Any) -> None:
-        """End a token of the authenticated client (RFC 7009). An unknown one is no error (2.2)."""
-        if not is_genuine(token, TokenKind.ACCESS, token_key()):
-            return
+        """End a token of the authenticated client (RFC 7009), and what it belongs to. An unknown one is no error (2.2).
+
+        The access token of a person ends with its whole family: the refresh token would bring the next.
+        """
         with transaction.atomic():
-            rows = AccessToken.objects.select_for_update().filter(application=request.client)
-            row = rows.filter(token_checksum=checksum(token)).first()
-            if row is None:
-                return
-            public_id = row.public_id
-            row.delete()
-            _record(Event.TOKEN_REVOKED, request.client, public_id, after=None)
-            bump_revision(ACCESS_PART)
+            family = _family_of(token, request.client)
+            if family is not None:
+                end_family(family=family, actor=agent_actor(request.client), reason="revoked by the client")
+            elif is_genuine(token, TokenKind.ACCESS, token_key()):
+                _end_alone(token, request.client)
 
     def validate_bearer_token(self, token: str, scopes: Iterable[str], request: Request) -> bool:
         """Nothing in this process takes an agent's token; the gateway judges them by `access.tokens`."""
@@ -123,6 +122,30 @@ def _asked_resource(request: Request) -> ProtectedResource:
     if found is None:
         raise InvalidTarget("The resource is no endpoint of this gateway.", request)
     return found
+
+
+def _family_of(token: str, agent: Agent) -> UUID | None:
+    """The family of a client's own access or refresh token."""
+    rows = RefreshToken.objects.filter(application=agent)
+    if is_genuine(token, TokenKind.REFRESH, token_key()):
+        rows = rows.filter(token_checksum=checksum(token))
+    elif is_genuine(token, TokenKind.ACCESS, token_key()):
+        rows = rows.filter(access_token__token_checksum=checksum(token))
+    else:
+        return None
+    family: UUID | None = rows.values_list("token_family", flat=True).first()
+    return family
+
+
+def _end_alone(token: str, agent: Agent) -> None:
+    rows = AccessToken.objects.select_for_update().filter(application=agent)
+    row = rows.filter(token_checksum=checksum(token)).first()
+    if row is None:
+        return
+    public_id = row.public_id
+    row.delete()
+    _record(Event.TOKEN_REVOKED, agent, public_id, after=None)
+    bump_revision(ACCESS_PART)
 
 
 def _fits(scope: str, slug: str) -> bool:

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 GRANT_TYPES: Final = ("authorization_code", "client_credentials", "refresh_token")
 _AUTH_METHODS: Final = ["none", "client_secret_basic", "client_secret_post"]
+_STRANGERS: Final = Sampler(limit=30, window=60)  # refusals that anybody can bring about, per process and minute
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -52,11 +53,30 @@ class _FormEndpoint(OAuthLibMixin, View):
         raise NotImplementedError
 
     def refused(self, request: HttpRequest, error: str, description: str, status: int) -> HttpResponse:
-        """Answer a refusal."""
+        """Record the refusal under the agent that was claimed, if there is one, and answer.
+
+        Requests in the name of no agent, or of one whose name is all that it has, are sampled: the log cannot be
+        pruned, so strangers must not fill it.
+        """
+        claimed = presented_client(request, self.form)
+        agent = Agent.objects.filter(client_id=claimed).first() if claimed else None
+        known = agent is not None and agent.client_type == Agent.CLIENT_CONFIDENTIAL
+        left_out = 0 if known else _STRANGERS.admit(time.monotonic())
+        if left_out is None:
+            return _error(error, description, status)
+        with transaction.atomic():
+            record(
+                type=RecordType.AUTH,
+                event=Event.TOKEN_REFUSED,
+                actor=ANONYMOUS,
+                subject=subject("agent", agent.client_id) if agent else "",
+                agent=agent.client_id if agent else "",
+                decision="denied",
+                reason=f"{error}: {description}" if description else error,
+                after={"left_out": left_out} if left_out else None,
+                client_ip=str(request.META.get("REMOTE_ADDR", "")),
+            )
         return _error(error, description, status)
-
-
-_STRANGERS: Final = Sampler(limit=30, window=60)  # refusals in the name of no agent, per process and minute
 
 
 class TokenEndpoint(_FormEndpoint):
@@ -76,30 +96,6 @@ class TokenEndpoint(_FormEndpoint):
         if status != 200:
             raise Refusal(answer["error"], answer.get("error_description", ""), status)
         return _json(answer)
-
-    def refused(self, request: HttpRequest, error: str, description: str, status: int) -> HttpResponse:
-        """Record the refusal under the agent that was claimed, if there is one, and answer.
-
-        Requests in the name of no agent are sampled: the log cannot be pruned, so strangers must not fill it.
-        """
-        claimed = presented_client(request, self.form)
-        agent = Agent.objects.filter(client_id=claimed).first() if claimed else None
-        left_out = 0 if agent else _STRANGERS.admit(time.monotonic())
-        if left_out is None:
-            return _error(error, description, status)
-        with transaction.atomic():
-            record(
-                type=RecordType.AUTH,
-                event=Event.TOKEN_REFUSED,
-                actor=ANONYMOUS,
-                subject=subject("agent", agent.client_id) if agent else "",
-                agent=agent.client_id if agent else "",
-                decision="denied",
-                reason=f"{error}: {description}" if description else error,
-                after={"left_out": left_out} if left_out else None,
-                client_ip=str(request.META.get("REMOTE_ADDR", "")),
-            )
-        return _error(error, description, status)
 
 
 class RevocationEndpoint(_FormEndpoint):

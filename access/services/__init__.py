@@ -3,6 +3,7 @@
 from access.services.agents import RegisteredAgent, register_agent, resume_agent, rotate_secret, suspend_agent
 from access.services.api_tokens import authenticate_api_token, create_api_token, revoke_api_token
 from access.services.authority import actor_for, may_pass_on, people_who_may
+from access.services.consents import revoke_consent
 from access.services.grants import Holder, give_grant, revoke_grant
 from access.services.housekeeping import clear_expired
 from access.services.people import create_person, deactivate_person, reactivate_person, set_password
@@ -41,6 +42,7 @@ __all__ = [
     "remove_member",
     "resume_agent",
     "revoke_api_token",
+    "revoke_consent",
     "revoke_grant",
     "rotate_secret",
     "server_part",

@@ -10,6 +10,7 @@ from access.models import AccessToken, ApiToken, Person, RefreshToken
 from access.names import checked_name, checked_reason, checked_username
 from access.services.administrators import lock_administrators, refuse_without_administrator
 from access.services.authority import actor_for, may_pass_on
+from access.services.consents import end_consents
 from access.services.grants import Holder, grant_role
 from access.services.lookups import person_named
 from access.services.recording import changed, refuse_without, subject_of
@@ -152,7 +153,9 @@ def _checked_email(email: str) -> str:
 
 def _end_tokens(person: Person) -> int:
     now = timezone.now()
+    end_consents(person)
     ended = ApiToken.objects.filter(person=person, revoked_at__isnull=True).update(revoked_at=now)
-    RefreshToken.objects.filter(user=person, revoked__isnull=True).update(revoked=now)
+    RefreshToken.objects.filter(user=person, revoked__isnull=True).update(revoked=now, updated=now)
+    RefreshToken.objects.filter(user=person, successor__isnull=False).update(successor=None)
     gone, _ = AccessToken.objects.filter(user=person).delete()
     return int(ended + gone)

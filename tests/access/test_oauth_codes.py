@@ -15,10 +15,16 @@ from access.token_format import checksum
 from access.tokens import verify_access_token
 from audit.models import Record
 from core.actor import Actor
+from core.sampling import Sampler
 from tests.access.flow import REDIRECT, RESOURCE, code_for, exchange
 from tests.factories import PersonFactory, ProtectedResourceFactory, PublicAgentFactory
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def nobody_was_refused_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("access.oauth.views._STRANGERS", Sampler(limit=100, window=60))
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,16 @@ from access.oauth.refresh import presented_by
 from access.services.refresh import succeed
 from access.tokens import verify_access_token
 from audit.models import Record
+from core.sampling import Sampler
 from tests.access.flow import RESOURCE, code_for, exchange, refresh
 from tests.factories import PersonFactory, ProtectedResourceFactory, PublicAgentFactory
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def nobody_was_refused_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("access.oauth.views._STRANGERS", Sampler(limit=100, window=60))
 
 
 @pytest.fixture(autouse=True)
