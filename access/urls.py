@@ -8,6 +8,7 @@ from access.oauth import consents
 app_name = "access"
 urlpatterns: list[URLPattern] = [
     path("sign-in/", views.sign_in, name="sign_in"),
+    path("login/", views.sign_in, name="login"),  # under the name that programs which drive a browser look for
     path("sign-out/", views.sign_out, name="sign_out"),
     path("preferences/", views.preferences, name="preferences"),
     path("applications/", consents.applications, name="applications"),

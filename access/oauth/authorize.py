@@ -15,6 +15,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import Error as DatabaseError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.generic import View
 
@@ -92,7 +93,7 @@ def _to_sign_in(request: HttpRequest, asked: Asked) -> HttpResponse:
     if "none" in asked.prompt:
         raise Declined(asked.way, "login_required", "Nobody is signed in.")
     mark = "" if _CAME_FROM_SIGN_IN in request.GET else f"&{_CAME_FROM_SIGN_IN}=1"
-    return redirect_to_login(f"{request.get_full_path()}{mark}")
+    return redirect_to_login(f"{request.get_full_path()}{mark}", reverse("access:login"))
 
 
 def _offered(asked: Asked, person: Person) -> list[ProtectedResource]:

@@ -3,21 +3,20 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from access.models import Agent, AuthorizationCode, Consent, Grant, Person, ProtectedResource, RefreshToken
 from access.names import checked_reason
 from access.redirects import is_loopback
 from access.services.codes import issue_code
-from access.services.families import end_family, lock_person
+from access.services.families import end_family, lock_family, lock_person
 from access.services.recording import refuse_without, subject_of
 from audit.events import Event, RecordType
 from audit.permit import audited_denials
@@ -132,15 +131,32 @@ def end_consents(person: Person) -> None:
     Consent.objects.filter(person=person, revoked_at__isnull=True).update(revoked_at=timezone.now())
 
 
+def end_consents_at(*, slug: str, actor: Actor, reason: str) -> None:
+    """End every consent, code and token of people at one server, within the transaction that retires it."""
+    resource = ProtectedResource.objects.filter(server_slug=slug).first()
+    if resource is None:
+        return
+    Consent.objects.filter(resource=resource.uri, revoked_at__isnull=True).update(revoked_at=timezone.now())
+    AuthorizationCode.objects.filter(resource=[resource.uri]).delete()
+    _end_families(RefreshToken.objects.filter(resource=[resource.uri]), actor, reason)
+
+
 def _end(consent: Consent, actor: Actor) -> int:
     """End every consent of the same person, agent and endpoint: otherwise one would bring back what another lost."""
     alike = Q(resource=consent.resource, person=consent.person, agent=consent.agent)
     Consent.objects.filter(alike, revoked_at__isnull=True).update(revoked_at=timezone.now())
     theirs = {"application": consent.agent, "user": consent.person, "resource": [consent.resource]}
     AuthorizationCode.objects.filter(**theirs).delete()
-    families = RefreshToken.objects.filter(**theirs, revoked__isnull=True).order_by("token_family")
-    found: Iterable[uuid.UUID] = list(families.values_list("token_family", flat=True).distinct())
-    return sum(end_family(family=family, actor=actor, reason="consent taken back") for family in found)
+    return _end_families(RefreshToken.objects.filter(**theirs), actor, "consent taken back")
+
+
+def _end_families(tokens: QuerySet[RefreshToken], actor: Actor, reason: str) -> int:
+    # All locks first and in one order: ending a family locks the revision, which whoever holds another family may want.
+    living = tokens.filter(revoked__isnull=True).order_by("token_family")
+    found = list(living.values_list("token_family", flat=True).distinct())
+    for family in found:
+        lock_family(family)
+    return sum(end_family(family=family, actor=actor, reason=reason) for family in found)
 
 
 def _refuse_if_stopped(wish: Wish) -> None:

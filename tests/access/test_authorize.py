@@ -314,9 +314,9 @@ def test_a_stranger_signs_in_and_comes_back_to_the_question(ada: Person, agent: 
     ada.save()
     client = Client()
     there = client.get(link())
-    assert there["Location"].startswith("/sign-in/?next=/oauth/authorize/")
+    assert there["Location"].startswith("/login/?next=/oauth/authorize/")
     back = client.post(
-        "/sign-in/", {"username": "ada", "password": "correct horse battery", "next": _next(there["Location"])}
+        "/login/", {"username": "ada", "password": "correct horse battery", "next": _next(there["Location"])}
     )
     assert client.get(back["Location"]).status_code == 200
 
@@ -339,15 +339,15 @@ def test_prompt_login_asks_for_a_fresh_sign_in(browser: Client, agent: Agent) ->
     assert browser.get(link(prompt="login")).status_code == 200
     Person.objects.update(last_login=timezone.now() - timedelta(minutes=6))
     there = browser.get(link(prompt="login"))
-    assert there["Location"].startswith("/sign-in/")
+    assert there["Location"].startswith("/login/")
     assert browser.get("/preferences/").status_code == 302
 
 
 def test_somebody_deactivated_is_asked_to_sign_in(browser: Client, agent: Agent, ada: Person) -> None:
     form = said(browser.get(link()), allow="yes")
     Person.objects.update(is_active=False)
-    assert browser.get(link())["Location"].startswith("/sign-in/")
-    assert browser.post(link(), form)["Location"].startswith("/sign-in/")
+    assert browser.get(link())["Location"].startswith("/login/")
+    assert browser.post(link(), form)["Location"].startswith("/login/")
     assert not AuthorizationCode.objects.exists()
 
 

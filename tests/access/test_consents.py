@@ -182,6 +182,20 @@ def test_the_managers_of_a_team_reach_its_agents_only(ada: Person, agent: Agent)
     assert Consent.objects.visible_to(services.actor_for(manager)).exists()
 
 
+def test_a_retired_server_takes_along_what_people_allowed_there(ada: Person, agent: Agent, admin: Actor) -> None:
+    ProtectedResourceFactory.create(server_slug="mail")
+    tokens, code = pair(ada, agent), allow(ada, agent)
+    kept = allow(ada, agent, resource=RESOURCE.removesuffix("files") + "mail")
+    with transaction.atomic():
+        services.withdraw_server_scopes(slug="files", actor=admin, reason="Retired.")
+        services.withdraw_server_scopes(slug="absent", actor=admin, reason="Retired.")
+    assert [consent.resource for consent in Consent.objects.live()] == [RESOURCE.removesuffix("files") + "mail"]
+    assert verify_access_token(tokens["access_token"]) is None
+    assert refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+    assert exchange(code, redirect_uri=None).json()["error"] == "invalid_grant"
+    assert exchange(kept, redirect_uri=None, resource=None).status_code == 200
+
+
 # --- the doors -----------------------------------------------------------------------------------------------------
 
 
