@@ -16,7 +16,7 @@ from core.permissions import Permission
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from access.models import Agent, ApiToken, Consent, Grant, Person, Role, Team  # noqa: F401 -- type arguments below
+    from access.models import Agent, ApiToken, Consent, Grant, Person, ProtectedResource, Role, Team  # noqa: F401 -- type arguments below
 
 NOTHING = Q(pk__in=[])
 M = TypeVar("M", bound=models.Model)
@@ -98,6 +98,12 @@ class ApiTokenQuerySet(_VisibleQuerySet["ApiToken"]):
         """Tokens that work now: not revoked, not expired, of an active person."""
         unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=now or timezone.now())
         return self.filter(unexpired, revoked_at__isnull=True, person__is_active=True)
+
+
+class ProtectedResourceQuerySet(_VisibleQuerySet["ProtectedResource"]):
+    """What tokens may be for. Whose server it is, is not known here: who reads servers everywhere sees all of them."""
+
+    reading = Permission.SERVER_READ
 
 
 class RoleQuerySet(_VisibleQuerySet["Role"]):

@@ -47,6 +47,17 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.AddField(
+            model_name="protectedresource",
+            name="introspector",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL,
+            ),
+        ),
+        migrations.AddField(
             model_name="refreshtoken",
             name="family_began_at",
             field=models.DateTimeField(

@@ -32,7 +32,7 @@ _STRANGERS: Final = Sampler(limit=30, window=60)  # refusals that anybody can br
 
 
 @method_decorator(csrf_exempt, name="dispatch")
-class _FormEndpoint(OAuthLibMixin, View):
+class FormEndpoint(OAuthLibMixin, View):
     """Read strictly, hand over to the toolkit, answer in JSON whatever happened."""
 
     form: QueryDict = QueryDict()  # until it was read
@@ -79,7 +79,7 @@ class _FormEndpoint(OAuthLibMixin, View):
         return _error(error, description, status)
 
 
-class TokenEndpoint(_FormEndpoint):
+class TokenEndpoint(FormEndpoint):
     """RFC 6749, 3.2: a code, a refresh token or client credentials for tokens for exactly one resource (RFC 8707)."""
 
     def answer(self, request: HttpRequest) -> HttpResponse:
@@ -95,10 +95,10 @@ class TokenEndpoint(_FormEndpoint):
         answer = json.loads(body)
         if status != 200:
             raise Refusal(answer["error"], answer.get("error_description", ""), status)
-        return _json(answer)
+        return json_answer(answer)
 
 
-class RevocationEndpoint(_FormEndpoint):
+class RevocationEndpoint(FormEndpoint):
     """RFC 7009: a client ends a token of its own. A token that is not there is ended already: 200."""
 
     def answer(self, request: HttpRequest) -> HttpResponse:
@@ -107,7 +107,7 @@ class RevocationEndpoint(_FormEndpoint):
         if status != 200:
             answer = json.loads(body)
             raise Refusal(answer["error"], answer.get("error_description", ""), status)
-        return _json({})
+        return json_answer({})
 
 
 class ServerMetadata(View):
@@ -130,6 +130,7 @@ def metadata() -> dict[str, Any]:
         "authorization_endpoint": _url("access_oauth:authorize"),
         "token_endpoint": _url("access_oauth:token"),
         "revocation_endpoint": _url("access_oauth:revoke"),
+        "introspection_endpoint": _url("access_oauth:introspect"),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": list(GRANT_TYPES),
@@ -137,6 +138,7 @@ def metadata() -> dict[str, Any]:
         "authorization_response_iss_parameter_supported": True,
         "token_endpoint_auth_methods_supported": _AUTH_METHODS,
         "revocation_endpoint_auth_methods_supported": _AUTH_METHODS,
+        "introspection_endpoint_auth_methods_supported": [way for way in _AUTH_METHODS if way != "none"],
         "scopes_supported": [CONNECT],
     }
 
@@ -147,7 +149,7 @@ def _url(name: str) -> str:
 
 def _error(error: str, description: str, status: int) -> HttpResponse:
     body = {"error": error, "error_description": description} if description else {"error": error}
-    response = _json(body, status=status)
+    response = json_answer(body, status=status)
     if status == 401:
         response["WWW-Authenticate"] = 'Basic realm="holdfast", charset="UTF-8"'
     if status == 405:
@@ -155,7 +157,8 @@ def _error(error: str, description: str, status: int) -> HttpResponse:
     return response
 
 
-def _json(body: dict[str, Any], *, status: int = 200) -> HttpResponse:
+def json_answer(body: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    """A JSON answer that nobody stores."""
     response = JsonResponse(body, status=status)
     response["Cache-Control"] = "no-store"
     response["Pragma"] = "no-cache"

@@ -7,7 +7,7 @@ from access.services.consents import revoke_consent
 from access.services.grants import Holder, give_grant, revoke_grant
 from access.services.housekeeping import clear_expired
 from access.services.people import create_person, deactivate_person, reactivate_person, set_password
-from access.services.resources import keep_protected_resource
+from access.services.resources import keep_protected_resource, name_introspector
 from access.services.revisions import ACCESS_PART, bump_revision, server_part
 from access.services.roles import change_role, create_role, ensure_builtin_roles
 from access.services.setup import create_first_administrator
@@ -36,6 +36,7 @@ __all__ = [
     "give_grant",
     "keep_protected_resource",
     "may_pass_on",
+    "name_introspector",
     "people_who_may",
     "reactivate_person",
     "register_agent",
