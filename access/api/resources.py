@@ -42,7 +42,7 @@ class ResourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     serializer_class = ResourceSerializer
     lookup_field = "server_slug"
     lookup_url_kwarg = "server"
-    lookup_value_regex = "[a-z0-9-]{1,24}"
+    lookup_value_regex = "[^/]+"
 
     def get_queryset(self) -> QuerySet[ProtectedResource]:
         """Those the actor may see."""

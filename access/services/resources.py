@@ -11,7 +11,7 @@ from audit.events import Event
 from audit.permit import audited_denials
 from core.actor import Actor
 from core.errors import Invalid, NotFound
-from core.names import subject
+from core.names import is_slug, subject
 from core.permissions import Permission
 
 
@@ -42,7 +42,8 @@ def name_introspector(*, server_slug: str, client_id: str, actor: Actor, reason:
         refuse_without(actor, Permission.AGENT_MANAGE, about, team_id=agent.owner_team_id)
     if agent is not None and agent.client_type != Agent.CLIENT_CONFIDENTIAL:
         raise Invalid("Only an agent with a secret can prove that it stands for the server.", field="agent")
-    resource = ProtectedResource.objects.select_for_update(of=("self",)).filter(server_slug=server_slug).first()
+    rows = ProtectedResource.objects.select_for_update(of=("self",)).filter(server_slug=server_slug)
+    resource = rows.first() if is_slug(server_slug) else None
     if resource is None:
         raise NotFound("There is no such server.")
     before, resource.introspector = resource.introspector, agent
