@@ -16,7 +16,7 @@ from core.permissions import Permission
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from access.models import Agent, ApiToken, Grant, Person, Role, RoleSeparation, Suspension, Team  # noqa: F401 -- type arguments below
+    from access.models import Agent, ApiToken, Consent, Grant, Person, Role, RoleSeparation, Suspension, Team  # noqa: F401 -- type arguments below
 
 NOTHING = Q(pk__in=[])
 M = TypeVar("M", bound=models.Model)
@@ -144,6 +144,22 @@ class AgentQuerySet(_VisibleQuerySet["Agent"]):
         return self.get(client_id=client_id)
 
 
+class ConsentQuerySet(_VisibleQuerySet["Consent"]):
+    """Consents; everybody sees their own, and whoever manages agents sees those that concern them."""
+
+    reading = Permission.AGENT_MANAGE
+
+    def _own(self, actor: Actor) -> Q:
+        return _person_is(actor, "person__public_id")
+
+    def _of_teams(self, actor: Actor) -> Q:
+        return Q(agent__owner_team_id__in=actor.team_ids)
+
+    def live(self, now: datetime | None = None) -> Self:
+        """Consents that hold now."""
+        return self.filter(revoked_at__isnull=True, ends_at__gt=now or timezone.now())
+
+
 class GrantQuerySet(_VisibleQuerySet["Grant"]):
     """Grants; everybody sees those that reach them."""
 
@@ -203,10 +219,12 @@ class SuspensionQuerySet(_VisibleQuerySet["Suspension"]):
         """What is suspended now."""
         return self.filter(lifted_at__isnull=True)
 
-    def stopping(self, *, agent: Agent, person: Person | None, server: str) -> Self:
-        """What stops the issuing of a token to `agent`, for `person` if there is one, at `server`."""
+    def stopping(self, *, agent: Agent, person: Person | None, resource: str) -> Self:
+        """What stops the issuing of a token for `resource` to `agent`, for `person` if there is one."""
         teams = apps.get_model("access", "Team").objects.order_by()
-        stops = Q(kind="everything") | Q(kind="agent", name=agent.client_id) | Q(kind="server", name=server)
+        endpoints = apps.get_model("access", "ProtectedResource").objects.filter(uri=resource)
+        stops = Q(kind="everything") | Q(kind="agent", name=agent.client_id)
+        stops |= Q(kind="server", name__in=endpoints.values("server_slug"))
         owners = Q(pk=agent.owner_team_id)
         if person is not None:
             stops |= Q(kind="person", name=str(person.public_id))

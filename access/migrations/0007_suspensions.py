@@ -43,7 +43,7 @@ DROP FUNCTION access_suspension_guard();
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("access", "0004_kept_apart"),
+        ("access", "0005_code_flow"),
     ]
 
     operations = [
