@@ -35,7 +35,7 @@ from tests.tools.making import approve, poll, reject, tool
 from tools.classify import ChangeClass
 from tools.models import Definition, Review
 from tools.policies import Rule
-from tools.services import break_glass, write_policy
+from tools.services import break_glass, suspend, write_policy
 
 MINE, THEIRS = "red", "blue"
 PASSWORD = "correct horse battery"
@@ -132,6 +132,11 @@ class Installation:
             create_role(name=name, scopes=["mcp:connect"], actor=actor)
         self.separation = separate_roles(roles=("left", "right"), actor=actor, reason="A test.")
         self.sides = {slug: side(slug, actor) for slug in (MINE, THEIRS)}
+        # Agents, whose being suspended no page or operation asks for.
+        self.suspensions = {
+            slug: suspend(kind="agent", name=each.agent.client_id, actor=actor, reason="A test.")
+            for slug, each in self.sides.items()
+        }
         self.channel: Channel = create_channel(name="ops", url="http://127.0.0.1:9/", actor=actor).channel
         rule = Rule(frozenset({ChangeClass.WORDING}), frozenset({"development"}), frozenset(), frozenset(), 20)
         self.policy = write_policy(name="small", rule=rule, why="Typing mistakes.", actor=actor).policy
@@ -189,7 +194,7 @@ class Doors:
             "consent": self._consent if is_mine else self._others_consent,
             "agent": chosen.agent, "alert": chosen.alert, "channel": world.channel, "definition": definition,
             "grant": chosen.grant, "person": chosen.person, "policy": world.policy, "review": review,
-            "role": world.role, "separation": world.separation, "token": self._token if is_mine else world.others_token,
+            "role": world.role, "separation": world.separation, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
         }  # fmt: skip
         ids = {name: str(row.public_id) for name, row in rows.items()} | {"record": str(world.record.id)}
         plural = {f"{name}s": value for name, value in ids.items()} | {
@@ -227,6 +232,7 @@ class Doors:
             "api:server-detail": {"name": "Renamed"},
             "api:server-introspector": {"agent": chosen.agent.client_id, **_WHY},
             "api:server-list": {"slug": "fresh", **server},
+            "api:suspension-list": {"kind": "server", "name": chosen.server.slug, **_WHY},
             "api:team-list": {"slug": "green"},
             "api:team-members": {"username": "founder"},
             "api:token-list": {"username": owner, "scopes": ["server:read"]},
@@ -234,6 +240,7 @@ class Doors:
             "servers:register": {"slug": "fresh", **server, "required_approvals": 1, "poll_interval": 300},
             "tools:decide_many": {"review": [f"{chosen.review.public_id} {newer}"], **decided},
             "tools:review": decided,
+            "tools:suspensions": {"kind": "server", "name": chosen.server.slug, **_WHY},
         }
         return own.get(route.name) or self._shared(
             route.name.partition(":")[2].replace("_", "-"), rule, older, newer, until

@@ -13,6 +13,7 @@ from servers.models import Server
 from servers.surface import Kind
 from tools.models import Definition
 
+_KINDS: Final = tuple(kind.value for kind in SuspensionKind)
 _FORM: Final = "Name a definition by kind and canonical name, for example tool:files/read."
 
 
@@ -21,9 +22,19 @@ def suspend(*, kind: str, name: str, actor: Actor, reason: str) -> Suspension:
 
     Raises `Invalid` (no such kind, no reason), `NotFound`, `PermissionDenied`, `Conflict` (suspended already).
     """
-    if kind not in SuspensionKind:
-        raise Invalid(f"Use one of: {', '.join(SuspensionKind)}.", field="kind")
+    if kind not in _KINDS:
+        raise Invalid(f"Use one of: {', '.join(_KINDS)}.", field="kind")
+    if not _is_storable(name):
+        raise Invalid("This is no text.", field="name")
     return suspend_target(target=_target(SuspensionKind(kind), name, actor), actor=actor, reason=reason)
+
+
+def _is_storable(name: str) -> bool:
+    """Whether PostgreSQL takes it: no NUL, and no lone surrogates, which a shell's bytes become."""
+    try:
+        return b"\0" not in name.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _target(kind: SuspensionKind, name: str, actor: Actor) -> Target:
@@ -37,7 +48,7 @@ def _target(kind: SuspensionKind, name: str, actor: Actor) -> Target:
 
 def _definition(name: str, actor: Actor) -> Target:
     parts = split_definition(name)
-    if parts is None or "\0" in name:
+    if parts is None:
         raise Invalid(_FORM, field="name")
     kind, slug, own = parts
     if kind == Kind.CARD.value:
