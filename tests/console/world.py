@@ -114,6 +114,7 @@ class World:
             "/alerts/",
             "/alerts/channels/",
             "/alerts/channels/add/",
+            "/suspensions/",
             "/preferences/",
         ]
 

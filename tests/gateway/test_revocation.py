@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -196,6 +197,94 @@ def test_a_right_that_is_taken_away_ends_calls_and_open_streams(
             until(streams[name].done, seconds=messenger.seconds)
     ends = world.records(method="subscriptions/listen", type="outcome")
     assert [(record.status, record.error_class) for record in ends] == [("closed", "revoked")] * len(streams)
+
+
+# What is suspended by which name, who is still served meanwhile, and whether the stream ends.
+SUSPENDED: dict[str, tuple[str, bool, bool]] = {
+    "agent": ("", True, True),
+    "person": ("ada", True, True),
+    "team": ("blue", True, True),
+    "server": ("files", False, True),
+    "everything": ("", False, True),
+    "definition": ("tool:files/echo", False, False),
+}
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGSTOP, signal.SIGKILL], ids=["heard", "frozen", "gone"])
+def test_what_is_suspended_stops_at_every_gateway_until_a_second_person_lifts_it(
+    messenger: Messenger,
+    django_db_setup: None,
+    django_db_blocker: Any,
+    servers: dict[str, HonestServer],
+    number: int | None,
+) -> None:
+    from tests.gateway.pair import gateways
+    from tests.gateway.world import until
+
+    with ThreadPoolExecutor(2) as pool, gateways(django_db_blocker) as world:
+        world.register(servers["modern"].url)
+        world.approve()
+        one, other = _in_a_team(world), caller(world, "other")
+        doors = [_at(world, url) for url in world.urls]
+        messenger.fail(number)
+        for kind, (name, is_other_served, ends) in SUSPENDED.items():
+            assert [_reason(door, each) for door in doors for each in (one, other)] == [""] * 4, kind
+            opened = len(world.records(method="subscriptions/listen", type="intent"))
+            streams = [pool.submit(door.modern, one.token, "subscriptions/listen", LISTEN) for door in doors]
+            until(lambda: len(world.records(method="subscriptions/listen", type="intent")) == opened + 2)  # noqa: B023 -- asked at once
+            lift = _suspend(world, kind, name or (one.agency.agent.client_id if kind == "agent" else ""))
+            for door in doors:
+                assert until(lambda: _reason(door, one), seconds=messenger.seconds) == "suspended", kind  # noqa: B023
+                assert _reason(door, other) == ("" if is_other_served else "suspended"), kind
+                assert _is_listed(door, one) is False, kind
+            if ends:
+                for stream in streams:
+                    until(stream.done, seconds=messenger.seconds)
+            lift()
+            for door in doors:
+                until(lambda: not _reason(door, one), seconds=messenger.seconds)  # noqa: B023
+                assert _is_listed(door, one), kind
+            # It says nothing of what is suspended, and stays.
+            assert ends or not any(stream.done() for stream in streams)
+
+
+def _in_a_team(world: "World") -> Caller:
+    """An agent that a team owns and that acts for one of its people."""
+    from access.models import Agent, Membership, Person, Team
+
+    made = caller(world, "for a person")
+    team = Team.objects.create(slug="blue", name="Blue")
+    Agent.objects.filter(pk=made.agency.agent.pk).update(owner_team=team)
+    Membership.objects.create(team=team, person=Person.objects.get(username="ada"))
+    return made
+
+
+def _at(world: "World", url: str) -> "World":
+    found = copy(world)
+    found.url = url
+    return found
+
+
+def _reason(door: "World", one: Caller) -> str:
+    return Caller(door, one.agency, one.grant, one.token).reason()
+
+
+def _is_listed(door: "World", one: Caller) -> bool:
+    from tests.gateway.test_pipeline import answer
+
+    body = answer(door.modern(one.token, "tools/list", {}))
+    return "echo" in [tool["name"] for tool in body.get("result", {}).get("tools", [])]
+
+
+def _suspend(world: "World", kind: str, name: str) -> Callable[[], object]:
+    """Suspend it, and what lets a second person lift it."""
+    from access.models import Person
+    from access.services import actor_for, lift
+    from tools.services import suspend
+
+    row = suspend(kind=kind, name=name, actor=world.admin, reason="A test.")
+    second = actor_for(Person.objects.get(username="boss"))
+    return lambda: lift(suspension_id=row.public_id, actor=second, reason="A test.")
 
 
 @pytest.mark.parametrize("number", [None, signal.SIGSTOP], ids=["heard", "frozen"])
