@@ -6,7 +6,8 @@ toolkit deletes access tokens when they are revoked.
 """
 
 from django.db import models
-from django.db.models.lookups import Exact
+from django.db.models.functions import Length
+from django.db.models.lookups import Exact, LessThanOrEqual
 from oauth2_provider.models import (
     AbstractAccessToken,
     AbstractApplication,
@@ -17,6 +18,7 @@ from oauth2_provider.models import (
 
 from access import querysets
 from access.models.people import Team
+from access.redirects import URI_MAX, URIS_MAX, URIS_PATTERN, matches
 from core.ids import new_id
 
 
@@ -62,11 +64,23 @@ class Agent(AbstractApplication):
                 name="access_agent_grant_type_known",
             ),
             models.CheckConstraint(condition=models.Q(hash_client_secret=True), name="agent_secret_hashed"),
+            # The last line behind `access.redirects`: a row written by hand sends no code to http://evil either.
+            models.CheckConstraint(
+                condition=models.Q(
+                    LessThanOrEqual(Length("redirect_uris"), (URI_MAX + 1) * URIS_MAX),
+                    redirect_uris__regex=URIS_PATTERN,
+                ),
+                name="agent_redirect_uris_allowed",
+            ),
         )
 
     def is_usable(self, request: object) -> bool:
         """Whether the toolkit may issue to this client: a suspended agent gets no token."""
         return self.state == AgentState.ACTIVE
+
+    def redirect_uri_allowed(self, uri: str) -> bool:
+        """Whether the toolkit may send an answer to `uri`: our rules, of which its own know only some."""
+        return matches(uri, self.redirect_uris.split())
 
 
 def _one_resource() -> Exact:
