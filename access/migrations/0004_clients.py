@@ -13,6 +13,17 @@ class Migration(migrations.Migration):
             model_name="agent",
             constraint=models.CheckConstraint(
                 condition=models.Q(
+                    ("client_type", "confidential"),
+                    models.Q(("authorization_grant_type", "authorization-code"), ("client_type", "public")),
+                    _connector="OR",
+                ),
+                name="agent_public_acts_for_people",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="agent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
                     django.db.models.lookups.LessThanOrEqual(
                         django.db.models.functions.text.Length("redirect_uris"), 20490
                     ),

@@ -64,6 +64,11 @@ class Agent(AbstractApplication):
                 name="access_agent_grant_type_known",
             ),
             models.CheckConstraint(condition=models.Q(hash_client_secret=True), name="agent_secret_hashed"),
+            models.CheckConstraint(
+                condition=models.Q(client_type="confidential")
+                | models.Q(client_type="public", authorization_grant_type="authorization-code"),
+                name="agent_public_acts_for_people",
+            ),
             # The last line behind `access.redirects`: a row written by hand sends no code to http://evil either.
             models.CheckConstraint(
                 condition=models.Q(
@@ -77,6 +82,16 @@ class Agent(AbstractApplication):
     def is_usable(self, request: object) -> bool:
         """Whether the toolkit may issue to this client: a suspended agent gets no token."""
         return self.state == AgentState.ACTIVE
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it has no secret: it runs where it could keep none."""
+        return bool(self.client_type == Agent.CLIENT_PUBLIC)
+
+    @property
+    def acts_for_people(self) -> bool:
+        """Whether its tokens are for people, by what they hold, and not for itself."""
+        return bool(self.authorization_grant_type == Agent.GRANT_AUTHORIZATION_CODE)
 
     def redirect_uri_allowed(self, uri: str) -> bool:
         """Whether the toolkit may send an answer to `uri`: our rules, of which its own know only some."""

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import check_password
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -31,6 +32,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery staple"
+REDIRECT = "http://localhost/callback"
 
 
 def events() -> list[str]:
@@ -480,6 +482,17 @@ def test_an_agents_secret_is_shown_once_and_stored_as_a_keyed_hash(admin: Actor)
         ({"grant_types": []}, Invalid, "grant_types"),
         ({"grant_types": ["password"]}, Invalid, "grant_types"),
         ({"grant_types": ["client_credentials", "client_credentials"]}, Invalid, "grant_types"),
+        ({"grant_types": ["client_credentials", "authorization_code"]}, Invalid, "grant_types"),
+        ({"redirect_uris": [REDIRECT]}, Invalid, "redirect_uris"),
+        ({"public": True}, Invalid, "public"),
+        ({"grant_types": ["authorization_code"]}, Invalid, "redirect_uris"),
+        ({"grant_types": ["authorization_code"], "redirect_uris": ["http://evil.test/"]}, Invalid, "redirect_uris"),
+        ({"grant_types": ["authorization_code"], "redirect_uris": [REDIRECT, "\0"]}, Invalid, "redirect_uris"),
+        (
+            {"grant_types": ["authorization_code"], "redirect_uris": [f"{REDIRECT}{n}" for n in range(11)]},
+            Invalid,
+            "redirect_uris",
+        ),
         ({"name_style": "camel"}, Invalid, "name_style"),
         ({"owner_team": "absent"}, NotFound, "owner_team"),
     ],
@@ -488,6 +501,34 @@ def test_an_agent_needs_fitting_values(admin: Actor, changes: dict[str, Any], er
     with pytest.raises(error) as caught:
         services.register_agent(**{"name": "Bot", **changes}, actor=admin)
     assert caught.value.field == field
+
+
+def test_an_agent_on_a_persons_computer_has_no_secret_that_anybody_knows(admin: Actor) -> None:
+    made = services.register_agent(
+        name="Editor", grant_types=["authorization_code"], redirect_uris=[REDIRECT, REDIRECT], public=True, actor=admin
+    )
+    agent = Agent.objects.get(pk=made.agent.pk)
+    assert (made.secret, agent.is_public, agent.acts_for_people, agent.redirect_uris) == ("", True, True, REDIRECT)
+    assert not check_password("", agent.client_secret)
+    assert last().after["redirect_uris"] == [REDIRECT]
+    with pytest.raises(Conflict, match="no secret"):
+        services.rotate_secret(client_id=agent.client_id, actor=admin, reason="Leaked.")
+
+
+def test_an_agent_for_people_may_keep_a_secret_where_it_can(admin: Actor) -> None:
+    made = services.register_agent(
+        name="Site", grant_types=["authorization_code"], redirect_uris=["https://app.example/cb"], actor=admin
+    )
+    assert made.secret.startswith("hfs_")
+    assert not made.agent.is_public
+
+
+@pytest.mark.parametrize(
+    "columns", [{"client_type": "public"}, {"client_type": "anything"}, {"authorization_grant_type": "implicit"}]
+)
+def test_the_table_of_agents_refuses_what_the_product_does_not_know(columns: dict[str, Any]) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        AgentFactory.create(**columns)
 
 
 def _give_token(agent: Agent) -> None:
