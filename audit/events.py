@@ -26,6 +26,8 @@ class Event(StrEnum):
     ACTION_DENIED = "action.denied"
     AGENT_CHANGED = "agent.changed"
     AGENT_REGISTERED = "agent.registered"
+    AGENT_REGISTRATION_REFUSED = "agent.registration_refused"
+    AGENT_REMOVED = "agent.removed"
     AGENT_RESUMED = "agent.resumed"
     AGENT_SECRET_ROTATED = "agent.secret_rotated"  # noqa: S105 -- an event's name, no secret
     AGENT_SUSPENDED = "agent.suspended"

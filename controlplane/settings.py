@@ -183,9 +183,21 @@ OAUTH2_PROVIDER: dict[str, Any] = {
     "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED": True,
     "OAUTH2_GRANT_TYPES_SUPPORTED": ["client_credentials"],
     "OAUTH2_RESPONSE_TYPES_SUPPORTED": [],
-    "CIMD_ENABLED": False,
+    "CIMD_ENABLED": False,  # ours is access/services/clients.py: docs/adr/0019-client-documents.md
     "DCR_ENABLED": False,
 }
+
+# How clients that nobody registered come to be known (docs/operations/clients.md).
+CLIENT_DOCUMENTS = env.choice(
+    "CLIENT_DOCUMENTS",
+    "whose client id may be the URL of a document that describes it: nobody's (off), those of CLIENT_DOCUMENT_URLS "
+    "(listed), everybody's (any)",
+    default="off",
+    choices=("off", "listed", "any"),
+)
+CLIENT_DOCUMENT_URLS = env.web_urls(
+    "CLIENT_DOCUMENT_URLS", "documents of clients that are known here, https URLs with blanks between them"
+)
 
 # --- outbound traffic -------------------------------------------------------------------------------------------
 OUTBOUND_ALLOW = env.networks(

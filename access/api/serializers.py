@@ -11,6 +11,7 @@ from core.names import SLUG_MAX
 from core.permissions import Permission
 
 GRANT_TYPES = ("client_credentials", "authorization_code")
+_SOURCES = ("manual", "document", "dynamic")
 _GRANT_ENVIRONMENTS = ("", "development", "staging", "production")
 
 
@@ -168,6 +169,7 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     grant_types = serializers.SerializerMethodField()
     public = serializers.BooleanField(source="is_public", read_only=True)
     redirect_uris = serializers.SerializerMethodField()
+    registration = serializers.ChoiceField(choices=_SOURCES, source="source", read_only=True)
     team = serializers.CharField(source="owner_team.slug", default=None, read_only=True, allow_null=True)
     roles = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(source="created", read_only=True)
@@ -182,6 +184,7 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
             "grant_types",
             "public",
             "redirect_uris",
+            "registration",
             "name_style",
             "team",
             "roles",

@@ -9,6 +9,27 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.CreateModel(
+            name="FailedDocument",
+            fields=[
+                ("url", models.CharField(max_length=255, primary_key=True, serialize=False)),
+                ("final", models.BooleanField(default=False)),
+                ("failed_at", models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="RequestCount",
+            fields=[
+                ("key", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ("count", models.PositiveIntegerField(default=0)),
+                ("window_started_at", models.DateTimeField()),
+            ],
+        ),
+        migrations.AddField(
+            model_name="agent",
+            name="document_digest",
+            field=models.CharField(blank=True, db_default="", default="", max_length=64),
+        ),
         migrations.AddConstraint(
             model_name="agent",
             constraint=models.CheckConstraint(
@@ -18,6 +39,23 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="agent_public_acts_for_people",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="agent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("document_digest", ""), models.Q(("registration_source", "cimd"), _negated=True)),
+                    models.Q(
+                        ("cimd_expires_at__isnull", False),
+                        ("client_id__startswith", "https://"),
+                        ("client_type", "public"),
+                        ("document_digest__regex", "^[0-9a-f]{64}$"),
+                        ("registration_source", "cimd"),
+                    ),
+                    _connector="OR",
+                ),
+                name="agent_document_complete",
             ),
         ),
         migrations.AddConstraint(

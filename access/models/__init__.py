@@ -1,6 +1,7 @@
 """The tables of `access`. Invariants are constraints first; see each module."""
 
 from access.models.agents import AccessToken, Agent, AgentState, AuthorizationCode, IDToken, NameStyle, RefreshToken
+from access.models.clients import FailedDocument, RequestCount
 from access.models.people import ApiToken, FailedSignIn, Membership, Person, Team
 from access.models.resources import ProtectedResource, Revision
 from access.models.roles import Environment, Grant, Reach, Role
@@ -12,6 +13,7 @@ __all__ = [
     "ApiToken",
     "AuthorizationCode",
     "Environment",
+    "FailedDocument",
     "FailedSignIn",
     "Grant",
     "IDToken",
@@ -21,6 +23,7 @@ __all__ = [
     "ProtectedResource",
     "Reach",
     "RefreshToken",
+    "RequestCount",
     "Revision",
     "Role",
     "Team",

@@ -5,6 +5,8 @@ plain `token` column is empty by constraint. Audit records name a token's `publi
 toolkit deletes access tokens when they are revoked.
 """
 
+from datetime import UTC, datetime
+
 from django.db import models
 from django.db.models.functions import Length
 from django.db.models.lookups import Exact, LessThanOrEqual
@@ -44,6 +46,8 @@ class Agent(AbstractApplication):
     owner_team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="agents")
     state = models.CharField(max_length=16, default=AgentState.ACTIVE.value)
     name_style = models.CharField(max_length=20, default=NameStyle.DOUBLE_UNDERSCORE.value)
+    # Of what its document said of it when people decided; empty for an agent that has none.
+    document_digest = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     objects = querysets.AgentQuerySet.as_manager()
 
@@ -69,6 +73,17 @@ class Agent(AbstractApplication):
                 | models.Q(client_type="public", authorization_grant_type="authorization-code"),
                 name="agent_public_acts_for_people",
             ),
+            models.CheckConstraint(
+                condition=models.Q(document_digest="") & ~models.Q(registration_source="cimd")
+                | models.Q(
+                    registration_source="cimd",
+                    client_type="public",
+                    client_id__startswith="https://",
+                    document_digest__regex=r"^[0-9a-f]{64}$",
+                    cimd_expires_at__isnull=False,
+                ),
+                name="agent_document_complete",
+            ),
             # The last line behind `access.redirects`: a row written by hand sends no code to http://evil either.
             models.CheckConstraint(
                 condition=models.Q(
@@ -82,6 +97,21 @@ class Agent(AbstractApplication):
     def is_usable(self, request: object) -> bool:
         """Whether the toolkit may issue to this client: a suspended agent gets no token."""
         return self.state == AgentState.ACTIVE
+
+    @property
+    def source(self) -> str:
+        """How it came to be known, in our words: by a person (manual), by its document, or by itself (dynamic)."""
+        return {"cimd": "document", "dcr": "dynamic"}.get(str(self.registration_source), "manual")
+
+    @property
+    def has_document(self) -> bool:
+        """Whether its client id is the URL of a document that describes it."""
+        return bool(self.registration_source == Agent.RegistrationSource.CIMD)
+
+    @property
+    def document_ends_at(self) -> datetime:
+        """Until when what its document said counts without another look."""
+        return self.cimd_expires_at or datetime.min.replace(tzinfo=UTC)
 
     @property
     def is_public(self) -> bool:

@@ -145,6 +145,7 @@ def metadata() -> dict[str, Any]:
         "token_endpoint_auth_methods_supported": _AUTH_METHODS,
         "revocation_endpoint_auth_methods_supported": _AUTH_METHODS,
         "scopes_supported": [CONNECT],
+        "client_id_metadata_document_supported": settings.CLIENT_DOCUMENTS != "off",
     }
 
 

@@ -3,6 +3,7 @@
 from access.services.agents import RegisteredAgent, register_agent, resume_agent, rotate_secret, suspend_agent
 from access.services.api_tokens import authenticate_api_token, create_api_token, revoke_api_token
 from access.services.authority import actor_for, may_pass_on, people_who_may
+from access.services.clients import is_listed, resolve_client
 from access.services.grants import Holder, give_grant, revoke_grant
 from access.services.housekeeping import clear_expired
 from access.services.people import create_person, deactivate_person, reactivate_person, set_password
@@ -33,12 +34,14 @@ __all__ = [
     "deactivate_person",
     "ensure_builtin_roles",
     "give_grant",
+    "is_listed",
     "keep_protected_resource",
     "may_pass_on",
     "people_who_may",
     "reactivate_person",
     "register_agent",
     "remove_member",
+    "resolve_client",
     "resume_agent",
     "revoke_api_token",
     "revoke_grant",

@@ -58,6 +58,14 @@ def test_an_agent_gets_a_role_by_three_requests(api: Api) -> None:
     assert "client_secret" not in shown
 
 
+def test_an_agent_whose_client_id_fits_in_no_path_is_named_by_its_id(api: Api) -> None:
+    agent = AgentFactory.create(client_id="https://app.example/client.json")
+    shown = api.get(f"agents/{agent.public_id}/").json()
+    assert (shown["client_id"], shown["registration"]) == (agent.client_id, "manual")
+    assert api.post(f"agents/{agent.public_id}/suspend/", {"reason": "Odd."}).json()["state"] == "suspended"
+    assert problem(Api(None).get(f"agents/{agent.public_id}/"))[0] == 401
+
+
 def test_an_agent_for_people_is_registered_with_where_they_are_sent_back_to(api: Api) -> None:
     uris = ["https://app.example/cb", "http://localhost/cb"]
     body = {"name": "Editor", "grant_types": ["authorization_code"], "redirect_uris": uris, "public": True}

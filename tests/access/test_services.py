@@ -9,7 +9,19 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from access import services
-from access.models import AccessToken, Agent, ApiToken, Grant, Person, ProtectedResource, Revision, Role, Team
+from access.models import (
+    AccessToken,
+    Agent,
+    ApiToken,
+    FailedDocument,
+    Grant,
+    Person,
+    ProtectedResource,
+    RequestCount,
+    Revision,
+    Role,
+    Team,
+)
 from access.services import Holder
 from access.services.builtin import BUILTIN_ROLES
 from audit.models import Record
@@ -708,6 +720,41 @@ def test_tokens_that_ended_long_ago_are_cleared_away() -> None:
     assert services.clear_expired() == 1
     assert AccessToken.objects.count() == 2
     assert services.clear_expired() == 0
+
+
+@pytest.mark.parametrize("source", ["dcr", "cimd"])
+def test_clearing_removes_agents_of_strangers_that_hold_nothing(source: str) -> None:
+    document = {"document_digest": "a" * 64, "cimd_expires_at": timezone.now()} if source == "cimd" else {}
+    kept = {"grant", "token", "suspended", "fresh"}
+    for name in (*kept, "unused"):
+        AgentFactory.create(
+            client_id=f"https://app.example/{name}",
+            registration_source=source,
+            client_type="public",
+            authorization_grant_type="authorization-code",
+            state="suspended" if name == "suspended" else "active",
+            **document,
+        )
+    AgentFactory.create(client_id="manual")
+    Agent.objects.exclude(client_id__endswith="fresh").update(updated=timezone.now() - timedelta(days=2))
+    GrantFactory.create(agent=Agent.objects.get(client_id__endswith="grant"))
+    _give_token(Agent.objects.get(client_id__endswith="token"))
+    AccessToken.objects.update(expires=timezone.now() + timedelta(minutes=5))
+    services.clear_expired()
+    left = set(Agent.objects.values_list("client_id", flat=True))
+    assert left == {"manual", *(f"https://app.example/{name}" for name in kept)}
+    assert last().event == "agent.removed"
+    assert last().after == {"removed": 1, "client_ids": ["https://app.example/unused"]}
+
+
+def test_clearing_forgets_counts_and_failures_that_are_over() -> None:
+    now = timezone.now()
+    for age in (timedelta(0), timedelta(minutes=5)):
+        RequestCount.objects.create(key=str(age), count=1, window_started_at=now - age)
+        FailedDocument.objects.create(url=str(age), failed_at=now - age)
+    services.clear_expired()
+    assert [row.key for row in RequestCount.objects.all()] == ["0:00:00"]
+    assert [row.url for row in FailedDocument.objects.all()] == ["0:00:00"]
 
 
 def test_the_first_administrator_is_made_once_and_gets_a_fresh_token_each_time() -> None:
