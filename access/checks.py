@@ -6,12 +6,15 @@ checks, because `migrate` runs those too, and it rightly connects as the owner. 
 
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register, run_checks
 from django.db import Error as DatabaseError
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
+
+from core.addresses import literal
 
 LIFE_MAX: Final = 3600  # seconds
 STARTUP: Final = "startup"
@@ -25,6 +28,20 @@ def tokens_are_short_lived(**_kwargs: Any) -> list[CheckMessage]:
         return []
     message = f"Access tokens would live {life} seconds; at most {LIFE_MAX} are allowed. Lower ACCESS_TOKEN_SECONDS."
     return [Error(message, id="access.E001")]
+
+
+@register(Tags.security)
+def addresses_are_encrypted(**_kwargs: Any) -> list[CheckMessage]:
+    """Passwords, secrets, codes and tokens travel to these addresses; in the clear they may only on this computer."""
+    found: list[CheckMessage] = []
+    for name in ("PUBLIC_URL", "GATEWAY_URL"):
+        url = urlsplit(getattr(settings, name))
+        address = literal(url.hostname or "")
+        on_loopback = url.hostname == "localhost" or (address is not None and address.is_loopback)
+        if url.scheme != "https" and not on_loopback:
+            message = f"{name} is neither https nor on this computer. Put TLS in front and name its https address."
+            found.append(Error(message, id="access.E007"))
+    return found
 
 
 def problems_at_start() -> list[str]:
