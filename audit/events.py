@@ -71,6 +71,7 @@ class Event(StrEnum):
     POLICY_ENABLED = "policy.enabled"
     POLICY_WRITTEN = "policy.written"
     REQUEST_ANSWERED = "request.answered"
+    REQUESTS_LIMITED = "requests.limited"
     REVIEW_DECIDED = "review.decided"
     REVIEW_OPENED = "review.opened"
     REVIEW_REOPENED = "review.reopened"

@@ -199,6 +199,21 @@ CLIENT_DOCUMENT_URLS = env.web_urls(
     "CLIENT_DOCUMENT_URLS", "documents of clients that are known here, https URLs with blanks between them"
 )
 
+DYNAMIC_REGISTRATION = env.choice(
+    "DYNAMIC_REGISTRATION",
+    "whether clients may register themselves at /oauth/register/: not at all (off), with an API token that holds "
+    "agent:register (token), or whoever asks (open)",
+    default="off",
+    choices=("off", "token", "open"),
+)
+OAUTH_REQUESTS_PER_MINUTE = env.integer(
+    "OAUTH_REQUESTS_PER_MINUTE",
+    "requests a minute from one address that /oauth/ answers, all its endpoints together",
+    default=600,
+    minimum=10,
+    maximum=1_000_000,
+)
+
 # --- outbound traffic -------------------------------------------------------------------------------------------
 OUTBOUND_ALLOW = env.networks(
     "OUTBOUND_ALLOW", "networks that servers and webhooks may live in besides public https addresses"

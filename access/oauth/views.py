@@ -16,6 +16,8 @@ from django.views.generic import View
 from oauth2_provider.views.mixins import OAuthLibMixin
 
 from access.models import Agent
+from access.oauth.answers import error_answer as _error
+from access.oauth.answers import json_answer as _json
 from access.oauth.requests import Refusal, presented_client, read_form
 from audit.events import Event, RecordType
 from audit.services import record
@@ -27,6 +29,7 @@ from core.scopes import CONNECT
 logger = logging.getLogger(__name__)
 
 GRANT_TYPES: Final = ("client_credentials",)
+_REGISTER: Final = "access_oauth:register"
 _AUTH_METHODS: Final = ["client_secret_basic", "client_secret_post"]
 
 
@@ -135,7 +138,9 @@ class ServerMetadata(View):
 
 def metadata() -> dict[str, Any]:
     """The authorization server's metadata (RFC 8414, 2)."""
+    registration = {} if settings.DYNAMIC_REGISTRATION == "off" else {"registration_endpoint": _url(_REGISTER)}
     return {
+        **registration,
         "issuer": settings.ISSUER,
         "authorization_endpoint": _url("access_oauth:authorize"),
         "token_endpoint": _url("access_oauth:token"),
@@ -151,20 +156,3 @@ def metadata() -> dict[str, Any]:
 
 def _url(name: str) -> str:
     return f"{settings.ISSUER}{reverse(name)}"
-
-
-def _error(error: str, description: str, status: int) -> HttpResponse:
-    body = {"error": error, "error_description": description} if description else {"error": error}
-    response = _json(body, status=status)
-    if status == 401:
-        response["WWW-Authenticate"] = 'Basic realm="holdfast", charset="UTF-8"'
-    if status == 405:
-        response["Allow"] = "POST"
-    return response
-
-
-def _json(body: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    response = JsonResponse(body, status=status)
-    response["Cache-Control"] = "no-store"
-    response["Pragma"] = "no-cache"
-    return response

@@ -7,6 +7,7 @@ from access.services.clients import is_listed, resolve_client
 from access.services.grants import Holder, give_grant, revoke_grant
 from access.services.housekeeping import clear_expired
 from access.services.people import create_person, deactivate_person, reactivate_person, set_password
+from access.services.registration import register_client
 from access.services.resources import keep_protected_resource
 from access.services.revisions import ACCESS_PART, bump_revision, server_part
 from access.services.roles import change_role, create_role, ensure_builtin_roles
@@ -40,6 +41,7 @@ __all__ = [
     "people_who_may",
     "reactivate_person",
     "register_agent",
+    "register_client",
     "remove_member",
     "resolve_client",
     "resume_agent",

@@ -10,8 +10,9 @@ from access.names import checked_name, checked_reason
 from access.redirects import problem_of_all
 from access.services.lookups import agent_with, team_named
 from access.services.recording import changed, refuse_without, subject_of
-from audit.events import Event
+from audit.events import Event, RecordType
 from audit.permit import audited_denials
+from audit.services import record
 from core.actor import Actor
 from core.errors import Conflict, Invalid
 from core.names import subject
@@ -79,6 +80,20 @@ def insert_agent(*, redirect_uris: Iterable[str], public: bool, **columns: Any) 
         **columns,
     )
     return RegisteredAgent(agent, "" if public else secret)
+
+
+def record_registration(agent: Agent, *, actor: Actor, address: str = "") -> None:
+    """Record that an agent registered itself. No gateway needs to hear of it: it holds neither grant nor token yet."""
+    after = {"name": agent.name, "source": agent.source, "redirect_uris": agent.redirect_uris.split()}
+    record(
+        type=RecordType.ADMIN,
+        event=Event.AGENT_REGISTERED,
+        actor=actor,
+        subject=subject_of(agent),
+        after={**after, "public": agent.is_public, "digest": agent.document_digest},
+        agent=agent.client_id,
+        client_ip=address,
+    )
 
 
 @audited_denials

@@ -15,7 +15,7 @@ from django.utils import timezone
 from access.client_metadata import DOCUMENT_URL_MAX, BadMetadata, ClientMetadata, is_document_url, of_document
 from access.document_fetch import DocumentUnavailable, fetch_document
 from access.models import Agent, AgentState, FailedDocument
-from access.services.agents import insert_agent
+from access.services.agents import insert_agent, record_registration
 from access.services.counting import count_request
 from access.services.recording import changed, subject_of
 from audit.events import Event, RecordType
@@ -131,13 +131,7 @@ def _registered(client_id: str, metadata: ClientMetadata, ends_at: datetime, act
         document_digest=metadata.digest,
         cimd_expires_at=ends_at,
     ).agent
-    after = {
-        "name": agent.name,
-        "source": "document",
-        "redirect_uris": list(metadata.redirect_uris),
-        "digest": metadata.digest,
-    }
-    changed(Event.AGENT_REGISTERED, actor=actor, subject=subject_of(agent), after=after, agent=client_id)
+    record_registration(agent, actor=actor)
     return agent
 
 
