@@ -17,6 +17,7 @@ from core.outbound import OutboundLimits, OutboundPolicy, Resolver, classify, ou
 
 BODY_MAX: Final = 64 * 1024  # bytes; published ones have less than two thousand
 SECONDS: Final = 5.0  # people wait for it, and clients give the whole of registering ten
+_QUEUED: Final = 1.0  # seconds that a fetch waits for the end of another
 KEPT_MIN: Final = 300  # seconds that a document counts at least, whatever its headers say
 KEPT_MAX: Final = 86_400
 KEPT_DEFAULT: Final = 3600
@@ -57,7 +58,7 @@ def fetch_document(
     url: str, *, policy: OutboundPolicy | None = None, resolver: Resolver | None = None
 ) -> FetchedDocument:
     """The document at `url`. Raises `DocumentUnavailable`. Blocks: call it from a thread that may."""
-    if not _AT_ONCE.acquire(timeout=SECONDS):
+    if not _AT_ONCE.acquire(timeout=_QUEUED):
         raise DocumentUnavailable("Too many documents are being fetched.", busy=True)
     try:
         return asyncio.run(_fetch(url, policy or policy_from_settings(), resolver))

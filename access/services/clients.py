@@ -99,6 +99,10 @@ def _renewed(client_id: str, agent: Agent | None, now: datetime) -> Agent | None
         return None if failed.final else kept
     if not is_listed(client_id) and count_request("documents").count > UNLISTED_PER_MINUTE:
         return kept
+    return _fetched(client_id, kept, now)
+
+
+def _fetched(client_id: str, kept: Agent | None, now: datetime) -> Agent | None:
     try:
         fetched = fetch_document(client_id)
         metadata = of_document(fetched.body, client_id)

@@ -219,12 +219,13 @@ def test_the_table_takes_what_the_rules_take() -> None:
 _FINER = {"%00", ":65536", ":99999", "https://.", "..", "https://-", "https://2130706433", "https://0x7f", "x" * 99}
 
 
+_COARSE = [uri for uri in BAD if uri and "\0" not in uri and not any(part in uri for part in _FINER)]
+
+
 @pytest.mark.django_db
-@pytest.mark.parametrize("uri", [uri for uri in BAD if uri and "\0" not in uri], ids=lambda uri: repr(uri)[:40])
+@pytest.mark.parametrize("uri", _COARSE, ids=lambda uri: repr(uri)[:40])
 def test_the_table_refuses_a_redirect_uri_that_was_written_into_it(uri: str) -> None:
     agent: Any = AgentFactory.create()
-    if any(part in uri for part in _FINER):
-        pytest.skip("finer than the table's pattern")
     for text in (uri, f"https://app.example/cb {uri}", f"{uri} https://app.example/cb"):
         with pytest.raises(IntegrityError, match="agent_redirect_uris_allowed"), transaction.atomic():
             Agent.objects.filter(pk=agent.pk).update(redirect_uris=text)
