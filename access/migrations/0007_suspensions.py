@@ -43,7 +43,7 @@ DROP FUNCTION access_suspension_guard();
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("access", "0005_code_flow"),
+        ("access", "0006_clients"),
     ]
 
     operations = [
