@@ -53,7 +53,7 @@ def _people_of(actor: Actor) -> Any:
     return apps.get_model("access", "Membership").objects.filter(team_id__in=actor.team_ids).values("person_id")
 
 
-def _not_suspended(person: str, public_id: str) -> Exists:
+def _not_suspended(person: str, public_id: str) -> models.expressions.Combinable:
     """That neither a person nor a team of theirs is suspended; both by the path to them."""
     teams = apps.get_model("access", "Team").objects.filter(memberships__person=OuterRef(OuterRef(person)))
     name = Cast(OuterRef(public_id), models.TextField())

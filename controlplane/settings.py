@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONCE, NONE, SELF
 
+from access.suspended import SuspensionKind
 from alerts.rules import AlertKind, AlertState, ChannelState, DeliveryState
 from controlplane import env
 from servers.rules import Environment, ServerState
@@ -317,6 +318,7 @@ SPECTACULAR_SETTINGS = {
         "ServerState": [state.value for state in ServerState],
         "AlertState": [state.value for state in AlertState],
         "AlertKind": [kind.value for kind in AlertKind],
+        "SuspensionKind": [kind.value for kind in SuspensionKind],
         "ChannelState": [state.value for state in ChannelState],
         "DeliveryState": [state.value for state in DeliveryState],
     },

@@ -41,7 +41,8 @@ class IntrospectionEndpoint(FormEndpoint):
 
 
 def _may_know(asker: Agent, facts: TokenFacts) -> bool:
-    agent, person = Agent.objects.get(pk=facts.agent_id), Person.objects.filter(pk=facts.person_id).first()
+    agent = Agent.objects.get(pk=facts.agent_id)
+    person = Person.objects.get(pk=facts.person_id) if facts.person_id is not None else None
     suspended = Suspension.objects.stopping(agent=agent, person=person, resource=facts.resource).exists()
     usable = facts.agent_active and facts.person_active is not False and not suspended
     mine = ProtectedResource.objects.filter(uri=facts.resource, active=True, introspector=asker)

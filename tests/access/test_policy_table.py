@@ -135,15 +135,15 @@ def _expected(who: str, role: str, where: str, pin: str, token: str, stopped: st
     reached = "sensitive" if tool.sensitive else "tool"
     missing = SERVERS[where][1]
     stop = STOPS[stopped]
-    gates = (
-        (stop and stop.caller, stop and stop.caller),
+    gates: tuple[tuple[object, Rule | None], ...] = (
+        (stop and stop.caller, stop.caller if stop else None),
         (not agent, Rule.AGENT_ACTIVE),
         (person is False, Rule.PERSON_ACTIVE),
         (missing is Rule.SERVER_KNOWN, Rule.SERVER_KNOWN),
         (missing is Rule.TOKEN_AUDIENCE, Rule.TOKEN_AUDIENCE),
         (not held.server, Rule.GRANT_SERVER),
         (bound is not None and not bound.server, Rule.CEILING_SERVER),
-        (stop and stop.server, stop and stop.server),
+        (stop and stop.server, stop.server if stop else None),
         (missing is not None, missing),
         (before is not None, before),
         (not getattr(held, reached), Rule.GRANT_DEFINITION),

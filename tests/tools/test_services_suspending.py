@@ -30,7 +30,8 @@ def test_a_server_and_a_definition_are_suspended_by_their_names(server: Server, 
     assert stop("definition", "tool:files/read", security).name == "tool:files/read"
     found = suspended_now()
     assert found is not None
-    assert (found.servers, dict(found.definitions)) == ({"files"}, {"files": {("tool", "read")}})
+    assert found.servers == {"files"}
+    assert dict(found.definitions) == {"files": frozenset({("tool", "read")})}
 
 
 def test_what_is_in_access_is_suspended_by_the_same_command(security: Actor) -> None:

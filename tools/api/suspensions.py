@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from access.models import Suspension
+from access.querysets import SuspensionQuerySet
 from access.services import lift
 from access.suspended import SuspensionKind
 from core.api import actor_of, parsed, require
@@ -111,7 +112,7 @@ class SuspensionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         return _answer(lift(suspension_id=id, actor=actor_of(request), reason=reason), status.HTTP_200_OK)
 
 
-def _titled(rows: Any) -> Any:
+def _titled(rows: SuspensionQuerySet) -> SuspensionQuerySet:
     return rows.titled().select_related("suspended_by", "lifted_by")
 
 
