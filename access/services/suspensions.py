@@ -102,7 +102,7 @@ def lift(*, suspension_id: UUID, actor: Actor, reason: str) -> Suspension:
 
 def live_names() -> frozenset[tuple[str, str]]:
     """Kind and name of all that is suspended now."""
-    return frozenset(Suspension.objects.live().values_list("kind", "name"))
+    return frozenset(Suspension.objects.live().order_by().values_list("kind", "name"))
 
 
 def is_suspended(person: Person) -> bool:
