@@ -4,6 +4,7 @@ The gateway has a CPU to itself, everything else is on the other. The workers ar
 on other machines, here they would take the CPU of whoever calls.
 """
 
+import secrets
 import shutil
 import statistics
 import sys
@@ -18,6 +19,7 @@ from typing import Any, Final
 import httpx2
 import psycopg
 
+from access.token_format import checksum
 from benchmarks import machine
 from controlplane import devpostgres, devservices, up
 from controlplane.devprocess import server_account
@@ -92,6 +94,28 @@ class Product:
     def revoke_token(self, agent: Agent, token: str) -> None:
         """The agent gives its token up (RFC 7009)."""
         self._as_agent(agent, "revoke", {"token": token})
+
+    def second_administrator(self) -> Api:
+        """The API as another administrator sees it."""
+        self.api.post("people/", {"username": "second", "password": secrets.token_hex(16), "role": "administrator"})
+        made = self.api.post("tokens/", {"username": "second"})
+        return Api(self.api.base, made["token"])
+
+    def person(self, username: str, slug: str, team: str) -> None:
+        """Somebody in a team of their own who may call a server through agents."""
+        self.api.post("people/", {"username": username, "password": secrets.token_hex(16)})
+        self.api.post("teams/", {"slug": team})
+        self.api.post(f"teams/{team}/members/", {"username": username})
+        self.api.post("grants/", {"role": f"user of {slug}", "person": username})
+
+    def act_for(self, username: str, token: str) -> None:
+        """Give an agent's own token to a person: no browser is here that would allow it by a code."""
+        with psycopg.connect(self.database_admin_url, autocommit=True) as connection:
+            connection.execute(
+                "UPDATE access_accesstoken SET user_id = (SELECT id FROM access_person WHERE username = %s)"
+                " WHERE token_checksum = %s",
+                (username, checksum(token)),
+            )
 
     def commit_ms(self, times: int = 200) -> float:
         """How long PostgreSQL takes to commit one small row: the median, in milliseconds."""

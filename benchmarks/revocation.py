@@ -1,7 +1,9 @@
 """How soon a decision refuses: from the API's answer to the first refused call, with the messenger and without.
 
-An agent calls without pause over one connection. Three decisions in turn: its grant is revoked, it is suspended, its
-token is revoked. Whatever is asked at once after the answer counts, so nothing is won by waiting.
+An agent calls without pause over one connection. The decisions in turn: its grant is revoked, it is suspended, its
+token is revoked; and the kill switch is set for its server, the tool, itself, everything, and for the person for whom
+another agent calls, and that person's team. A second administrator lifts it each time. Whatever is asked at once after
+the answer counts, so nothing is won by waiting.
 """
 
 import json
@@ -17,8 +19,11 @@ from benchmarks import catalogue
 from benchmarks.product import Product
 from benchmarks.report import verdict
 from benchmarks.timing import quantile
+from tests.story.product import Api
 
 _REASON: Final = {"reason": "Benchmark."}
+_PERSON: Final = "caller"
+_TEAM: Final = "callers"
 _PATIENCE: Final = 30.0  # seconds
 _BODY: Final = json.loads(catalogue.body("tools/call", "2026"))
 _HEADERS: Final = catalogue.headers("tools/call", "2026")
@@ -31,12 +36,14 @@ class Unfollowed(Exception):
 class Caller:
     """One agent that calls, and what can be decided about it."""
 
-    def __init__(self, product: Product, slug: str) -> None:
+    def __init__(self, product: Product, slug: str, second: Api, *, person: str = "") -> None:
         self._product = product
+        self._second = second
+        self._person = person
         self._client = httpx2.Client(timeout=_PATIENCE)
-        self._agent = product.agent(slug, "caller")
+        self._agent = product.agent(slug, f"caller for {person}" if person else "caller")
         self._grant = self._agent.grant
-        self._token = product.token(self._agent)
+        self._renew()
 
     def close(self) -> None:
         """Hang up."""
@@ -49,7 +56,27 @@ class Caller:
             "grant revoked": (lambda: api.post(f"grants/{self._grant}/revoke/", _REASON), self._regrant),
             "agent suspended": (lambda: api.post(f"agents/{agent.client_id}/suspend/", _REASON), self._resume),
             "token revoked": (lambda: self._product.revoke_token(agent, self._token), self._renew),
+            "kill switch, server": self._switch("server", agent.slug),
+            "kill switch, definition": self._switch("definition", f"tool:{agent.slug}/{_BODY['params']['name']}"),
+            "kill switch, agent": self._switch("agent", agent.client_id),
+            "kill switch, everything": self._switch("everything", ""),
         }
+
+    def decisions_about_the_person(self) -> Mapping[str, tuple[Callable[[], object], Callable[[], object]]]:
+        """The same for those that are about whom the agent acts for."""
+        return {
+            "kill switch, person": self._switch("person", self._person),
+            "kill switch, team": self._switch("team", _TEAM),
+        }
+
+    def _switch(self, kind: str, name: str) -> tuple[Callable[[], object], Callable[[], object]]:
+        def lift() -> None:
+            (live,) = self._second.get("suspensions/", live="true")["results"]
+            self._second.post(f"suspensions/{live['id']}/lift/", _REASON)
+            if self._person:
+                self._renew()  # nothing else would, and tokens end
+
+        return lambda: self._product.api.post("suspensions/", {"kind": kind, "name": name, **_REASON}), lift
 
     def milliseconds(self, decide: Callable[[], object], undo: Callable[[], object]) -> float:
         """From the answer of `decide` to the first refusal. Raises `Unfollowed`."""
@@ -81,19 +108,26 @@ class Caller:
 
     def _renew(self) -> None:
         self._token = self._product.token(self._agent)
+        if self._person:
+            self._product.act_for(self._person, self._token)
 
 
 def measure(product: Product, slug: str, count: int) -> dict[str, list[float]]:
     """Milliseconds by decision and messenger. Ends Valkey. Raises `Unfollowed`."""
     found: dict[str, list[float]] = {}
-    caller = Caller(product, slug)
+    second = product.second_administrator()
+    product.person(_PERSON, slug, _TEAM)
+    caller, for_person = Caller(product, slug, second), Caller(product, slug, second, person=_PERSON)
+    decisions = [(caller, each) for each in caller.decisions().items()]
+    decisions += [(for_person, each) for each in for_person.decisions_about_the_person().items()]
     for messenger in ("with Valkey", "without Valkey"):
         if messenger == "without Valkey":
             os.kill(product.valkey_pid, signal.SIGKILL)
         for _ in range(count):
-            for name, (decide, undo) in caller.decisions().items():
-                found.setdefault(f"{name}, {messenger}", []).append(caller.milliseconds(decide, undo))
-    caller.close()
+            for who, (name, (decide, undo)) in decisions:
+                found.setdefault(f"{name}, {messenger}", []).append(who.milliseconds(decide, undo))
+    for who in (caller, for_person):
+        who.close()
     return found
 
 
