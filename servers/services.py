@@ -16,7 +16,7 @@ from django.utils import timezone
 
 import access.services as access
 from access.models import Person, Team
-from access.services import bump_revision, keep_protected_resource, server_part
+from access.services import bump_revision, keep_protected_resource, refuse_leaving, server_part
 from audit.events import Event
 from audit.permit import audited_denials, refuse_unless
 from core.actor import Actor, ActorKind
@@ -84,6 +84,7 @@ def register_server(*, registration: Registration, actor: Actor) -> Server:
     if server is not None:
         # Its definitions and reviews come back with the row, so whoever revives it must reach the old owner's things.
         _may(actor, Permission.SERVER_REGISTER, registration.slug, server.owner_team_id)
+        _refuse_to_leave(server, values)
     server = server or Server(slug=registration.slug)
     _assign(server, values)
     _start_over(server)
@@ -111,6 +112,7 @@ def edit_server(*, slug: str, changes: Mapping[str, Any], actor: Actor, reason: 
     before, old = _facts(server), (server.url, server.environment)
     values = _checked(dict(changes)) | _limits(changes, server.limits)
     _refuse_to_gain(server, values, actor)
+    _refuse_to_leave(server, values)
     _assign(server, values)
     moved, elsewhere = server.url != old[0], server.environment != old[1]
     if moved or elsewhere:
@@ -333,6 +335,12 @@ def _refuse_to_gain(server: Server, values: Mapping[str, Any], actor: Actor) -> 
     _may(actor, Permission.SERVER_EDIT, server.slug, team.pk)
     for permission in sorted(actor.own_team_permissions if team.pk in actor.team_ids else ()):
         _may(actor, Permission(permission), server.slug, server.owner_team_id)
+
+
+def _refuse_to_leave(server: Server, values: Mapping[str, Any]) -> None:
+    """Nobody edits a server out of the reach of the kill switch that holds its team."""
+    if values.get("owner_team", server.owner_team) != server.owner_team:
+        refuse_leaving(server.owner_team, field="team")
 
 
 def _person(actor: Actor) -> Person | None:

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from access.api.suspended import SuspendedField
 from access.conditions import DAYS, NETWORKS_MAX
 from access.models import Agent, AgentState, ApiToken, Grant, NameStyle, Person, Reach, Role, Team
 from access.names import NAME_MAX, REASON_MAX, SCOPE_LENGTH_MAX, SCOPES_MAX, USERNAME_MAX
@@ -36,11 +37,12 @@ class PersonSerializer(serializers.ModelSerializer[Person]):
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     active = serializers.BooleanField(source="is_active", read_only=True)
+    suspended = SuspendedField("person", "public_id")
     roles = serializers.SerializerMethodField()
 
     class Meta:
         model = Person
-        fields = ("id", "username", "display_name", "email", "active", "roles", "last_login", "created_at")
+        fields = ("id", "username", "display_name", "email", "active", "suspended", "roles", "last_login", "created_at")
         read_only_fields = fields
 
     def get_roles(self, person: Person) -> list[str]:
@@ -176,6 +178,7 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     state = serializers.ChoiceField(choices=_names(AgentState), read_only=True)
+    suspended = SuspendedField("agent", "client_id")
     name_style = serializers.ChoiceField(choices=_names(NameStyle), read_only=True)
     grant_types = serializers.SerializerMethodField()
     public = serializers.BooleanField(source="is_public", read_only=True)
@@ -192,6 +195,7 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
             "client_id",
             "name",
             "state",
+            "suspended",
             "grant_types",
             "public",
             "redirect_uris",

@@ -15,7 +15,16 @@ from access.services.roles import change_role, create_role, ensure_builtin_roles
 from access.services.separation import end_separation, separate_roles
 from access.services.setup import create_first_administrator
 from access.services.sign_in import TooManyAttempts, sign_in, sign_out
-from access.services.suspensions import Target, is_suspended, lift, live_names, suspend, suspended_now, target_of
+from access.services.suspensions import (
+    Target,
+    is_suspended,
+    lift,
+    live_names,
+    refuse_leaving,
+    suspend,
+    suspended_now,
+    target_of,
+)
 from access.services.teams import add_member, create_team, remove_member
 from access.services.withdrawal import withdraw_server_scopes
 
@@ -50,6 +59,7 @@ __all__ = [
     "name_introspector",
     "people_who_may",
     "reactivate_person",
+    "refuse_leaving",
     "register_agent",
     "register_client",
     "remove_member",

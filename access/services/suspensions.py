@@ -110,6 +110,12 @@ def is_suspended(person: Person) -> bool:
     return not Person.objects.active().filter(pk=person.pk).exists() and person.is_active
 
 
+def refuse_leaving(team: Team | None, *, field: str) -> None:
+    """Raise `Conflict` while a team is suspended: nothing gets out of that by leaving the team."""
+    if team is not None and Suspension.objects.live().filter(kind="team", name=team.slug).exists():
+        raise Conflict(f"The team '{team.slug}' is suspended: lift that first.", field=field)
+
+
 def suspended_now() -> Suspended | None:
     """All that is suspended, as the gateway decides by it; None where nothing is."""
     named: dict[str, set[str]] = {kind.value: set() for kind in SuspensionKind}

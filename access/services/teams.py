@@ -9,6 +9,7 @@ from access.services.authority import actor_for, may_pass_on, permissions_of_tea
 from access.services.lookups import person_named, team_named
 from access.services.recording import changed, refuse_without, subject_of
 from access.services.separation import kept_apart
+from access.services.suspensions import refuse_leaving
 from audit.events import Event
 from audit.permit import audited_denials, refuse_unless
 from core.actor import Actor
@@ -58,10 +59,11 @@ def add_member(*, team: str, username: str, actor: Actor) -> Membership:
 def remove_member(*, team: str, username: str, actor: Actor) -> None:
     """Take a person out of a team.
 
-    Raises `NotFound`, `Conflict` (no member, last administrator), `PermissionDenied`.
+    Raises `NotFound`, `Conflict` (no member, last administrator, the team is suspended), `PermissionDenied`.
     """
     lock_administrators()
     left, person = _pair(team, username, actor)
+    refuse_leaving(left, field="username")
     gone, _ = Membership.objects.filter(team=left, person=person).delete()
     if not gone:
         raise Conflict("This person is not in the team.", field="username")

@@ -5,6 +5,7 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from access.api.suspended import SuspendedField
 from core.names import SLUG_MAX
 from servers.limits import BOUNDS, DEFAULTS, LIMITS, MEANINGS
 from servers.models import Server
@@ -28,6 +29,7 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     state = serializers.ChoiceField(choices=[state.value for state in ServerState], read_only=True)
+    suspended = SuspendedField("server", "slug")
     drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, read_only=True, help_text=_DRIFT_MODE)
     team = serializers.CharField(source="owner_team.slug", default=None, read_only=True, allow_null=True)
     registered_by = serializers.CharField(
@@ -48,6 +50,7 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
             "transport",
             "environment",
             "state",
+            "suspended",
             "team",
             "required_approvals",
             "poll_interval",

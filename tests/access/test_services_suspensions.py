@@ -113,6 +113,15 @@ def test_a_team_stops_with_its_people_and_agents(boss: Person) -> None:
     assert found.teams == {"blue"}
 
 
+def test_nobody_leaves_a_team_while_it_is_suspended(boss: Person, deputy: Person) -> None:
+    ada = MembershipFactory.create(team=TeamFactory.create(slug="blue"), person=PersonFactory.create()).person
+    row = suspend("team", "blue", actor_for(boss))
+    with pytest.raises(Conflict, match="suspended"):
+        services.remove_member(team="blue", username=ada.username, actor=actor_for(boss))
+    lift(suspension_id=row.public_id, actor=actor_for(deputy), reason="Repaired.")
+    services.remove_member(team="blue", username=ada.username, actor=actor_for(boss))
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "error"),
     [

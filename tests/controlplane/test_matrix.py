@@ -76,6 +76,8 @@ def _is_kept_from(route: Route, answer: Any) -> bool:
         return _status(answer) in REFUSED
     if str(route) in ("POST /api/v1/servers/", "POST /servers/register/"):
         return _status(answer) in {403, 422}  # the form does not offer the team
+    if str(route) in ("POST /api/v1/suspensions/", "POST /suspensions/"):
+        return _status(answer) == 404  # with the name that was asked for
     return THEIRS.encode() not in answer.content
 
 

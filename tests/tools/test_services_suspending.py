@@ -1,16 +1,20 @@
 """Suspending by the names that people know."""
 
+from dataclasses import replace
+
 import pytest
 
 from access.models import Person, Suspension, Team
-from access.services import suspended_now
+from access.services import actor_for, suspended_now
 from core.actor import Actor
 from core.errors import Conflict, DomainError, Invalid, NotFound, PermissionDenied
 from core.permissions import Permission
 from servers.models import Server
+from servers.services import Registration, edit_server, register_server
+from tests.console.world import administrator
 from tests.factories import AgentFactory, MembershipFactory, PersonFactory, actor_with
 from tests.tools.making import actor_of, card, make_server, poll, tool
-from tools.services import suspend
+from tools.services import retire, suspend
 
 pytestmark = pytest.mark.django_db
 
@@ -82,6 +86,24 @@ def test_an_owner_suspends_the_servers_and_definitions_of_their_team_only(db: No
             stop(kind, name, owner)
     assert stop("definition", "tool:files/read", owner).owner_team == "blue"
     assert stop("server", "files", owner).owner_team == "blue"
+
+
+def test_a_server_does_not_leave_a_team_that_is_suspended_not_even_by_being_registered_again(db: None) -> None:
+    boss = administrator(username="boss")
+    actor = actor_for(boss)
+    for slug in ("blue", "red"):
+        Team.objects.create(slug=slug, name=slug)
+    registration = Registration("files", "Files", "http://127.0.0.1:9/", "development", team="blue")
+    register_server(registration=registration, actor=actor)
+    stop("team", "blue", actor)
+    for team in ("red", None):
+        with pytest.raises(Conflict, match="suspended"):
+            edit_server(slug="files", changes={"team": team}, actor=actor)
+    edit_server(slug="files", changes={"team": "blue", "name": "Our files"}, actor=actor)
+    retire(slug="files", reason="x", actor=actor)
+    with pytest.raises(Conflict, match="suspended"):
+        register_server(registration=replace(registration, team="red"), actor=actor)
+    assert register_server(registration=registration, actor=actor).owner_team == Team.objects.get(slug="blue")
 
 
 def test_who_may_not_see_a_server_does_not_learn_of_it(server: Server) -> None:
