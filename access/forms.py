@@ -1,11 +1,13 @@
 """Forms of the access pages. They shape input; the rules are the services'."""
 
+from datetime import time
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from access.conditions import DAYS
 from access.models import Agent, NameStyle, Person, Role, Team
 from access.services import Holder
 from core.actor import Actor
@@ -23,11 +25,22 @@ _NAME_STYLES = (
     (NameStyle.SLASH.value, "files/read"),
     (NameStyle.DOT.value, "files.read"),
 )
+_DAYS = tuple(
+    zip(
+        DAYS,
+        (_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday")),
+        strict=True,
+    )
+)
 _AGENT, _PERSON, _TEAM = "agent", "person", "team"
 
 
 def _reason() -> forms.CharField:
     return forms.CharField(label=_("Reason"), max_length=2000, help_text=_("Kept in the audit log."))
+
+
+def _time() -> forms.TimeInput:
+    return forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
 
 
 class SignInForm(forms.Form):
@@ -98,7 +111,7 @@ class RoleForm(forms.Form):
     permissions = forms.MultipleChoiceField(
         label=_("Permissions in console and API"),
         required=False,
-        choices=[(name.value, name.value) for name in Permission],
+        choices=[(name.value, name.value) for name in Permission if name is not Permission.PAYLOAD_READ],
         widget=forms.CheckboxSelectMultiple,
         help_text=_("For people. You can only hand on permissions that you hold."),
     )
@@ -116,6 +129,20 @@ class RoleForm(forms.Form):
         return data
 
 
+class SeparationForm(forms.Form):
+    """Two roles that nobody may hold together."""
+
+    role = forms.ChoiceField(label=_("Who holds this role"))
+    other = forms.ChoiceField(label=_("Never holds this one too"))
+    reason = _reason()
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        names = Role.objects.visible_to(actor).values_list("name", flat=True)
+        for field in ("role", "other"):
+            self.fields[field].choices = [("", _("Choose a role")), *((name, name) for name in names)]  # type: ignore[attr-defined]
+
+
 class GrantForm(forms.Form):
     """Give a role to somebody."""
 
@@ -125,7 +152,7 @@ class GrantForm(forms.Form):
         label=_("Where"),
         required=False,
         choices=_ENVIRONMENTS,
-        help_text=_("Limits MCP scopes to servers of one environment; such a grant gives no console permission."),
+        help_text=_("Limits MCP scopes to servers of one environment. A limited grant gives no console permission."),
     )
     expires_at = forms.DateTimeField(
         label=_("Until (UTC)"),
@@ -133,6 +160,20 @@ class GrantForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         input_formats=("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"),
         help_text=_("Empty: until somebody revokes it."),
+    )
+    networks = forms.CharField(
+        label=_("Only from these networks"),
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "class": "mono"}),
+        help_text=_("One per line, like 10.0.0.0/8. Empty: from anywhere."),
+    )
+    days = forms.MultipleChoiceField(
+        label=_("Only on these days"), required=False, choices=_DAYS, widget=forms.CheckboxSelectMultiple
+    )
+    starts = forms.TimeField(label=_("Only from (UTC)"), required=False, widget=_time())
+    ends = forms.TimeField(
+        label=_("To (UTC)"), required=False, widget=_time(), help_text=_("00:00 is the end of the day.")
     )
     reason = _reason()
 
@@ -146,6 +187,17 @@ class GrantForm(forms.Form):
         """The chosen holder as the service takes it."""
         kind, _separator, name = self.cleaned_data["holder"].partition(":")
         return Holder(**{kind: name})
+
+    def conditions(self) -> dict[str, Any]:
+        """The conditions as the service takes them. A box or a time that is left empty asks nothing."""
+        data, found = self.cleaned_data, {}
+        if networks := data["networks"].split():
+            found["networks"] = networks
+        starts, ends = data["starts"] or time.min, data["ends"] or time.min
+        if data["days"] or starts != ends:
+            days = {"days": data["days"]} if data["days"] else {}
+            found["hours"] = {**days, "from": f"{starts:%H:%M}", "to": f"{ends:%H:%M}" if ends != time.min else "24:00"}
+        return found
 
 
 class PersonForm(forms.Form):

@@ -1,15 +1,15 @@
 """`decide`: the one answer to "may this call happen?", for gateway, API, simulator and decision point.
 
 Pure: plain frozen facts in, `Allowed` or `Denied` out. It reads no clock and no table; `gateway/store.py`
-collects the facts. Whatever is unknown is denied, and the first check that fails names the reason.
+collects the facts. Whatever is unknown is denied, and the first check that fails names the rule, which has one reason.
 Order: identity, audience, server, definition, role, what the definition may be used for, token. So a caller learns
 nothing of definitions that its role does not reach, and nothing of those that the server hides from it (`NOT_GRANTED`,
 `NOT_SHOWN` and `UNKNOWN_DEFINITION` are answered alike on the wire), and a missing token scope is only said where the
 role would allow the call (RFC 6750, 3.1; MCP authorization, step-up).
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -17,8 +17,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from core.scopes import CONNECT, call_scope, connects, definition_scope, read_scope, scope_server
+from access.principals import GrantFacts, PrincipalFacts
+from access.rules import Rule
+from core.scopes import CONNECT, call_scope, connects, definition_scope, read_scope
 
+_CONNECT_ALONE: Final = frozenset({CONNECT})
 _BY_URI: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
 
 
@@ -49,6 +52,29 @@ class Reason(StrEnum):
     WRONG_AUDIENCE = "wrong_audience"
 
 
+REASONS: Final[Mapping[Rule, Reason]] = {
+    Rule.AGENT_ACTIVE: Reason.AGENT_INACTIVE,
+    Rule.PERSON_ACTIVE: Reason.PERSON_INACTIVE,
+    Rule.SERVER_KNOWN: Reason.UNKNOWN_SERVER,
+    Rule.TOKEN_AUDIENCE: Reason.WRONG_AUDIENCE,
+    Rule.GRANT_SERVER: Reason.NOT_GRANTED,
+    Rule.CEILING_SERVER: Reason.NOT_GRANTED,
+    Rule.SERVER_ACTIVE: Reason.SERVER_NOT_ACTIVE,
+    Rule.SERVER_CARD: Reason.SERVER_WITHHELD,
+    Rule.SERVER_EMERGENCY: Reason.SERVER_WITHHELD,
+    Rule.TOKEN_CONNECT: Reason.INSUFFICIENT_SCOPE,
+    Rule.DEFINITION_KNOWN: Reason.UNKNOWN_DEFINITION,
+    Rule.DEFINITION_SHOWN: Reason.NOT_SHOWN,
+    Rule.GRANT_DEFINITION: Reason.NOT_GRANTED,
+    Rule.CEILING_DEFINITION: Reason.NOT_GRANTED,
+    Rule.DEFINITION_APPROVED: Reason.DEFINITION_QUARANTINED,
+    Rule.DEFINITION_UNEXPIRED: Reason.PIN_EXPIRED,
+    Rule.DEFINITION_SCHEMA: Reason.SCHEMA_UNUSABLE,
+    Rule.DEFINITION_SCHEME: Reason.SCHEME_NOT_ALLOWED,
+    Rule.TOKEN_SCOPE: Reason.INSUFFICIENT_SCOPE,
+}
+
+
 class PinState(StrEnum):
     """What the store knows of a definition. `NOT_SHOWN`: the server does not show it to the caller's class."""
 
@@ -56,40 +82,6 @@ class PinState(StrEnum):
     NOT_SHOWN = "not_shown"
     QUARANTINED = "quarantined"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class GrantFacts:
-    """One grant of the principal: the scopes of its role, and where and until when they hold."""
-
-    scopes: frozenset[str]
-    environment: str | None = None
-    expires_at: datetime | None = None
-    _connected: frozenset[str | None] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        # Read once: a role may have thousands of scopes, and every call asks.
-        object.__setattr__(self, "_connected", frozenset(scope_server(scope) for scope in self.scopes))
-
-    def holds(self, environment: str, now: datetime) -> bool:
-        """Whether it counts in this environment now."""
-        if self.environment is not None and self.environment != environment:
-            return False
-        return self.expires_at is None or self.expires_at > now
-
-    def connects(self, slug: str) -> bool:
-        """Whether any of its scopes lets its holder connect to `slug`."""
-        return CONNECT in self.scopes or slug in self._connected
-
-
-class PrincipalFacts(Struct, frozen=True):
-    """The caller. `person_active` is None for an agent that acts for itself."""
-
-    agent_active: bool
-    person_active: bool | None
-    grants: tuple[GrantFacts, ...]
-    token_scopes: frozenset[str]
-    audience: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +120,11 @@ class DefinitionFacts:
 
 
 class Facts(Struct, frozen=True):
-    """Everything that `decide` may look at."""
+    """Everything that `decide` may look at. `client_ip`: where the caller is, as far as the gateway sees."""
 
     principal: PrincipalFacts
     server: ServerFacts | None
+    client_ip: str = ""
 
 
 class Call(Struct, frozen=True):
@@ -142,17 +135,36 @@ class Call(Struct, frozen=True):
 
 
 class Allowed(Struct, frozen=True):
-    """The call may be made; `digest` is the approved version it is about, `scopes` those that carried it."""
+    """The call may be made; `digest` is the approved version it is about, `scopes` and `grants` what carried it."""
 
+    rule: Rule
+    grants: tuple[GrantFacts, ...]
+    scopes: frozenset[str]
     digest: str = ""
-    scopes: frozenset[str] = frozenset()
+
+    @property
+    def rule_ids(self) -> tuple[str, ...]:
+        """For the record: the rule, and each grant with its role."""
+        if len(self.grants) == 1:
+            return (self.rule.value, *self.grants[0].names)
+        return (self.rule.value, *(name for grant in self.grants for name in grant.names))
 
 
 class Denied(Struct, frozen=True):
     """The call may not be made. `needed`: every scope a new token must hold (step-up), only where that helps."""
 
-    reason: Reason
+    rule: Rule
     needed: frozenset[str] = frozenset()
+
+    @property
+    def reason(self) -> Reason:
+        """What the caller is told, where it is told anything."""
+        return REASONS[self.rule]
+
+    @property
+    def rule_ids(self) -> tuple[str, ...]:
+        """For the record."""
+        return (self.rule.value,)
 
 
 Decision = Allowed | Denied
@@ -162,23 +174,33 @@ def decide(call: Call, facts: Facts, now: datetime) -> Decision:
     """Judge one call. `now` is an aware datetime."""
     principal, server = facts.principal, facts.server
     if not principal.agent_active:
-        return Denied(Reason.AGENT_INACTIVE)
+        return Denied(Rule.AGENT_ACTIVE)
     if principal.person_active is False:
-        return Denied(Reason.PERSON_INACTIVE)
+        return Denied(Rule.PERSON_ACTIVE)
     if server is None:
-        return Denied(Reason.UNKNOWN_SERVER)
+        return Denied(Rule.SERVER_KNOWN)
     if principal.audience != server.resource:
-        return Denied(Reason.WRONG_AUDIENCE)
-    held = [grant for grant in principal.grants if grant.holds(server.environment, now)]
-    if not any(grant.connects(server.slug) for grant in held):
-        return Denied(Reason.NOT_GRANTED)
+        return Denied(Rule.TOKEN_AUDIENCE)
+    held = [grant for grant in principal.grants if grant.holds(server.environment, now, facts.client_ip)]
+    connecting = tuple([grant for grant in held if grant.connects(server.slug)])
+    if not connecting:
+        return Denied(Rule.GRANT_SERVER)
+    own = None
+    if principal.ceiling is not None:
+        own = [grant for grant in principal.ceiling if grant.holds(server.environment, now, facts.client_ip)]
+        reaching = tuple([grant for grant in own if grant.connects(server.slug)])
+        if not reaching:
+            return Denied(Rule.CEILING_SERVER)
+        connecting += reaching
     if not server.active:
-        return Denied(Reason.SERVER_NOT_ACTIVE)
-    if server.withheld or (server.trusted_until is not None and server.trusted_until <= now):
-        return Denied(Reason.SERVER_WITHHELD)
+        return Denied(Rule.SERVER_ACTIVE)
+    if server.withheld:
+        return Denied(Rule.SERVER_CARD)
+    if server.trusted_until is not None and server.trusted_until <= now:
+        return Denied(Rule.SERVER_EMERGENCY)
     if call.definition is None:
-        return _decide_connection(server.slug, principal.token_scopes)
-    return _decide_definition(call, call.definition, server, held, principal.token_scopes, now)
+        return _decide_connection(server.slug, connecting, principal.token_scopes)
+    return _decide_definition(call, call.definition, server, (held, own), principal.token_scopes, now)
 
 
 def accepted_scopes(slug: str, definition: DefinitionFacts) -> frozenset[str]:
@@ -195,42 +217,50 @@ def _accepted(slug: str, kind: str, name: str, sensitive: bool) -> frozenset[str
     return frozenset({own, broad})
 
 
-def _decide_connection(slug: str, token_scopes: frozenset[str]) -> Decision:
+def _decide_connection(slug: str, connecting: tuple[GrantFacts, ...], token_scopes: frozenset[str]) -> Decision:
     if connects(token_scopes, slug):
-        return Allowed(scopes=frozenset({CONNECT}))
-    return Denied(Reason.INSUFFICIENT_SCOPE, needed=frozenset({CONNECT}))
+        return Allowed(Rule.ALLOW_CONNECTION, connecting, _CONNECT_ALONE)
+    return Denied(Rule.TOKEN_CONNECT, needed=_CONNECT_ALONE)
 
 
 def _decide_definition(
     call: Call,
     definition: DefinitionFacts,
     server: ServerFacts,
-    held: Iterable[GrantFacts],
+    held: tuple[Sequence[GrantFacts], Sequence[GrantFacts] | None],
     token_scopes: frozenset[str],
     now: datetime,
 ) -> Decision:
     if definition.state is PinState.UNKNOWN:
-        return Denied(Reason.UNKNOWN_DEFINITION)
+        return Denied(Rule.DEFINITION_KNOWN)
     if definition.state is PinState.NOT_SHOWN:
-        return Denied(Reason.NOT_SHOWN)
+        return Denied(Rule.DEFINITION_SHOWN)
     accepted = accepted_scopes(server.slug, definition)
-    carried = frozenset().union(*(accepted & grant.scopes for grant in held))
-    if not carried:
-        return Denied(Reason.NOT_GRANTED)
+    grants, own = held
+    carrying = tuple([grant for grant in grants if not accepted.isdisjoint(grant.scopes)])
+    if not carrying:
+        return Denied(Rule.GRANT_DEFINITION)
+    if own is not None:
+        bounding = tuple([grant for grant in own if not accepted.isdisjoint(grant.scopes)])
+        if not bounding:
+            return Denied(Rule.CEILING_DEFINITION)
+        carrying += bounding
     if definition.state is not PinState.APPROVED or not definition.digest:
-        return Denied(Reason.DEFINITION_QUARANTINED)
+        return Denied(Rule.DEFINITION_APPROVED)
     if definition.expires_at is not None and definition.expires_at <= now:
-        return Denied(Reason.PIN_EXPIRED)
+        return Denied(Rule.DEFINITION_UNEXPIRED)
     if definition.unusable:
-        return Denied(Reason.SCHEMA_UNUSABLE)
+        return Denied(Rule.DEFINITION_SCHEMA)
     if _needs_scheme(call.method, definition) and definition.scheme not in server.schemes:
-        return Denied(Reason.SCHEME_NOT_ALLOWED)
+        return Denied(Rule.DEFINITION_SCHEME)
     # A broader scope of the token includes what a narrower one of the role allows (R3: the hierarchy is honoured).
     used = accepted & token_scopes
     if not used:
-        smallest = min(carried, key=lambda scope: (scope.count(":"), scope))
-        return Denied(Reason.INSUFFICIENT_SCOPE, needed=frozenset({CONNECT, smallest}))
-    return Allowed(digest=definition.digest, scopes=used)
+        # Of those that the role holds: a client is sent for what the one call needs, even if it must come again.
+        carried = frozenset().union(*(accepted & grant.scopes for grant in carrying))
+        smallest = max(carried, key=lambda scope: scope.count(":"))
+        return Denied(Rule.TOKEN_SCOPE, needed=frozenset({CONNECT, smallest}))
+    return Allowed(Rule.ALLOW_DEFINITION, carrying, used, definition.digest)
 
 
 def _needs_scheme(method: str, definition: DefinitionFacts) -> bool:

@@ -16,7 +16,7 @@ from core.permissions import Permission
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from access.models import Agent, ApiToken, Consent, Grant, Person, ProtectedResource, Role, Team  # noqa: F401 -- type arguments below
+    from access.models import Agent, ApiToken, Consent, Grant, Person, Role, RoleSeparation, Team  # noqa: F401 -- type arguments below
 
 NOTHING = Q(pk__in=[])
 M = TypeVar("M", bound=models.Model)
@@ -100,12 +100,6 @@ class ApiTokenQuerySet(_VisibleQuerySet["ApiToken"]):
         return self.filter(unexpired, revoked_at__isnull=True, person__is_active=True)
 
 
-class ProtectedResourceQuerySet(_VisibleQuerySet["ProtectedResource"]):
-    """What tokens may be for. Whose server it is, is not known here: who reads servers everywhere sees all of them."""
-
-    reading = Permission.SERVER_READ
-
-
 class RoleQuerySet(_VisibleQuerySet["Role"]):
     """Roles. They belong to no team: whoever may read roles at all reads every one."""
 
@@ -117,6 +111,15 @@ class RoleQuerySet(_VisibleQuerySet["Role"]):
     def named(self, name: str) -> Self:
         """The role with this name, whatever its case."""
         return self.alias(folded=Lower("name")).filter(folded=Lower(models.Value(name)))
+
+
+class RoleSeparationQuerySet(_VisibleQuerySet["RoleSeparation"]):
+    """Which roles are kept apart: whoever reads roles reads it."""
+
+    reading = Permission.ROLE_READ
+
+    def _of_teams(self, actor: Actor) -> Q:
+        return ~NOTHING
 
 
 class AgentQuerySet(_VisibleQuerySet["Agent"]):
@@ -164,9 +167,24 @@ class GrantQuerySet(_VisibleQuerySet["Grant"]):
         unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=now or timezone.now())
         return self.filter(unexpired, revoked_at__isnull=True)
 
+    def as_live_grants(self) -> models.Prefetch[str]:
+        """Those that hold now, for `prefetch_related` of people or agents, as `live_grants` with their roles.
+
+        Who sees a holder need not see what it holds: start from `visible_to` here too.
+        """
+        return models.Prefetch("grants", self.live().select_related("role"), to_attr="live_grants")
+
+    def unconditional(self) -> Self:
+        """Grants that hold everywhere and always while they are live: only these give permissions of the console."""
+        return self.filter(environment="", conditions={})
+
     def reaching_person(self, person: Person) -> Self:
         """Grants to the person or to a team that they belong to."""
         return self.filter(Q(person=person) | Q(team__memberships__person=person)).distinct()
+
+    def agents_ever_given(self) -> list[int]:
+        """Keys of the agents to which anything was ever given, whether it holds or not."""
+        return list(self.filter(agent__isnull=False).order_by().values_list("agent_id", flat=True).distinct())
 
     def unrevoked_rows(self) -> list[dict[str, Any]]:
         """Everything the gateway needs of every grant that was not revoked, in one query.
@@ -174,5 +192,7 @@ class GrantQuerySet(_VisibleQuerySet["Grant"]):
         Expired ones are in it too, because whether a grant holds is decided at the time of a call.
         """
         rows = self.filter(revoked_at__isnull=True).order_by("pk")
-        columns = ("person_id", "agent_id", "team_id", "environment", "expires_at", "role__scopes")
-        return [dict(row) for row in rows.values(*columns)]
+        holder, role = ("person_id", "agent_id", "team_id"), ("role__name", "role__scopes")
+        return [
+            dict(row) for row in rows.values(*holder, *role, "public_id", "environment", "expires_at", "conditions")
+        ]

@@ -16,10 +16,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from access import services
-from access.forms import AgentForm, GrantForm, PersonForm, PreferencesForm, RoleForm, SignInForm
-from access.models import Agent, Grant, Person, Role
+from access.forms import AgentForm, GrantForm, PersonForm, PreferencesForm, RoleForm, SeparationForm, SignInForm
+from access.models import Agent, Grant, Person, Role, RoleSeparation, Team
 from core.console import actor_of, back, carry_out, form_status, fulfil, page, reason_of, safe_next, show
 from core.errors import NotFound
+from core.needs import SIGNED_IN
 from core.permissions import Permission
 from core.preferences import Preferences, keep, preferences_of
 
@@ -50,7 +51,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(FORM_METHODS)
-@page()
+@page(needs=SIGNED_IN)
 def preferences(request: HttpRequest) -> HttpResponse:
     """Colours and shortcuts of this browser."""
     kept = preferences_of(request)
@@ -68,11 +69,13 @@ def preferences(request: HttpRequest) -> HttpResponse:
 @page(Permission.AGENT_READ)
 def agents(request: HttpRequest) -> HttpResponse:
     """Agents with the roles that they hold now."""
-    visible = Agent.objects.visible_to(actor_of(request)).select_related("owner_team").order_by("name", "pk")
-    rows = visible.prefetch_related(_live_grants())
+    actor = actor_of(request)
+    visible = Agent.objects.visible_to(actor).select_related("owner_team").order_by("name", "pk")
+    rows = visible.prefetch_related(Grant.objects.visible_to(actor).as_live_grants())
     context = {
         "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")),
-        "may_manage": actor_of(request).may_somewhere(Permission.AGENT_MANAGE),
+        "may_manage": actor.may_somewhere(Permission.AGENT_MANAGE),
+        "sees_grants": actor.may(Permission.GRANT_READ),
     }
     return show(request, "access/agents.html", context)
 
@@ -96,9 +99,11 @@ def agent(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """One agent: state, roles, and what can be done about it."""
     actor = actor_of(request)
     found = _agent(request, agent_id)
+    grants = Grant.objects.visible_to(actor).filter(agent=found).select_related("role", "granted_by")
     context = {
         "agent": found,
-        "grants": Grant.objects.filter(agent=found).select_related("role", "granted_by").order_by("-pk")[:PAGE_SIZE],
+        "grants": grants.order_by("-pk")[:PAGE_SIZE],
+        "sees_grants": actor.may(Permission.GRANT_READ, team_id=found.owner_team_id),
         "now": timezone.now(),
         "may_manage": actor.may(Permission.AGENT_MANAGE, team_id=found.owner_team_id),
         "may_grant": actor.may_somewhere(Permission.GRANT_MANAGE),
@@ -131,12 +136,13 @@ def resume_agent(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 def roles(request: HttpRequest) -> HttpResponse:
     """Roles, and the grants that hold now."""
     actor = actor_of(request)
-    live = Grant.objects.live()
+    live = Grant.objects.visible_to(actor).live()
     held = Count("grants", filter=Q(grants__in=live.values("pk")))
-    grants = Grant.objects.visible_to(actor).live().select_related("role", "person", "agent", "team", "granted_by")
+    grants = live.select_related("role", "person", "agent", "team", "granted_by")
     context = {
         "roles": Role.objects.visible_to(actor).annotate(held=held).order_by("-builtin", "name"),
         "page": Paginator(grants.order_by("-pk"), PAGE_SIZE).get_page(request.GET.get("page")),
+        "separations": RoleSeparation.objects.visible_to(actor).select_related("first", "second", "created_by"),
         "may_create": actor.may(Permission.ROLE_MANAGE),
         "may_grant": actor.may(Permission.GRANT_MANAGE),
     }
@@ -166,6 +172,34 @@ def create_role(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(FORM_METHODS)
+@page(Permission.ROLE_MANAGE)
+def separate_roles(request: HttpRequest) -> HttpResponse:
+    """Keep two roles apart."""
+    actor = actor_of(request)
+    form = SeparationForm(request.POST or None, actor=actor)
+    made = fulfil(
+        form,
+        lambda data: services.separate_roles(roles=(data["role"], data["other"]), actor=actor, reason=data["reason"]),
+    )
+    if made is not None:
+        messages.success(request, _("Nobody can hold both roles from now on."))
+        return redirect("access:roles")
+    return show(request, "access/separate_roles.html", {"form": form}, status=form_status(form))
+
+
+@require_POST
+@page(Permission.ROLE_MANAGE)
+def end_separation(request: HttpRequest, separation_id: UUID) -> HttpResponse:
+    """Let people hold two roles again."""
+    actor, reason = actor_of(request), reason_of(request)
+    done = _("The roles are no longer kept apart.")
+    carry_out(
+        request, lambda: services.end_separation(separation_id=separation_id, actor=actor, reason=reason), done=done
+    )
+    return redirect("access:roles")
+
+
+@require_http_methods(FORM_METHODS)
 @page(Permission.GRANT_MANAGE)
 def give_grant(request: HttpRequest) -> HttpResponse:
     """Give a role to an agent, a person or a team."""
@@ -179,6 +213,7 @@ def give_grant(request: HttpRequest) -> HttpResponse:
             holder=form.holder_named(),
             environment=data["environment"],
             expires_at=data["expires_at"],
+            conditions=form.conditions(),
             reason=data["reason"],
             actor=actor,
         ),
@@ -205,12 +240,14 @@ def revoke_grant(request: HttpRequest, grant_id: UUID) -> HttpResponse:
 @page(Permission.PERSON_READ)
 def people(request: HttpRequest) -> HttpResponse:
     """People with the roles and teams that they have now."""
-    visible = Person.objects.visible_to(actor_of(request)).order_by("username")
+    actor = actor_of(request)
+    visible = Person.objects.visible_to(actor).order_by("username")
+    rows = visible.prefetch_related(
+        Grant.objects.visible_to(actor).as_live_grants(), Prefetch("teams", Team.objects.visible_to(actor))
+    )
     context = {
-        "page": Paginator(visible.prefetch_related(_live_grants(), "teams"), PAGE_SIZE).get_page(
-            request.GET.get("page")
-        ),
-        "may_manage": actor_of(request).may(Permission.PERSON_MANAGE),
+        "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")),
+        "may_manage": actor.may(Permission.PERSON_MANAGE),
     }
     return show(request, "access/people.html", context)
 
@@ -256,7 +293,3 @@ def _token_command(client_id: str) -> str:
     """A command that gets a token; curl asks for the secret, so that it stays out of the shell's history."""
     url = f"{settings.ISSUER}{reverse('access_oauth:token')}"
     return f"curl --user {client_id} -d grant_type=client_credentials -d resource={settings.GATEWAY_URL}/SLUG {url}"
-
-
-def _live_grants() -> "Prefetch[str]":
-    return Prefetch("grants", queryset=Grant.objects.live().select_related("role"), to_attr="live_grants")

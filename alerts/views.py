@@ -17,6 +17,7 @@ from alerts.querysets import AlertQuerySet
 from alerts.rules import may_look_after
 from audit.subjects import principal_of
 from core.console import actor_of, back, carry_out, form_status, fulfil, page, reason_of, show
+from core.needs import asks
 from core.permissions import Permission
 
 PAGE_SIZE = 50
@@ -46,7 +47,7 @@ def alert_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@page()
+@page(needs=asks(Permission.ALERT_ACKNOWLEDGE))
 def acknowledge(request: HttpRequest, alert_id: UUID) -> HttpResponse:
     """Say that somebody looks after it."""
     actor, reason = actor_of(request), reason_of(request)
@@ -77,7 +78,7 @@ def add_channel(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@page()
+@page(needs=asks(Permission.CHANNEL_MANAGE))
 def test_channel(request: HttpRequest, channel_id: UUID) -> HttpResponse:
     """Send a test message."""
     actor = actor_of(request)
@@ -87,7 +88,7 @@ def test_channel(request: HttpRequest, channel_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@page()
+@page(needs=asks(Permission.CHANNEL_MANAGE))
 def disable_channel(request: HttpRequest, channel_id: UUID) -> HttpResponse:
     """Stop sending to a channel."""
     actor, reason = actor_of(request), reason_of(request)
@@ -97,7 +98,7 @@ def disable_channel(request: HttpRequest, channel_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@page()
+@page(needs=asks(Permission.CHANNEL_MANAGE))
 def enable_channel(request: HttpRequest, channel_id: UUID) -> HttpResponse:
     """Send to a channel again."""
     actor = actor_of(request)

@@ -77,6 +77,8 @@ class Event(StrEnum):
     ROLE_CHANGED = "role.changed"
     ROLE_CREATED = "role.created"
     ROLE_DELETED = "role.deleted"
+    SEPARATION_ENDED = "separation.ended"
+    SEPARATION_MADE = "separation.made"
     SERVER_ACTIVATED = "server.activated"
     SERVER_BECAME_REACHABLE = "server.became_reachable"
     SERVER_BECAME_UNREACHABLE = "server.became_unreachable"

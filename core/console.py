@@ -20,6 +20,8 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from core.actor import ANONYMOUS, Actor
 from core.errors import DomainError, Invalid, NotFound, PermissionDenied
+from core.needs import Needs
+from core.permissions import Permission
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,7 +32,7 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 class PageRefused(exceptions.PermissionDenied):
     """Somebody signed in opened or sent a page without the permission that it needs; the 403 page records it."""
 
-    def __init__(self, permission: str):
+    def __init__(self, permission: Permission):
         super().__init__(_("This page needs the permission %s.") % permission)
         self.permission = permission
 
@@ -41,11 +43,15 @@ def actor_of(request: HttpRequest) -> Actor:
     return actor if isinstance(actor, Actor) else ANONYMOUS
 
 
-def page(permission: str = "") -> Callable[[View[P]], View[P]]:
+def page(
+    permission: Permission | None = None, *, needs: Needs | None = None, posting: Needs | None = None
+) -> Callable[[View[P]], View[P]]:
     """Only for signed-in people who hold `permission` for something; others sign in or get the 403 page.
 
+    `needs` declares what a page asks for whose service asks, not this; `posting` what its form asks for beside that.
     Refusals that a service raises and the view does not place in a form become the 403 and 404 pages.
     """
+    declared = needs or (Needs((permission,)) if permission else None)
 
     def decorate(view: View[P]) -> View[P]:
         @wraps(view)
@@ -61,6 +67,7 @@ def page(permission: str = "") -> Callable[[View[P]], View[P]]:
             except NotFound as error:
                 raise Http404(error.message) from error
 
+        guarded.needs = {"GET": declared, "POST": posting or declared}  # type: ignore[attr-defined]  # see routes.py
         return guarded
 
     return decorate

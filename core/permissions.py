@@ -17,6 +17,7 @@ class Permission(StrEnum):
     CHANNEL_MANAGE = "channel:manage"
     GRANT_MANAGE = "grant:manage"
     GRANT_READ = "grant:read"
+    PAYLOAD_READ = "payload:read"
     PERSON_MANAGE = "person:manage"
     PERSON_READ = "person:read"
     POLICY_MANAGE = "policy:manage"

@@ -49,25 +49,24 @@ class WireAnswer:
     def __init__(self, connection: Connection, reader: AnswerReader, limits: WireLimits, started: float) -> None:
         self.status = reader.status
         self.headers: Mapping[str, str] = reader.headers or {}
+        self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = connection
         self._reader = reader
         self._limits = limits
-        self._started = started
-        self._metered: tuple[float, BodyMeter] | None = None
+        is_stream = is_event_stream(self.headers.get("content-type", ""))
+        self._deadline = started + (limits.lifetime_seconds if is_stream else limits.total_seconds)
+        self._meter = BodyMeter(limits.event_bytes if is_stream else limits.body_bytes, by_event=is_stream)
 
     async def read(self) -> bytes:
         """The whole body, which must not be larger than `body_bytes`. Raises `OutboundError`."""
         pieces, size = [], 0
-        while not (self._reader.complete and self._connection) and (piece := await self._next()):
+        while piece := await self._next():
             pieces.append(piece)
             size += len(piece)
             if size > self._limits.body_bytes:
                 raise OutboundError(Refusal.TOO_LARGE)
-        # What is left is there already: of most answers it is all.
-        pieces.append(self._reader.take())
-        self._measures()[1].count(pieces[-1])
-        if size + len(pieces[-1]) > self._limits.body_bytes:
-            raise OutboundError(Refusal.TOO_LARGE)
+            if self._reader.complete and not self._reader.buffered:
+                break  # nothing more to wait for: most bodies come in one piece
         return b"".join(pieces)
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -81,32 +80,22 @@ class WireAnswer:
 
     async def _next(self) -> bytes:
         """The next piece of the body; empty at its end."""
-        loop = asyncio.get_running_loop()
-        now, (deadline, meter) = loop.time(), self._measures()
-        latest = min(deadline, now + self._limits.idle_seconds)  # bytes that are no body do not put it off
+        now = self._loop.time()
+        latest = min(self._deadline, now + self._limits.idle_seconds)  # bytes that are no body do not put it off
         while True:
-            if now >= deadline:
+            if now >= self._deadline:
                 raise OutboundError(Refusal.TIMEOUT)
             if self._connection is None:
                 raise OutboundError(Refusal.PROTOCOL_ERROR, "The exchange is over.")
             if self._reader.buffered:
                 piece = self._reader.take()
                 self._connection.resume()
-                meter.count(piece)
+                self._meter.count(piece)
                 return piece
             if self._reader.complete:
                 return b""
             await self._connection.arrival(latest)
-            now = loop.time()
-
-    def _measures(self) -> tuple[float, BodyMeter]:
-        """Until when the body may go on, and how large it may be."""
-        if self._metered is None:
-            limits, is_stream = self._limits, is_event_stream(self.headers.get("content-type", ""))
-            seconds = limits.lifetime_seconds if is_stream else limits.total_seconds
-            meter = BodyMeter(limits.event_bytes if is_stream else limits.body_bytes, by_event=is_stream)
-            self._metered = self._started + seconds, meter
-        return self._metered
+            now = self._loop.time()
 
 
 class WireClient:

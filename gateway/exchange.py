@@ -83,7 +83,10 @@ class Admitted(Struct, frozen=True):
         """Whether the caller may read a resource, by the snapshot that this request was decided by."""
         candidates = self.server.readable(uri, self.shown)
         exchange = self.exchange
-        return self.snapshot.decide_any("resources/read", candidates, self.token, exchange.slug, exchange.now)[1]
+        judged = self.snapshot.decide_any(
+            "resources/read", candidates, self.token, exchange.slug, exchange.now, exchange.head.client_ip
+        )
+        return judged[1]
 
     def may_read(self, uri: str) -> bool:
         """The same as a truth value."""

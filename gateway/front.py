@@ -6,6 +6,7 @@ body; a header that says something else is refused, because something before us 
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -113,19 +114,12 @@ def read_head(
     # White space around a value is no part of it (RFC 9110, 5.5), and not every parser takes it away.
     lines = [(name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")) for name, value in headers]
     found = dict(lines)
-    repeated = _fold(lines, found) if len(found) < len(lines) else frozenset()
+    repeated: frozenset[str] = frozenset()
+    if len(found) < len(lines):
+        counts = Counter(name for name, _ in lines)
+        repeated = frozenset(name for name, count in counts.items() if count > 1) - _LISTS
+        found |= {each: ", ".join(value for name, value in lines if name == each) for each in _LISTS & found.keys()}
     return Head(method, path, query, found, repeated, client_ip)
-
-
-def _fold(lines: Iterable[tuple[str, str]], found: dict[str, str]) -> frozenset[str]:
-    """Put the lines of a list into one; the names that came more than once otherwise."""
-    found.clear()
-    repeated: set[str] = set()
-    for name, value in lines:
-        if name in found and name not in _LISTS:
-            repeated.add(name)
-        found[name] = f"{found[name]}, {value}" if name in found and name in _LISTS else value
-    return frozenset(repeated)
 
 
 def check_single(head: Head) -> None:

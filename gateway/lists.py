@@ -47,6 +47,7 @@ class _Made:
 
     server: ServerPart
     grants: object
+    ceiling: object
     shown: Shown
     until: datetime
     digest: str
@@ -77,14 +78,15 @@ class Lists:
 
     def _current(self, admitted: Admitted, of: ListOf) -> _Made:
         token, server = admitted.token, admitted.server
-        grants = admitted.snapshot.access.principal(token).grants
-        key = (of.kind, server.facts.slug, token.agent, token.person, token.scopes)
+        principal, now = admitted.snapshot.access.principal(token), admitted.exchange.now
+        standing = principal.standing(now, admitted.exchange.head.client_ip)
+        key = (of.kind, server.facts.slug, token.agent, token.person, token.scopes, standing)
         made = self._made.get(key)
-        now = admitted.exchange.now
         if (
             made is None
             or made.server is not server
-            or made.grants is not grants
+            or made.grants is not principal.grants
+            or made.ceiling is not principal.ceiling
             or made.shown != admitted.shown
             or made.until <= now
         ):
@@ -96,20 +98,22 @@ class Lists:
 
 
 def _make(admitted: Admitted, of: ListOf) -> _Made:
-    facts = admitted.snapshot.facts(admitted.token, admitted.server.facts.slug)
-    now = admitted.exchange.now
+    exchange = admitted.exchange
+    facts = admitted.snapshot.facts(admitted.token, admitted.server.facts.slug, exchange.head.client_ip)
+    now = exchange.now
     usable = [
         each
         for each in admitted.server.of_kind(of.kind, admitted.shown)
         if each.body and isinstance(decide(Call(of.used_by, each.facts), facts, now), Allowed)
     ]
-    ends = [each.expires_at for each in facts.principal.grants]
+    ends = [each.expires_at for each in (*facts.principal.grants, *(facts.principal.ceiling or ()))]
     ends += [each.facts.expires_at for each in admitted.server.of_kind(of.kind)]
     ends += [admitted.server.facts.trusted_until, admitted.card.expires_at]
     digest = hashlib.sha256("\n".join(f"{each.facts.name}\0{each.facts.digest}" for each in usable).encode())
     return _Made(
         server=admitted.server,
         grants=facts.principal.grants,
+        ceiling=facts.principal.ceiling,
         shown=admitted.shown,
         until=min((end for end in ends if end is not None and end > now), default=_FOREVER),
         digest=digest.hexdigest()[:16],

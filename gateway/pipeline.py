@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from access.policy import Allowed, Call, Decision, Denied, Reason, ServerFacts
+from access.rules import Rule
 from gateway import auth, capabilities, front, jsonrpc
 from gateway.auth import Tokens
 from gateway.dispatch import Dispatch, Parts
@@ -97,7 +98,7 @@ class Pipeline:
         if handler is None:
             raise refuse(Reason.METHOD_NOT_SUPPORTED)
         if request.method.startswith(_LOOKED_BEFORE):
-            await self._look(exchange.slug, token, session)
+            await self._look(exchange, token, session)
         return await handler(self._admitted(exchange, request, token, session))
 
     def _observe(self, exchange: Exchange, request: Request, session: Session | None) -> None:
@@ -154,13 +155,14 @@ class Pipeline:
         recorded.principal, recorded.agent, recorded.token_id = token.principal, token.client_id, token.id
         return token
 
-    async def _look(self, slug: str, token: Token, session: Session | None) -> None:
+    async def _look(self, exchange: Exchange, token: Token, session: Session | None) -> None:
         """Let the gateway look at what the server shows this caller's agent, if the caller may connect to it at all."""
-        snapshot = self._policy.current()
+        snapshot, slug = self._policy.current(), exchange.slug
         server = snapshot.servers.get(slug)
         if server is None or not self._parts.looks.is_due(class_of(token, server), server.observed):
             return
-        if isinstance(snapshot.decide(Call("tools/list"), token, slug, datetime.now(UTC)), Allowed):
+        client_ip = exchange.head.client_ip
+        if isinstance(snapshot.decide(Call("tools/list"), token, slug, datetime.now(UTC), client_ip), Allowed):
             await self._parts.looks.before(self._parts.look(token, server, session))
 
     async def _session(self, exchange: Exchange, token: Token) -> Session:
@@ -188,9 +190,11 @@ class Pipeline:
         shown = self._parts.looks.shown(class_of(token, server)) if server is not None else None
         definition, decision = self._decided(snapshot, exchange, request, token, named, shown)
         if isinstance(decision, Denied) or server is None:
-            denied = decision if isinstance(decision, Denied) else Denied(Reason.UNKNOWN_SERVER)
+            denied = decision if isinstance(decision, Denied) else Denied(Rule.SERVER_KNOWN)
+            recorded.rule_ids = denied.rule_ids
             raise self._denial(denied, exchange, named, reaches=self._reaches(snapshot, token, exchange))
         recorded.tool_hash, recorded.scopes_used = decision.digest, tuple(sorted(decision.scopes))
+        recorded.rule_ids = decision.rule_ids
         card = server.presented(exchange.now)
         modern = exchange.wire.modern
         able = server.able(card, modern=modern)
@@ -209,10 +213,11 @@ class Pipeline:
         named: Target | None,
         shown: Shown,
     ) -> tuple[Definition | None, Decision]:
+        slug, now, client_ip = exchange.slug, exchange.now, exchange.head.client_ip
         if named is None:
-            return None, snapshot.decide(Call(request.method), token, exchange.slug, exchange.now)
-        candidates = _candidates(snapshot.servers.get(exchange.slug) or _NO_SERVER, named, shown)
-        return snapshot.decide_any(request.method, candidates, token, exchange.slug, exchange.now)
+            return None, snapshot.decide(Call(request.method), token, slug, now, client_ip)
+        candidates = _candidates(snapshot.servers.get(slug) or _NO_SERVER, named, shown)
+        return snapshot.decide_any(request.method, candidates, token, slug, now, client_ip)
 
     def _named(self, exchange: Exchange, request: Request, token: Token) -> Target | None:
         """What a request names. A record of any decision about it names it too."""
@@ -229,7 +234,8 @@ class Pipeline:
 
     def _reaches(self, snapshot: Snapshot, token: Token, exchange: Exchange) -> bool:
         """Whether any role of the caller's reaches the server, whatever its token lacks."""
-        decision = snapshot.decide(Call("tools/list"), token, exchange.slug, exchange.now)
+        client_ip = exchange.head.client_ip
+        decision = snapshot.decide(Call("tools/list"), token, exchange.slug, exchange.now, client_ip)
         return isinstance(decision, Allowed) or decision.reason is not Reason.NOT_GRANTED
 
     def _denial(self, denied: Denied, exchange: Exchange, named: Target | None, *, reaches: bool) -> Refused:

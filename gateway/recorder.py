@@ -40,7 +40,8 @@ class Writer(Protocol):
 class Recorded(Struct):
     """What the records of one request have in common, as far as it is known yet.
 
-    Texts may be a caller's: the draft bounds them. `parent_call_id` is the call in whose course this one happens.
+    Texts may be a caller's: the draft bounds them. `rule_ids` is what policy decided by, whatever happened later.
+    `parent_call_id` is the call in whose course this one happens.
     """
 
     call_id: UUID
@@ -54,6 +55,7 @@ class Recorded(Struct):
     kind: str = ""
     tool: str = ""
     tool_hash: str = ""
+    rule_ids: tuple[str, ...] = ()
     scopes_used: tuple[str, ...] = ()
     client_ip: str = ""
     trace_id: str = ""
@@ -115,7 +117,7 @@ class Recorder:
         """What this record has in common with others: most of what an agent does it does again."""
         key = (
             *what, call.principal, call.agent, call.token_id, call.server, call.environment, call.owner_team,
-            call.method, call.kind, call.tool, call.tool_hash, call.scopes_used, call.client_ip,
+            call.method, call.kind, call.tool, call.tool_hash, call.rule_ids, call.scopes_used, call.client_ip,
         )  # fmt: skip
         pattern = self._patterns.get(key)
         if pattern is None:
@@ -144,6 +146,7 @@ def _draft(call: Recorded, what: What, now: datetime) -> RecordDraft:
         kind=call.kind,
         tool=call.tool,
         tool_hash=call.tool_hash,
+        rule_ids=call.rule_ids,
         scopes_used=call.scopes_used,
         client_ip=call.client_ip,
     )

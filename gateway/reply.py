@@ -1,8 +1,8 @@
 """The way back to one client: one JSON answer, or a stream of events once something had to be said before it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
 from msgspec import Struct
 
@@ -10,7 +10,6 @@ from gateway import sse
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-_CLOSE: Final = (b"connection", b"close")
 
 
 class Reply(Struct, frozen=True):
@@ -45,7 +44,7 @@ class Channel:
                 return
             self._finished = True
             if not self._started:
-                await self._start()
+                await self._start(200, list(sse.HEADERS))
             await self._body(b"", more=False)
 
     async def open(self) -> None:
@@ -85,11 +84,8 @@ class Channel:
         return id_
 
     async def _whole(self, reply: Reply) -> None:
-        headers = _headers(reply)
-        if self._closes():
-            headers.append(_CLOSE)
-        await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": reply.body, "more_body": False})
+        await self._start(reply.status, _headers(reply))
+        await self._body(reply.body, more=False)
 
     async def _event(self, frame: bytes) -> None:
         async with self._lock:
@@ -97,12 +93,13 @@ class Channel:
                 return
             if not self._started:
                 self._started = True
-                await self._start()
+                await self._start(200, list(sse.HEADERS))
             await self._body(frame, more=True)
 
-    async def _start(self) -> None:
-        headers = [*sse.HEADERS, _CLOSE] if self._closes() else list(sse.HEADERS)
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        if self._closes():
+            headers = [*headers, (b"connection", b"close")]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _body(self, body: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
@@ -110,10 +107,8 @@ class Channel:
 
 def _headers(reply: Reply) -> list[tuple[bytes, bytes]]:
     headers = [(b"content-length", b"%d" % len(reply.body))]
-    given: Collection[bytes] = ()
-    if reply.headers:
-        headers += [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
-        given = {name for name, _ in headers}
+    headers += [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
+    given = {name for name, _ in headers} if reply.headers else ()
     if reply.body and b"content-type" not in given:
         headers.append((b"content-type", b"application/json"))
     if b"cache-control" not in given:

@@ -16,12 +16,11 @@ from access.policy import (
     Decision,
     DefinitionFacts,
     Facts,
-    GrantFacts,
     PinState,
-    PrincipalFacts,
     ServerFacts,
     decide,
 )
+from access.principals import GrantFacts, PrincipalFacts
 from gateway import capabilities
 from gateway.headers import HeaderMap
 from gateway.protocol import HANDSHAKE_VERSIONS, Wire
@@ -202,7 +201,10 @@ class ServerPart:
 
 @dataclass(frozen=True, slots=True)
 class AccessPart:
-    """The grants that reach somebody, by key of the agent and of the person (own grants and those of teams)."""
+    """The grants that reach somebody, by key of the agent and of the person (own grants and those of teams).
+
+    An agent to which something was given once stands here, though nothing of it may hold any more.
+    """
 
     agents: Mapping[int, tuple[GrantFacts, ...]] = field(default_factory=dict)
     people: Mapping[int, tuple[GrantFacts, ...]] = field(default_factory=dict)
@@ -210,18 +212,14 @@ class AccessPart:
     def principal(self, token: Token) -> PrincipalFacts:
         """The facts of a token's holder.
 
-        An agent that acts for a person has that person's grants: the token's scopes narrow them, and what the
-        agent was given itself never widens them.
+        An agent that acts for a person has that person's grants: the token's scopes narrow them, and so does what the
+        agent was given itself, once it was given anything (docs/adr/0017-an-agent-is-bound-by-its-own-grants.md).
         """
-        of_person = token.person is not None
-        grants = self.people.get(token.person, ()) if token.person is not None else self.agents.get(token.agent, ())
-        return PrincipalFacts(
-            agent_active=token.agent_active,
-            person_active=token.person_active if of_person else None,
-            grants=grants,
-            token_scopes=token.scopes,
-            audience=token.resource,
-        )
+        own = self.agents.get(token.agent)
+        if token.person is None:
+            return PrincipalFacts(token.agent_active, None, own or (), token.scopes, token.resource)
+        grants = self.people.get(token.person, ())
+        return PrincipalFacts(token.agent_active, token.person_active, grants, token.scopes, token.resource, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,20 +235,26 @@ class Snapshot:
         """Whether the snapshot is too old to decide by."""
         return now - self.read_at > STALE_AFTER
 
-    def facts(self, token: Token, slug: str) -> Facts:
+    def facts(self, token: Token, slug: str, client_ip: str) -> Facts:
         """What `decide` looks at for this caller and server."""
         server = self.servers.get(slug)
-        return Facts(principal=self.access.principal(token), server=server.facts if server else None)
+        return Facts(self.access.principal(token), server.facts if server else None, client_ip)
 
-    def decide(self, call: Call, token: Token, slug: str, now: datetime) -> Decision:
-        """Judge one call by this snapshot."""
-        return decide(call, self.facts(token, slug), now)
+    def decide(self, call: Call, token: Token, slug: str, now: datetime, client_ip: str = "") -> Decision:
+        """Judge one call by this snapshot. Where the caller is not known, no grant for a network holds."""
+        return decide(call, self.facts(token, slug, client_ip), now)
 
     def decide_any(
-        self, method: str, candidates: tuple[Definition, ...], token: Token, slug: str, now: datetime
+        self,
+        method: str,
+        candidates: tuple[Definition, ...],
+        token: Token,
+        slug: str,
+        now: datetime,
+        client_ip: str = "",
     ) -> tuple[Definition, Decision]:
         """The first of `candidates` that allows the call, or the first of all with what it says."""
-        facts = self.facts(token, slug)
+        facts = self.facts(token, slug, client_ip)
         denied: list[tuple[Definition, Decision]] = []
         for each in candidates:
             decision = decide(Call(method, each.facts), facts, now)

@@ -22,9 +22,11 @@ from typing import Any, Final, TypeVar
 from django.db import InterfaceError, OperationalError, connection
 
 from access.checks import problems_at_start
+from access.conditions import read as conditions_of
 from access.keys import token_key
 from access.models import Grant, Membership, Revision
-from access.policy import GrantFacts, Reason, ServerFacts
+from access.policy import Reason, ServerFacts
+from access.principals import GrantFacts
 from access.services import ACCESS_PART, server_part
 from access.services.revisions import CHANNEL
 from access.token_format import TokenKind, is_genuine
@@ -279,19 +281,29 @@ def _refreshed(snapshot: Snapshot, resource: Callable[[str], str]) -> Snapshot:
 
 
 def _read_access() -> AccessPart:
-    agents: dict[int, list[GrantFacts]] = {}
+    agents: dict[int, list[GrantFacts]] = {agent: [] for agent in Grant.objects.agents_ever_given()}
     people: dict[int, list[GrantFacts]] = {}
     members: dict[int, list[int]] = {}
     for team, person in Membership.objects.values_list("team_id", "person_id"):
         members.setdefault(team, []).append(person)
     for row in Grant.objects.unrevoked_rows():
-        facts = GrantFacts(frozenset(row["role__scopes"]), row["environment"] or None, row["expires_at"])
+        facts = _grant_facts(row)
         if row["agent_id"] is not None:
             agents.setdefault(row["agent_id"], []).append(facts)
         holders = [row["person_id"]] if row["person_id"] is not None else members.get(row["team_id"], [])
         for holder in holders:
             people.setdefault(holder, []).append(facts)
     return AccessPart(agents=_frozen(agents), people=_frozen(people))
+
+
+def _grant_facts(row: Mapping[str, Any]) -> GrantFacts:
+    return GrantFacts(
+        frozenset(row["role__scopes"]),
+        row["environment"] or None,
+        row["expires_at"],
+        names=(f"grant:{row['public_id']}", f"role:{row['role__name']}"),
+        conditions=conditions_of(row["conditions"]),
+    )
 
 
 def _frozen(grants: Mapping[int, Iterable[GrantFacts]]) -> Mapping[int, tuple[GrantFacts, ...]]:

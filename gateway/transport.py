@@ -154,9 +154,7 @@ async def _read(answer: WireAnswer, id_: int, on_message: OnMessage, on_event: O
             return response
         raise UpstreamFailed("ended", "The server closed the stream without an answer.")
     if kind == "application/json":
-        raw = await answer.read()
-        # A long answer is read beside the event loop, or one server would hold up everybody's calls.
-        response = _matching(await asyncio.to_thread(_parse, raw) if len(raw) > _LONG else _parse(raw), id_)
+        response = _matching(await _parsed(await answer.read()), id_)
         # A server may send its JSON-RPC error with any status (2026-07-28 asks for 400 and 404).
         if response.error is not None or 200 <= answer.status < 300:
             return response
@@ -178,7 +176,7 @@ async def _read_events(
                 await on_event(event)
             if not event.data:
                 continue  # a server may prime a stream with an event without data
-            message = await asyncio.to_thread(_parse, event.data) if len(event.data) > _LONG else _parse(event.data)
+            message = await _parsed(event.data)
             if isinstance(message, Response):
                 if id_ is None:
                     raise UpstreamFailed("protocol_error", "The server answered where nothing was asked.")
@@ -198,6 +196,11 @@ def _events(decoder: EventDecoder, chunk: bytes) -> list[Event]:
         return [event for event in decoder.feed(chunk) if event.name == "message"]
     except EventTooLarge as error:
         raise UpstreamFailed("too_large", "The server's answer is larger than we accept.") from error
+
+
+async def _parsed(raw: bytes) -> Message:
+    """What a long answer says is found out beside the event loop, or one server would hold up everybody's calls."""
+    return await asyncio.to_thread(_parse, raw) if len(raw) > _LONG else _parse(raw)
 
 
 def _parse(raw: bytes) -> Message:

@@ -1,6 +1,6 @@
 """What people allowed agents to do, in the API: read it, take it back."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -14,6 +14,8 @@ from access import services
 from access.api.serializers import OptionalReasonSerializer
 from access.models import Consent
 from core.api import actor_of, parsed
+from core.needs import SIGNED_IN, asks
+from core.permissions import Permission
 
 
 class ConsentSerializer(serializers.ModelSerializer[Consent]):
@@ -33,6 +35,11 @@ class ConsentSerializer(serializers.ModelSerializer[Consent]):
 class ConsentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Consent]):
     """Consents: one's own, and with `agent:manage` those that concern the agents one manages."""
 
+    needs: ClassVar = {
+        "list": SIGNED_IN,
+        "retrieve": asks(Permission.AGENT_MANAGE, or_own=True),
+        "revoke": asks(Permission.AGENT_MANAGE, or_own=True),
+    }
     queryset = Consent.objects.none()
     serializer_class = ConsentSerializer
     lookup_field = "public_id"

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from access.conditions import DAYS, NETWORKS_MAX
 from access.models import Agent, AgentState, ApiToken, Grant, NameStyle, Person, Reach, Role, Team
 from access.names import NAME_MAX, REASON_MAX, SCOPE_LENGTH_MAX, SCOPES_MAX, USERNAME_MAX
+from core.actor import Actor
+from core.api import actor_of
 from core.names import SLUG_MAX
 from core.permissions import Permission
 
@@ -26,7 +30,7 @@ class ScopesField(serializers.ListField):
 
 
 class PersonSerializer(serializers.ModelSerializer[Person]):
-    """A person. `roles` are those given to them directly."""
+    """A person. `roles` are those given to them directly, as far as the reader may see grants."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     active = serializers.BooleanField(source="is_active", read_only=True)
@@ -39,7 +43,7 @@ class PersonSerializer(serializers.ModelSerializer[Person]):
 
     def get_roles(self, person: Person) -> list[str]:
         """Names of the roles that live grants give."""
-        return _roles(person)
+        return _roles(person, actor_of(self.context["request"]))
 
 
 class NewPersonSerializer(serializers.Serializer[Person]):
@@ -103,15 +107,22 @@ class NewTokenSerializer(serializers.Serializer[ApiToken]):
 
 
 class TeamSerializer(serializers.ModelSerializer[Team]):
-    """A team and its people."""
+    """A team and its people, as far as the reader may see them."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
-    members: Any = serializers.SlugRelatedField(slug_field="username", many=True, read_only=True)
+    members = serializers.SerializerMethodField()
 
     class Meta:
         model = Team
         fields = ("id", "slug", "name", "members", "created_at")
         read_only_fields = fields
+
+    def get_members(self, team: Team) -> list[str]:
+        """User names."""
+        rows = getattr(team, "shown_members", None)
+        if rows is None:
+            rows = Person.objects.visible_to(actor_of(self.context["request"])).filter(teams=team)
+        return sorted(person.username for person in rows)
 
 
 class NewTeamSerializer(serializers.Serializer[Team]):
@@ -159,7 +170,7 @@ class RoleChangeSerializer(serializers.Serializer[Role]):
 
 
 class AgentSerializer(serializers.ModelSerializer[Agent]):
-    """An agent, which is an OAuth client."""
+    """An agent, which is an OAuth client. `roles` are those it holds, as far as the reader may see grants."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     state = serializers.ChoiceField(choices=_names(AgentState), read_only=True)
@@ -180,7 +191,7 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
 
     def get_roles(self, agent: Agent) -> list[str]:
         """Names of the roles that live grants give."""
-        return _roles(agent)
+        return _roles(agent, actor_of(self.context["request"]))
 
 
 class RegisteredAgentSerializer(AgentSerializer):
@@ -207,6 +218,29 @@ class NewAgentSerializer(serializers.Serializer[Agent]):
     name_style = serializers.ChoiceField(choices=_names(NameStyle), default=NameStyle.DOUBLE_UNDERSCORE.value)
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "networks": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": NETWORKS_MAX},
+            "hours": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["from", "to"],
+                "properties": {
+                    "days": {"type": "array", "items": {"type": "string", "enum": list(DAYS)}, "minItems": 1},
+                    "from": {"type": "string", "pattern": "^[0-9]{2}:[0-9]{2}$"},
+                    "to": {"type": "string", "pattern": "^[0-9]{2}:[0-9]{2}$"},
+                },
+            },
+        },
+    }
+)
+class ConditionsField(serializers.JSONField):
+    """Conditions of a grant; `access.conditions` reads them."""
+
+
 class GrantSerializer(serializers.ModelSerializer[Grant]):
     """That an agent, a person or a team holds a role."""
 
@@ -217,6 +251,7 @@ class GrantSerializer(serializers.ModelSerializer[Grant]):
     team = serializers.CharField(source="team.slug", default=None, read_only=True, allow_null=True)
     granted_by = serializers.CharField(source="granted_by.username", default=None, read_only=True, allow_null=True)
     environment = serializers.ChoiceField(choices=_GRANT_ENVIRONMENTS, read_only=True)
+    conditions = ConditionsField(read_only=True)
 
     class Meta:
         model = Grant
@@ -228,6 +263,7 @@ class GrantSerializer(serializers.ModelSerializer[Grant]):
             "team",
             "environment",
             "expires_at",
+            "conditions",
             "granted_by",
             "reason",
             "created_at",
@@ -249,11 +285,13 @@ class NewGrantSerializer(serializers.Serializer[Grant]):
         choices=_GRANT_ENVIRONMENTS, required=False, default="", allow_blank=True, allow_null=True
     )
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    conditions = ConditionsField(required=False, allow_null=True, default=None)
     reason = serializers.CharField(max_length=REASON_MAX, required=False, default="", allow_blank=True)
 
 
-def _roles(holder: Agent | Person) -> list[str]:
+def _roles(holder: Agent | Person, reader: Actor) -> list[str]:
     rows = getattr(holder, "live_grants", None)
     if rows is None:
-        rows = Grant.objects.live().filter(pk__in=holder.grants.values_list("pk", flat=True)).select_related("role")
+        visible = Grant.objects.visible_to(reader).live()
+        rows = visible.filter(pk__in=holder.grants.values_list("pk", flat=True)).select_related("role")
     return sorted({grant.role.name for grant in rows})

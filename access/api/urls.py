@@ -5,7 +5,7 @@ from rest_framework.routers import SimpleRouter
 from access.api import (
     consents,
     openapi,  # noqa: F401 -- importing it registers it
-    resources,
+    separations,
     views,
 )
 
@@ -16,7 +16,7 @@ router.register("teams", views.TeamViewSet, basename="team")
 router.register("roles", views.RoleViewSet, basename="role")
 router.register("agents", views.AgentViewSet, basename="agent")
 router.register("consents", consents.ConsentViewSet, basename="consent")
-router.register("resources", resources.ResourceViewSet, basename="resource")
 router.register("grants", views.GrantViewSet, basename="grant")
+router.register("separations", separations.SeparationViewSet, basename="separation")
 
 urlpatterns = router.urls

@@ -1,9 +1,8 @@
 """The REST API of people, teams, agents, roles, grants and tokens: parse, call one service, answer."""
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-import django_filters
 from django.db import models
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema
@@ -15,19 +14,17 @@ from rest_framework.serializers import BaseSerializer
 
 from access import services
 from access.api import serializers as shapes
-from access.models import Agent, AgentState, ApiToken, Grant, Person, Role, Team
+from access.api.filters import AgentFilter, GrantFilter, PersonFilter
+from access.models import Agent, ApiToken, Grant, Person, Role, Team
 from core.actor import Actor
 from core.api import actor_of, parsed, require
+from core.needs import SIGNED_IN, asks
 from core.permissions import Permission
 
 M = TypeVar("M", bound=models.Model)
 _UUID = r"[0-9a-fA-F-]{36}"
 _NAME = r"[^/]+"
 _NO_REASON = "No reason given."
-
-
-def _live_grants() -> Any:
-    return Prefetch("grants", Grant.objects.live().select_related("role"), to_attr="live_grants")
 
 
 class _ViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[M]):
@@ -47,16 +44,6 @@ class _ViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Generi
         return Response(shown.data, status=code)
 
 
-class PersonFilter(django_filters.FilterSet):
-    """Filters of the list of people."""
-
-    active = django_filters.BooleanFilter(field_name="is_active")
-
-    class Meta:
-        model = Person
-        fields = ("active",)
-
-
 class PersonViewSet(_ViewSet[Person]):
     """People."""
 
@@ -66,10 +53,19 @@ class PersonViewSet(_ViewSet[Person]):
     lookup_field = "username"
     lookup_value_regex = _NAME
     reading = Permission.PERSON_READ
+    needs: ClassVar = {
+        "list": asks(Permission.PERSON_READ),
+        "retrieve": asks(Permission.PERSON_READ),
+        "create": asks(Permission.PERSON_MANAGE),
+        "deactivate": asks(Permission.PERSON_MANAGE),
+        "reactivate": asks(Permission.PERSON_MANAGE),
+        "password": asks(Permission.PERSON_MANAGE, or_own=True),
+    }
 
     def get_queryset(self) -> QuerySet[Person]:
         """Those the actor may see."""
-        return Person.objects.visible_to(self.reader()).prefetch_related(_live_grants())
+        reader = self.reader()
+        return Person.objects.visible_to(reader).prefetch_related(Grant.objects.visible_to(reader).as_live_grants())
 
     @extend_schema(request=shapes.NewPersonSerializer, responses={201: shapes.PersonSerializer})
     def create(self, request: Request) -> Response:
@@ -108,6 +104,12 @@ class TokenViewSet(_ViewSet[ApiToken]):
     lookup_field = "public_id"
     lookup_url_kwarg = "id"
     lookup_value_regex = _UUID
+    needs: ClassVar = {
+        "list": SIGNED_IN,
+        "retrieve": asks(Permission.TOKEN_MANAGE, or_own=True),
+        "create": asks(Permission.TOKEN_MANAGE, or_own=True),
+        "revoke": asks(Permission.TOKEN_MANAGE, or_own=True),
+    }
 
     def get_queryset(self) -> QuerySet[ApiToken]:
         """Those the actor may see."""
@@ -138,10 +140,19 @@ class TeamViewSet(_ViewSet[Team]):
     lookup_field = "slug"
     lookup_value_regex = _NAME
     reading = Permission.TEAM_READ
+    needs: ClassVar = {
+        "list": asks(Permission.TEAM_READ),
+        "retrieve": asks(Permission.TEAM_READ),
+        "create": asks(Permission.TEAM_MANAGE),
+        "members": asks(Permission.TEAM_MANAGE),
+        "member": asks(Permission.TEAM_MANAGE),
+    }
 
     def get_queryset(self) -> QuerySet[Team]:
         """Those the actor may see."""
-        return Team.objects.visible_to(self.reader()).prefetch_related("members")
+        reader = self.reader()
+        members = Prefetch("members", Person.objects.visible_to(reader), to_attr="shown_members")
+        return Team.objects.visible_to(reader).prefetch_related(members)
 
     @extend_schema(request=shapes.NewTeamSerializer, responses={201: shapes.TeamSerializer})
     def create(self, request: Request) -> Response:
@@ -174,6 +185,12 @@ class RoleViewSet(_ViewSet[Role]):
     lookup_url_kwarg = "id"
     lookup_value_regex = _UUID
     reading = Permission.ROLE_READ
+    needs: ClassVar = {
+        "list": asks(Permission.ROLE_READ),
+        "retrieve": asks(Permission.ROLE_READ),
+        "create": asks(Permission.ROLE_MANAGE),
+        "partial_update": asks(Permission.ROLE_MANAGE),
+    }
 
     def get_queryset(self) -> QuerySet[Role]:
         """Those the actor may see."""
@@ -192,17 +209,6 @@ class RoleViewSet(_ViewSet[Role]):
         return self.answer(services.change_role(role_id=_uuid(id), **change, actor=actor_of(request)))
 
 
-class AgentFilter(django_filters.FilterSet):
-    """Filters of the list of agents."""
-
-    state = django_filters.ChoiceFilter(choices=[(state.value, state.value) for state in AgentState])
-    team = django_filters.CharFilter(field_name="owner_team__slug")
-
-    class Meta:
-        model = Agent
-        fields = ("state", "team")
-
-
 class AgentViewSet(_ViewSet[Agent]):
     """Agents."""
 
@@ -212,11 +218,20 @@ class AgentViewSet(_ViewSet[Agent]):
     lookup_field = "client_id"
     lookup_value_regex = _NAME
     reading = Permission.AGENT_READ
+    needs: ClassVar = {
+        "list": asks(Permission.AGENT_READ),
+        "retrieve": asks(Permission.AGENT_READ),
+        "create": asks(Permission.AGENT_MANAGE),
+        "suspend": asks(Permission.AGENT_MANAGE),
+        "resume": asks(Permission.AGENT_MANAGE),
+        "rotate_secret": asks(Permission.AGENT_MANAGE),
+    }
 
     def get_queryset(self) -> QuerySet[Agent]:
         """Those the actor may see."""
-        visible = Agent.objects.visible_to(self.reader())
-        return visible.select_related("owner_team").prefetch_related(_live_grants())
+        reader = self.reader()
+        visible = Agent.objects.visible_to(reader).select_related("owner_team")
+        return visible.prefetch_related(Grant.objects.visible_to(reader).as_live_grants())
 
     @extend_schema(request=shapes.NewAgentSerializer, responses={201: shapes.RegisteredAgentSerializer})
     def create(self, request: Request) -> Response:
@@ -253,25 +268,6 @@ class AgentViewSet(_ViewSet[Agent]):
         return self.answer(registered.agent, code=code, shape=shapes.RegisteredAgentSerializer)
 
 
-class GrantFilter(django_filters.FilterSet):
-    """Filters of the list of grants."""
-
-    role = django_filters.CharFilter(field_name="role__name", lookup_expr="iexact")
-    agent = django_filters.CharFilter(field_name="agent__client_id")
-    person = django_filters.CharFilter(field_name="person__username", lookup_expr="iexact")
-    team = django_filters.CharFilter(field_name="team__slug")
-    live = django_filters.BooleanFilter(method="only_live")
-
-    class Meta:
-        model = Grant
-        fields = ("role", "agent", "person", "team", "live")
-
-    def only_live(self, queryset: QuerySet[Grant], _name: str, value: bool) -> QuerySet[Grant]:  # noqa: FBT001 -- a filter's shape
-        """Those that hold now, or those that no longer do."""
-        live = Grant.objects.live().values("pk")
-        return queryset.filter(pk__in=live) if value else queryset.exclude(pk__in=live)
-
-
 class GrantViewSet(_ViewSet[Grant]):
     """Grants, ended ones included."""
 
@@ -282,6 +278,12 @@ class GrantViewSet(_ViewSet[Grant]):
     lookup_url_kwarg = "id"
     lookup_value_regex = _UUID
     reading = Permission.GRANT_READ
+    needs: ClassVar = {
+        "list": asks(Permission.GRANT_READ),
+        "retrieve": asks(Permission.GRANT_READ),
+        "create": asks(Permission.GRANT_MANAGE),
+        "revoke": asks(Permission.GRANT_MANAGE),
+    }
 
     def get_queryset(self) -> QuerySet[Grant]:
         """Those the actor may see."""
@@ -297,6 +299,7 @@ class GrantViewSet(_ViewSet[Grant]):
             holder=services.Holder(*(wanted[kind] or "" for kind in ("agent", "person", "team"))),
             environment=wanted["environment"] or "",
             expires_at=wanted["expires_at"],
+            conditions=wanted["conditions"],
             reason=wanted["reason"] or _NO_REASON,
             actor=actor_of(request),
         )

@@ -13,7 +13,7 @@ from access.models.agents import (
 from access.models.consents import Consent
 from access.models.people import ApiToken, FailedSignIn, Membership, Person, Team
 from access.models.resources import ProtectedResource, Revision
-from access.models.roles import Environment, Grant, Reach, Role
+from access.models.roles import Environment, Grant, Reach, Role, RoleSeparation
 
 __all__ = [
     "AccessToken",
@@ -35,5 +35,6 @@ __all__ = [
     "RefreshToken",
     "Revision",
     "Role",
+    "RoleSeparation",
     "Team",
 ]

@@ -2,7 +2,6 @@
 
 from django.db import models
 
-from access import querysets
 from access.models.agents import Agent
 
 
@@ -14,8 +13,6 @@ class ProtectedResource(models.Model):
     active = models.BooleanField(default=True)
     # The agent that stands for the server itself and may ask what a token for it is worth (RFC 7662).
     introspector = models.ForeignKey(Agent, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-
-    objects = querysets.ProtectedResourceQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.uri

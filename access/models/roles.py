@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
+from django.db.models.lookups import Exact
 
 from access import querysets
 from access.models.agents import Agent
@@ -54,8 +55,12 @@ class Role(models.Model):
         return self.name
 
 
+def _is_object(field: str) -> Exact:
+    return Exact(models.Func(models.F(field), function="jsonb_typeof", output_field=models.TextField()), "object")
+
+
 class Grant(models.Model):
-    """That one person, agent or team holds a role, perhaps only in one environment or until a time.
+    """That one person, agent or team holds a role, perhaps only in one environment, until a time, or on conditions.
 
     A team's grant reaches its people, not the agents that it owns: an agent holds only what it was given itself.
     """
@@ -67,6 +72,7 @@ class Grant(models.Model):
     team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="grants")
     environment = models.CharField(max_length=16, blank=True, default="")
     expires_at = models.DateTimeField(null=True, blank=True)
+    conditions = models.JSONField(default=dict, db_default={}, blank=True)  # see `access.conditions`
     granted_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     reason = models.TextField()
     created_at = models.DateTimeField(auto_now_add=True)
@@ -94,7 +100,35 @@ class Grant(models.Model):
                 condition=models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=models.F("created_at")),
                 name="grant_expires_later",
             ),
+            models.CheckConstraint(condition=_is_object("conditions"), name="grant_conditions_object"),
         )
 
     def __str__(self) -> str:
         return f"{self.role_id} to {self.person_id or self.agent_id or self.team_id}"
+
+
+class RoleSeparation(models.Model):
+    """That no person may hold both of two roles, by grants of their own or of their teams, active or not.
+
+    A trigger on grants, memberships and separations enforces it (migration 0004); the lower key stands first.
+    """
+
+    public_id = models.UUIDField(default=new_id, unique=True, editable=False)
+    first = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="+")
+    second = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="+")
+    reason = models.TextField()
+    created_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = querysets.RoleSeparationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(fields=("first", "second"), name="roles_separated_once"),
+            models.CheckConstraint(condition=models.Q(first__lt=models.F("second")), name="roles_separated_in_order"),
+            models.CheckConstraint(condition=models.Q(reason__regex=r"\S"), name="separation_reason_not_blank"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.first_id} apart from {self.second_id}"

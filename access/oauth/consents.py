@@ -12,12 +12,14 @@ from access import services
 from access.models import Consent
 from access.oauth.scopes import in_words
 from core.console import actor_of, carry_out, page, reason_of, show
+from core.needs import SIGNED_IN, asks
+from core.permissions import Permission
 
 PAGE_SIZE = 100
 
 
 @require_safe
-@page()
+@page(needs=SIGNED_IN)
 def applications(request: HttpRequest) -> HttpResponse:
     """Consents that hold now."""
     visible = Consent.objects.visible_to(actor_of(request)).live().select_related("person", "agent")
@@ -27,7 +29,7 @@ def applications(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@page()
+@page(needs=asks(Permission.AGENT_MANAGE, or_own=True))
 def revoke_consent(request: HttpRequest, consent_id: UUID) -> HttpResponse:
     """Take a consent back and end its tokens."""
     actor, reason = actor_of(request), reason_of(request)

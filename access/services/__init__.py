@@ -10,6 +10,7 @@ from access.services.people import create_person, deactivate_person, reactivate_
 from access.services.resources import keep_protected_resource, name_introspector
 from access.services.revisions import ACCESS_PART, bump_revision, server_part
 from access.services.roles import change_role, create_role, ensure_builtin_roles
+from access.services.separation import end_separation, separate_roles
 from access.services.setup import create_first_administrator
 from access.services.sign_in import TooManyAttempts, sign_in, sign_out
 from access.services.teams import add_member, create_team, remove_member
@@ -32,6 +33,7 @@ __all__ = [
     "create_role",
     "create_team",
     "deactivate_person",
+    "end_separation",
     "ensure_builtin_roles",
     "give_grant",
     "keep_protected_resource",
@@ -46,6 +48,7 @@ __all__ = [
     "revoke_consent",
     "revoke_grant",
     "rotate_secret",
+    "separate_roles",
     "server_part",
     "set_password",
     "sign_in",

@@ -14,7 +14,7 @@ def lock_administrators() -> None:
 
 def refuse_without_administrator() -> None:
     """Raise `Conflict` when no active person holds the administrator's role for good; call after the change."""
-    forever = Grant.objects.live().filter(role__name=ADMINISTRATOR, environment="", expires_at__isnull=True)
+    forever = Grant.objects.live().unconditional().filter(role__name=ADMINISTRATOR, expires_at__isnull=True)
     holders = Q(pk__in=forever.values("person_id")) | Q(memberships__team_id__in=forever.values("team_id"))
     if not Person.objects.active().filter(holders).exists():
         raise Conflict("Nobody would be left who is an administrator.")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from access.keys import token_key
 from access.models import ApiToken, Person
 from access.names import NAME_MAX, PERMISSIONS
-from access.services.authority import actor_for
+from access.services.authority import PAYLOADS, actor_for
 from access.services.lookups import locked, person_named
 from access.services.recording import changed, refuse_without, subject_of
 from access.token_format import TokenKind, checksum, is_genuine, mint
@@ -37,7 +37,7 @@ def create_api_token(
 
     `scopes` are permissions; none means all that the person holds, now and later. What a token can do is always
     the person's permissions ∩ its scopes. Everybody may make tokens for themselves; `token:manage` makes them for
-    others. Neither hands on a permission that the actor does not hold.
+    others. Neither hands on a permission that the actor does not hold. `payload:read` a token has to name.
     Raises `Invalid`, `NotFound`, `Conflict` (deactivated), `PermissionDenied`.
     """
     person = person_named(username, field="username")
@@ -82,7 +82,8 @@ def authenticate_api_token(token: str) -> tuple[ApiToken, Actor] | None:
     stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - USE_RESOLUTION)
     if row.last_used_at is None or row.last_used_at < now - USE_RESOLUTION:
         ApiToken.objects.filter(stale, pk=row.pk).update(last_used_at=now)
-    return row, replace(actor_for(row.person, narrowed_to=row.scopes), until=row.expires_at)
+    actor = actor_for(row.person, narrowed_to=row.scopes or PERMISSIONS - PAYLOADS)
+    return row, replace(actor, until=row.expires_at)
 
 
 def insert_api_token(
@@ -108,7 +109,7 @@ def _checked_scopes(scopes: Iterable[str]) -> list[str]:
 
 def _refuse_to_raise(person: Person, wanted: list[str], actor: Actor) -> None:
     held = actor.permissions | actor.own_team_permissions
-    asked = set(wanted) or PERMISSIONS
+    asked = set(wanted) or PERMISSIONS - PAYLOADS
     if actor.id == str(person.public_id):
         # A narrow token must not make a wider one; what the person does not hold does no harm.
         theirs = actor_for(person)

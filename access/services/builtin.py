@@ -6,9 +6,11 @@ from typing import Final
 from core.permissions import Permission
 
 ADMINISTRATOR: Final = "administrator"
-_EVERYTHING: Final = frozenset(Permission)
-# Reading the audit log tells who did what; that is a role of its own.
-_READS: Final = frozenset(name for name in Permission if name.endswith(":read")) - {Permission.AUDIT_READ}
+AUDITOR: Final = "auditor"
+# Reading the audit log tells who did what; that is a role of its own. Reading payloads is that role's alone.
+_AUDITS: Final = frozenset({Permission.AUDIT_READ, Permission.PAYLOAD_READ})
+_EVERYTHING: Final = frozenset(Permission) - {Permission.PAYLOAD_READ}
+_READS: Final = frozenset(name for name in Permission if name.endswith(":read")) - _AUDITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class BuiltinRole:
 
 
 BUILTIN_ROLES: Final = (
-    BuiltinRole(ADMINISTRATOR, "May do everything.", _EVERYTHING),
+    BuiltinRole(ADMINISTRATOR, "May do everything but read payloads.", _EVERYTHING),
     BuiltinRole(
         "reviewer",
         "Decides reviews, breaks the glass in an emergency, looks after alerts, and reads.",
@@ -53,6 +55,10 @@ BUILTIN_ROLES: Final = (
             Permission.SERVER_SUSPEND,
         },
     ),
-    BuiltinRole("auditor", "Reads everything, the audit log included.", _READS | {Permission.AUDIT_READ}),
-    BuiltinRole("reader", "Reads everything but the audit log.", _READS),
+    BuiltinRole(
+        AUDITOR,
+        "Reads everything, the audit log included; payload:read counts once two people have given this role.",
+        _READS | _AUDITS,
+    ),
+    BuiltinRole("reader", "Reads everything but the audit log and payloads.", _READS),
 )

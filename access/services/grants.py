@@ -1,5 +1,6 @@
 """Commands about grants."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -7,13 +8,15 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from access.models import Agent, Environment, Grant, Person, Role, Team
+from access.conditions import checked as checked_conditions
+from access.models import Agent, Environment, Grant, Person, Team
 from access.names import checked_reason
 from access.services.administrators import lock_administrators, refuse_without_administrator
-from access.services.authority import may_pass_on
+from access.services.authority import may_give
 from access.services.builtin import ADMINISTRATOR
 from access.services.lookups import agent_with, locked, person_named, role_named, team_named
 from access.services.recording import changed, refuse_without, subject_of
+from access.services.separation import kept_apart
 from audit.events import Event
 from audit.permit import audited_denials, refuse_unless
 from core.actor import Actor, ActorKind
@@ -50,14 +53,23 @@ def give_grant(
     reason: str,
     environment: str = "",
     expires_at: datetime | None = None,
+    conditions: Mapping[str, Any] | None = None,
 ) -> Grant:
-    """Give `role` to an agent, a person or a team; perhaps in one environment only, or until an aware moment.
+    """Give `role` to an agent, a person or a team.
 
-    Needs `grant:manage`, and nobody hands on a permission that they do not hold (`may_pass_on`).
-    Raises `Invalid`, `NotFound`, `Conflict` (the person is deactivated), `PermissionDenied`.
+    Perhaps in one environment only, until an aware moment, or on conditions (`access.conditions`).
+    Needs `grant:manage`, and nobody hands on a permission that they do not hold (`may_give`).
+    Raises `Invalid`, `NotFound`, `PermissionDenied`, `Conflict` (the person is deactivated, or somebody would hold two
+    roles that are kept apart).
     """
     return grant_role(
-        role=role, holder=holder, actor=actor, reason=reason, environment=environment, expires_at=expires_at
+        role=role,
+        holder=holder,
+        actor=actor,
+        reason=reason,
+        environment=environment,
+        expires_at=expires_at,
+        conditions=conditions,
     )
 
 
@@ -69,19 +81,22 @@ def grant_role(
     reason: str,
     environment: str = "",
     expires_at: datetime | None = None,
+    conditions: Mapping[str, Any] | None = None,
 ) -> Grant:
     """`give_grant` within a command that is under way already."""
     given, receiver = role_named(role, field="role"), holder.found()
     about = subject("role", given.name)
     refuse_without(actor, Permission.GRANT_MANAGE, about)
-    refuse_unless(may_pass_on(actor, given.scopes), actor=actor, permission=Permission.GRANT_MANAGE, subject=about)
+    refuse_unless(may_give(actor, given), actor=actor, permission=Permission.GRANT_MANAGE, subject=about)
     if environment not in Environment:
         raise Invalid("Use development, staging or production, or leave it empty.", field="environment")
     if expires_at is not None and expires_at <= timezone.now():
         raise Invalid("The grant would have ended already.", field="expires_at")
     if isinstance(receiver, Person) and not receiver.is_active:
         raise Conflict("This person is deactivated.", field="person")
-    grant = _insert(given, receiver, actor, environment, expires_at, checked_reason(reason))
+    wanted = Grant(role=given, environment=environment, expires_at=expires_at, reason=checked_reason(reason))
+    wanted.conditions = checked_conditions({} if conditions is None else conditions)
+    grant = _insert(wanted, receiver, actor)
     changed(
         Event.GRANT_GIVEN,
         actor=actor,
@@ -125,25 +140,15 @@ def _receiver(grant: Grant) -> Agent | Person | Team:
     return receiver
 
 
-def _insert(
-    role: Role,
-    receiver: Agent | Person | Team,
-    actor: Actor,
-    environment: str,
-    expires_at: datetime | None,
-    reason: str,
-) -> Grant:
-    granted_by = Person.objects.filter(public_id=actor.id).first() if actor.kind is ActorKind.PERSON else None
-    return Grant.objects.create(
-        role=role,
-        agent=receiver if isinstance(receiver, Agent) else None,
-        person=receiver if isinstance(receiver, Person) else None,
-        team=receiver if isinstance(receiver, Team) else None,
-        environment=environment,
-        expires_at=expires_at,
-        granted_by=granted_by,
-        reason=reason,
-    )
+def _insert(grant: Grant, receiver: Agent | Person | Team, actor: Actor) -> Grant:
+    grant.agent = receiver if isinstance(receiver, Agent) else None
+    grant.person = receiver if isinstance(receiver, Person) else None
+    grant.team = receiver if isinstance(receiver, Team) else None
+    if actor.kind is ActorKind.PERSON:
+        grant.granted_by = Person.objects.filter(public_id=actor.id).first()
+    with kept_apart("role"):
+        grant.save()
+    return grant
 
 
 def _facts(grant: Grant, receiver: Agent | Person | Team) -> dict[str, Any]:
@@ -153,4 +158,5 @@ def _facts(grant: Grant, receiver: Agent | Person | Team) -> dict[str, Any]:
         "holder": subject_of(receiver),
         "environment": grant.environment,
         "expires_at": grant.expires_at.isoformat() if grant.expires_at else None,
+        **({"conditions": grant.conditions} if grant.conditions else {}),
     }

@@ -9,7 +9,8 @@ from django.utils import timezone
 from access.models import AccessToken, ApiToken, Person, RefreshToken
 from access.names import checked_name, checked_reason, checked_username
 from access.services.administrators import lock_administrators, refuse_without_administrator
-from access.services.authority import actor_for, may_pass_on
+from access.services.auditors import is_spoken_for
+from access.services.authority import PAYLOADS, actor_for, may_pass_on
 from access.services.consents import end_consents
 from access.services.grants import Holder, grant_role
 from access.services.lookups import person_named
@@ -119,7 +120,8 @@ def _locked(username: str, actor: Actor) -> Person:
 
 def _refuse_to_raise(person: Person, actor: Actor) -> None:
     theirs = actor_for(person)
-    allowed = may_pass_on(actor, theirs.permissions | theirs.own_team_permissions)
+    to_come = PAYLOADS if is_spoken_for(person) else frozenset()
+    allowed = may_pass_on(actor, theirs.permissions | theirs.own_team_permissions | to_come)
     refuse_unless(allowed, actor=actor, permission=Permission.PERSON_MANAGE, subject=subject_of(person))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from access.models import Agent, ApiToken, Grant, Person, Role, Team
+from access.models import Agent, ApiToken, Grant, Person, Role, RoleSeparation, Team
 from access.services.revisions import ACCESS_PART, bump_revision
 from audit.events import Event, RecordType
 from audit.permit import refuse_unless
@@ -13,7 +13,7 @@ from core.actor import Actor
 from core.names import subject
 
 
-def subject_of(thing: Agent | ApiToken | Grant | Person | Role | Team) -> str:
+def subject_of(thing: Agent | ApiToken | Grant | Person | Role | RoleSeparation | Team) -> str:
     """The audit subject of a row. A person stands there under the pseudonym that their own records carry."""
     match thing:
         case Agent():
@@ -24,6 +24,8 @@ def subject_of(thing: Agent | ApiToken | Grant | Person | Role | Team) -> str:
             return subject("team", thing.slug)
         case ApiToken():
             return subject("api_token", str(thing.public_id))
+        case RoleSeparation():
+            return subject("separation", str(thing.public_id))
         case Grant():
             return subject("grant", str(thing.public_id))
         case _:

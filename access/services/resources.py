@@ -10,8 +10,8 @@ from access.services.recording import changed, refuse_without
 from audit.events import Event
 from audit.permit import audited_denials
 from core.actor import Actor
-from core.errors import Invalid, NotFound
-from core.names import is_slug, subject
+from core.errors import Invalid
+from core.names import subject
 from core.permissions import Permission
 
 
@@ -30,22 +30,22 @@ def keep_protected_resource(*, server_slug: str, active: bool) -> ProtectedResou
 
 
 @audited_denials
-def name_introspector(*, server_slug: str, client_id: str, actor: Actor, reason: str) -> ProtectedResource:
+def name_introspector(
+    *, server_slug: str, owner_team_id: int | None, client_id: str, actor: Actor, reason: str
+) -> ProtectedResource:
     """Let one agent ask what tokens for a server are worth: the server itself, with a secret. Empty: nobody.
 
-    Raises `NotFound`, `Invalid` (no reason, an agent without a secret), `PermissionDenied`.
+    `servers` calls it, which knows the team that owns the server.
+    Raises `NotFound` (no such agent), `Invalid` (no reason, an agent without a secret), `PermissionDenied`.
     """
     about = subject("server", server_slug)
-    refuse_without(actor, Permission.SERVER_EDIT, about)
+    refuse_without(actor, Permission.SERVER_EDIT, about, team_id=owner_team_id)
     agent = agent_with(client_id, field="agent") if client_id else None
     if agent is not None:
         refuse_without(actor, Permission.AGENT_MANAGE, about, team_id=agent.owner_team_id)
     if agent is not None and agent.client_type != Agent.CLIENT_CONFIDENTIAL:
         raise Invalid("Only an agent with a secret can prove that it stands for the server.", field="agent")
-    rows = ProtectedResource.objects.select_for_update(of=("self",)).filter(server_slug=server_slug)
-    resource = rows.first() if is_slug(server_slug) else None
-    if resource is None:
-        raise NotFound("There is no such server.")
+    resource = ProtectedResource.objects.select_for_update(of=("self",)).get(server_slug=server_slug)
     before, resource.introspector = resource.introspector, agent
     resource.save(update_fields=["introspector"])
     changed(

@@ -29,7 +29,7 @@ def create_first_administrator(*, username: str, password: str) -> tuple[Person,
         if person is None:
             person = insert_person(username=username, password=password)
             changed(Event.PERSON_CREATED, actor=actor, subject=subject_of(person))
-        if not Grant.objects.live().filter(person=person, role__name=ADMINISTRATOR, environment="").exists():
+        if not Grant.objects.live().unconditional().filter(person=person, role__name=ADMINISTRATOR).exists():
             holder = Holder(person=person.username)
             grant_role(role=ADMINISTRATOR, holder=holder, actor=actor, reason="The first administrator.")
         earlier = ApiToken.objects.filter(person=person, name=_TOKEN_NAME, revoked_at__isnull=True)

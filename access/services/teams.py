@@ -8,6 +8,7 @@ from access.services.administrators import lock_administrators, refuse_without_a
 from access.services.authority import actor_for, may_pass_on, permissions_of_team
 from access.services.lookups import person_named, team_named
 from access.services.recording import changed, refuse_without, subject_of
+from access.services.separation import kept_apart
 from audit.events import Event
 from audit.permit import audited_denials, refuse_unless
 from core.actor import Actor
@@ -36,7 +37,8 @@ def add_member(*, team: str, username: str, actor: Actor) -> Membership:
 
     Needs `team:manage`, and nobody hands on a permission that they do not hold (`may_pass_on`): neither the team's,
     nor those of the person that reach what their teams own and so this team's things from now on.
-    Raises `NotFound`, `Conflict` (a member already, deactivated), `PermissionDenied`.
+    Raises `NotFound`, `Conflict` (a member already, deactivated, would hold two roles that are kept apart),
+    `PermissionDenied`.
     """
     joined, person = _pair(team, username, actor)
     handed_on = permissions_of_team(joined.pk) | actor_for(person).own_team_permissions
@@ -44,7 +46,8 @@ def add_member(*, team: str, username: str, actor: Actor) -> Membership:
     refuse_unless(may_pass_on(actor, handed_on), actor=actor, permission=Permission.TEAM_MANAGE, subject=about)
     if not person.is_active:
         raise Conflict("This person is deactivated.", field="username")
-    membership, created = Membership.objects.get_or_create(team=joined, person=person)
+    with kept_apart("username"):
+        membership, created = Membership.objects.get_or_create(team=joined, person=person)
     if not created:
         raise Conflict("This person is in the team already.", field="username")
     _record(Event.MEMBERSHIP_ADDED, joined, person, actor)

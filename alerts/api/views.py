@@ -1,6 +1,6 @@
 """Alerts and channels over the API."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import django_filters
@@ -25,6 +25,7 @@ from alerts.models import Alert, Channel
 from alerts.rules import AlertKind, AlertState
 from core.api import actor_of, parsed, require
 from core.errors import NotFound
+from core.needs import asks
 from core.permissions import Permission
 
 
@@ -47,6 +48,12 @@ class AlertViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Alert]):
     serializer_class = AlertSerializer
     filterset_class = AlertFilter
     lookup_field = "id"
+    needs: ClassVar = {
+        "list": asks(Permission.ALERT_READ),
+        "retrieve": asks(Permission.ALERT_READ),
+        "acknowledge": asks(Permission.ALERT_ACKNOWLEDGE),
+        "resolve": asks(Permission.ALERT_ACKNOWLEDGE),
+    }
 
     def get_queryset(self) -> QuerySet[Alert]:
         """What the actor may see."""
@@ -84,6 +91,10 @@ class ChannelViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Channel]):
     serializer_class = ChannelSerializer
     filter_backends = ()
     lookup_field = "id"
+    needs: ClassVar = dict.fromkeys(
+        ("list", "retrieve", "create", "partial_update", "disable", "enable", "test", "deliveries"),
+        asks(Permission.CHANNEL_MANAGE),
+    )
 
     def get_queryset(self) -> QuerySet[Channel]:
         """What the actor may see."""

@@ -1,7 +1,7 @@
 """Reading the audit log over the API."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -17,6 +17,7 @@ from audit.models import Record, Subject
 from audit.querysets import RecordQuerySet
 from core.api import require
 from core.errors import NotFound
+from core.needs import asks
 from core.permissions import Permission
 
 _PAGING = {RecordPagination.cursor_query_param, RecordPagination.page_size_query_param}
@@ -30,6 +31,7 @@ class RecordViewSet(viewsets.GenericViewSet[Record]):
     pagination_class = RecordPagination
     filter_backends = ()
     lookup_field = "id"
+    needs: ClassVar = dict.fromkeys(("list", "retrieve"), asks(Permission.AUDIT_READ))
 
     @extend_schema(parameters=[RecordFilters], responses=RecordSerializer(many=True))
     def list(self, request: Request) -> Response:

@@ -1,6 +1,6 @@
 """API of servers. Polling and retiring, which know of pins, are served by `tools.api`."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import django_filters
 from django.conf import settings
@@ -11,9 +11,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api import actor_of, parsed, require
+from core.needs import asks
 from core.permissions import Permission
 from servers import services
-from servers.api.serializers import EditSerializer, ReasonSerializer, RegistrationSerializer, ServerSerializer
+from servers.api.serializers import (
+    EditSerializer,
+    IntrospectorSerializer,
+    NamedIntrospectorSerializer,
+    ReasonSerializer,
+    RegistrationSerializer,
+    ServerSerializer,
+)
 from servers.models import Server
 from servers.querysets import ServerQuerySet
 from servers.rules import Environment, ServerState
@@ -39,6 +47,15 @@ class ServerViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Server]):
     filterset_class = ServerFilter
     lookup_field = "slug"
     lookup_value_regex = r"[^/]+"
+    needs: ClassVar = {
+        "list": asks(Permission.SERVER_READ),
+        "retrieve": asks(Permission.SERVER_READ),
+        "create": asks(Permission.SERVER_REGISTER),
+        "partial_update": asks(Permission.SERVER_EDIT),
+        "suspend": asks(Permission.SERVER_SUSPEND),
+        "resume": asks(Permission.SERVER_SUSPEND),
+        "introspector": asks(Permission.SERVER_EDIT, Permission.AGENT_MANAGE),
+    }
 
     def get_queryset(self) -> ServerQuerySet:
         """What the actor may see."""
@@ -81,6 +98,16 @@ class ServerViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Server]):
         """Observe a suspended server again; it serves after the next complete observation."""
         reason = parsed(ReasonSerializer, request)["reason"]
         return self._answer(services.resume_server(slug=slug, actor=actor_of(request), reason=reason))
+
+    @extend_schema(request=NamedIntrospectorSerializer, responses=IntrospectorSerializer)
+    @action(detail=True, methods=["post"])
+    def introspector(self, request: Request, slug: str) -> Response:
+        """Let an agent ask what tokens for this server are worth (RFC 7662)."""
+        wanted = parsed(NamedIntrospectorSerializer, request)
+        agent = services.name_introspector(
+            slug=slug, client_id=wanted["agent"], actor=actor_of(request), reason=wanted["reason"]
+        )
+        return Response({"agent": agent})
 
     def _answer(self, server: Server, code: int = status.HTTP_200_OK) -> Response:
         return Response(self.get_serializer(server).data, status=code)

@@ -62,9 +62,23 @@ def test_an_agent_gets_a_role_by_three_requests(api: Api) -> None:
 def test_people_and_teams_get_roles_too(api: Api, holder: dict[str, str]) -> None:
     PersonFactory.create(username="ada")
     TeamFactory.create(slug="blue", name="Blue Team")
-    nulls = {"agent": None, "expires_at": None, "environment": None}
+    nulls = {"agent": None, "expires_at": None, "environment": None, "conditions": None}
     assert api.post("grants/", {"role": "reader", **holder, **nulls}).status_code == 201
     assert api.post("grants/", {"role": "reader", **holder, "environment": "staging"}).status_code == 201
+
+
+def test_a_grant_on_conditions_shows_them_and_a_wrong_one_is_refused_at_its_field(api: Api) -> None:
+    PersonFactory.create(username="ada")
+    hours = {"days": ["mon"], "from": "08:00", "to": "18:00"}
+    wanted = {"role": "reader", "person": "ada", "conditions": {"networks": ["10.0.0.0/8"], "hours": hours}}
+    given = api.post("grants/", wanted)
+    assert (given.status_code, given.json()["conditions"]) == (201, wanted["conditions"])
+    backwards = {"hours": {**hours, "to": "07:00"}}
+    several: tuple[Any, ...] = ({"networks": ["10.0.0.1/8"]}, {"moon": "full"}, [], "always", backwards)
+    for wrong in several:
+        refused = api.post("grants/", {**wanted, "conditions": wrong})
+        assert refused.status_code == 400
+        assert refused.json()["error"]["details"][0]["field"] == "conditions"
 
 
 def test_teams_are_made_joined_and_left(api: Api) -> None:
@@ -169,6 +183,7 @@ def test_no_other_header_is_taken_for_a_token(client: Any, header: str) -> None:
         ("agents/", Permission.AGENT_READ),
         ("agents/bot/", Permission.AGENT_READ),
         ("grants/", Permission.GRANT_READ),
+        ("separations/", Permission.ROLE_READ),
     ],
 )
 def test_reading_needs_its_permission(path: str, permission: str) -> None:
@@ -193,6 +208,7 @@ def test_reading_needs_its_permission(path: str, permission: str) -> None:
         ("agents/bot/suspend/", Permission.AGENT_MANAGE, {"reason": "x"}),
         ("agents/bot/rotate-secret/", Permission.AGENT_MANAGE, {"reason": "x"}),
         ("grants/", Permission.GRANT_MANAGE, {"role": "empty", "person": "ada"}),
+        ("separations/", Permission.ROLE_MANAGE, {"roles": ["empty", "full"], "reason": "x"}),
         ("tokens/", Permission.TOKEN_MANAGE, {"username": "ada", "scopes": ["server:read"]}),
     ],
 )
@@ -200,7 +216,8 @@ def test_writing_needs_its_permission_in_the_token_too(path: str, permission: st
     PersonFactory.create(username="ada")
     AgentFactory.create(client_id="bot")
     TeamFactory.create(slug="blue")
-    RoleFactory.create(name="empty")
+    for name in ("empty", "full"):
+        RoleFactory.create(name=name)
     everything = person_with(*Permission)
     without = [name.value for name in Permission if name != permission]
     assert problem(Api(everything, without).post(path, body))[:2] == (403, "permission_denied")
@@ -367,3 +384,50 @@ def test_a_refused_grant_leaves_nothing(api: Api) -> None:
     assert problem(api.post("grants/", {"role": "reader"}))[2] == ["agent"]
     assert problem(api.post("grants/", {"role": "reader", "person": "absent"}))[0] == 404
     assert Grant.objects.count() == before
+
+
+# --- what stands beside what may be seen ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def held(admin: Actor) -> Person:
+    """A person and an agent with a role each, in a team with somebody else."""
+    red = create_team(slug="red", actor=admin)
+    ada, eve = PersonFactory.create(username="ada"), PersonFactory.create(username="eve")
+    red.members.add(ada, eve)
+    role = RoleFactory.create(name="hidden")
+    GrantFactory.create(role=role, person=ada)
+    GrantFactory.create(role=role, agent=AgentFactory.create(client_id="bot", owner_team=red))
+    return ada
+
+
+def test_roles_of_a_person_are_shown_to_who_may_read_grants(held: Person) -> None:
+    read, reads = Permission.PERSON_READ, (Permission.PERSON_READ, Permission.GRANT_READ)
+    assert Api(person_with(read)).get("people/ada/").json()["roles"] == []
+    assert Api(person_with(*reads)).get("people/ada/").json()["roles"] == ["hidden"]
+    assert Api(held).get("people/ada/").status_code == 403
+
+
+def test_roles_of_an_agent_are_shown_to_who_may_read_grants(held: Person) -> None:
+    assert Api(person_with(Permission.AGENT_READ)).get("agents/bot/").json()["roles"] == []
+    assert Api(person_with(Permission.AGENT_READ, Permission.GRANT_READ)).get("agents/bot/").json()["roles"] == [
+        "hidden"
+    ]
+
+
+def test_the_answer_to_a_command_shows_no_more_than_reading_would(held: Person) -> None:
+    manager = Api(person_with(Permission.AGENT_READ, Permission.AGENT_MANAGE))
+    assert manager.post("agents/bot/suspend/", {"reason": "A test."}).json()["roles"] == []
+    keeper = Api(person_with(Permission.TEAM_READ, Permission.TEAM_MANAGE))
+    PersonFactory.create(username="new")
+    assert keeper.post("teams/red/members/", {"username": "new"}).json()["members"] == []
+
+
+def test_members_of_a_team_are_shown_to_who_may_see_those_people(held: Person) -> None:
+    assert Api(person_with(Permission.TEAM_READ)).get("teams/red/").json()["members"] == []
+    assert Api(person_with(Permission.TEAM_READ, Permission.PERSON_READ)).get("teams/red/").json()["members"] == [
+        "ada",
+        "eve",
+    ]
+    GrantFactory.create(role=RoleFactory.create(scopes=["team:read"], reach="own_teams"), person=held)
+    assert Api(held).get("teams/red/").json()["members"] == ["ada"]

@@ -12,7 +12,6 @@ from core.actor import Actor
 from core.errors import Invalid, NotFound, PermissionDenied
 from core.permissions import Permission
 from core.sampling import Sampler
-from tests.access.doors import Api, problem
 from tests.access.flow import RESOURCE, ask, code_for, exchange
 from tests.factories import AgentFactory, PersonFactory, ProtectedResourceFactory, PublicAgentFactory, actor_with
 
@@ -102,9 +101,15 @@ def test_a_token_must_be_named(server: Agent) -> None:
 # --- who may ask ---------------------------------------------------------------------------------------------------
 
 
+def name(client_id: str, *, actor: Actor) -> ProtectedResource:
+    return services.name_introspector(
+        server_slug="files", owner_team_id=None, client_id=client_id, actor=actor, reason="Moved."
+    )
+
+
 def test_naming_the_agent_that_stands_for_a_server_is_recorded(admin: Actor) -> None:
     AgentFactory.create(client_id="other")
-    resource = services.name_introspector(server_slug="files", client_id="other", actor=admin, reason="Moved.")
+    resource = name("other", actor=admin)
     assert resource.introspector is not None
     record = Record.objects.get(event="agent.changed")
     assert (record.subject, record.before, record.after) == (
@@ -112,30 +117,16 @@ def test_naming_the_agent_that_stands_for_a_server_is_recorded(admin: Actor) -> 
         {"introspector": "files-server"},
         {"introspector": "other"},
     )
-    services.name_introspector(server_slug="files", client_id="", actor=admin, reason="Nobody asks.")
+    name("", actor=admin)
     assert ProtectedResource.objects.get().introspector is None
 
 
-def test_only_who_may_edit_servers_and_manage_the_agent_names_it(admin: Actor) -> None:
+def test_only_who_may_edit_the_server_and_manage_the_agent_names_it(admin: Actor) -> None:
     for held in (Permission.SERVER_EDIT, Permission.AGENT_MANAGE):
         with pytest.raises(PermissionDenied):
-            services.name_introspector(
-                server_slug="files", client_id="files-server", actor=actor_with(held), reason="Mine."
-            )
-    with pytest.raises(NotFound):
-        services.name_introspector(server_slug="absent", client_id="files-server", actor=admin, reason="None.")
+            name("files-server", actor=actor_with(held))
     PublicAgentFactory.create(client_id="app")
     with pytest.raises(Invalid):
-        services.name_introspector(server_slug="files", client_id="app", actor=admin, reason="No secret.")
-
-
-def test_the_api_lists_endpoints_and_names_who_asks(api: Api) -> None:
-    (listed,) = api.get("resources/").json()["results"]
-    assert listed == {"server": "files", "uri": RESOURCE, "active": True, "introspector": "files-server"}
-    changed = api.post("resources/files/introspector/", {"agent": "", "reason": "Nobody asks."})
-    assert changed.json()["introspector"] is None
-    assert problem(api.post("resources/files/introspector/", {"agent": "absent", "reason": "x"}))[0] == 404
-    assert api.get("resources/absent/").status_code == 404
-    stranger = Api(PersonFactory.create())
-    assert stranger.get("resources/").status_code == 403
-    assert stranger.post("resources/files/introspector/", {"agent": "", "reason": "x"}).status_code == 403
+        name("app", actor=admin)
+    with pytest.raises(NotFound):
+        name("absent", actor=admin)

@@ -95,6 +95,8 @@ def test_an_actor_holds_what_own_and_team_grants_give_now() -> None:
     GrantFactory.create(role=RoleFactory.create(scopes=["server:edit"], reach="own_teams"), person=person)
     GrantFactory.create(role=RoleFactory.create(scopes=["role:manage"]), person=person, revoked_at=timezone.now())
     GrantFactory.create(role=RoleFactory.create(scopes=["team:manage"]), person=person, environment="staging")
+    limited = RoleFactory.create(scopes=["token:manage"])
+    GrantFactory.create(role=limited, person=person, conditions={"networks": ["0.0.0.0/0"]})
     GrantFactory.create(role=RoleFactory.create(scopes=["agent:manage"]), team=TeamFactory.create())
     ended = GrantFactory.create(role=RoleFactory.create(scopes=["grant:manage"]), person=person)
     past = timezone.now() - timedelta(days=1)
@@ -362,9 +364,12 @@ def test_builtin_roles_are_made_once_and_put_right(db: None) -> None:
     assert {role.name for role in BUILTIN_ROLES} == set(Role.objects.values_list("name", flat=True))
 
 
-def test_reader_reads_everything_but_the_audit_log() -> None:
+def test_reader_reads_everything_but_what_is_the_auditors() -> None:
     reader = next(role for role in BUILTIN_ROLES if role.name == "reader")
-    assert {name for name in Permission if name.endswith(":read")} - reader.permissions == {Permission.AUDIT_READ}
+    assert {name for name in Permission if name.endswith(":read")} - reader.permissions == {
+        Permission.AUDIT_READ,
+        Permission.PAYLOAD_READ,
+    }
 
 
 # --- grants --------------------------------------------------------------------------------------------------
@@ -410,6 +415,8 @@ def test_a_grant_names_who_gave_what_to_whom_and_why(admin: Actor) -> None:
         ({"role": "absent"}, NotFound, "role"),
         ({"environment": "moon"}, Invalid, "environment"),
         ({"expires_at": timezone.now() - timedelta(days=1)}, Invalid, "expires_at"),
+        ({"conditions": {"moon": "full"}}, Invalid, "conditions"),
+        ({"conditions": []}, Invalid, "conditions"),
         ({"reason": " "}, Invalid, "reason"),
         ({"reason": "a" * 2001}, Invalid, "reason"),
     ],
@@ -422,6 +429,29 @@ def test_a_grant_needs_fitting_values(admin: Actor, changes: dict[str, Any], err
     with pytest.raises(error) as caught:
         services.give_grant(**arguments, actor=admin)
     assert caught.value.field == field
+
+
+def test_the_conditions_of_a_grant_are_stored_in_one_form_and_recorded(admin: Actor) -> None:
+    PersonFactory.create(username="ada")
+    wanted = {"networks": ["192.0.2.0/24", "10.0.0.0/8"]}
+    grant = services.give_grant(
+        role="reader", holder=Holder(person="ada"), actor=admin, reason="From here.", conditions=wanted
+    )
+    grant.refresh_from_db()
+    assert grant.conditions == last().after["conditions"] == {"networks": ["10.0.0.0/8", "192.0.2.0/24"]}
+
+
+def test_whoever_is_an_administrator_on_conditions_only_is_none(admin: Actor) -> None:
+    only = Grant.objects.live().get(role__name="administrator")
+    services.give_grant(
+        role="administrator",
+        holder=Holder(person=PersonFactory.create().username),
+        actor=admin,
+        reason="At the office.",
+        conditions={"networks": ["10.0.0.0/8"]},
+    )
+    with pytest.raises(Conflict):
+        services.revoke_grant(grant_id=only.public_id, actor=admin, reason="The other one remains?")
 
 
 def test_a_team_is_found_by_slug_or_by_a_name_of_its_own(admin: Actor) -> None:
@@ -450,6 +480,8 @@ def test_nobody_gives_a_role_with_a_permission_that_they_do_not_hold() -> None:
         {"person": True, "agent": True},
         {"person": True, "reason": " "},
         {"person": True, "environment": "moon"},
+        {"person": True, "conditions": []},
+        {"person": True, "conditions": None},
     ],
 )
 def test_the_table_itself_refuses_a_grant_that_makes_no_sense(columns: dict[str, Any]) -> None:
@@ -677,7 +709,7 @@ def test_the_first_administrator_is_made_once_and_gets_a_fresh_token_each_time()
     assert services.authenticate_api_token(first) is None
     found = services.authenticate_api_token(second)
     assert found is not None
-    assert found[1].permissions == set(Permission)
+    assert found[1].permissions == set(Permission) - {Permission.PAYLOAD_READ}
     assert Grant.objects.count() == 1
     assert Team.objects.count() == 0
 
@@ -696,6 +728,7 @@ def test_who_may_do_something_is_the_same_answer_as_asking_each_person() -> None
         {"role": everywhere, "person": people[4]},
         {"role": everywhere, "person": people[6], "revoked_at": timezone.now()},
         {"role": everywhere, "person": people[7], "environment": "staging"},
+        {"role": everywhere, "person": people[7], "conditions": {"hours": {"from": "00:00", "to": "24:00"}}},
         {"role": everywhere, "person": people[5]},
     ):
         GrantFactory.create(**values)

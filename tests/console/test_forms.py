@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from access.models import Agent, Grant, Person, Role
+from access.models import Agent, Grant, Person, Role, RoleSeparation
 from alerts.models import Alert, Channel
 from audit.models import Record
 from servers.forms import ServerForm
@@ -291,6 +291,24 @@ def test_a_grant_is_given_for_a_time_and_revoked(world: World, console: Client) 
     assert grant.revoked_at is not None
 
 
+def test_a_grant_is_given_on_conditions_which_the_page_shows(world: World, console: Client) -> None:
+    on = {"networks": "10.0.0.0/8\n192.0.2.0/24", "days": ["mon", "fri"], "starts": "08:00", "ends": "00:00"}
+    console.post("/grants/give/", {**grant_form(), **on})
+    grant = Grant.objects.latest("pk")
+    hours = {"days": ["mon", "fri"], "from": "08:00", "to": "24:00"}
+    assert grant.conditions == {"networks": ["10.0.0.0/8", "192.0.2.0/24"], "hours": hours}
+    page = console.get("/roles/").content.decode()
+    assert "192.0.2.0/24" in page
+    assert "mon, fri 08:00" in page
+
+
+def test_a_condition_that_is_none_is_refused_above_the_form(world: World, console: Client) -> None:
+    for wrong in ({"networks": "ten"}, {"starts": "18:00", "ends": "08:00"}):
+        response = console.post("/grants/give/", {**grant_form(), **wrong})
+        assert response.status_code in {400, 422}
+        assert not Grant.objects.exclude(conditions={}).exists()
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -309,6 +327,17 @@ def test_what_is_wrong_with_a_grant_stands_at_its_field(world: World, console: C
     assert response.status_code == 422
     assert f'id="id_{field}_error"' in response.content.decode()
     assert Grant.objects.count() == before
+
+
+def test_roles_are_kept_apart_and_held_together_again(world: World, console: Client) -> None:
+    pair = {"role": "files-reader", "other": "reader", "reason": "A test."}
+    assert console.post("/roles/separate/", {**pair, "other": "files-reader"}).status_code == 422
+    assert console.post("/roles/separate/", pair).status_code == 302
+    apart = RoleSeparation.objects.get()
+    end = f"/separations/{apart.public_id}/end/"
+    assert end in console.get("/roles/").content.decode()
+    console.post(end, {"reason": "No longer."})
+    assert not RoleSeparation.objects.exists()
 
 
 def test_the_last_administrator_stays(world: World, console: Client) -> None:

@@ -15,7 +15,7 @@ from access.models import Person
 from audit.models import Record
 from core.permissions import Permission
 from tests.console.world import HOSTILE, Page, World, administrator, tool
-from tests.factories import AgentFactory, person_with
+from tests.factories import AgentFactory, MembershipFactory, TeamFactory, person_with
 from tools.services import retire
 
 # Page, and the permission without which it is refused.
@@ -29,6 +29,7 @@ GUARDED = (
     ("/agents/register/", Permission.AGENT_MANAGE),
     ("/roles/", Permission.ROLE_READ),
     ("/roles/create/", Permission.ROLE_MANAGE),
+    ("/roles/separate/", Permission.ROLE_MANAGE),
     ("/grants/give/", Permission.GRANT_MANAGE),
     ("/people/", Permission.PERSON_READ),
     ("/people/create/", Permission.PERSON_MANAGE),
@@ -265,3 +266,33 @@ def test_a_fragment_without_a_session_leads_the_whole_page_to_sign_in(world: Wor
 def test_what_is_wrong_with_a_search_is_shown_by_the_whole_page(world: World, console: Client) -> None:
     response = console.get("/audit/?since=yesterday", headers={"HX-Request": "true"})
     assert response["HX-Redirect"] == "/audit/?since=yesterday"
+
+
+def test_what_an_agent_holds_is_shown_to_who_may_read_grants(world: World) -> None:
+    agent = world.grant().agent
+    assert agent is not None
+    for url in ("/agents/", f"/agents/{agent.public_id}/"):
+        blind = Page(signed_in(person_with(Permission.AGENT_READ)).get(url).content.decode()).text
+        seeing = person_with(Permission.AGENT_READ, Permission.GRANT_READ)
+        assert "files-reader" not in blind
+        assert "may do nothing" not in blind
+        assert "holds no role" not in blind
+        assert "Builds." not in blind
+        assert "files-reader" in Page(signed_in(seeing).get(url).content.decode()).text
+
+
+def test_a_list_of_people_shows_roles_and_teams_to_who_may_read_those(world: World) -> None:
+    MembershipFactory.create(person=world.admin, team=TeamFactory.create(name="Ops at night"))
+    blind = Page(signed_in(person_with(Permission.PERSON_READ)).get("/people/").content.decode()).text
+    everything = (Permission.PERSON_READ, Permission.GRANT_READ, Permission.TEAM_READ)
+    seeing = Page(signed_in(person_with(*everything)).get("/people/").content.decode()).text
+    for word in ("administrator", "Ops at night"):
+        assert word not in blind
+        assert word in seeing
+
+
+def test_a_role_counts_the_grants_that_the_reader_may_see(world: World) -> None:
+    rows = Page(signed_in(person_with(Permission.ROLE_READ)).get("/roles/").content.decode())
+    counts = [text for text in rows.parts if text.strip().isdigit()]
+    assert set(counts) <= {"0", "1"}  # one: the reader's own
+    assert counts.count("1") == 1

@@ -184,6 +184,12 @@ def test_a_bulk_decision_without_rows_or_reason_shows_what_is_missing(world: Wor
     assert not Pin.objects.exists()
 
 
+def test_who_may_decide_nothing_decides_nothing_in_bulk(world: World) -> None:
+    sent = {"review": chosen(world.waiting()), "verdict": "approve", "reason": "Known."}
+    assert signed_in(person_with(*READS)).post("/reviews/decide/", sent).status_code == 403
+    assert not Pin.objects.exists()
+
+
 def test_what_was_ticked_stays_ticked_when_the_reason_is_missing(world: World, console: Client) -> None:
     sent = {"review": chosen(world.waiting()), "verdict": "approve", "reason": ""}
     page = Page(console.post("/reviews/decide/", sent).content.decode())

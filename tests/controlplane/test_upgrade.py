@@ -11,10 +11,12 @@ from psycopg import sql
 
 from tests import databases
 
-BEFORE = (("servers", "0003"), ("tools", "0002"), ("alerts", "0001"))
+BEFORE = (("access", "0001"), ("servers", "0003"), ("tools", "0002"), ("alerts", "0001"))
 ROWS = """
 INSERT INTO access_person (public_id, username, display_name, email, password, is_active, created_at)
     VALUES (gen_random_uuid(), 'rita', '', '', '!', true, now());
+INSERT INTO access_role (public_id, name, description, scopes, builtin, reach, created_at, updated_at)
+    VALUES (gen_random_uuid(), 'caller', '', '{}', false, 'installation', now(), now());
 INSERT INTO servers_server (public_id, slug, name, url, template, transport, environment, state, required_approvals,
         drift_mode, created_at, protocol_era, protocol_version, last_error_class, last_error, poll_interval, failures,
         next_poll_at, last_polled_at, registered_by_id)
@@ -27,6 +29,10 @@ INSERT INTO tools_definitionversion (public_id, definition_id, digest, projectio
     FROM tools_definition;
 INSERT INTO tools_review (public_id, definition_id, version_id, state, change, risk, required_approvals, opened_at)
     SELECT gen_random_uuid(), definition_id, id, 'waiting', '{}', 'low', 1, now() FROM tools_definitionversion;
+"""
+GRANT = """
+INSERT INTO access_grant (public_id, role_id, person_id, environment, reason, created_at)
+    SELECT gen_random_uuid(), access_role.id, access_person.id, '', 'A test.', now() FROM access_role, access_person;
 """
 
 
@@ -53,8 +59,11 @@ def test_a_database_with_rows_in_it_is_upgraded(empty: str) -> None:
         migrate(empty, app, number)
     with psycopg.connect(empty, autocommit=True) as connection:
         connection.execute(ROWS)
+        connection.execute(GRANT)
     migrate(empty)
     with psycopg.connect(empty) as connection:
+        connection.execute(GRANT)  # as the release before goes on doing
+        conditions = connection.execute("SELECT conditions FROM access_grant").fetchall()
         row = connection.execute(
             "SELECT endpoint_key, registered_at = created_at, last_complete_at = last_polled_at FROM servers_server"
         ).fetchone()
@@ -63,6 +72,7 @@ def test_a_database_with_rows_in_it_is_upgraded(empty: str) -> None:
             " concurrent_calls, concurrent_streams FROM servers_server"
         ).fetchone()
         review = connection.execute("SELECT vantage, times, reopens_id FROM tools_review").fetchone()
+    assert conditions == [({},), ({},)]
     assert row == ("https://files.example/mcp", True, True)
     assert limits == (5, 60, 60, 300, 3600, 16 * 1024 * 1024, 64, 64)
     assert review == ("poller", 1, None)

@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from access.policy import DefinitionFacts, GrantFacts, PinState, ServerFacts
+from access.policy import DefinitionFacts, PinState, ServerFacts
+from access.principals import GrantFacts
 from audit.drafts import RecordDraft, Repeat, written_out
 from audit.events import Event, RecordType
 from audit.writer import AuditUnavailable

@@ -2,7 +2,8 @@
 
 import pytest
 
-from access.policy import Denied, Reason
+from access.policy import Denied
+from access.rules import Rule
 from gateway.auth import authenticate, challenge, presented, refused
 from gateway.errors import Refused
 from gateway.front import read_head
@@ -57,9 +58,9 @@ async def test_anything_else_is_refused_with_a_challenge(values: list[str]) -> N
 @pytest.mark.parametrize(
     ("denied", "status", "parts"),
     [
-        (Denied(Reason.WRONG_AUDIENCE), 401, ['error="invalid_token"', METADATA]),
+        (Denied(Rule.TOKEN_AUDIENCE), 401, ['error="invalid_token"', METADATA]),
         (
-            Denied(Reason.INSUFFICIENT_SCOPE, frozenset({"mcp:files:call", "mcp:connect"})),
+            Denied(Rule.TOKEN_SCOPE, frozenset({"mcp:files:call", "mcp:connect"})),
             403,
             ['error="insufficient_scope"', 'scope="mcp:connect mcp:files:call"', METADATA],
         ),
@@ -73,7 +74,7 @@ def test_a_denial_that_another_token_would_lift_says_which(denied: Denied, statu
 
 
 def test_other_denials_promise_nothing() -> None:
-    assert refused(Denied(Reason.NOT_GRANTED), "files", site=SITE).headers == ()
+    assert refused(Denied(Rule.GRANT_SERVER), "files", site=SITE).headers == ()
 
 
 def test_a_challenge_is_one_line_of_quoted_strings() -> None:

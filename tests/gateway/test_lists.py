@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from access.policy import GrantFacts, PinState, decide
+from access.conditions import read
+from access.policy import PinState, decide
+from access.principals import GrantFacts
 from gateway.errors import INVALID_PARAMS, Refused
 from gateway.exchange import Admitted
 from gateway.lists import LISTS, Lists
 from gateway.protocol import Wire
-from gateway.snapshot import Card, ServerPart, Shown
+from gateway.snapshot import AccessPart, Card, ServerPart, Shown
 from tests.gateway.admitting import GRANTS, HANDSHAKE, MODERN, NOW, SCOPES, admitted, definition, later, server
 
 TOOLS = server(*(definition(name) for name in "abcdefg"))
@@ -207,6 +209,18 @@ def test_a_list_is_another_as_soon_as_the_grants_are() -> None:
     assert every(lists, grants=GRANTS) == list("abcdefg")
 
 
+def test_a_list_is_another_where_and_when_the_conditions_of_a_grant_do_not_hold() -> None:
+    lists = Lists()
+    networks, hours = {"networks": ["192.0.2.0/24"]}, {"hours": {"from": "00:00", "to": "00:01"}}
+    here = (GrantFacts(SCOPES, conditions=read(networks)), *NARROWER)
+    elsewhere = (GrantFacts(SCOPES, conditions=read({"networks": ["10.0.0.0/8"]})), *NARROWER)
+    early = asking(grants=(GrantFacts(SCOPES, conditions=read(hours)), *NARROWER))
+    assert every(lists, grants=here) == list("abcdefg")
+    assert every(lists, grants=elsewhere) == ["a"]
+    assert len(page(lists, early)[0]) > 1
+    assert page(lists, later(early, NOW + timedelta(minutes=1)))[0] == ["a"]
+
+
 def test_a_list_is_another_as_soon_as_its_class_is_shown_something_else() -> None:
     lists = Lists()
     assert every(lists, frozenset({("tool", "a"), ("tool", "b")})) == ["a", "b"]
@@ -219,6 +233,14 @@ def test_a_list_is_each_callers_own() -> None:
     assert every(lists, scopes=frozenset({"mcp:connect", "mcp:files:tool:b"})) == ["b"]
     assert every(lists, agent=2) == [], "an agent without grants"
     assert every(lists, person=7, person_active=True) == [], "the same agent, for a person without grants"
+
+
+def test_a_list_for_a_person_is_what_the_agent_may_too() -> None:
+    lists = Lists()
+    given = asking(person=7, person_active=True)
+    for own, names in ((GRANTS, ["a", "b", "c"]), (NARROWER, ["a"]), ((), []), (GRANTS, ["a", "b", "c"])):
+        access = AccessPart(agents={1: own}, people={7: GRANTS})
+        assert page(lists, structs.replace(given, snapshot=replace(given.snapshot, access=access)))[0] == names
 
 
 ENDS: dict[str, tuple[Admitted, list[str]]] = {

@@ -196,6 +196,19 @@ def test_a_tool_that_nobody_granted_is_answered_as_an_unknown_one(
     assert bodies[0] == bodies[1]
     assert [tool["name"] for tool in listed["tools"]] == ["echo"]
     assert codes(world, type="deny") == [("deny", "not_granted"), ("deny", "unknown_definition")]
+    assert [record.rule_ids for record in world.records(type="deny")] == [["grant.definition"], ["definition.known"]]
+
+
+def test_the_records_of_a_call_name_the_rule_and_the_grant_that_carried_it(
+    world: "World", servers: dict[str, HonestServer]
+) -> None:
+    from access.models import Grant
+
+    token = approved(world, servers["modern"])
+    world.modern(token, "tools/call", {"name": "echo", "arguments": {"text": "hello"}})
+    grant = Grant.objects.select_related("role").get()
+    carried = ["allow.definition", f"grant:{grant.public_id}", f"role:{grant.role.name}"]
+    assert [record.rule_ids for record in world.records(method="tools/call")] == [carried, carried]
 
 
 def test_lists_are_approved_text_private_and_short_lived(world: "World", servers: dict[str, HonestServer]) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from access.policy import Allowed, Call, DefinitionFacts, Denied, GrantFacts, PinState, Reason, ServerFacts
+from access.policy import Allowed, Call, DefinitionFacts, Denied, PinState, Reason, ServerFacts
+from access.principals import GrantFacts
+from access.rules import Rule
 from gateway.parts import resources_of, schemes_of
 from gateway.snapshot import STALE_AFTER, AccessPart, Card, Definition, ServerPart, Snapshot, Token
 from gateway.uris import UriTemplate, scheme_of
@@ -95,9 +97,19 @@ def test_an_agent_that_acts_for_a_person_has_that_persons_grants() -> None:
     assert isinstance(known.decide(Call("tools/list"), for_person, "files", NOW), Allowed)
 
 
+@pytest.mark.parametrize(
+    ("own", "rule"),
+    [((GrantFacts(ALL),), None), ((), Rule.CEILING_SERVER), ((GrantFacts(frozenset()),), Rule.CEILING_SERVER)],
+)
+def test_an_agent_to_which_something_was_given_once_is_bound_by_what_it_holds(own: Any, rule: Rule | None) -> None:
+    known = snapshot(server(*TOOLS), agents={1: own}, people={7: (GrantFacts(ALL),)})
+    decision = known.decide(Call("tools/list"), token(person=7, person_active=True), "files", NOW)
+    assert (decision.rule if isinstance(decision, Denied) else None) is rule
+
+
 def test_an_unknown_server_is_denied() -> None:
     known = snapshot(server(*TOOLS))
-    assert known.decide(Call("tools/list"), token(), "absent", NOW) == Denied(Reason.UNKNOWN_SERVER)
+    assert known.decide(Call("tools/list"), token(), "absent", NOW) == Denied(Rule.SERVER_KNOWN)
 
 
 def test_an_unknown_name_is_a_definition_in_state_unknown() -> None:
@@ -160,17 +172,17 @@ def test_what_a_class_is_not_shown_is_not_callable_and_nothing_is_added(shown: A
 
 def test_what_a_class_is_not_shown_is_refused_without_a_word_of_what_it_is() -> None:
     known = snapshot(server(*TOOLS))
-    for name, reason in (
-        ("plain", Reason.NOT_SHOWN),
-        ("held", Reason.NOT_SHOWN),
-        ("expired", Reason.NOT_SHOWN),
-        ("sensitive", Reason.NOT_SHOWN),
-        ("gone", Reason.UNKNOWN_DEFINITION),
-        ("never", Reason.UNKNOWN_DEFINITION),
+    for name, rule in (
+        ("plain", Rule.DEFINITION_SHOWN),
+        ("held", Rule.DEFINITION_SHOWN),
+        ("expired", Rule.DEFINITION_SHOWN),
+        ("sensitive", Rule.DEFINITION_SHOWN),
+        ("gone", Rule.DEFINITION_KNOWN),
+        ("never", Rule.DEFINITION_KNOWN),
     ):
         found = known.servers["files"].definition("tool", name, frozenset())
         narrow = token(scopes=frozenset({"mcp:files:read"}))
-        assert known.decide(Call("tools/call", found.facts), narrow, "files", NOW) == Denied(reason)
+        assert known.decide(Call("tools/call", found.facts), narrow, "files", NOW) == Denied(rule)
         assert (found.body, found.facts.digest) == (b"", "")
 
 

@@ -334,6 +334,25 @@ async def test_grants_of_a_team_reach_its_people_and_not_its_agents(store: Store
     assert access.agents.get(agent, ()) == ()
 
 
+async def test_an_agent_whose_grants_were_all_revoked_is_known_as_one_that_had_some(store: Store) -> None:
+    def give() -> tuple[int, int]:
+        from access import services
+        from core.actor import system_actor
+        from core.permissions import Permission
+
+        admin = system_actor("test", *Permission)
+        services.create_role(name="caller", scopes=["mcp:files:call"], actor=admin)
+        robot, other = (services.register_agent(name=name, actor=admin).agent for name in ("robot", "other"))
+        holder = services.Holder(agent=robot.client_id)
+        grant = services.give_grant(role="caller", holder=holder, actor=admin, reason="A test.")
+        services.revoke_grant(grant_id=grant.public_id, actor=admin, reason="No more.")
+        return robot.pk, other.pk
+
+    robot, other = await sync_to_async(give)()
+    access = (await settled(store)).access
+    assert (access.agents.get(robot), access.agents.get(other)) == ((), None)
+
+
 async def test_broken_connections_are_replaced(store: Store, owner_connection: Any) -> None:
     from tests.tools.making import tool
 

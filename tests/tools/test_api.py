@@ -11,6 +11,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from access.models import Person, Team
+from audit.models import Record
 from core.actor import Actor, ActorKind
 from core.permissions import Permission
 from servers.models import Server
@@ -229,6 +230,13 @@ def test_a_bulk_decision_answers_one_result_per_item(client: APIClient, server: 
     good, bad = response.json()["results"]
     assert good == {"id": str(first.public_id), "result": "approved"}
     assert (bad["id"], bad["error"]["code"]) == (str(second.public_id), "conflict")
+
+
+def test_a_bulk_decision_is_refused_as_a_whole_to_who_may_decide_nothing(server: Server) -> None:
+    body = {"decision": "approve", "reason": "x", "reviews": [{"id": str(uuid4()), "digest": NOWHERE}]}
+    reader = client_with(Permission.REVIEW_READ)
+    assert reader.post("/api/v1/reviews/decide/", body, format="json").status_code == 403
+    assert Record.objects.filter(event="action.denied").count() == 1
 
 
 @pytest.mark.parametrize(

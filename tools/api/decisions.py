@@ -1,6 +1,6 @@
 """API of decisions beside approving and rejecting: dismiss, open again, break the glass; withdraw, go back, end."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import F
@@ -11,6 +11,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api import actor_of, parsed
+from core.needs import asks
+from core.permissions import Permission
 from servers.api.serializers import ReasonSerializer
 from tools import services
 from tools.api.serializers import DefinitionDetailSerializer, RejectionSerializer, ReviewDetailSerializer
@@ -37,6 +39,8 @@ class ReturnSerializer(serializers.Serializer[Any]):
 class DismissView(APIView):
     """Explaining what only some principals were shown."""
 
+    needs: ClassVar = {"post": asks(Permission.REVIEW_DECIDE)}
+
     @extend_schema(request=RejectionSerializer, responses=ReviewDetailSerializer)
     def post(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
         """Dismiss exactly the digest that only some were shown: it is explained, and the pin stands."""
@@ -48,6 +52,8 @@ class DismissView(APIView):
 class ReopenView(APIView):
     """Opening a rejection again."""
 
+    needs: ClassVar = {"post": asks(Permission.REVIEW_DECIDE)}
+
     @extend_schema(request=ReasonSerializer, responses=ReviewDetailSerializer)
     def post(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
         """Let what was rejected wait again; the answer is the new review. 409 when something else is shown by now."""
@@ -58,6 +64,8 @@ class ReopenView(APIView):
 class BreakGlassView(APIView):
     """Serving what waits, in an emergency."""
 
+    needs: ClassVar = {"post": asks(Permission.REVIEW_BREAK_GLASS)}
+
     @extend_schema(request=EmergencySerializer, responses=ReviewDetailSerializer)
     def post(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
         """Serve exactly this digest for a time, on one person's word. Everybody who may decide hears of it at once."""
@@ -67,6 +75,8 @@ class BreakGlassView(APIView):
 
 class WithdrawView(APIView):
     """Taking an approval back."""
+
+    needs: ClassVar = {"post": asks(Permission.REVIEW_DECIDE)}
 
     @extend_schema(request=RejectionSerializer, responses=DefinitionDetailSerializer)
     def post(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
@@ -79,6 +89,8 @@ class WithdrawView(APIView):
 class ReturnView(APIView):
     """Going back to an earlier approved version."""
 
+    needs: ClassVar = {"post": asks(Permission.REVIEW_DECIDE)}
+
     @extend_schema(request=ReturnSerializer, responses=DefinitionDetailSerializer)
     def post(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
         """Pin a version that was approved before; 409 when its approvals are no longer good, or the pin has moved."""
@@ -89,6 +101,8 @@ class ReturnView(APIView):
 
 class EndGlassView(APIView):
     """Ending an emergency."""
+
+    needs: ClassVar = {"post": asks(Permission.REVIEW_DECIDE)}
 
     @extend_schema(request=ReasonSerializer, responses=DefinitionDetailSerializer)
     def post(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter

@@ -1,6 +1,6 @@
 """API of definitions: what servers show, what agents get of it, and everything that was ever shown and approved."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import django_filters
@@ -15,6 +15,7 @@ from rest_framework.serializers import ModelSerializer
 
 from core.api import Pagination, actor_of, parsed, require
 from core.errors import Invalid
+from core.needs import asks
 from core.permissions import Permission
 from servers.surface import Kind
 from tools import services
@@ -58,6 +59,14 @@ class DefinitionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Definitio
     lookup_field = "public_id"
     lookup_url_kwarg = "id"
     lookup_value_converter = "uuid"
+    needs: ClassVar = {
+        "list": asks(Permission.TOOL_READ),
+        "retrieve": asks(Permission.TOOL_READ),
+        "sensitive": asks(Permission.SERVER_EDIT),
+        "versions": asks(Permission.TOOL_READ),
+        "pins": asks(Permission.TOOL_READ),
+        "compare": asks(Permission.TOOL_READ),
+    }
 
     def get_queryset(self) -> QuerySet[Definition]:
         """What the actor may see, without texts."""

@@ -1,6 +1,6 @@
 """API of change policies: writing, signing, putting in force, and trying a rule against history."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from core.api import actor_of, parsed, require
 from core.names import SLUG_MAX
+from core.needs import asks
 from core.permissions import Permission
 from servers.rules import Environment
 from servers.surface import Kind
@@ -179,6 +180,16 @@ class PolicyViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ChangePolicy]
     lookup_field = "public_id"
     lookup_url_kwarg = "id"
     lookup_value_converter = "uuid"
+    needs: ClassVar = {
+        "list": asks(Permission.POLICY_READ),
+        "retrieve": asks(Permission.POLICY_READ),
+        "create": asks(Permission.POLICY_MANAGE, Permission.REVIEW_DECIDE),
+        "revise": asks(Permission.POLICY_MANAGE, Permission.REVIEW_DECIDE),
+        "confirm": asks(Permission.POLICY_MANAGE, Permission.REVIEW_DECIDE),
+        "enable": asks(Permission.POLICY_MANAGE),
+        "disable": asks(Permission.POLICY_MANAGE),
+        "try_rule": asks(Permission.POLICY_MANAGE),
+    }
 
     def get_queryset(self) -> QuerySet[ChangePolicy]:
         """What the actor may see."""

@@ -1,5 +1,7 @@
 """API of what classes of principals were shown of a server, where that once differed from what the poller was shown."""
 
+from typing import ClassVar
+
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers
@@ -8,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api import require
+from core.needs import asks
 from core.permissions import Permission
 from servers.models import Server
 from tools.models import Sighting
@@ -44,6 +47,7 @@ class SightingsView(generics.ListAPIView[Sighting]):
 
     queryset = Sighting.objects.none()
     serializer_class = SightingSerializer
+    needs: ClassVar = {"get": asks(Permission.SERVER_READ, Permission.TOOL_READ)}
 
     def get_queryset(self) -> QuerySet[Sighting]:
         """Of one server that the actor may see."""
@@ -64,6 +68,8 @@ class UnlistedSerializer(serializers.Serializer[Unlisted]):
 
 class UnlistedView(APIView):
     """What agents were not listed of a server, and so do not get. For others it changes nothing."""
+
+    needs: ClassVar = {"get": asks(Permission.SERVER_READ, Permission.TOOL_READ)}
 
     @extend_schema(responses=UnlistedSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:

@@ -1,6 +1,6 @@
 """API of reviews and polling. Views parse, call one service and render."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import django_filters
@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from core.api import actor_of, parsed, require
 from core.errors import Invalid
+from core.needs import asks
 from core.permissions import Permission
 from servers.api.serializers import ReasonSerializer, ServerSerializer
 from servers.surface import Kind
@@ -59,6 +60,13 @@ class ReviewViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Review]):
     lookup_field = "public_id"
     lookup_url_kwarg = "id"
     lookup_value_converter = "uuid"
+    needs: ClassVar = {
+        "list": asks(Permission.REVIEW_READ),
+        "retrieve": asks(Permission.REVIEW_READ),
+        "approve": asks(Permission.REVIEW_DECIDE),
+        "reject": asks(Permission.REVIEW_DECIDE),
+        "decide": asks(Permission.REVIEW_DECIDE),
+    }
 
     def get_queryset(self) -> QuerySet[Review]:
         """What the actor may see, without texts."""
@@ -86,12 +94,13 @@ class ReviewViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Review]):
     @action(detail=False, methods=["post"])
     def decide(self, request: Request) -> Response:
         """Decide several reviews with one reason; each item has its own result."""
+        actor = require(request, Permission.REVIEW_DECIDE)
         data = parsed(BulkDecisionSerializer, request)
         results = services.decide_reviews(
             choices=[services.Choice(item["id"], item["digest"]) for item in data["reviews"]],
             verdict=data["decision"],
             reason=data["reason"],
-            actor=actor_of(request),
+            actor=actor,
         )
         return Response({"results": [_item(result) for result in results]})
 
@@ -103,6 +112,8 @@ class ReviewViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Review]):
 
 class PollView(APIView):
     """Looking at a server at once."""
+
+    needs: ClassVar = {"post": asks(Permission.SERVER_POLL)}
 
     @extend_schema(request=None, parameters=[_WAIT], responses={200: PollResultSerializer, 202: QueuedSerializer})
     def post(self, request: Request, slug: str) -> Response:
@@ -119,6 +130,8 @@ class PollView(APIView):
 
 class RetireView(APIView):
     """Taking a server out of use."""
+
+    needs: ClassVar = {"post": asks(Permission.SERVER_RETIRE)}
 
     @extend_schema(request=ReasonSerializer, responses=ServerSerializer)
     def post(self, request: Request, slug: str) -> Response:

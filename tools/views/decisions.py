@@ -18,16 +18,19 @@ from django.views.decorators.http import require_POST
 
 from core.actor import Actor
 from core.console import actor_of, attempt, back, carry_out, form_status, fulfil, page, reason_of
+from core.needs import asks
+from core.permissions import Permission
 from tools import services
 from tools.forms import DecisionForm, ReturnForm, WithdrawForm
 from tools.models import BreakGlass
 from tools.views.reviews import glass_form, show_review
 
+_DECIDES: Final = asks(Permission.REVIEW_DECIDE)
 _ASK_AGAIN: Final = gettext_lazy("Nothing was changed: say why, on the page as it is now.")
 
 
 @require_POST
-@page()
+@page(needs=_DECIDES)
 def reopen(request: HttpRequest, review_id: UUID) -> HttpResponse:
     """Open a rejection again, and lead to the review that waits now."""
     actor, reason = actor_of(request), reason_of(request)
@@ -39,7 +42,7 @@ def reopen(request: HttpRequest, review_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@page()
+@page(needs=asks(Permission.REVIEW_BREAK_GLASS))
 def break_glass(request: HttpRequest, review_id: UUID) -> HttpResponse:
     """Serve what waits, in an emergency."""
     actor = actor_of(request)
@@ -60,7 +63,7 @@ def _broken(review_id: UUID, data: dict[str, Any], actor: Actor) -> BreakGlass:
 
 
 @require_POST
-@page()
+@page(needs=_DECIDES)
 def end_glass(request: HttpRequest, definition_id: UUID) -> HttpResponse:
     """End an emergency before its time."""
     actor, reason = actor_of(request), reason_of(request)
@@ -74,7 +77,7 @@ def end_glass(request: HttpRequest, definition_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@page()
+@page(needs=_DECIDES)
 def withdraw(request: HttpRequest, definition_id: UUID) -> HttpResponse:
     """Take back the approval of the version that was shown."""
     actor, form = actor_of(request), WithdrawForm(request.POST)
@@ -91,7 +94,7 @@ def withdraw(request: HttpRequest, definition_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@page()
+@page(needs=_DECIDES)
 def return_to(request: HttpRequest, definition_id: UUID) -> HttpResponse:
     """Go back to an earlier approved version."""
     actor, form = actor_of(request), ReturnForm(request.POST)

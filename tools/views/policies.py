@@ -1,7 +1,7 @@
 """Pages of change policies: the list, one policy with what it approved, writing and trying a rule."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.actor import Actor
 from core.console import actor_of, carry_out, form_status, fulfil, page, reason_of, show
+from core.needs import asks
 from core.permissions import Permission
 from tools import services
 from tools.forms import PolicyForm, RevisionForm
@@ -22,6 +23,7 @@ from tools.policies import SENTENCES
 from tools.services.trying import DAYS_MAX
 
 PAGE_SIZE = 50
+_SIGNS: Final = asks(Permission.POLICY_MANAGE, Permission.REVIEW_DECIDE)
 _TRIED_SHOWN = 50
 
 
@@ -54,7 +56,7 @@ def policy(request: HttpRequest, policy_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@page(Permission.POLICY_MANAGE)
+@page(Permission.POLICY_MANAGE, posting=_SIGNS)
 def write_policy(request: HttpRequest) -> HttpResponse:
     """Write a policy's first revision, or try its rule against history first."""
     actor, form = actor_of(request), PolicyForm(request.POST or None)
@@ -67,7 +69,7 @@ def write_policy(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@page(Permission.POLICY_MANAGE)
+@page(Permission.POLICY_MANAGE, posting=_SIGNS)
 def revise_policy(request: HttpRequest, policy_id: UUID) -> HttpResponse:
     """Write the next revision, beginning with the newest one's rule."""
     actor = actor_of(request)
@@ -85,7 +87,7 @@ def revise_policy(request: HttpRequest, policy_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@page()
+@page(needs=_SIGNS)
 def confirm_revision(request: HttpRequest, policy_id: UUID, n: int) -> HttpResponse:
     """Sign a revision as its second person."""
     actor, reason = actor_of(request), reason_of(request)
@@ -99,7 +101,7 @@ def confirm_revision(request: HttpRequest, policy_id: UUID, n: int) -> HttpRespo
 
 
 @require_POST
-@page()
+@page(needs=asks(Permission.POLICY_MANAGE))
 def enable_policy(request: HttpRequest, policy_id: UUID, n: int) -> HttpResponse:
     """Put a revision in force."""
     actor, reason = actor_of(request), reason_of(request)
@@ -113,7 +115,7 @@ def enable_policy(request: HttpRequest, policy_id: UUID, n: int) -> HttpResponse
 
 
 @require_POST
-@page()
+@page(needs=asks(Permission.POLICY_MANAGE))
 def disable_policy(request: HttpRequest, policy_id: UUID) -> HttpResponse:
     """Let a policy approve nothing more."""
     actor, reason = actor_of(request), reason_of(request)

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.actor import Actor
 from core.console import actor_of, form_status, fulfil, page, show
+from core.needs import asks
 from core.permissions import Permission
 from servers.models import Server
 from tools import presentation, services
@@ -46,7 +47,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@page()
+@page(Permission.REVIEW_DECIDE)
 def decide_many(request: HttpRequest) -> HttpResponse:
     """One verdict and reason for the ticked reviews; each succeeds or fails by itself, and the page says which."""
     actor = actor_of(request)
@@ -63,7 +64,7 @@ def decide_many(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@page(Permission.REVIEW_READ)
+@page(Permission.REVIEW_READ, posting=asks(Permission.REVIEW_DECIDE))
 def review(request: HttpRequest, review_id: UUID) -> HttpResponse:
     """What changed, what was found, and the decision about exactly the digest that is shown."""
     actor = actor_of(request)

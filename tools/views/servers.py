@@ -19,6 +19,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from access.models import Agent
 from core.actor import Actor
 from core.console import actor_of, attempt, carry_out, page, reason_of, show
+from core.needs import asks
 from core.permissions import Permission
 from servers.models import Observation, Server
 from servers.rules import ServerState
@@ -87,7 +88,7 @@ def server_detail(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
-@page()
+@page(needs=asks(Permission.SERVER_POLL))
 def poll(request: HttpRequest, slug: str) -> HttpResponse:
     """Look at a server now, and say what came of it."""
     actor = actor_of(request)
@@ -105,7 +106,7 @@ def poll(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
-@page()
+@page(needs=asks(Permission.SERVER_RETIRE))
 def retire(request: HttpRequest, slug: str) -> HttpResponse:
     """Take a server out of use for good."""
     actor, reason = actor_of(request), reason_of(request)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from drf_spectacular.validation import validate_schema
 
-from controlplane import env
+from controlplane import env, matrix
 from controlplane.openapi import document
 
 _SETTINGS_INTRODUCTION = """\
@@ -51,6 +51,7 @@ def openapi() -> str:
 # Path below the checkout -> its maker. Another generated document is another line here.
 DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
     "docs/openapi.yaml": openapi,
+    "docs/security/permissions.md": matrix.document,
     "docs/settings.md": settings_reference,
 }
 

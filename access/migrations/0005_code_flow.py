@@ -16,7 +16,7 @@ import core.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("access", "0001_initial"),
+        ("access", "0004_kept_apart"),
     ]
 
     operations = [

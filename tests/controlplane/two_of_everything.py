@@ -1,0 +1,264 @@
+"""An installation that holds one of everything for each of two teams, and a fitting request for every route."""
+
+import re
+from copy import copy
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from access.models import Agent, Grant, Person, Role, Team
+from access.services import (
+    Holder,
+    actor_for,
+    create_role,
+    ensure_builtin_roles,
+    give_grant,
+    register_agent,
+    separate_roles,
+)
+from access.services.api_tokens import insert_api_token
+from alerts.models import Alert, Channel
+from alerts.services import create_channel, follow_records
+from audit.models import Record
+from audit.services import place_records
+from controlplane.routes import API, Route
+from core.actor import Actor
+from servers.models import Server
+from servers.services import Registration, register_server
+from tests.access.doors import SETUP, Api
+from tests.factories import ConsentFactory, MembershipFactory, PersonFactory, TeamFactory
+from tests.tools.making import approve, poll, reject, tool
+from tools.classify import ChangeClass
+from tools.models import Definition, Review
+from tools.policies import Rule
+from tools.services import break_glass, write_policy
+
+MINE, THEIRS = "red", "blue"
+PASSWORD = "correct horse battery"
+_WHY = {"reason": "A test."}
+_RULE = {"classes": ["wording"], "environments": ["development"], "text_max": 20}
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one team owns."""
+
+    team: Team
+    person: Person
+    server: Server
+    agent: Agent
+    grant: Grant
+    alert: Alert
+    definition: Definition
+    lit: Definition
+    review: Review
+    rejected: Review
+    digests: tuple[str, str]
+
+
+def founder() -> Actor:
+    """An administrator who built it all, so that whoever is tried wrote and registered nothing; and a second one."""
+    ensure_builtin_roles()
+    for name in ("deputy", "founder"):
+        person = PersonFactory.create(username=name)
+        give_grant(role="administrator", holder=Holder(person=name), actor=SETUP, reason="A test.")
+    return actor_for(person)
+
+
+def side(slug: str, actor: Actor) -> Side:
+    """One team with one of everything, each thing named after it."""
+    team = TeamFactory.create(slug=slug)
+    person = PersonFactory.create(username=f"person-{slug}")
+    MembershipFactory.create(team=team, person=person)
+    server = _server(slug, actor)
+    review, rejected = _reviews(server, actor)
+    agent = register_agent(name=f"agent-{slug}", owner_team=slug, actor=actor).agent
+    holder = Holder(agent=agent.client_id)
+    grant = give_grant(role="robots", holder=holder, actor=actor, reason=f"For {slug}.")
+    place_records()
+    follow_records()
+    older, newer = review.base, review.version
+    assert older is not None
+    return Side(
+        team=team,
+        person=person,
+        server=server,
+        agent=agent,
+        grant=grant,
+        alert=Alert.objects.filter(server=server.slug)[0],
+        definition=review.definition,
+        lit=Definition.objects.get(server=server, name="lit"),
+        review=review,
+        rejected=rejected,
+        digests=(older.digest, newer.digest),
+    )
+
+
+def _server(slug: str, actor: Actor) -> Server:
+    registration = Registration(
+        slug=f"server-{slug}",
+        name=f"Server {slug}",
+        url=f"http://127.0.0.1:9/{slug}",
+        environment="development",
+        team=slug,
+    )
+    return register_server(registration=registration, actor=actor)
+
+
+def _reviews(server: Server, actor: Actor) -> tuple[Review, Review]:
+    """A change that waits, and a rejection; `lit` is served in an emergency."""
+    rest = (tool("lit"), tool("bad"))
+    poll(server, tool("read"), *rest)
+    waiting = Review.objects.waiting().filter(definition__server=server)
+    approve(waiting.get(definition__name="read"), actor)
+    rejected = reject(waiting.get(definition__name="bad"), actor)
+    lit = waiting.get(definition__name="lit")
+    until = timezone.now() + timedelta(hours=1)
+    break_glass(review_id=lit.public_id, digest=lit.version.digest, reason="A test.", until=until, actor=actor)
+    poll(server, tool("read", "Read another file."), *rest)
+    return waiting.select_related("base", "version", "definition").get(definition__name="read"), rejected
+
+
+class Installation:
+    """Both teams, and what belongs to none."""
+
+    def __init__(self) -> None:
+        actor = founder()
+        for name in ("robots", "spare", "left", "right"):
+            create_role(name=name, scopes=["mcp:connect"], actor=actor)
+        self.separation = separate_roles(roles=("left", "right"), actor=actor, reason="A test.")
+        self.sides = {slug: side(slug, actor) for slug in (MINE, THEIRS)}
+        self.channel: Channel = create_channel(name="ops", url="http://127.0.0.1:9/", actor=actor).channel
+        rule = Rule(frozenset({ChangeClass.WORDING}), frozenset({"development"}), frozenset(), frozenset(), 20)
+        self.policy = write_policy(name="small", rule=rule, why="Typing mistakes.", actor=actor).policy
+        self.role = Role.objects.get(name="robots")
+        self.record = Record.objects.order_by("pk")[0]
+        self.others_token = insert_api_token(self.sides[THEIRS].person, actor=SETUP, scopes=[], name="theirs")[0]
+
+
+class Doors:
+    """Both doors as one person opens them, to what is `MINE` and to what is `THEIRS`."""
+
+    def __init__(self, world: Installation, person: Person, scopes: list[str] | None = None):
+        self._world, self._person = world, person
+        self._api = Api(person, scopes)
+        self._token = insert_api_token(person, actor=SETUP, scopes=[], name="own")[0]
+        self._consent, self._others_consent = (
+            ConsentFactory.create(person=who, agent=world.sides[which].agent)
+            for who, which in ((person, MINE), (world.sides[THEIRS].person, THEIRS))
+        )
+        self._browser = Client(raise_request_exception=False)
+        self._browser.force_login(person)
+        self._cookies = copy(self._browser.cookies)
+
+    def knock(self, route: Route, which: str) -> Any:
+        """The answer to a real request about what team `which` owns, or about what is the person's own and another's.
+
+        What it changed is taken back.
+        """
+        chosen = self._world.sides[which]
+        path, body = self._address(route, chosen), self._body(route, chosen)
+        mark = transaction.savepoint()
+        try:
+            if route.door == API:
+                path = path.removeprefix("/api/v1/")
+                return self._api.get(path) if route.method == "GET" else self._api.send(route.method, path, body)
+            return self._browser.get(path) if route.method == "GET" else self._browser.post(path, body)
+        finally:
+            transaction.savepoint_rollback(mark)
+            self._browser.cookies = copy(self._cookies)
+
+    def _address(self, route: Route, chosen: Side) -> str:
+        found = self._found(route, chosen)
+        path = route.path.replace("{username}", found["username"], 1)
+        kind = found[path.split("/")[3]] if route.door == API and "{" in path else ""
+        path = re.sub(r"\{(\w+)\}", lambda match: kind if route.door == API else found[match[1]], path)
+        return path + ("?from={}&to={}".format(*chosen.digests) if path.endswith("/compare/") else "")
+
+    def _found(self, route: Route, chosen: Side) -> dict[str, str]:
+        """What stands for a parameter: by its name in the console, by the first part of the path in the API."""
+        world, is_mine = self._world, chosen.team.slug == MINE
+        definition = chosen.lit if route.name.replace("-", "_").endswith("end_glass") else chosen.definition
+        review = chosen.rejected if route.name.endswith("reopen") else chosen.review
+        themselves = route.needs is not None and route.needs.or_own and is_mine
+        rows: dict[str, Any] = {
+            "consent": self._consent if is_mine else self._others_consent,
+            "agent": chosen.agent, "alert": chosen.alert, "channel": world.channel, "definition": definition,
+            "grant": chosen.grant, "person": chosen.person, "policy": world.policy, "review": review,
+            "role": world.role, "separation": world.separation, "token": self._token if is_mine else world.others_token,
+        }  # fmt: skip
+        ids = {name: str(row.public_id) for name, row in rows.items()} | {"record": str(world.record.id)}
+        plural = {f"{name}s": value for name, value in ids.items()} | {
+            "policies": ids["policy"],
+            "audit": ids["record"],
+        }
+        named = {
+            "agents": chosen.agent.client_id, "servers": chosen.server.slug, "slug": chosen.server.slug,
+            "teams": chosen.team.slug, "n": "1",
+            "username": self._person.username if themselves else chosen.person.username,
+        }  # fmt: skip
+        return {f"{name}_id": value for name, value in ids.items()} | plural | named
+
+    def _body(self, route: Route, chosen: Side) -> dict[str, Any]:
+        older, newer = chosen.digests
+        decided = {"digest": newer, "verdict": "approve", "decision": "approve", **_WHY}
+        other, until = chosen.person.username, (timezone.now() + timedelta(hours=2)).isoformat()
+        rule = {"name": "more", "why": "Typing mistakes.", **_RULE}
+        server = {"name": "S", "url": "http://127.0.0.1:9/", "environment": "development", "team": chosen.team.slug}
+        owner = self._person.username if chosen.team.slug == MINE else other
+        own: dict[str, dict[str, Any]] = {
+            "access:create_role": {"name": "r", "scopes": "mcp:connect", "reach": "installation"},
+            "access:give_grant": {"role": "robots", "holder": f"agent:{chosen.agent.client_id}", **_WHY},
+            "access:separate_roles": {"role": "robots", "other": "spare", **_WHY},
+            "access:preferences": {"theme": "", "shortcuts": "on"},
+            "api:agent-list": {"name": "robot"},
+            "api:channel-detail": {"kinds": []},
+            "api:definition-sensitive": {"sensitive": True, **_WHY},
+            "api:grant-list": {"role": "robots", "agent": chosen.agent.client_id},
+            "api:person-password": {"password": PASSWORD},
+            "api:review-decide": {"reviews": [{"id": str(chosen.review.public_id), "digest": newer}], **decided},
+            "api:role-detail": {"scopes": ["mcp:connect"]},
+            "api:role-list": {"name": "r", "scopes": ["mcp:connect"]},
+            "api:separation-list": {"roles": ["robots", "spare"], **_WHY},
+            "api:server-detail": {"name": "Renamed"},
+            "api:server-introspector": {"agent": chosen.agent.client_id, **_WHY},
+            "api:server-list": {"slug": "fresh", **server},
+            "api:team-list": {"slug": "green"},
+            "api:team-members": {"username": "founder"},
+            "api:token-list": {"username": owner, "scopes": ["server:read"]},
+            "servers:edit": {**server, "required_approvals": 1, "poll_interval": 300},
+            "servers:register": {"slug": "fresh", **server, "required_approvals": 1, "poll_interval": 300},
+            "tools:decide_many": {"review": [f"{chosen.review.public_id} {newer}"], **decided},
+            "tools:review": decided,
+        }
+        return own.get(route.name) or self._shared(
+            route.name.partition(":")[2].replace("_", "-"), rule, older, newer, until
+        )
+
+    @staticmethod
+    def _shared(name: str, rule: dict[str, Any], older: str, newer: str, until: str) -> dict[str, Any]:
+        """What both doors take alike."""
+        shared: dict[str, dict[str, Any]] = {
+            "add-channel": {"name": "more", "url": "http://127.0.0.1:9/"},
+            "break-glass": {"digest": newer, "until": until, "hours": 4, **_WHY},
+            "channel-list": {"name": "more", "url": "http://127.0.0.1:9/"},
+            "create-person": {"username": "fresh", "password": PASSWORD},
+            "person-list": {"username": "fresh", "password": PASSWORD},
+            "policy-confirm": {"revision": 1, **_WHY},
+            "policy-enable": {"revision": 1, **_WHY},
+            "policy-list": rule,
+            "policy-revise": rule,
+            "policy-try": _RULE,
+            "register-agent": {"name": "robot", "name_style": "slash"},
+            "return": {"digest": older, "expected_pin": older, **_WHY},
+            "revise-policy": rule,
+            "write-policy": rule,
+        }
+        given = shared.get(name.replace("return-to", "return").removeprefix("definition-").removeprefix("review-"))
+        if name.removeprefix("definition-") == "withdraw":
+            return {"digest": older, **_WHY}
+        return given or {"digest": newer, **_WHY}
