@@ -10,6 +10,7 @@ from access.models.agents import (
     NameStyle,
     RefreshToken,
 )
+from access.models.clients import FailedDocument, RequestCount
 from access.models.consents import Consent
 from access.models.people import ApiToken, FailedSignIn, Membership, Person, Team
 from access.models.resources import ProtectedResource, Revision
@@ -24,6 +25,7 @@ __all__ = [
     "Consent",
     "ConsumedCode",
     "Environment",
+    "FailedDocument",
     "FailedSignIn",
     "Grant",
     "IDToken",
@@ -33,6 +35,7 @@ __all__ = [
     "ProtectedResource",
     "Reach",
     "RefreshToken",
+    "RequestCount",
     "Revision",
     "Role",
     "RoleSeparation",
