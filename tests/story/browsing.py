@@ -2,6 +2,7 @@
 
 from html.parser import HTMLParser
 from types import TracebackType
+from typing import Self
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
@@ -15,7 +16,7 @@ class Browser:
         self._who = {"username": username, "password": password}
         self._client = httpx2.Client(timeout=30)
 
-    def __enter__(self) -> "Browser":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
