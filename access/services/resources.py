@@ -10,7 +10,7 @@ from access.services.recording import changed, refuse_without
 from audit.events import Event
 from audit.permit import audited_denials
 from core.actor import Actor
-from core.errors import Invalid
+from core.errors import Invalid, NotFound
 from core.names import subject
 from core.permissions import Permission
 
@@ -45,7 +45,9 @@ def name_introspector(
         refuse_without(actor, Permission.AGENT_MANAGE, about, team_id=agent.owner_team_id)
     if agent is not None and agent.client_type != Agent.CLIENT_CONFIDENTIAL:
         raise Invalid("Only an agent with a secret can prove that it stands for the server.", field="agent")
-    resource = ProtectedResource.objects.select_for_update(of=("self",)).get(server_slug=server_slug)
+    resource = ProtectedResource.objects.select_for_update(of=("self",)).filter(server_slug=server_slug).first()
+    if resource is None:
+        raise NotFound(f"The server '{server_slug}' has no endpoint yet.")
     before, resource.introspector = resource.introspector, agent
     resource.save(update_fields=["introspector"])
     changed(
