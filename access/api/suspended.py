@@ -1,6 +1,6 @@
 """That the kill switch holds something, beside whatever its own state is."""
 
-from typing import Any
+from typing import Any, cast
 
 from rest_framework import serializers
 
@@ -17,6 +17,7 @@ class SuspendedField(serializers.BooleanField):
 
     def to_representation(self, value: Any) -> bool:
         """Look it up among all that is suspended."""
-        if "suspended" not in self.context:
-            self.context["suspended"] = live_names()
-        return (self._kind, str(getattr(value, self._name))) in self.context["suspended"]
+        context = cast("dict[str, Any]", self.context)
+        if "suspended" not in context:
+            context["suspended"] = live_names()
+        return (self._kind, str(getattr(value, self._name))) in context["suspended"]

@@ -195,3 +195,14 @@ def test_controls_are_large_enough_to_hit(page: "Page", world: "World") -> None:
     for url in world.urls():
         page.goto(url)
         assert page.evaluate(small) == [], url
+
+
+def test_everything_is_suspended_in_the_browser_and_every_page_says_so(page: "Page") -> None:
+    page.get_by_role("link", name="Suspend…").click()
+    page.get_by_label("Suspend", exact=True).select_option("everything")
+    page.get_by_label("Reason").last.fill("It leaks.")
+    page.get_by_role("button", name="Suspend", exact=True).click()
+    page.get_by_text("Another person lifts it").wait_for()
+    page.goto("/agents/")
+    page.get_by_role("link", name="Who did that, why, and how it ends").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Kill switch"
