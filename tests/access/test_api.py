@@ -28,6 +28,7 @@ def test_a_second_person_for_four_eyes_is_made_by_two_requests(api: Api) -> None
         "display_name": "",
         "email": "",
         "active": True,
+        "suspended": False,
         "roles": ["reviewer"],
         "last_login": None,
         "created_at": "",
