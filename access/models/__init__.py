@@ -4,6 +4,7 @@ from access.models.agents import AccessToken, Agent, AgentState, AuthorizationCo
 from access.models.people import ApiToken, FailedSignIn, Membership, Person, Team
 from access.models.resources import ProtectedResource, Revision
 from access.models.roles import Environment, Grant, Reach, Role, RoleSeparation
+from access.models.uses import GrantUse, UseCursor
 
 __all__ = [
     "AccessToken",
@@ -14,6 +15,7 @@ __all__ = [
     "Environment",
     "FailedSignIn",
     "Grant",
+    "GrantUse",
     "IDToken",
     "Membership",
     "NameStyle",
@@ -25,4 +27,5 @@ __all__ = [
     "Role",
     "RoleSeparation",
     "Team",
+    "UseCursor",
 ]

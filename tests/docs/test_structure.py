@@ -17,6 +17,7 @@ ELSEWHERE = {
     "access/models/people.py": "tests/access/test_services.py",
     "access/models/resources.py": "tests/access/test_services.py",
     "access/models/roles.py": "tests/access/test_services.py",
+    "access/models/uses.py": "tests/tools/test_services_using.py",
     "access/principals.py": "tests/access/test_policy.py",
     "access/querysets.py": "tests/access/test_api.py",
     "access/rules.py": "tests/access/test_policy.py",

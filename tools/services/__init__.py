@@ -16,6 +16,7 @@ from tools.services.retiring import retire
 from tools.services.returning import return_to_version, withdraw_approval
 from tools.services.sighting import sight
 from tools.services.trying import Trial, try_policy
+from tools.services.using import count_uses
 
 __all__ = [
     "Choice",
@@ -27,6 +28,7 @@ __all__ = [
     "break_glass",
     "claim_due_servers",
     "confirm_revision",
+    "count_uses",
     "decide_review",
     "decide_reviews",
     "disable_policy",
