@@ -283,6 +283,9 @@ SPECTACULAR_SETTINGS = {
 POLL_TICK_SECONDS = env.integer(
     "POLL_TICK_SECONDS", "how often due servers are handed out", default=5, minimum=1, maximum=300
 )
+UNUSED_DAYS = env.integer(
+    "UNUSED_DAYS", "days after which a grant or scope that nobody used is named", default=90, minimum=1, maximum=3650
+)
 NOTICE_SECONDS = env.integer(
     "NOTICE_SECONDS",
     "how long a gateway that was told to stop serves on while it is not ready, so that whoever routes to it notices",
