@@ -1,4 +1,4 @@
-"""Pages of reviews, of what servers show and of change policies."""
+"""Pages of reviews, of what servers show, of change policies and of what is not used."""
 
 from tools.views.decisions import break_glass, end_glass, reopen, return_to, withdraw
 from tools.views.definitions import compare, definition
@@ -12,6 +12,7 @@ from tools.views.policies import (
     write_policy,
 )
 from tools.views.reviews import decide_many, inbox, review
+from tools.views.rightsizing import narrow, right_sizing
 from tools.views.servers import poll, retire, server_detail
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "enable_policy",
     "end_glass",
     "inbox",
+    "narrow",
     "policies",
     "policy",
     "poll",
@@ -32,6 +34,7 @@ __all__ = [
     "return_to",
     "review",
     "revise_policy",
+    "right_sizing",
     "server_detail",
     "withdraw",
     "write_policy",
