@@ -14,6 +14,7 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
 LIFE_MAX: Final = 3600  # seconds
+FAMILY_MAX: Final = 90  # days
 STARTUP: Final = "startup"
 
 
@@ -25,6 +26,16 @@ def tokens_are_short_lived(**_kwargs: Any) -> list[CheckMessage]:
         return []
     message = f"Access tokens would live {life} seconds; at most {LIFE_MAX} are allowed. Lower ACCESS_TOKEN_SECONDS."
     return [Error(message, id="access.E001")]
+
+
+@register(Tags.security)
+def people_are_asked_again(**_kwargs: Any) -> list[CheckMessage]:
+    """What a person allowed must not go on for ever because an agent keeps refreshing."""
+    days = settings.REFRESH_TOKEN_DAYS
+    if 0 < days <= FAMILY_MAX:
+        return []
+    message = f"Refresh tokens would live {days} days; at most {FAMILY_MAX} are allowed. Lower REFRESH_TOKEN_DAYS."
+    return [Error(message, id="access.E006")]
 
 
 def problems_at_start() -> list[str]:

@@ -5,13 +5,14 @@ RFC 8414, 3.1 puts the metadata at the root, before the issuer's path; ours has 
 
 from django.urls import URLPattern, URLResolver, path
 
-from access.oauth import views
+from access.oauth import authorize, introspect, views
 
 app_name = "access_oauth"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("oauth/token/", views.TokenEndpoint.as_view(), name="token"),
     path("oauth/revoke/", views.RevocationEndpoint.as_view(), name="revoke"),
-    path("oauth/authorize/", views.AuthorizationEndpoint.as_view(), name="authorize"),
+    path("oauth/introspect/", introspect.IntrospectionEndpoint.as_view(), name="introspect"),
+    path("oauth/authorize/", authorize.AuthorizationEndpoint.as_view(), name="authorize"),
     path(".well-known/oauth-authorization-server", views.ServerMetadata.as_view(), name="metadata"),
     path(".well-known/oauth-authorization-server/<path:issuer_path>", views.ServerMetadata.as_view()),
 ]

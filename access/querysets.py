@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from access.models import (  # noqa: F401 -- type arguments below
         Agent,
         ApiToken,
+        Consent,
         Grant,
         GrantUse,
         Person,
@@ -143,6 +144,22 @@ class AgentQuerySet(_VisibleQuerySet["Agent"]):
     def get_by_natural_key(self, client_id: str) -> Agent:
         """The toolkit's natural key. Raises `Agent.DoesNotExist`."""
         return self.get(client_id=client_id)
+
+
+class ConsentQuerySet(_VisibleQuerySet["Consent"]):
+    """Consents; everybody sees their own, and whoever manages agents sees those that concern them."""
+
+    reading = Permission.AGENT_MANAGE
+
+    def _own(self, actor: Actor) -> Q:
+        return _person_is(actor, "person__public_id")
+
+    def _of_teams(self, actor: Actor) -> Q:
+        return Q(agent__owner_team_id__in=actor.team_ids)
+
+    def live(self, now: datetime | None = None) -> Self:
+        """Consents that hold now."""
+        return self.filter(revoked_at__isnull=True, ends_at__gt=now or timezone.now())
 
 
 class GrantQuerySet(_VisibleQuerySet["Grant"]):

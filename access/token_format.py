@@ -1,8 +1,9 @@
 """The form of the tokens we issue: random, self-authenticating, stored as a hash. Pure module.
 
-`hf.<kid>.<random>.<tag>` for agents and `hfp_<kid>_<random>_<tag>` for the API. The tag is an HMAC-SHA256, cut to
-128 bits, over everything before it; so rubbish is refused before any query, and whoever can write to the database
-but does not hold the key cannot make a token. `kid` names the key, so that keys can be changed.
+`hf.<kid>.<random>.<tag>` for agents (`hfc` for codes, `hfr` for refresh tokens) and `hfp_<kid>_<random>_<tag>` for
+the API. The tag is an HMAC-SHA256, cut to 128 bits, over everything before it; so rubbish is refused before any query,
+and whoever can write to the database but does not hold the key cannot make a token. `kid` names the key, so that keys
+can be changed.
 """
 
 import hashlib
@@ -21,11 +22,12 @@ class TokenKind(StrEnum):
     """What a token is for; its value is the prefix by which people and secret scanners know it."""
 
     ACCESS = "hf"
-    REFRESH = "hfr"
     API = "hfp"
+    CODE = "hfc"
+    REFRESH = "hfr"
 
 
-_SEPARATOR: Final = {TokenKind.ACCESS: ".", TokenKind.REFRESH: ".", TokenKind.API: "_"}
+_SEPARATOR: Final = {TokenKind.ACCESS: ".", TokenKind.API: "_", TokenKind.CODE: ".", TokenKind.REFRESH: "."}
 _FORM: Final = {
     kind: re.compile(
         rf"(?P<head>{kind.value}{re.escape(sign)}(?P<kid>[0-9a-f]{{8}}){re.escape(sign)}[0-9a-f]{{{2 * RANDOM_BYTES}}})"

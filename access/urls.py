@@ -3,12 +3,16 @@
 from django.urls import URLPattern, path
 
 from access import views
+from access.oauth import consents
 
 app_name = "access"
 urlpatterns: list[URLPattern] = [
     path("sign-in/", views.sign_in, name="sign_in"),
+    path("login/", views.sign_in, name="login"),  # under the name that programs which drive a browser look for
     path("sign-out/", views.sign_out, name="sign_out"),
     path("preferences/", views.preferences, name="preferences"),
+    path("applications/", consents.applications, name="applications"),
+    path("applications/<uuid:consent_id>/revoke/", consents.revoke_consent, name="revoke_consent"),
     path("agents/", views.agents, name="agents"),
     path("agents/register/", views.register_agent, name="register_agent"),
     path("agents/<uuid:agent_id>/", views.agent, name="agent"),

@@ -46,6 +46,7 @@ class Event(StrEnum):
     CONNECTION_OPENED = "connection.opened"
     CONSENT_GIVEN = "consent.given"
     CONSENT_REFUSED = "consent.refused"
+    CONSENT_REVOKED = "consent.revoked"
     FINDING_ADDED = "finding.added"
     GLASS_BROKEN = "glass.broken"
     GLASS_ENDED = "glass.ended"

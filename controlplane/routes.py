@@ -20,9 +20,11 @@ _PARAMETER: Final = re.compile(r"<(?:[^>:]+:)?(\w+)>")
 # What asks for no person: by the name of the route, and why.
 OPEN: Final = {
     "access:sign_in": "Whoever signs in is not signed in yet.",
+    "access:login": "The same page as `access:sign_in`.",
     "access:sign_out": "Ends the session of whoever sends it.",
     "access_oauth:ServerMetadata": "OAuth: answers 404, for our issuer has no path.",
-    "access_oauth:authorize": "OAuth: refuses everything; no flow for people is offered yet.",
+    "access_oauth:authorize": "OAuth: asks whoever is signed in what a client may do for them.",
+    "access_oauth:introspect": "OAuth: a server shows its own secret.",
     "access_oauth:metadata": "OAuth: how clients find the authorization server.",
     "access_oauth:revoke": "OAuth: a client shows its own secret.",
     "access_oauth:token": "OAuth: a client shows its own secret.",

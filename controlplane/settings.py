@@ -153,9 +153,15 @@ OAUTH2_PROVIDER_ID_TOKEN_MODEL = "access.IDToken"  # noqa: S105 -- a model's nam
 ACCESS_TOKEN_SECONDS = env.integer(
     "ACCESS_TOKEN_SECONDS", "life of an agent's access token in seconds", default=600, minimum=30, maximum=3600
 )
+REFRESH_TOKEN_DAYS = env.integer(
+    "REFRESH_TOKEN_DAYS",
+    "days after which a person is asked again whether an agent may act for them, however often it refreshed",
+    default=30, minimum=1, maximum=90,
+)  # fmt: skip
 # The toolkit's defaults are neither safe nor interoperable for MCP; each line here closes something.
 OAUTH2_PROVIDER: dict[str, Any] = {
     "OIDC_ISS_ENDPOINT": ISSUER,  # never derived from the Host header
+    "OAUTH2_BACKEND_CLASS": "access.oauth.core.Core",  # codes are known by their hash
     "OAUTH2_VALIDATOR_CLASS": "access.oauth.validator.Validator",
     "SCOPES_BACKEND_CLASS": "access.oauth.scopes.McpScopes",
     "SCOPES": {"mcp:connect": "Connect to a server and list what it offers"},
@@ -165,7 +171,7 @@ OAUTH2_PROVIDER: dict[str, Any] = {
     "CLIENT_SECRET_HASHER": "holdfast_client_secret",
     "ACCESS_TOKEN_EXPIRE_SECONDS": ACCESS_TOKEN_SECONDS,
     "AUTHORIZATION_CODE_EXPIRE_SECONDS": 60,
-    "REFRESH_TOKEN_EXPIRE_SECONDS": 14 * 86_400,
+    "REFRESH_TOKEN_EXPIRE_SECONDS": 14 * 86_400,  # unused; REFRESH_TOKEN_DAYS bounds a family that is used
     "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
     "REFRESH_TOKEN_REUSE_PROTECTION": True,
     "ROTATE_REFRESH_TOKEN": True,
@@ -181,8 +187,8 @@ OAUTH2_PROVIDER: dict[str, Any] = {
     "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN": True,
     "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING": True,
     "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED": True,
-    "OAUTH2_GRANT_TYPES_SUPPORTED": ["client_credentials"],
-    "OAUTH2_RESPONSE_TYPES_SUPPORTED": [],
+    "OAUTH2_GRANT_TYPES_SUPPORTED": ["authorization_code", "client_credentials", "refresh_token"],
+    "OAUTH2_RESPONSE_TYPES_SUPPORTED": ["code"],
     "CIMD_ENABLED": False,
     "DCR_ENABLED": False,
 }

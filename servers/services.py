@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+import access.services as access
 from access.models import Person, Team
 from access.services import bump_revision, keep_protected_resource, server_part
 from audit.events import Event
@@ -142,6 +143,19 @@ def retire_server(*, slug: str, actor: Actor, reason: str) -> Server:
     server = _move(slug, ServerState.RETIRED, Permission.SERVER_RETIRE, Event.SERVER_RETIRED, actor, reason)
     keep_protected_resource(server_slug=slug, active=False)
     return server
+
+
+@audited_denials
+def name_introspector(*, slug: str, client_id: str, actor: Actor, reason: str) -> str | None:
+    """Name the agent that asks what tokens for a server are worth (RFC 7662); empty: nobody. Answers who it is now.
+
+    Raises `NotFound`, `Invalid` (no reason, an agent without a secret), `PermissionDenied`.
+    """
+    server = Server.objects.visible_to(actor).by_slug(slug)
+    agent = access.name_introspector(
+        server_slug=slug, owner_team_id=server.owner_team_id, client_id=client_id, actor=actor, reason=reason
+    ).introspector
+    return agent.client_id if agent else None
 
 
 def forget_old_samples() -> int:

@@ -1,12 +1,13 @@
 """Rows for tests. They go straight into tables, past the services: use them for what a test takes as given."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 from factory.declarations import LazyAttribute, LazyFunction, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
-from access.models import Agent, Grant, Membership, Person, ProtectedResource, Role, Team
+from access.models import Agent, Consent, Grant, Membership, Person, ProtectedResource, Role, Team
 from access.services import actor_for
 from core.actor import Actor
 from core.permissions import Permission
@@ -62,6 +63,32 @@ class AgentFactory(DjangoModelFactory[Agent]):
     client_secret = "secret"
     client_type = Agent.CLIENT_CONFIDENTIAL
     authorization_grant_type = Agent.GRANT_CLIENT_CREDENTIALS
+
+
+class PublicAgentFactory(AgentFactory):
+    """An agent on somebody's computer, which has no secret and acts for people."""
+
+    client_secret = ""
+    client_type = Agent.CLIENT_PUBLIC
+    authorization_grant_type = Agent.GRANT_AUTHORIZATION_CODE
+    redirect_uris = "http://127.0.0.1/callback https://app.example/callback"
+
+
+class ConsentFactory(DjangoModelFactory[Consent]):
+    """That a person lets an agent connect to `files` for a day."""
+
+    class Meta:
+        model = Consent
+
+    person = SubFactory(PersonFactory)
+    agent = SubFactory(AgentFactory)
+    redirect_uri = "https://app.example/callback"
+    resource = "https://gateway.example/mcp/files"
+    scopes = ("mcp:connect",)
+    key = "0" * 64
+    client_digest = "0" * 64
+    given_at = LazyFunction(timezone.now)
+    ends_at = LazyAttribute(lambda consent: consent.given_at + timedelta(days=1))
 
 
 class GrantFactory(DjangoModelFactory[Grant]):

@@ -3,6 +3,7 @@
 from rest_framework.routers import SimpleRouter
 
 from access.api import (
+    consents,
     openapi,  # noqa: F401 -- importing it registers it
     separations,
     views,
@@ -14,6 +15,7 @@ router.register("tokens", views.TokenViewSet, basename="token")
 router.register("teams", views.TeamViewSet, basename="team")
 router.register("roles", views.RoleViewSet, basename="role")
 router.register("agents", views.AgentViewSet, basename="agent")
+router.register("consents", consents.ConsentViewSet, basename="consent")
 router.register("grants", views.GrantViewSet, basename="grant")
 router.register("separations", separations.SeparationViewSet, basename="separation")
 

@@ -1,6 +1,16 @@
 """The tables of `access`. Invariants are constraints first; see each module."""
 
-from access.models.agents import AccessToken, Agent, AgentState, AuthorizationCode, IDToken, NameStyle, RefreshToken
+from access.models.agents import (
+    AccessToken,
+    Agent,
+    AgentState,
+    AuthorizationCode,
+    ConsumedCode,
+    IDToken,
+    NameStyle,
+    RefreshToken,
+)
+from access.models.consents import Consent
 from access.models.people import ApiToken, FailedSignIn, Membership, Person, Team
 from access.models.resources import ProtectedResource, Revision
 from access.models.roles import Environment, Grant, Reach, Role, RoleSeparation
@@ -12,6 +22,8 @@ __all__ = [
     "AgentState",
     "ApiToken",
     "AuthorizationCode",
+    "Consent",
+    "ConsumedCode",
     "Environment",
     "FailedSignIn",
     "Grant",

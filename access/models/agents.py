@@ -6,7 +6,9 @@ toolkit deletes access tokens when they are revoked.
 """
 
 from django.db import models
+from django.db.models.functions import Now
 from django.db.models.lookups import Exact
+from django.utils import timezone
 from oauth2_provider.models import (
     AbstractAccessToken,
     AbstractApplication,
@@ -88,9 +90,17 @@ class AccessToken(AbstractAccessToken):
 
 
 class RefreshToken(AbstractRefreshToken):
-    """A token that is exchanged for the next pair (authorization code flow; none is issued yet)."""
+    """A token that is exchanged once for the next pair.
+
+    Whoever lost the answer may ask again for a moment: `successor` holds the next pair, sealed under a key that only
+    the exchanged token itself gives. `family_began_at` is when the person allowed what this all goes back to.
+    """
 
     public_id = models.UUIDField(default=new_id, unique=True, editable=False)
+    superseded_at = models.DateTimeField(null=True, blank=True)
+    successor = models.BinaryField(null=True, blank=True)
+    family_began_at = models.DateTimeField(default=timezone.now, db_default=Now())
+    scope = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         constraints = (
@@ -98,6 +108,18 @@ class RefreshToken(AbstractRefreshToken):
             models.UniqueConstraint(fields=("token_checksum",), name="refresh_token_checksum_unique"),
             models.CheckConstraint(condition=models.Q(token=""), name="refresh_token_not_in_plain"),
             models.CheckConstraint(condition=_one_resource(), name="refresh_token_for_one_resource"),
+            models.UniqueConstraint(
+                fields=("token_family",), condition=models.Q(revoked__isnull=True), name="refresh_token_one_live"
+            ),
+            # A token that was exchanged is revoked; one that nobody exchanged has no successor.
+            models.CheckConstraint(
+                condition=models.Q(superseded_at__isnull=True) | models.Q(revoked__isnull=False),
+                name="refresh_token_superseded_is_revoked",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(successor__isnull=True) | models.Q(superseded_at__isnull=False),
+                name="refresh_token_successor_of_superseded",
+            ),
         )
         indexes = (models.Index(fields=("token_family",), name="refresh_token_family"),)
 
@@ -111,7 +133,33 @@ class AuthorizationCode(AbstractGrant):
         constraints = (
             # `code` holds the SHA-256 of the code.
             models.CheckConstraint(condition=models.Q(code__regex=r"^[0-9a-f]{64}$"), name="code_not_in_plain"),
+            models.CheckConstraint(
+                condition=models.Q(code_challenge_method="S256", code_challenge__regex=r"^[A-Za-z0-9_-]{43}$"),
+                name="code_bound_to_a_verifier",
+            ),
+            models.CheckConstraint(condition=_one_resource(), name="code_for_one_resource"),
         )
+
+
+class ConsumedCode(models.Model):
+    """A code that was exchanged, or tried to be: whoever brings it again ends the tokens that it gave.
+
+    Kept for ten minutes. Text, no keys: it outlives the row of the code.
+    """
+
+    code = models.CharField(max_length=64, primary_key=True)
+    family = models.UUIDField()
+    consumed_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(code__regex=r"^[0-9a-f]{64}$"), name="consumed_code_not_in_plain"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"family {self.family}"
 
 
 class IDToken(AbstractIDToken):

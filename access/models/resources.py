@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from access.models.agents import Agent
+
 
 class ProtectedResource(models.Model):
     """One endpoint of the gateway that tokens are issued for (RFC 8707). Servers keep it in step; text, no key."""
@@ -9,6 +11,8 @@ class ProtectedResource(models.Model):
     uri = models.TextField(unique=True)
     server_slug = models.CharField(max_length=24, unique=True)
     active = models.BooleanField(default=True)
+    # The agent that stands for the server itself and may ask what a token for it is worth (RFC 7662).
+    introspector = models.ForeignKey(Agent, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
 
     def __str__(self) -> str:
         return self.uri

@@ -1,4 +1,4 @@
-"""Reading a form that is posted to an OAuth endpoint, strictly (RFC 6749, 3.2 and appendix B)."""
+"""Reading what is sent to an OAuth endpoint, strictly (RFC 6749, 3.1, 3.2 and appendix B)."""
 
 import base64
 import binascii
@@ -44,6 +44,17 @@ def read_form(request: HttpRequest) -> QueryDict:
     return form
 
 
+def read_query(request: HttpRequest) -> QueryDict:
+    """The parameters of an authorization request. Raises `Refusal` for too much, NUL and bad UTF-8.
+
+    Whether one is repeated is asked by whoever reads it, because some errors go back to the client.
+    """
+    query = str(request.META.get("QUERY_STRING", ""))
+    if len(query) > BODY_MAX:
+        raise Refusal("invalid_request", f"At most {BODY_MAX} bytes.", 414)
+    return _parsed(query.encode("latin-1", "replace"))
+
+
 def presented_client(request: HttpRequest, form: QueryDict) -> str:
     """The client id that a request claims, unproven; empty where there is none that could be one."""
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
@@ -80,7 +91,7 @@ def _parsed(body: bytes) -> QueryDict:
         text = body.decode()
         form = QueryDict(text, encoding="utf-8")
     except (UnicodeDecodeError, BadRequest, TooManyFieldsSent) as error:
-        raise Refusal("invalid_request", "The body is no form in UTF-8.") from error
+        raise Refusal("invalid_request", "This is no form in UTF-8.") from error
     for name, values in form.lists():
         if any(bad in part for part in (name, *values) for bad in ("\0", "\ufffd")):
             raise Refusal("invalid_request", "A parameter holds NUL or is not UTF-8.")

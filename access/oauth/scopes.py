@@ -1,10 +1,36 @@
-"""The scopes that the toolkit knows of."""
+"""The scopes that the toolkit knows of, and what scopes mean in words."""
 
+from collections.abc import Iterable
 from typing import Any
+from urllib.parse import unquote
 
+from django.utils.translation import gettext as _
 from oauth2_provider.scopes import BaseScopes
 
 from core.scopes import CONNECT
+
+_KINDS = {
+    "prompt": "Use the prompt %s",
+    "resource": "Read the resource %s",
+    "template": "Read resources of the template %s",
+    "tool": "Call the tool %s, even where it is marked sensitive",
+}
+
+
+def in_words(scopes: Iterable[str]) -> list[str]:
+    """What each of these well-formed scopes lets an agent do."""
+    return [_said(scope) for scope in scopes]
+
+
+def _said(scope: str) -> str:
+    parts = scope.split(":")
+    if scope == CONNECT:
+        return _("Connect to the server")
+    if parts[2] == "read":
+        return _("List what the server offers, read its resources and use its prompts")
+    if parts[2] == "call":
+        return _("Call its tools, except those marked sensitive")
+    return _(_KINDS[parts[2]]) % unquote(parts[3])
 
 
 class McpScopes(BaseScopes):

@@ -26,12 +26,13 @@ from core.scopes import CONNECT
 
 logger = logging.getLogger(__name__)
 
-GRANT_TYPES: Final = ("client_credentials",)
-_AUTH_METHODS: Final = ["client_secret_basic", "client_secret_post"]
+GRANT_TYPES: Final = ("authorization_code", "client_credentials", "refresh_token")
+_AUTH_METHODS: Final = ["none", "client_secret_basic", "client_secret_post"]
+_STRANGERS: Final = Sampler(limit=30, window=60)  # refusals that anybody can bring about, per process and minute
 
 
 @method_decorator(csrf_exempt, name="dispatch")
-class _FormEndpoint(OAuthLibMixin, View):
+class FormEndpoint(OAuthLibMixin, View):
     """Read strictly, hand over to the toolkit, answer in JSON whatever happened."""
 
     form: QueryDict = QueryDict()  # until it was read
@@ -52,37 +53,15 @@ class _FormEndpoint(OAuthLibMixin, View):
         raise NotImplementedError
 
     def refused(self, request: HttpRequest, error: str, description: str, status: int) -> HttpResponse:
-        """Answer a refusal."""
-        return _error(error, description, status)
-
-
-_STRANGERS: Final = Sampler(limit=30, window=60)  # refusals in the name of no agent, per process and minute
-
-
-class TokenEndpoint(_FormEndpoint):
-    """RFC 6749, 3.2: client credentials for an access token, for exactly one resource (RFC 8707)."""
-
-    def answer(self, request: HttpRequest) -> HttpResponse:
-        """A token, or the toolkit's refusal of one."""
-        grant_type = self.form.get("grant_type")
-        if not grant_type:
-            raise Refusal("invalid_request", "grant_type is missing.")
-        if grant_type not in GRANT_TYPES:
-            raise Refusal("unsupported_grant_type", f"Offered: {', '.join(GRANT_TYPES)}.")
-        _url, _headers, body, status = self.create_token_response(request)
-        answer = json.loads(body)
-        if status != 200:
-            raise Refusal(answer["error"], answer.get("error_description", ""), status)
-        return _json(answer)
-
-    def refused(self, request: HttpRequest, error: str, description: str, status: int) -> HttpResponse:
         """Record the refusal under the agent that was claimed, if there is one, and answer.
 
-        Requests in the name of no agent are sampled: the log cannot be pruned, so strangers must not fill it.
+        Requests in the name of no agent, or of one whose name is all that it has, are sampled: the log cannot be
+        pruned, so strangers must not fill it.
         """
         claimed = presented_client(request, self.form)
         agent = Agent.objects.filter(client_id=claimed).first() if claimed else None
-        left_out = 0 if agent else _STRANGERS.admit(time.monotonic())
+        known = agent is not None and agent.client_type == Agent.CLIENT_CONFIDENTIAL
+        left_out = 0 if known else _STRANGERS.admit(time.monotonic())
         if left_out is None:
             return _error(error, description, status)
         with transaction.atomic():
@@ -100,7 +79,26 @@ class TokenEndpoint(_FormEndpoint):
         return _error(error, description, status)
 
 
-class RevocationEndpoint(_FormEndpoint):
+class TokenEndpoint(FormEndpoint):
+    """RFC 6749, 3.2: a code, a refresh token or client credentials for tokens for exactly one resource (RFC 8707)."""
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """A token, or the toolkit's refusal of one."""
+        grant_type = self.form.get("grant_type")
+        if not grant_type:
+            raise Refusal("invalid_request", "grant_type is missing.")
+        if grant_type not in GRANT_TYPES:
+            raise Refusal("unsupported_grant_type", f"Offered: {', '.join(GRANT_TYPES)}.")
+        # Whatever a refusal left behind stays: a code that was used up, a family that ended.
+        with transaction.atomic(durable=True):
+            _url, _headers, body, status = self.create_token_response(request)
+        answer = json.loads(body)
+        if status != 200:
+            raise Refusal(answer["error"], answer.get("error_description", ""), status)
+        return json_answer(answer)
+
+
+class RevocationEndpoint(FormEndpoint):
     """RFC 7009: a client ends a token of its own. A token that is not there is ended already: 200."""
 
     def answer(self, request: HttpRequest) -> HttpResponse:
@@ -109,15 +107,7 @@ class RevocationEndpoint(_FormEndpoint):
         if status != 200:
             answer = json.loads(body)
             raise Refusal(answer["error"], answer.get("error_description", ""), status)
-        return _json({})
-
-
-class AuthorizationEndpoint(View):
-    """Offers no flow yet. It is named in the metadata because widespread clients refuse metadata without it."""
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Refuse."""
-        return _error("unsupported_response_type", "Only client credentials are offered, at the token endpoint.", 400)
+        return json_answer({})
 
 
 class ServerMetadata(View):
@@ -140,10 +130,15 @@ def metadata() -> dict[str, Any]:
         "authorization_endpoint": _url("access_oauth:authorize"),
         "token_endpoint": _url("access_oauth:token"),
         "revocation_endpoint": _url("access_oauth:revoke"),
-        "response_types_supported": [],
+        "introspection_endpoint": _url("access_oauth:introspect"),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
         "grant_types_supported": list(GRANT_TYPES),
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
         "token_endpoint_auth_methods_supported": _AUTH_METHODS,
         "revocation_endpoint_auth_methods_supported": _AUTH_METHODS,
+        "introspection_endpoint_auth_methods_supported": [way for way in _AUTH_METHODS if way != "none"],
         "scopes_supported": [CONNECT],
     }
 
@@ -154,7 +149,7 @@ def _url(name: str) -> str:
 
 def _error(error: str, description: str, status: int) -> HttpResponse:
     body = {"error": error, "error_description": description} if description else {"error": error}
-    response = _json(body, status=status)
+    response = json_answer(body, status=status)
     if status == 401:
         response["WWW-Authenticate"] = 'Basic realm="holdfast", charset="UTF-8"'
     if status == 405:
@@ -162,7 +157,8 @@ def _error(error: str, description: str, status: int) -> HttpResponse:
     return response
 
 
-def _json(body: dict[str, Any], *, status: int = 200) -> HttpResponse:
+def json_answer(body: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    """A JSON answer that nobody stores."""
     response = JsonResponse(body, status=status)
     response["Cache-Control"] = "no-store"
     response["Pragma"] = "no-cache"

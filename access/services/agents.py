@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from access.models import AccessToken, Agent, AgentState, NameStyle, RefreshToken, Team
+from access.models import AccessToken, Agent, AgentState, AuthorizationCode, NameStyle, RefreshToken, Team
 from access.names import checked_name, checked_reason
 from access.services.lookups import agent_with, team_named
 from access.services.recording import changed, refuse_without, subject_of
@@ -115,6 +115,7 @@ def _locked(client_id: str, actor: Actor) -> Agent:
 
 
 def _end_tokens(agent: Agent) -> int:
+    AuthorizationCode.objects.filter(application=agent).delete()
     RefreshToken.objects.filter(application=agent).delete()
     gone, _ = AccessToken.objects.filter(application=agent).delete()
     return int(gone)

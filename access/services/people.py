@@ -11,6 +11,7 @@ from access.names import checked_name, checked_reason, checked_username
 from access.services.administrators import lock_administrators, refuse_without_administrator
 from access.services.auditors import is_spoken_for
 from access.services.authority import PAYLOADS, actor_for, may_pass_on
+from access.services.consents import end_consents
 from access.services.grants import Holder, grant_role
 from access.services.lookups import person_named
 from access.services.recording import changed, refuse_without, subject_of
@@ -154,7 +155,9 @@ def _checked_email(email: str) -> str:
 
 def _end_tokens(person: Person) -> int:
     now = timezone.now()
+    end_consents(person)
     ended = ApiToken.objects.filter(person=person, revoked_at__isnull=True).update(revoked_at=now)
-    RefreshToken.objects.filter(user=person, revoked__isnull=True).update(revoked=now)
+    RefreshToken.objects.filter(user=person, revoked__isnull=True).update(revoked=now, updated=now)
+    RefreshToken.objects.filter(user=person, successor__isnull=False).update(successor=None)
     gone, _ = AccessToken.objects.filter(user=person).delete()
     return int(ended + gone)

@@ -121,3 +121,16 @@ class ReasonSerializer(serializers.Serializer[Server]):
     """A reason, kept in the audit log."""
 
     reason = serializers.CharField(max_length=2000)
+
+
+class IntrospectorSerializer(serializers.Serializer[Server]):
+    """Which agent stands for a server and may ask what tokens for it are worth."""
+
+    agent = serializers.CharField(max_length=255, allow_null=True)
+
+
+class NamedIntrospectorSerializer(serializers.Serializer[Server]):
+    """The agent that shall; empty: none."""
+
+    agent = serializers.CharField(max_length=255, allow_blank=True)
+    reason = serializers.CharField(max_length=2000)

@@ -14,7 +14,14 @@ from core.api import actor_of, parsed, require
 from core.needs import asks
 from core.permissions import Permission
 from servers import services
-from servers.api.serializers import EditSerializer, ReasonSerializer, RegistrationSerializer, ServerSerializer
+from servers.api.serializers import (
+    EditSerializer,
+    IntrospectorSerializer,
+    NamedIntrospectorSerializer,
+    ReasonSerializer,
+    RegistrationSerializer,
+    ServerSerializer,
+)
 from servers.models import Server
 from servers.querysets import ServerQuerySet
 from servers.rules import Environment, ServerState
@@ -47,6 +54,7 @@ class ServerViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Server]):
         "partial_update": asks(Permission.SERVER_EDIT),
         "suspend": asks(Permission.SERVER_SUSPEND),
         "resume": asks(Permission.SERVER_SUSPEND),
+        "introspector": asks(Permission.SERVER_EDIT, Permission.AGENT_MANAGE),
     }
 
     def get_queryset(self) -> ServerQuerySet:
@@ -90,6 +98,16 @@ class ServerViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Server]):
         """Observe a suspended server again; it serves after the next complete observation."""
         reason = parsed(ReasonSerializer, request)["reason"]
         return self._answer(services.resume_server(slug=slug, actor=actor_of(request), reason=reason))
+
+    @extend_schema(request=NamedIntrospectorSerializer, responses=IntrospectorSerializer)
+    @action(detail=True, methods=["post"])
+    def introspector(self, request: Request, slug: str) -> Response:
+        """Let an agent ask what tokens for this server are worth (RFC 7662)."""
+        wanted = parsed(NamedIntrospectorSerializer, request)
+        agent = services.name_introspector(
+            slug=slug, client_id=wanted["agent"], actor=actor_of(request), reason=wanted["reason"]
+        )
+        return Response({"agent": agent})
 
     def _answer(self, server: Server, code: int = status.HTTP_200_OK) -> Response:
         return Response(self.get_serializer(server).data, status=code)

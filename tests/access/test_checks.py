@@ -21,6 +21,13 @@ def test_long_lived_tokens_are_refused(settings: Any, life: int) -> None:
     assert [problem for problem in problems_at_start() if "ACCESS_TOKEN_SECONDS" in problem]
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("days", [91, 0])
+def test_a_consent_without_end_is_refused(settings: Any, days: int) -> None:
+    settings.REFRESH_TOKEN_DAYS = days
+    assert [problem for problem in problems_at_start() if "REFRESH_TOKEN_DAYS" in problem]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_role_that_owns_tables_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     _connect_as_owner(monkeypatch)

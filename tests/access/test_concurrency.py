@@ -9,11 +9,12 @@ import pytest
 from django.db import connection
 
 from access import services
-from access.models import FailedSignIn, Person, Revision
+from access.models import AccessToken, FailedSignIn, Person, RefreshToken, Revision
 from access.services.sign_in import _count_attempt
 from core.errors import Conflict, DomainError
 from tests.access.doors import SETUP
-from tests.factories import PersonFactory
+from tests.access.flow import code_for, exchange, refresh
+from tests.factories import PersonFactory, ProtectedResourceFactory, PublicAgentFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,3 +74,39 @@ def test_attempts_side_by_side_are_all_counted() -> None:
     counts = at_once(*[lambda: _count_attempt("k" * 64, timezone.now())] * 6)
     assert sorted(counts) == [1, 2, 3, 4, 5, 6]
     assert FailedSignIn.objects.get().count == 6
+
+
+def _pair() -> dict[str, Any]:
+    ProtectedResourceFactory.create(server_slug="files")
+    agent = PublicAgentFactory.create(client_id="app")
+    body: dict[str, Any] = exchange(code_for(PersonFactory.create(), agent)).json()
+    return body
+
+
+def test_five_refreshes_at_once_give_one_pair() -> None:
+    token = _pair()["refresh_token"]
+    answers = at_once(*[lambda: refresh(token)] * 5)
+    assert [answer.status_code for answer in answers] == [200] * 5
+    bodies = [answer.json() for answer in answers]
+    assert len({(body["access_token"], body["refresh_token"]) for body in bodies}) == 1
+    assert RefreshToken.objects.filter(revoked__isnull=True).count() == 1
+    assert refresh(bodies[0]["refresh_token"]).status_code == 200
+
+
+def test_four_exchanges_at_once_give_one_pair_and_no_error_of_ours() -> None:
+    ProtectedResourceFactory.create(server_slug="files")
+    agent, person = PublicAgentFactory.create(client_id="app"), PersonFactory.create()
+    code = code_for(person, agent)
+    answers = at_once(*[lambda: exchange(code)] * 4)
+    assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400]
+    assert RefreshToken.objects.count() == 1
+
+
+def test_a_family_that_ends_while_it_is_refreshed_is_dead_afterwards() -> None:
+    body = _pair()
+    newer = refresh(body["refresh_token"]).json()["refresh_token"]
+    RefreshToken.objects.filter(superseded_at__isnull=False).update(successor=None)
+    answers = at_once(lambda: refresh(newer), lambda: refresh(body["refresh_token"]))
+    assert {answer.status_code for answer in answers} <= {200, 400}
+    assert not RefreshToken.objects.filter(revoked__isnull=True).exists()
+    assert not AccessToken.objects.exists()

@@ -155,8 +155,8 @@ def test_a_resource_may_be_spelled_otherwise_and_is_stored_in_one_way(agent: Age
         ({"grant_type": None}, "invalid_request"),
         ({"grant_type": ["client_credentials", "client_credentials"]}, "invalid_request"),
         ({"grant_type": "password"}, "unsupported_grant_type"),
-        ({"grant_type": "refresh_token", "refresh_token": "x"}, "unsupported_grant_type"),
-        ({"grant_type": "authorization_code", "code": "x"}, "unsupported_grant_type"),
+        ({"grant_type": "refresh_token", "refresh_token": "x"}, "invalid_grant"),
+        ({"grant_type": "authorization_code", "code": "x"}, "unauthorized_client"),
         ({"grant_type": "urn:ietf:params:oauth:grant-type:device_code"}, "unsupported_grant_type"),
         ({"client_secret": "secret"}, "invalid_request"),
     ],
@@ -218,7 +218,7 @@ def test_an_agent_of_another_grant_type_gets_no_token() -> None:
     assert ask().json()["error"] == "unauthorized_client"
 
 
-@pytest.mark.parametrize("to", ["token", "revoke"])
+@pytest.mark.parametrize("to", ["token", "revoke", "introspect"])
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [
@@ -246,7 +246,7 @@ def test_no_body_whatever_breaks_an_endpoint(to: str, body: bytes, content_type:
     assert response["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("to", ["token", "revoke"])
+@pytest.mark.parametrize("to", ["token", "revoke", "introspect"])
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 def test_only_post_is_answered(to: str, method: str) -> None:
     response = Client().generic(method, f"/oauth/{to}/")
@@ -328,15 +328,18 @@ def test_the_metadata_names_what_works_and_nothing_else(client: Client) -> None:
     body = response.json()
     assert body["issuer"] == settings.ISSUER == "http://127.0.0.1:8000"
     assert body["token_endpoint"] == "http://127.0.0.1:8000/oauth/token/"
-    assert body["grant_types_supported"] == ["client_credentials"]
-    assert "client_secret_basic" in body["token_endpoint_auth_methods_supported"]
+    assert body["grant_types_supported"] == ["authorization_code", "client_credentials", "refresh_token"]
+    assert body["token_endpoint_auth_methods_supported"] == ["none", "client_secret_basic", "client_secret_post"]
+    assert (body["response_types_supported"], body["code_challenge_methods_supported"]) == (["code"], ["S256"])
+    assert body["authorization_response_iss_parameter_supported"] is True
     assert "registration_endpoint" not in body
+    assert body["introspection_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post"]
     assert body["scopes_supported"] == ["mcp:connect"]
     assert client.get(body["authorization_endpoint"].removeprefix(body["issuer"])).status_code == 400
     assert client.get("/.well-known/oauth-authorization-server/other").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["applications/", "register/", "introspect/", "device/", "o/authorize/"])
+@pytest.mark.parametrize("path", ["applications/", "register/", "device/", "o/authorize/"])
 def test_what_is_not_offered_is_not_mounted(client: Client, path: str) -> None:
     assert client.get(f"/oauth/{path}").status_code == 404
 

@@ -30,7 +30,7 @@ from core.actor import Actor
 from servers.models import Server
 from servers.services import Registration, register_server
 from tests.access.doors import SETUP, Api
-from tests.factories import MembershipFactory, PersonFactory, TeamFactory
+from tests.factories import ConsentFactory, MembershipFactory, PersonFactory, TeamFactory
 from tests.tools.making import approve, poll, reject, tool
 from tools.classify import ChangeClass
 from tools.models import Definition, Review
@@ -147,6 +147,10 @@ class Doors:
         self._world, self._person = world, person
         self._api = Api(person, scopes)
         self._token = insert_api_token(person, actor=SETUP, scopes=[], name="own")[0]
+        self._consent, self._others_consent = (
+            ConsentFactory.create(person=who, agent=world.sides[which].agent)
+            for who, which in ((person, MINE), (world.sides[THEIRS].person, THEIRS))
+        )
         self._browser = Client(raise_request_exception=False)
         self._browser.force_login(person)
         self._cookies = copy(self._browser.cookies)
@@ -182,6 +186,7 @@ class Doors:
         review = chosen.rejected if route.name.endswith("reopen") else chosen.review
         themselves = route.needs is not None and route.needs.or_own and is_mine
         rows: dict[str, Any] = {
+            "consent": self._consent if is_mine else self._others_consent,
             "agent": chosen.agent, "alert": chosen.alert, "channel": world.channel, "definition": definition,
             "grant": chosen.grant, "person": chosen.person, "policy": world.policy, "review": review,
             "role": world.role, "separation": world.separation, "token": self._token if is_mine else world.others_token,
@@ -220,6 +225,7 @@ class Doors:
             "api:role-list": {"name": "r", "scopes": ["mcp:connect"]},
             "api:separation-list": {"roles": ["robots", "spare"], **_WHY},
             "api:server-detail": {"name": "Renamed"},
+            "api:server-introspector": {"agent": chosen.agent.client_id, **_WHY},
             "api:server-list": {"slug": "fresh", **server},
             "api:team-list": {"slug": "green"},
             "api:team-members": {"username": "founder"},

@@ -13,6 +13,7 @@ from core.actor import Actor, ActorKind
 from core.permissions import Permission
 from servers.limits import DEFAULTS, LIMITS
 from servers.models import Server
+from tests.factories import AgentFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -222,3 +223,19 @@ def test_the_same_endpoints_of_a_list_cost_no_query_of_their_own(client: APIClie
             assert client.get("/api/v1/servers/").status_code == 200
         counts.append(len(queries))
     assert len(set(counts)) == 1
+
+
+def test_an_agent_is_named_to_ask_what_tokens_are_worth(client: APIClient) -> None:
+    client.post("/api/v1/servers/", BODY, format="json")
+    AgentFactory.create(client_id="files-server")
+    path = "/api/v1/servers/files/introspector/"
+    named = client.post(path, {"agent": "files-server", "reason": "It asks."}, format="json")
+    assert named.json() == {"agent": "files-server"}
+    assert client.post(path, {"agent": "absent", "reason": "x"}, format="json").status_code == 404
+    assert (
+        client.post("/api/v1/servers/absent/introspector/", {"agent": "", "reason": "x"}, format="json").status_code
+        == 404
+    )
+    assert client.post(path, {"agent": "", "reason": "Nobody asks."}, format="json").json() == {"agent": None}
+    reader = _client(Permission.SERVER_READ)
+    assert reader.post(path, {"agent": "", "reason": "x"}, format="json").status_code == 403
