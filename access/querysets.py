@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         ApiToken,
         Consent,
         Grant,
-        GrantUse,
         Person,
         Role,
         RoleSeparation,
@@ -119,6 +118,10 @@ class RoleQuerySet(_VisibleQuerySet["Role"]):
     def _of_teams(self, actor: Actor) -> Q:
         return ~NOTHING
 
+    def for_agents(self) -> Self:
+        """Those that hold MCP scopes and nothing else."""
+        return self.filter(scopes__len__gt=0).exclude(scopes__overlap=sorted(PERMISSIONS))
+
     def named(self, name: str) -> Self:
         """The role with this name, whatever its case."""
         return self.alias(folded=Lower("name")).filter(folded=Lower(models.Value(name)))
@@ -187,11 +190,11 @@ class GrantQuerySet(_VisibleQuerySet["Grant"]):
 
     def counted(self) -> Self:
         """Grants whose use is counted whole: they give MCP scopes and no permission of the console."""
-        return self.filter(role__scopes__len__gt=0).exclude(role__scopes__overlap=sorted(PERMISSIONS))
+        return self.filter(role__in=apps.get_model("access", "Role").objects.for_agents().order_by().values("pk"))
 
     def uncounted(self) -> Self:
         """The others: nobody counts what a permission is used for."""
-        return self.exclude(pk__in=self.counted().order_by().values("pk"))
+        return self.exclude(role__in=apps.get_model("access", "Role").objects.for_agents().order_by().values("pk"))
 
     def with_use(self) -> Self:
         """With `last_used`, when a call of a definition was last carried, and `last_connected`."""
@@ -236,15 +239,3 @@ class GrantQuerySet(_VisibleQuerySet["Grant"]):
         return [
             dict(row) for row in rows.values(*holder, *role, "public_id", "environment", "expires_at", "conditions")
         ]
-
-
-class GrantUseQuerySet(models.QuerySet["GrantUse"]):
-    """What grants were used for. Reach it through grants that the actor may see."""
-
-    def of_definitions(self) -> Self:
-        """Calls of definitions, without connecting and lists."""
-        return self.exclude(name="")
-
-    def since(self, moment: datetime) -> Self:
-        """What happened again since `moment`."""
-        return self.filter(last_used__gte=moment)

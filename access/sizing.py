@@ -61,7 +61,7 @@ def sized(scopes: Collection[str], use: RoleUse, offered: Mapping[str, int]) -> 
     Permissions of console and API stay: what they are used for is not counted.
     """
     agents = [scope for scope in scopes if scope not in PERMISSIONS]
-    unused = tuple(sorted(scope for scope in agents if not _is_used(scope, use)))
+    unused = {scope for scope in agents if not _is_used(scope, use)}
     through = {scope: use.through[scope] for scope in sorted(agents) if scope in use.through}
     wide = tuple(
         _wide(scope, used, offered.get(scope, 0))
@@ -72,8 +72,8 @@ def sized(scopes: Collection[str], use: RoleUse, offered: Mapping[str, int]) -> 
     kept = {scope for scope in scopes if scope not in unused and scope not in replaced}
     narrower = kept.union(*replaced.values())
     if narrower == set(scopes) or narrower <= PERMISSIONS:
-        return Sizing(unused, wide, ())
-    return Sizing(unused, wide, tuple(sorted(narrower)))
+        narrower = set()
+    return Sizing(tuple(sorted(unused)), wide, tuple(sorted(narrower)))
 
 
 def wildcard_servers(scopes: Iterable[str]) -> tuple[str, ...]:

@@ -5,20 +5,20 @@ every grant, role and definition; others see their own grants.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Count, Exists, F, Min, OuterRef, Q, Value
+from django.db import connection
+from django.db.models import Count, Min, Q
 from django.utils import timezone
 
-from access.models import Grant, GrantUse, Role, UseCursor
+from access.models import Grant, Role, UseCursor
 from access.models.uses import USES
-from access.querysets import GrantQuerySet, GrantUseQuerySet, RoleQuerySet
+from access.names import SCOPES_MAX
+from access.querysets import GrantQuerySet, RoleQuerySet
 from access.sizing import (
-    NAMED_MAX,
     SCOPES_TARGET,
     RoleUse,
     Sizing,
@@ -37,6 +37,26 @@ from tools.models import Definition
 NEEDED: Final = (Permission.GRANT_READ, Permission.ROLE_READ, Permission.TOOL_READ)
 DAYS_MAX: Final = 3650
 ENDING: Final = timedelta(days=14)
+# By role, server and kind: what was used through scopes of its own (`named`) or not, and how much of it is there still.
+# In SQL, because roles are arrays of up to a thousand scopes, to be opened once and not for each use.
+_USES: Final = """
+WITH used AS MATERIALIZED (
+    SELECT DISTINCT held.role_id, used.server, used.kind, used.name, used.scope
+    FROM access_grantuse used JOIN access_grant held ON held.id = used.grant_id
+    WHERE used.grant_id = ANY(%(grants)s) AND used.last_used >= %(moment)s
+), own AS MATERIALIZED (
+    SELECT role.id AS role_id, own.scope FROM access_role role, unnest(role.scopes) AS own(scope)
+    WHERE role.id = ANY(%(roles)s)
+)
+SELECT used.role_id, used.server, used.kind, own.scope IS NOT NULL, count(there.id),
+    (array_agg(used.scope ORDER BY used.scope) FILTER (WHERE own.scope IS NOT NULL OR there.id IS NOT NULL))[1:%(most)s]
+FROM used
+LEFT JOIN own ON own.role_id = used.role_id AND own.scope = used.scope
+LEFT JOIN servers_server server ON server.slug = used.server
+LEFT JOIN tools_definition there ON there.server_id = server.id AND there.kind = used.kind AND there.name = used.name
+    AND there.present AND NOT there.sensitive
+GROUP BY 1, 2, 3, 4
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +178,7 @@ def _sized(
     held: Any = roles.annotate(held=Count("grants", filter=holding), given=Min("grants__created_at", filter=holding))
     held = list(held.filter(held__gt=0).order_by("name"))
     grants = live.filter(role__in=[role.pk for role in held]).order_by()
-    uses = _uses(GrantUse.objects.filter(grant__in=grants.values("pk")).since(moment))
+    uses = _uses(grants, [role.pk for role in held], moment)
     offered = _offered(actor)
     return [
         SizedRole(
@@ -183,36 +203,23 @@ def _offered(actor: Actor) -> dict[str, int]:
     return found
 
 
-def _uses(uses: GrantUseQuerySet) -> dict[int, RoleUse]:
+def _uses(grants: GrantQuerySet, roles: list[int], moment: datetime) -> dict[int, RoleUse]:
     """By key of the role. What the role names by its own scope was used through that, not through a broad one."""
-    own = Q(grant__role__scopes__contains=[F("scope")])
-    called = uses.of_definitions()
+    keys = list(grants.values_list("pk", flat=True))
+    connected: set[int] = set()
     named: defaultdict[int, set[str]] = defaultdict(set)
-    for role, scope in called.filter(own).values_list("grant__role_id", "scope").distinct():
-        named[role].add(scope)
     through: defaultdict[int, dict[str, Through]] = defaultdict(dict)
-    for role, slug, kind, count, few in _through(called.exclude(own)):
-        broad = _broad(slug, kind)
-        before = through[role].get(broad, Through(0, ()))
-        through[role][broad] = Through(before.count + count, (*before.scopes, *few))
-    connected = set(uses.order_by().values_list("grant__role_id", flat=True).distinct())
+    with connection.cursor() as cursor:
+        cursor.execute(_USES, {"grants": keys, "roles": roles, "moment": moment, "most": SCOPES_MAX})
+        for role, slug, kind, is_named, count, scopes in cursor:
+            connected.add(role)
+            if is_named:
+                named[role].update(scopes)
+            elif kind:
+                broad = _broad(slug, kind)
+                before = through[role].get(broad, Through(0, ()))
+                through[role][broad] = Through(before.count + count, (*before.scopes, *(scopes or ())))
     return {role: RoleUse(connected=True, named=frozenset(named[role]), through=through[role]) for role in connected}
-
-
-def _through(called: GrantUseQuerySet) -> Iterable[tuple[int, str, str, int, list[str]]]:
-    """Role, server, kind, how many definitions that are still there, and the scopes of the first few of those."""
-    there = Exists(Definition.objects.filter(
-        server__slug=OuterRef("server"), kind=OuterRef("kind"), name=OuterRef("name"), present=True, sensitive=False
-    ))  # fmt: skip
-    grouped = called.alias(there=there).order_by().values("grant__role_id", "server", "kind")
-    counted: Any = grouped.annotate(
-        count=Count("name", distinct=True, filter=Q(there=True)),
-        few=ArrayAgg("scope", distinct=True, filter=Q(there=True), default=Value([])),
-    )
-    return [
-        (row["grant__role_id"], row["server"], row["kind"], row["count"], row["few"][: NAMED_MAX + 1])
-        for row in counted
-    ]
 
 
 def _broad(slug: str, kind: str) -> str:

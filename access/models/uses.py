@@ -6,7 +6,6 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from access import querysets
 from access.models.roles import Grant
 
 USES: Final = "uses"  # the one name of a cursor
@@ -26,8 +25,6 @@ class GrantUse(models.Model):
     first_used = models.DateTimeField()
     last_used = models.DateTimeField()
     calls = models.BigIntegerField()
-
-    objects = querysets.GrantUseQuerySet.as_manager()
 
     class Meta:
         constraints = (

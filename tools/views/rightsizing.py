@@ -18,7 +18,7 @@ from tools.rightsizing import NEEDED, report
 
 GRANTS_SHOWN = 50
 ENDING_SHOWN = 50
-ROLES_SHOWN = 50
+ROLES_SHOWN = 20
 
 
 @require_safe
