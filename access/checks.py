@@ -6,12 +6,15 @@ checks, because `migrate` runs those too, and it rightly connects as the owner. 
 
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register, run_checks
 from django.db import Error as DatabaseError
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
+
+from core.addresses import literal
 
 LIFE_MAX: Final = 3600  # seconds
 FAMILY_MAX: Final = 90  # days
@@ -36,6 +39,20 @@ def people_are_asked_again(**_kwargs: Any) -> list[CheckMessage]:
         return []
     message = f"Refresh tokens would live {days} days; at most {FAMILY_MAX} are allowed. Lower REFRESH_TOKEN_DAYS."
     return [Error(message, id="access.E006")]
+
+
+@register(Tags.security)
+def addresses_are_encrypted(**_kwargs: Any) -> list[CheckMessage]:
+    """Passwords, secrets, codes and tokens travel to these addresses; in the clear they may only on this computer."""
+    found: list[CheckMessage] = []
+    for name in ("PUBLIC_URL", "GATEWAY_URL"):
+        url = urlsplit(getattr(settings, name))
+        address = literal(url.hostname or "")
+        on_loopback = url.hostname == "localhost" or (address is not None and address.is_loopback)
+        if url.scheme != "https" and not on_loopback:
+            message = f"{name} is neither https nor on this computer. Put TLS in front and name its https address."
+            found.append(Error(message, id="access.E007"))
+    return found
 
 
 def problems_at_start() -> list[str]:

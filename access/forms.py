@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from access.conditions import DAYS
 from access.models import Agent, NameStyle, Person, Role, Team
+from access.redirects import URI_MAX, URIS_MAX
 from access.services import Holder
 from core.actor import Actor
 from core.permissions import Permission
@@ -31,6 +32,12 @@ _DAYS = tuple(
         (_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday")),
         strict=True,
     )
+)
+_ON_ITS_OWN, _FOR_PEOPLE, _FOR_PEOPLE_WITH_SECRET = "own", "people", "people_with_secret"
+_AGENT_KINDS = (
+    (_ON_ITS_OWN, _("On its own, as a service or a job")),
+    (_FOR_PEOPLE, _("For people, from their own computer: an editor, a desktop or command-line program")),
+    (_FOR_PEOPLE_WITH_SECRET, _("For people, from a server that can keep a secret: a web application")),
 )
 _AGENT, _PERSON, _TEAM = "agent", "person", "team"
 
@@ -80,6 +87,17 @@ class AgentForm(forms.Form):
     """A new agent."""
 
     name = forms.CharField(label=_("Name"), max_length=120, help_text=_("What people call it, for example ci-bot."))
+    kind = forms.ChoiceField(label=_("It acts"), choices=_AGENT_KINDS, initial=_ON_ITS_OWN, widget=forms.RadioSelect)
+    redirect_uris = forms.CharField(
+        label=_("Where it has people sent back (redirect URIs)"),
+        required=False,
+        max_length=URIS_MAX * (URI_MAX + 2),
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "mono"}),
+        help_text=_(
+            "Only for an agent that acts for people; its documentation says which. One per line: https, or http on "
+            "localhost, 127.0.0.1 or [::1], where any port will do."
+        ),
+    )
     owner_team = forms.ChoiceField(label=_("Owner team"), required=False)
     name_style = forms.ChoiceField(
         label=_("Tool names are listed as"),
@@ -91,6 +109,13 @@ class AgentForm(forms.Form):
         super().__init__(*args, **kwargs)
         teams = Team.objects.visible_to(actor).values_list("slug", "name")
         self.fields["owner_team"].choices = [("", _("Nobody in particular")), *teams]  # type: ignore[attr-defined]
+
+    def wanted(self) -> dict[str, Any]:
+        """What was chosen, as the service takes it."""
+        data = dict(self.cleaned_data)
+        kind = data.pop("kind")
+        data["grant_types"] = ("client_credentials",) if kind == _ON_ITS_OWN else ("authorization_code",)
+        return {**data, "redirect_uris": data["redirect_uris"].split(), "public": kind == _FOR_PEOPLE}
 
 
 class RoleForm(forms.Form):

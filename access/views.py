@@ -83,10 +83,10 @@ def agents(request: HttpRequest) -> HttpResponse:
 @require_http_methods(FORM_METHODS)
 @page(Permission.AGENT_MANAGE)
 def register_agent(request: HttpRequest) -> HttpResponse:
-    """Register an agent. The answer is the one page that ever shows its secret."""
+    """Register an agent. The answer is the one page that ever shows its secret, if it has one."""
     actor = actor_of(request)
     form = AgentForm(request.POST or None, actor=actor)
-    made = fulfil(form, lambda data: services.register_agent(actor=actor, **data))
+    made = fulfil(form, lambda _data: services.register_agent(actor=actor, **form.wanted()))
     if made is not None:
         context = {"made": made, "token_command": _token_command(made.agent.client_id)}
         return show(request, "access/agent_secret.html", context)

@@ -26,6 +26,8 @@ class Event(StrEnum):
     ACTION_DENIED = "action.denied"
     AGENT_CHANGED = "agent.changed"
     AGENT_REGISTERED = "agent.registered"
+    AGENT_REGISTRATION_REFUSED = "agent.registration_refused"
+    AGENT_REMOVED = "agent.removed"
     AGENT_RESUMED = "agent.resumed"
     AGENT_SECRET_ROTATED = "agent.secret_rotated"  # noqa: S105 -- an event's name, no secret
     AGENT_SUSPENDED = "agent.suspended"
@@ -70,6 +72,7 @@ class Event(StrEnum):
     POLICY_ENABLED = "policy.enabled"
     POLICY_WRITTEN = "policy.written"
     REQUEST_ANSWERED = "request.answered"
+    REQUESTS_LIMITED = "requests.limited"
     REVIEW_DECIDED = "review.decided"
     REVIEW_OPENED = "review.opened"
     REVIEW_REOPENED = "review.reopened"

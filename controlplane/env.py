@@ -79,6 +79,23 @@ def web_url(name: str, purpose: str, *, default: str) -> str:
     return value
 
 
+def choice(name: str, purpose: str, *, default: str, choices: tuple[str, ...]) -> str:
+    """The variable as one of `choices`."""
+    value = text(name, purpose, default=default)
+    if value not in choices:
+        raise SettingError(f"{name} must be one of {', '.join(choices)}, not '{value}'")
+    return value
+
+
+def web_urls(name: str, purpose: str, *, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The variable as https URLs, with blanks or commas between them; each counts exactly as it is written."""
+    found = tuple(text(name, purpose, default=" ".join(default)).replace(",", " ").split())
+    for url in found:
+        if not url.startswith("https://"):
+            raise SettingError(f"{name} must list https URLs, not '{url}'")
+    return found
+
+
 def ratio(name: str, purpose: str, *, default: float) -> float:
     """The variable as a number from 0 to 1."""
     value = text(name, purpose, default=str(default))

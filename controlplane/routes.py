@@ -26,6 +26,7 @@ OPEN: Final = {
     "access_oauth:authorize": "OAuth: asks whoever is signed in what a client may do for them.",
     "access_oauth:introspect": "OAuth: a server shows its own secret.",
     "access_oauth:metadata": "OAuth: how clients find the authorization server.",
+    "access_oauth:register": "OAuth: a client makes itself known, where the installation lets it.",
     "access_oauth:revoke": "OAuth: a client shows its own secret.",
     "access_oauth:token": "OAuth: a client shows its own secret.",
     "api:no-such-route": "Answers 404 where the API has no route.",

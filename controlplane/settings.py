@@ -189,9 +189,46 @@ OAUTH2_PROVIDER: dict[str, Any] = {
     "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED": True,
     "OAUTH2_GRANT_TYPES_SUPPORTED": ["authorization_code", "client_credentials", "refresh_token"],
     "OAUTH2_RESPONSE_TYPES_SUPPORTED": ["code"],
-    "CIMD_ENABLED": False,
+    "CIMD_ENABLED": False,  # ours is access/services/clients.py: docs/adr/0019-client-documents.md
     "DCR_ENABLED": False,
 }
+
+# How clients that nobody registered come to be known (docs/operations/clients.md).
+CLIENT_DOCUMENTS = env.choice(
+    "CLIENT_DOCUMENTS",
+    "whose client id may be the URL of a document that describes it: nobody's (off), those of CLIENT_DOCUMENT_URLS "
+    "(listed), everybody's (any)",
+    default="listed",
+    choices=("off", "listed", "any"),
+)
+CLIENT_DOCUMENT_URLS = env.web_urls(
+    "CLIENT_DOCUMENT_URLS",
+    "documents of clients that are known here, https URLs with blanks between them",
+    default=(
+        "https://chatgpt.com/oauth/client.json",
+        "https://chatgpt.com/oauth/codex/client.json",
+        "https://claude.ai/oauth/claude-code-client-metadata",
+        "https://claude.ai/oauth/mcp-oauth-client-metadata",
+        "https://opencode.ai/oauth/opencode/client.json",
+        "https://vscode.dev/oauth/client-metadata.json",
+        "https://zed.dev/oauth/client-metadata.json",
+    ),
+)
+
+DYNAMIC_REGISTRATION = env.choice(
+    "DYNAMIC_REGISTRATION",
+    "whether clients may register themselves at /oauth/register/: not at all (off), with an API token that holds "
+    "agent:register (token), or whoever asks (open)",
+    default="off",
+    choices=("off", "token", "open"),
+)
+OAUTH_REQUESTS_PER_MINUTE = env.integer(
+    "OAUTH_REQUESTS_PER_MINUTE",
+    "requests a minute from one address that /oauth/ answers, all its endpoints together",
+    default=600,
+    minimum=10,
+    maximum=1_000_000,
+)
 
 # --- outbound traffic -------------------------------------------------------------------------------------------
 OUTBOUND_ALLOW = env.networks(

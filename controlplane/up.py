@@ -123,6 +123,7 @@ def environment_for(options: Options, services: devservices.Services, files: Map
         "OUTBOUND_ALLOW": "127.0.0.0/8",
         "POLL_TICK_SECONDS": "1",  # with a server or two, looking every second costs nothing
         "NOTICE_SECONDS": "0",  # nobody routes here
+        "CLIENT_DOCUMENTS": "any",  # a client that somebody is writing has its document anywhere
         "INSTALLATION_ID": "development",
     }
     # A `_FILE` would win over the variable that we set, and hand the owner's step the application's connection.

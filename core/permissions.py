@@ -11,6 +11,7 @@ class Permission(StrEnum):
 
     AGENT_MANAGE = "agent:manage"
     AGENT_READ = "agent:read"
+    AGENT_REGISTER = "agent:register"
     ALERT_ACKNOWLEDGE = "alert:acknowledge"
     ALERT_READ = "alert:read"
     AUDIT_READ = "audit:read"

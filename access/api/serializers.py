@@ -8,12 +8,14 @@ from rest_framework import serializers
 from access.conditions import DAYS, NETWORKS_MAX
 from access.models import Agent, AgentState, ApiToken, Grant, NameStyle, Person, Reach, Role, Team
 from access.names import NAME_MAX, REASON_MAX, SCOPE_LENGTH_MAX, SCOPES_MAX, USERNAME_MAX
+from access.redirects import URI_MAX, URIS_MAX
 from core.actor import Actor
 from core.api import actor_of
 from core.names import SLUG_MAX
 from core.permissions import Permission
 
-GRANT_TYPES = ("client_credentials",)
+GRANT_TYPES = ("client_credentials", "authorization_code")
+_SOURCES = ("manual", "document", "dynamic")
 _GRANT_ENVIRONMENTS = ("", "development", "staging", "production")
 
 
@@ -176,18 +178,38 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     state = serializers.ChoiceField(choices=_names(AgentState), read_only=True)
     name_style = serializers.ChoiceField(choices=_names(NameStyle), read_only=True)
     grant_types = serializers.SerializerMethodField()
+    public = serializers.BooleanField(source="is_public", read_only=True)
+    redirect_uris = serializers.SerializerMethodField()
+    registration = serializers.ChoiceField(choices=_SOURCES, source="source", read_only=True)
     team = serializers.CharField(source="owner_team.slug", default=None, read_only=True, allow_null=True)
     roles = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(source="created", read_only=True)
 
     class Meta:
         model = Agent
-        fields = ("id", "client_id", "name", "state", "grant_types", "name_style", "team", "roles", "created_at")
+        fields = (
+            "id",
+            "client_id",
+            "name",
+            "state",
+            "grant_types",
+            "public",
+            "redirect_uris",
+            "registration",
+            "name_style",
+            "team",
+            "roles",
+            "created_at",
+        )
         read_only_fields = fields
 
     def get_grant_types(self, agent: Agent) -> list[str]:
         """OAuth's spelling of what the agent may use."""
         return [str(agent.authorization_grant_type).replace("-", "_")]
+
+    def get_redirect_uris(self, agent: Agent) -> list[str]:
+        """Where people are sent back to, if the agent acts for people."""
+        return str(agent.redirect_uris).split()
 
     def get_roles(self, agent: Agent) -> list[str]:
         """Names of the roles that live grants give."""
@@ -195,7 +217,7 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
 
 
 class RegisteredAgentSerializer(AgentSerializer):
-    """An agent with its secret, shown this once."""
+    """An agent with its secret, shown this once; empty for a public agent, which has none."""
 
     client_secret = serializers.CharField(source="issued_secret", read_only=True)
 
@@ -210,10 +232,17 @@ class NewAgentSerializer(serializers.Serializer[Agent]):
     name = serializers.CharField(max_length=NAME_MAX)
     grant_types = serializers.ListField(
         child=serializers.ChoiceField(choices=GRANT_TYPES),
-        default=lambda: list(GRANT_TYPES),
+        default=lambda: [GRANT_TYPES[0]],
         min_length=1,
-        max_length=len(GRANT_TYPES),
+        max_length=1,
     )
+    redirect_uris = serializers.ListField(
+        child=serializers.CharField(max_length=URI_MAX, trim_whitespace=False),
+        required=False,
+        default=list,
+        max_length=URIS_MAX,
+    )
+    public = serializers.BooleanField(required=False, default=False)
     team = serializers.CharField(max_length=NAME_MAX, required=False, default="", allow_blank=True)
     name_style = serializers.ChoiceField(choices=_names(NameStyle), default=NameStyle.DOUBLE_UNDERSCORE.value)
 

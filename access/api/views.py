@@ -227,6 +227,13 @@ class AgentViewSet(_ViewSet[Agent]):
         "rotate_secret": asks(Permission.AGENT_MANAGE),
     }
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Take an agent's `id` for its client id too: one that is a document's URL fits in no path."""
+        super().initial(request, *args, **kwargs)
+        if (public_id := _uuid(self.kwargs.get("client_id", ""))).int:
+            named = Agent.objects.visible_to(actor_of(request)).filter(public_id=public_id).first()
+            self.kwargs["client_id"] = named.client_id if named else self.kwargs["client_id"]
+
     def get_queryset(self) -> QuerySet[Agent]:
         """Those the actor may see."""
         reader = self.reader()

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     """What grants were used for, counted from the audit log, and how far that was read."""
 
     dependencies = [
-        ("access", "0005_code_flow"),
+        ("access", "0006_clients"),
     ]
 
     operations = [

@@ -10,6 +10,7 @@ from access.models.agents import (
     NameStyle,
     RefreshToken,
 )
+from access.models.clients import FailedDocument, RequestCount
 from access.models.consents import Consent
 from access.models.people import ApiToken, FailedSignIn, Membership, Person, Team
 from access.models.resources import ProtectedResource, Revision
@@ -25,6 +26,7 @@ __all__ = [
     "Consent",
     "ConsumedCode",
     "Environment",
+    "FailedDocument",
     "FailedSignIn",
     "Grant",
     "GrantUse",
@@ -35,6 +37,7 @@ __all__ = [
     "ProtectedResource",
     "Reach",
     "RefreshToken",
+    "RequestCount",
     "Revision",
     "Role",
     "RoleSeparation",

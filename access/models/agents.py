@@ -5,9 +5,11 @@ plain `token` column is empty by constraint. Audit records name a token's `publi
 toolkit deletes access tokens when they are revoked.
 """
 
+from datetime import UTC, datetime
+
 from django.db import models
-from django.db.models.functions import Now
-from django.db.models.lookups import Exact
+from django.db.models.functions import Length, Now
+from django.db.models.lookups import Exact, LessThanOrEqual
 from django.utils import timezone
 from oauth2_provider.models import (
     AbstractAccessToken,
@@ -19,6 +21,7 @@ from oauth2_provider.models import (
 
 from access import querysets
 from access.models.people import Team
+from access.redirects import URI_MAX, URIS_MAX, URIS_PATTERN, matches
 from core.ids import new_id
 
 
@@ -44,6 +47,8 @@ class Agent(AbstractApplication):
     owner_team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="agents")
     state = models.CharField(max_length=16, default=AgentState.ACTIVE.value)
     name_style = models.CharField(max_length=20, default=NameStyle.DOUBLE_UNDERSCORE.value)
+    # Of what its document said of it when people decided; empty for an agent that has none.
+    document_digest = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     objects = querysets.AgentQuerySet.as_manager()
 
@@ -64,11 +69,64 @@ class Agent(AbstractApplication):
                 name="access_agent_grant_type_known",
             ),
             models.CheckConstraint(condition=models.Q(hash_client_secret=True), name="agent_secret_hashed"),
+            models.CheckConstraint(
+                condition=models.Q(client_type="confidential")
+                | models.Q(client_type="public", authorization_grant_type="authorization-code"),
+                name="agent_public_acts_for_people",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(document_digest="") & ~models.Q(registration_source="cimd")
+                | models.Q(
+                    registration_source="cimd",
+                    client_type="public",
+                    client_id__startswith="https://",
+                    document_digest__regex=r"^[0-9a-f]{64}$",
+                    cimd_expires_at__isnull=False,
+                ),
+                name="agent_document_complete",
+            ),
+            # The last line behind `access.redirects`: a row written by hand sends no code to http://evil either.
+            models.CheckConstraint(
+                condition=models.Q(
+                    LessThanOrEqual(Length("redirect_uris"), (URI_MAX + 1) * URIS_MAX),
+                    redirect_uris__regex=URIS_PATTERN,
+                ),
+                name="agent_redirect_uris_allowed",
+            ),
         )
 
     def is_usable(self, request: object) -> bool:
         """Whether the toolkit may issue to this client: a suspended agent gets no token."""
         return self.state == AgentState.ACTIVE
+
+    @property
+    def source(self) -> str:
+        """How it came to be known, in our words: by a person (manual), by its document, or by itself (dynamic)."""
+        return {"cimd": "document", "dcr": "dynamic"}.get(str(self.registration_source), "manual")
+
+    @property
+    def has_document(self) -> bool:
+        """Whether its client id is the URL of a document that describes it."""
+        return bool(self.registration_source == Agent.RegistrationSource.CIMD)
+
+    @property
+    def document_ends_at(self) -> datetime:
+        """Until when what its document said counts without another look."""
+        return self.cimd_expires_at or datetime.min.replace(tzinfo=UTC)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it has no secret: it runs where it could keep none."""
+        return bool(self.client_type == Agent.CLIENT_PUBLIC)
+
+    @property
+    def acts_for_people(self) -> bool:
+        """Whether its tokens are for people, by what they hold, and not for itself."""
+        return bool(self.authorization_grant_type == Agent.GRANT_AUTHORIZATION_CODE)
+
+    def redirect_uri_allowed(self, uri: str) -> bool:
+        """Whether the toolkit may send an answer to `uri`: our rules, of which its own know only some."""
+        return matches(uri, self.redirect_uris.split())
 
 
 def _one_resource() -> Exact:

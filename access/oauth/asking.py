@@ -16,6 +16,7 @@ from access import redirects
 from access.models import Agent
 from access.oauth.requests import Refusal
 from access.resource_uri import canonical_resource
+from access.services import resolve_client
 from core.scopes import CONNECT, problem, scope_server
 
 SCOPES_MAX: Final = 200
@@ -69,9 +70,9 @@ class Asked:
         return {slug for scope in self.scopes if (slug := scope_server(scope)) is not None}
 
 
-def read_asked(query: QueryDict) -> Asked:
-    """Judge a request. Raises `Refusal` and `Declined`."""
-    way = _way_back(query)
+def read_asked(query: QueryDict, *, for_person: bool) -> Asked:
+    """Judge a request, of somebody who is signed in or not yet. Raises `Refusal` and `Declined`."""
+    way = _way_back(query, for_person=for_person)
     for name, values in query.lists():
         if len(values) > 1:
             error = "invalid_target" if name == "resource" else "invalid_request"
@@ -87,12 +88,12 @@ def read_asked(query: QueryDict) -> Asked:
     )
 
 
-def find_client(client_id: str) -> Agent | None:
-    """The active agent with this client id, if it acts for people."""
-    known = len(client_id) <= 255 and client_id.isprintable()
-    agent: Agent | None = Agent.objects.filter(client_id=client_id).first() if known else None
-    usable = agent is not None and agent.is_usable(None)
-    return agent if usable and agent.allows_grant_type(Agent.GRANT_AUTHORIZATION_CODE) else None  # type: ignore[union-attr]
+def find_client(client_id: str, *, for_person: bool) -> Agent | None:
+    """The active agent with this client id, if it acts for people. May fetch its document."""
+    agent = resolve_client(client_id, for_person=for_person)
+    if agent is None or not agent.is_usable(None):
+        return None
+    return agent if agent.allows_grant_type(Agent.GRANT_AUTHORIZATION_CODE) else None
 
 
 def registered_redirect(agent: Agent, asked: str) -> str | None:
@@ -100,9 +101,9 @@ def registered_redirect(agent: Agent, asked: str) -> str | None:
     return next((uri for uri in agent.redirect_uris.split() if redirects.matches(asked, [uri])), None)
 
 
-def _way_back(query: QueryDict) -> WayBack:
+def _way_back(query: QueryDict, *, for_person: bool) -> WayBack:
     client_id, redirect, state = (_once(query, name) for name in ("client_id", "redirect_uri", "state"))
-    agent = find_client(client_id)
+    agent = find_client(client_id, for_person=for_person)
     if agent is None:
         raise Refusal("invalid_client", "No application of this name acts for people here.")
     if not redirect or registered_redirect(agent, redirect) is None:

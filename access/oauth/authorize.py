@@ -24,6 +24,7 @@ from access.oauth.asking import Asked, Declined, WayBack, read_asked, registered
 from access.oauth.requests import Refusal, read_query
 from access.oauth.scopes import in_words
 from access.redirects import is_loopback, shown_host
+from access.services.clients import awaits_person
 from access.services.consents import (
     Wish,
     client_digest,
@@ -56,7 +57,10 @@ class AuthorizationEndpoint(View):
         if request.method not in ("GET", "POST"):
             return _error_page(request, Refusal("invalid_request", "Use GET.", 405))
         try:
-            return self.answer(request, read_asked(read_query(request)))
+            query, known = read_query(request), request.user.is_authenticated
+            if not known and "none" not in query.get("prompt", "") and awaits_person(query.get("client_id", "")):
+                return _sign_in_page(request)
+            return self.answer(request, read_asked(query, for_person=known))
         except Refusal as refusal:
             return _error_page(request, refusal)
         except Declined as declined:
@@ -92,6 +96,10 @@ def _must_sign_in_again(request: HttpRequest, asked: Asked, person: Person) -> b
 def _to_sign_in(request: HttpRequest, asked: Asked) -> HttpResponse:
     if "none" in asked.prompt:
         raise Declined(asked.way, "login_required", "Nobody is signed in.")
+    return _sign_in_page(request)
+
+
+def _sign_in_page(request: HttpRequest) -> HttpResponse:
     mark = "" if _CAME_FROM_SIGN_IN in request.GET else f"&{_CAME_FROM_SIGN_IN}=1"
     return redirect_to_login(f"{request.get_full_path()}{mark}", reverse("access:login"))
 

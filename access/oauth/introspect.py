@@ -10,9 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from oauthlib.common import Request
 
 from access.models import AccessToken, Agent, ProtectedResource
+from access.oauth.answers import json_answer
 from access.oauth.requests import Refusal
 from access.oauth.validator import Validator
-from access.oauth.views import FormEndpoint, json_answer
+from access.oauth.views import FormEndpoint
 from access.tokens import TokenFacts, verify_access_token
 
 NOT_ACTIVE = {"active": False}

@@ -12,6 +12,7 @@ from django.http.request import UnreadablePostError
 
 BODY_MAX: Final = 16 * 1024  # bytes; a list of a few hundred scopes
 _FORM: Final = "application/x-www-form-urlencoded"
+_JSON: Final = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,17 @@ def read_query(request: HttpRequest) -> QueryDict:
     if len(query) > BODY_MAX:
         raise Refusal("invalid_request", f"At most {BODY_MAX} bytes.", 414)
     return _parsed(query.encode("latin-1", "replace"))
+
+
+def read_json(request: HttpRequest) -> bytes:
+    """The posted JSON, unparsed. Raises `Refusal` for another method or type, parameters in the URL, too much."""
+    if request.method != "POST":
+        raise Refusal("invalid_request", "Use POST.", 405)
+    if request.META.get("QUERY_STRING"):
+        raise Refusal("invalid_request", "Nothing stands in the URL.")
+    if request.content_type != _JSON:
+        raise Refusal("invalid_client_metadata", f"The body must be {_JSON}.", 415)
+    return _body(request)
 
 
 def presented_client(request: HttpRequest, form: QueryDict) -> str:

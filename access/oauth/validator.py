@@ -21,6 +21,7 @@ from access.models import AccessToken, Agent, Person, ProtectedResource, Refresh
 from access.oauth.codes import CodeGrant
 from access.oauth.refresh import RefreshGrant, bound_resource, keep_refresh_token, told_again
 from access.resource_uri import canonical_resource
+from access.services.clients import resolve_client
 from access.services.families import agent_actor, end_family, person_actor
 from access.services.revisions import ACCESS_PART, bump_revision
 from access.token_format import TokenKind, checksum, is_genuine
@@ -29,7 +30,6 @@ from audit.services import record
 from core.names import subject
 from core.scopes import CONNECT, baseline_scopes, problem, scope_server
 
-_CLIENT_ID_MAX: Final = 255
 _SCOPES_MAX: Final = 200
 
 
@@ -76,11 +76,12 @@ class Validator(CodeGrant, RefreshGrant, OAuth2Validator):
         return credentials.strip() or None if scheme.lower() == "basic" else None
 
     def _load_application(self, client_id: str, request: Request) -> Agent | None:
-        # PostgreSQL refuses NUL in a text with an error that the toolkit does not expect.
-        if not client_id or len(client_id) > _CLIENT_ID_MAX or not client_id.isprintable():
-            return None
-        agent: Agent | None = super()._load_application(client_id, request)
-        return agent
+        # Never the toolkit's own: it would look documents up by its rules, and take any text for an id.
+        known = request.client if isinstance(request.client, Agent) else None
+        agent = known if known and known.client_id == client_id else resolve_client(client_id or "")
+        usable = agent if agent is not None and agent.is_usable(request) else None
+        request.client = usable
+        return usable
 
     def _check_and_set_request_resource(self, request: Request) -> None:
         request.resource = [self._resource(request).uri]

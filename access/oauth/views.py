@@ -16,6 +16,7 @@ from django.views.generic import View
 from oauth2_provider.views.mixins import OAuthLibMixin
 
 from access.models import Agent
+from access.oauth.answers import error_answer, json_answer
 from access.oauth.requests import Refusal, presented_client, read_form
 from audit.events import Event, RecordType
 from audit.services import record
@@ -27,6 +28,7 @@ from core.scopes import CONNECT
 logger = logging.getLogger(__name__)
 
 GRANT_TYPES: Final = ("authorization_code", "client_credentials", "refresh_token")
+_REGISTER: Final = "access_oauth:register"
 _AUTH_METHODS: Final = ["none", "client_secret_basic", "client_secret_post"]
 _STRANGERS: Final = Sampler(limit=30, window=60)  # refusals that anybody can bring about, per process and minute
 
@@ -46,7 +48,7 @@ class FormEndpoint(OAuthLibMixin, View):
             return self.refused(request, refusal.error, refusal.description, refusal.status)
         except DatabaseError:
             logger.exception("the database refused while answering %s", request.path)
-            return _error("temporarily_unavailable", "Try again in a moment.", 503)
+            return error_answer("temporarily_unavailable", "Try again in a moment.", 503)
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         """Answer a request, or raise `Refusal`."""
@@ -63,7 +65,7 @@ class FormEndpoint(OAuthLibMixin, View):
         known = agent is not None and agent.client_type == Agent.CLIENT_CONFIDENTIAL
         left_out = 0 if known else _STRANGERS.admit(time.monotonic())
         if left_out is None:
-            return _error(error, description, status)
+            return error_answer(error, description, status)
         with transaction.atomic():
             record(
                 type=RecordType.AUTH,
@@ -76,7 +78,7 @@ class FormEndpoint(OAuthLibMixin, View):
                 after={"left_out": left_out} if left_out else None,
                 client_ip=str(request.META.get("REMOTE_ADDR", "")),
             )
-        return _error(error, description, status)
+        return error_answer(error, description, status)
 
 
 class TokenEndpoint(FormEndpoint):
@@ -116,7 +118,7 @@ class ServerMetadata(View):
     def get(self, request: HttpRequest, issuer_path: str = "") -> HttpResponse:
         """The metadata of the one issuer, which has no path."""
         if issuer_path:
-            return _error("not_found", "There is no such issuer here.", 404)
+            return error_answer("not_found", "There is no such issuer here.", 404)
         response = JsonResponse(metadata())
         response["Cache-Control"] = "public, max-age=300"
         response["Access-Control-Allow-Origin"] = "*"
@@ -125,7 +127,9 @@ class ServerMetadata(View):
 
 def metadata() -> dict[str, Any]:
     """The authorization server's metadata (RFC 8414, 2)."""
+    registration = {} if settings.DYNAMIC_REGISTRATION == "off" else {"registration_endpoint": _url(_REGISTER)}
     return {
+        **registration,
         "issuer": settings.ISSUER,
         "authorization_endpoint": _url("access_oauth:authorize"),
         "token_endpoint": _url("access_oauth:token"),
@@ -140,26 +144,9 @@ def metadata() -> dict[str, Any]:
         "revocation_endpoint_auth_methods_supported": _AUTH_METHODS,
         "introspection_endpoint_auth_methods_supported": [way for way in _AUTH_METHODS if way != "none"],
         "scopes_supported": [CONNECT],
+        "client_id_metadata_document_supported": settings.CLIENT_DOCUMENTS != "off",
     }
 
 
 def _url(name: str) -> str:
     return f"{settings.ISSUER}{reverse(name)}"
-
-
-def _error(error: str, description: str, status: int) -> HttpResponse:
-    body = {"error": error, "error_description": description} if description else {"error": error}
-    response = json_answer(body, status=status)
-    if status == 401:
-        response["WWW-Authenticate"] = 'Basic realm="holdfast", charset="UTF-8"'
-    if status == 405:
-        response["Allow"] = "POST"
-    return response
-
-
-def json_answer(body: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    """A JSON answer that nobody stores."""
-    response = JsonResponse(body, status=status)
-    response["Cache-Control"] = "no-store"
-    response["Pragma"] = "no-cache"
-    return response

@@ -3,10 +3,12 @@
 from access.services.agents import RegisteredAgent, register_agent, resume_agent, rotate_secret, suspend_agent
 from access.services.api_tokens import authenticate_api_token, create_api_token, revoke_api_token
 from access.services.authority import actor_for, may_pass_on, people_who_may
+from access.services.clients import awaits_person, is_listed, resolve_client
 from access.services.consents import revoke_consent
 from access.services.grants import Holder, give_grant, revoke_grant
 from access.services.housekeeping import clear_expired
 from access.services.people import create_person, deactivate_person, reactivate_person, set_password
+from access.services.registration import register_client
 from access.services.resources import keep_protected_resource, name_introspector
 from access.services.revisions import ACCESS_PART, bump_revision, server_part
 from access.services.roles import change_role, create_role, ensure_builtin_roles
@@ -24,6 +26,7 @@ __all__ = [
     "actor_for",
     "add_member",
     "authenticate_api_token",
+    "awaits_person",
     "bump_revision",
     "change_role",
     "clear_expired",
@@ -36,13 +39,16 @@ __all__ = [
     "end_separation",
     "ensure_builtin_roles",
     "give_grant",
+    "is_listed",
     "keep_protected_resource",
     "may_pass_on",
     "name_introspector",
     "people_who_may",
     "reactivate_person",
     "register_agent",
+    "register_client",
     "remove_member",
+    "resolve_client",
     "resume_agent",
     "revoke_api_token",
     "revoke_consent",

@@ -15,6 +15,7 @@ from django.utils import timezone
 from access.models import Agent, AuthorizationCode, Consent, Grant, Person, ProtectedResource, RefreshToken
 from access.names import checked_reason
 from access.redirects import is_loopback
+from access.services.clients import is_listed
 from access.services.codes import issue_code
 from access.services.families import end_family, lock_family, lock_person
 from access.services.recording import refuse_without, subject_of
@@ -50,7 +51,7 @@ def endpoints_for(person: Person) -> list[ProtectedResource]:
 
 def client_digest(agent: Agent) -> str:
     """What an agent looks like to people; when it changes they are asked again."""
-    looks = [agent.client_id, agent.name, agent.client_type, sorted(agent.redirect_uris.split())]
+    looks = [agent.client_id, agent.name, agent.client_type, sorted(agent.redirect_uris.split()), agent.document_digest]
     return hashlib.sha256(json.dumps(looks).encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -90,9 +91,9 @@ def code_by_consent(*, wish: Wish) -> str | None:
     """A code by what the person allowed before; None where they must be asked.
 
     Programs on a person's computer are always asked about, because any other program there could pose as one; so are
-    agents that nobody here registered.
+    agents that nobody here registered or listed.
     """
-    if is_loopback(wish.redirect_uri) or wish.agent.registration_source != Agent.RegistrationSource.MANUAL:
+    if is_loopback(wish.redirect_uri) or not _is_vouched_for(wish.agent):
         return None
     live = Consent.objects.live().filter(person=wish.person, agent=wish.agent, key=_key(wish))
     if not live.filter(client_digest=client_digest(wish.agent)).exists():
@@ -157,6 +158,13 @@ def _end_families(tokens: QuerySet[RefreshToken], actor: Actor, reason: str) -> 
     for family in found:
         lock_family(family)
     return sum(end_family(family=family, actor=actor, reason=reason) for family in found)
+
+
+def _is_vouched_for(agent: Agent) -> bool:
+    """Whether somebody here registered the agent, or named the very document that it is."""
+    if agent.registration_source == Agent.RegistrationSource.MANUAL:
+        return True
+    return agent.has_document and is_listed(agent.client_id)
 
 
 def _refuse_if_stopped(wish: Wish) -> None:

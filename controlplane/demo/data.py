@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from access.models import Agent, Person, Role
+from access.models import Agent, Grant, Person, Role
 from access.services import Holder, actor_for, create_person, create_role, give_grant, register_agent
-from core.actor import Actor
+from core.actor import Actor, system_actor
+from core.permissions import Permission
 from core.scopes import CONNECT, call_scope, read_scope
 from servers.models import Server
 from servers.services import Registration, edit_server, register_server
@@ -51,7 +52,17 @@ def create_demo_data(*, demo: Demo, administrator: str) -> list[str]:
         scopes = [CONNECT, *(scope(slug) for slug in ("notes", "weather") for scope in (read_scope, call_scope))]
         create_role(name=ROLE, scopes=scopes, description="May use both demo servers.", actor=actor)
         made.append(f"role '{ROLE}'")
+    made += [sentence for username in (administrator, REVIEWER) for sentence in _user(username)]
     return made + _agent(demo.agent_file, actor)
+
+
+def _user(username: str) -> list[str]:
+    """Let a person use the demo servers too, with a client of their own. Once: it may be revoked."""
+    if Grant.objects.filter(person__username=username, role__name=ROLE).exists():
+        return []
+    setting_up = system_actor("demo", *Permission)
+    give_grant(role=ROLE, holder=Holder(person=username), actor=setting_up, reason=_REASON)
+    return [f"the role {ROLE} for '{username}'"]
 
 
 def _server(slug: str, name: str, url: str, actor: Actor, *, approve: bool) -> list[str]:

@@ -58,6 +58,24 @@ def test_an_agent_gets_a_role_by_three_requests(api: Api) -> None:
     assert "client_secret" not in shown
 
 
+def test_an_agent_whose_client_id_fits_in_no_path_is_named_by_its_id(api: Api) -> None:
+    agent = AgentFactory.create(client_id="https://app.example/client.json")
+    shown = api.get(f"agents/{agent.public_id}/").json()
+    assert (shown["client_id"], shown["registration"]) == (agent.client_id, "manual")
+    assert api.post(f"agents/{agent.public_id}/suspend/", {"reason": "Odd."}).json()["state"] == "suspended"
+    assert problem(Api(None).get(f"agents/{agent.public_id}/"))[0] == 401
+
+
+def test_an_agent_for_people_is_registered_with_where_they_are_sent_back_to(api: Api) -> None:
+    uris = ["https://app.example/cb", "http://localhost/cb"]
+    body = {"name": "Editor", "grant_types": ["authorization_code"], "redirect_uris": uris, "public": True}
+    made = api.post("agents/", body)
+    assert (made.status_code, made.json()["client_secret"], made.json()["public"]) == (201, "", True)
+    assert api.get(f"agents/{made.json()['client_id']}/").json()["redirect_uris"] == uris
+    refused = api.post("agents/", {**body, "redirect_uris": ["http://evil.test/"]})
+    assert problem(refused) == (400, "invalid", ["redirect_uris"])
+
+
 @pytest.mark.parametrize("holder", [{"person": "ada"}, {"team": "blue"}, {"team": "Blue Team"}])
 def test_people_and_teams_get_roles_too(api: Api, holder: dict[str, str]) -> None:
     PersonFactory.create(username="ada")
@@ -303,7 +321,14 @@ GOOD: dict[str, dict[str, Any]] = {
     "tokens": {"username": "boss", "scopes": [], "name": "x", "expires_at": None},
     "teams": {"slug": "red", "name": "Red"},
     "roles": {"name": "new", "scopes": [], "description": "x", "reach": "installation"},
-    "agents": {"name": "new", "grant_types": ["client_credentials"], "team": "", "name_style": "dot"},
+    "agents": {
+        "name": "new",
+        "grant_types": ["authorization_code"],
+        "redirect_uris": ["http://localhost/cb"],
+        "public": True,
+        "team": "",
+        "name_style": "dot",
+    },
     "grants": {"role": "reader", "person": "boss", "environment": "", "expires_at": None, "reason": "x"},
 }
 HOSTILE: list[Any] = [

@@ -1,6 +1,7 @@
 """The authorization endpoint as browsers and bad links meet it."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 from access.models import Agent, AuthorizationCode, Consent, Person
 from audit.models import Record
 from core.sampling import Sampler
+from tests.access.document_host import document_host
 from tests.access.flow import CHALLENGE, REDIRECT, RESOURCE, code_for, exchange
 from tests.factories import ProtectedResourceFactory, PublicAgentFactory, person_with
 
@@ -282,7 +284,10 @@ def test_other_methods_are_refused(browser: Client, agent: Agent, method: str) -
 
 @pytest.mark.parametrize(
     "agent",
-    [{"state": "suspended"}, {"authorization_grant_type": Agent.GRANT_CLIENT_CREDENTIALS}],
+    [
+        {"state": "suspended"},
+        {"authorization_grant_type": Agent.GRANT_CLIENT_CREDENTIALS, "client_type": Agent.CLIENT_CONFIDENTIAL},
+    ],
 )
 def test_an_agent_that_is_suspended_or_acts_for_itself_asks_nobody(browser: Client, agent: dict[str, Any]) -> None:
     PublicAgentFactory.create(client_id="app", **agent)
@@ -292,7 +297,7 @@ def test_an_agent_that_is_suspended_or_acts_for_itself_asks_nobody(browser: Clie
 def test_a_database_that_is_away_is_a_page_that_says_so(
     browser: Client, agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(_query: object) -> None:
+    def away(_query: object, **_options: object) -> None:
         raise DatabaseError
 
     monkeypatch.setattr("access.oauth.authorize.read_asked", away)
@@ -379,11 +384,59 @@ def test_a_program_on_the_persons_computer_is_asked_about_each_time(browser: Cli
 
 
 def test_an_agent_that_nobody_here_registered_is_asked_about_each_time(browser: Client, agent: Agent) -> None:
-    Agent.objects.update(registration_source="cimd")
+    Agent.objects.update(registration_source="dcr")
     page = browser.get(link(redirect_uri=WEB))
     assert "Nobody here has looked at this application" in page.content.decode()
     answer(allow(browser, link(redirect_uri=WEB)), to=WEB)
     assert browser.get(link(redirect_uri=WEB)).status_code == 200
+
+
+DOCUMENT = "https://app.example/client.json"
+
+
+@pytest.fixture
+def documented(settings: Any) -> Agent:
+    """A client that is a document, which was fetched and counts for another day."""
+    settings.CLIENT_DOCUMENTS, settings.CLIENT_DOCUMENT_URLS = "any", ()
+    return PublicAgentFactory.create(
+        client_id=DOCUMENT,
+        registration_source="cimd",
+        document_digest="0" * 64,
+        cimd_expires_at=timezone.now() + timedelta(days=1),
+    )
+
+
+@pytest.mark.network
+def test_a_document_that_nobody_listed_is_fetched_for_who_is_signed_in(
+    browser: Client, settings: Any, tmp_path: Path
+) -> None:
+    with document_host(tmp_path) as host:
+        settings.CLIENT_DOCUMENTS, settings.OUTBOUND_CA_FILE = "any", str(host.authority)
+        url = host.publish({"client_name": "App", "redirect_uris": [WEB]})
+        wanted = link(client_id=url, redirect_uri=WEB)
+        stranger = Client(raise_request_exception=False)
+        assert stranger.get(wanted)["Location"].startswith("/login/?next=")
+        assert stranger.get(link(client_id=url, redirect_uri=WEB, prompt="none")).status_code == 400
+        assert host.asked == []
+        assert browser.get(wanted).status_code == 200
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_what_was_allowed_to_a_document_is_remembered_where_the_installation_listed_it(
+    browser: Client, documented: Agent, settings: Any, *, listed: bool
+) -> None:
+    settings.CLIENT_DOCUMENT_URLS = (DOCUMENT,) if listed else ()
+    url = link(client_id=DOCUMENT, redirect_uri=WEB)
+    answer(allow(browser, url), to=WEB)
+    assert browser.get(url).status_code == (302 if listed else 200)
+
+
+def test_a_document_that_changed_is_asked_about_again(browser: Client, documented: Agent, settings: Any) -> None:
+    settings.CLIENT_DOCUMENT_URLS = (DOCUMENT,)
+    url = link(client_id=DOCUMENT, redirect_uri=WEB)
+    answer(allow(browser, url), to=WEB)
+    Agent.objects.update(document_digest="1" * 64)
+    assert browser.get(url).status_code == 200
 
 
 def test_a_client_that_looks_otherwise_is_asked_about(browser: Client, agent: Agent) -> None:

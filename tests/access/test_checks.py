@@ -28,6 +28,28 @@ def test_a_consent_without_end_is_refused(settings: Any, days: int) -> None:
     assert [problem for problem in problems_at_start() if "REFRESH_TOKEN_DAYS" in problem]
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["PUBLIC_URL", "GATEWAY_URL"])
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("http://holdfast.example", True),
+        ("http://10.0.0.1:8000", True),
+        ("http://localhost.example/mcp", True),
+        ("http://127.0.0.1.example", True),
+        ("https://holdfast.example/mcp", False),
+        ("http://127.0.0.1:8000/mcp", False),
+        ("http://localhost:8000", False),
+        ("http://[::1]:8000", False),
+    ],
+)
+def test_secrets_travel_in_the_clear_on_this_computer_only(
+    settings: Any, name: str, url: str, *, refused: bool
+) -> None:
+    setattr(settings, name, url)
+    assert [problem.partition(" ")[0] for problem in problems_at_start()] == [name] * refused
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_role_that_owns_tables_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     _connect_as_owner(monkeypatch)

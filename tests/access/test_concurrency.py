@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -9,9 +10,12 @@ import pytest
 from django.db import connection
 
 from access import services
-from access.models import AccessToken, FailedSignIn, Person, RefreshToken, Revision
+from access.models import AccessToken, Agent, FailedSignIn, Person, RefreshToken, Revision
+from access.services.counting import count_request
 from access.services.sign_in import _count_attempt
+from audit.models import Record
 from core.errors import Conflict, DomainError
+from tests.access.document_host import document_host
 from tests.access.doors import SETUP
 from tests.access.flow import code_for, exchange, refresh
 from tests.factories import PersonFactory, ProtectedResourceFactory, PublicAgentFactory
@@ -66,6 +70,23 @@ def test_no_count_is_lost() -> None:
 
     at_once(*[bump] * 6)
     assert Revision.objects.get(part="access").n == 6
+
+
+def test_requests_side_by_side_are_all_counted() -> None:
+    counted = at_once(*[lambda: count_request("oauth 192.0.2.1").count] * 6)
+    assert sorted(counted) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.network
+def test_a_client_that_is_met_for_the_first_time_by_four_requests_is_one_agent(tmp_path: Path, settings: Any) -> None:
+    with document_host(tmp_path) as host:
+        settings.OUTBOUND_CA_FILE = str(host.authority)
+        settings.CLIENT_DOCUMENTS = "any"
+        url = host.publish({"client_name": "App", "redirect_uris": ["https://app.example/cb"]})
+        agents = at_once(*[lambda: services.resolve_client(url, for_person=True)] * 4)
+    assert {agent.client_id for agent in agents} == {url}
+    assert Agent.objects.count() == 1
+    assert Record.objects.filter(event="agent.registered").count() == 1
 
 
 def test_attempts_side_by_side_are_all_counted() -> None:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from access import services
-from access.models import AccessToken, Agent, Person, Revision
+from access.models import AccessToken, Agent, FailedDocument, Person, Revision
 from access.tokens import verify_access_token
 from audit.models import Record
 from core.actor import Actor
@@ -259,6 +259,19 @@ def test_parameters_in_the_url_are_refused(agent: Agent) -> None:
     assert Client().post(url, "", FORM, headers=basic()).json()["error"] == "invalid_request"
 
 
+def test_a_client_id_that_is_a_documents_url_is_looked_up_only_where_the_installation_listed_it(settings: Any) -> None:
+    url = "https://169.254.169.254/client.json"
+    body = {"grant_type": "client_credentials", "resource": RESOURCE, "client_id": url, "client_secret": "x"}
+    assert post(body, headers={}).json()["error"] == "invalid_client"
+    assert not FailedDocument.objects.exists()
+    settings.CLIENT_DOCUMENTS = "any"
+    assert post(body, headers={}).json()["error"] == "invalid_client"
+    assert not FailedDocument.objects.exists()
+    settings.CLIENT_DOCUMENT_URLS = (url,)
+    assert post(body, headers={}).json()["error"] == "invalid_client"
+    assert FailedDocument.objects.get().url == url
+
+
 # --- revocation ----------------------------------------------------------------------------------------------
 
 
@@ -334,6 +347,7 @@ def test_the_metadata_names_what_works_and_nothing_else(client: Client) -> None:
     assert body["authorization_response_iss_parameter_supported"] is True
     assert "registration_endpoint" not in body
     assert body["introspection_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post"]
+    assert body["client_id_metadata_document_supported"] is True
     assert body["scopes_supported"] == ["mcp:connect"]
     assert client.get(body["authorization_endpoint"].removeprefix(body["issuer"])).status_code == 400
     assert client.get("/.well-known/oauth-authorization-server/other").status_code == 404

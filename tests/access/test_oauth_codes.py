@@ -17,7 +17,7 @@ from audit.models import Record
 from core.actor import Actor
 from core.sampling import Sampler
 from tests.access.flow import REDIRECT, RESOURCE, code_for, exchange
-from tests.factories import PersonFactory, ProtectedResourceFactory, PublicAgentFactory
+from tests.factories import AgentFactory, PersonFactory, ProtectedResourceFactory, PublicAgentFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -177,8 +177,8 @@ def test_a_code_for_an_endpoint_that_is_no_more_is_worth_nothing(agent: Agent, a
 
 
 def test_an_agent_that_acts_for_itself_redeems_no_code(ada: Person) -> None:
-    agent = PublicAgentFactory.create(client_id="app", authorization_grant_type=Agent.GRANT_CLIENT_CREDENTIALS)
-    assert error_of(exchange(code_for(ada, agent))) == "unauthorized_client"
+    agent = AgentFactory.create(client_id="app")
+    assert error_of(exchange(code_for(ada, agent), client_secret="secret")) == "unauthorized_client"
 
 
 def test_a_suspended_agent_redeems_no_code(agent: Agent, ada: Person, admin: Actor) -> None:

@@ -1,11 +1,14 @@
 """Redirect URIs: what may be registered, and what is the same as what was registered."""
 
 import re
+from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from access.models import Agent
 from access.redirects import (
     URI_MAX,
     URIS_MAX,
@@ -17,6 +20,7 @@ from access.redirects import (
     shown_host,
     usable,
 )
+from tests.factories import AgentFactory
 
 GOOD = [
     "https://claude.ai/api/mcp/auth_callback",
@@ -198,3 +202,45 @@ def test_nothing_breaks_the_rules_and_what_matches_is_the_same_but_for_the_port(
         assert uri.isascii()
         assert "#" not in uri
         assert uri.startswith("https://") or is_loopback(uri)
+
+
+# --- the table -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_the_table_takes_what_the_rules_take() -> None:
+    agent = AgentFactory.create(redirect_uris=" ".join(GOOD[:URIS_MAX]))
+    for uri in GOOD:
+        assert Agent.objects.filter(pk=agent.pk).update(redirect_uris=uri) == 1
+    assert Agent.objects.filter(pk=agent.pk).update(redirect_uris="") == 1
+
+
+# What the pattern of the table cannot tell, the rules do.
+_FINER = {"%00", ":65536", ":99999", "https://.", "..", "https://-", "https://2130706433", "https://0x7f", "x" * 99}
+
+
+_COARSE = [uri for uri in BAD if uri and "\0" not in uri and not any(part in uri for part in _FINER)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("uri", _COARSE, ids=lambda uri: repr(uri)[:40])
+def test_the_table_refuses_a_redirect_uri_that_was_written_into_it(uri: str) -> None:
+    agent: Any = AgentFactory.create()
+    for text in (uri, f"https://app.example/cb {uri}", f"{uri} https://app.example/cb"):
+        with pytest.raises(IntegrityError, match="agent_redirect_uris_allowed"), transaction.atomic():
+            Agent.objects.filter(pk=agent.pk).update(redirect_uris=text)
+
+
+@pytest.mark.django_db
+def test_the_table_bounds_them_all_together() -> None:
+    agent: Any = AgentFactory.create()
+    with pytest.raises(IntegrityError, match="agent_redirect_uris_allowed"):
+        Agent.objects.filter(pk=agent.pk).update(redirect_uris=" ".join(["https://a.example/" + "x" * 3000] * 10))
+
+
+@pytest.mark.django_db
+def test_the_toolkit_compares_by_these_rules() -> None:
+    agent = AgentFactory.create(redirect_uris="https://app.example/cb http://localhost/cb")
+    assert agent.redirect_uri_allowed("http://localhost:4000/cb")
+    assert not agent.redirect_uri_allowed("https://app.example/cb?x=1")
+    assert not agent.redirect_uri_allowed("https://app.example/cb\0")

@@ -4,11 +4,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import check_password
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from access import services
-from access.models import AccessToken, Agent, ApiToken, Grant, Person, ProtectedResource, Revision, Role, Team
+from access.models import (
+    AccessToken,
+    Agent,
+    ApiToken,
+    FailedDocument,
+    Grant,
+    Person,
+    ProtectedResource,
+    RequestCount,
+    Revision,
+    Role,
+    Team,
+)
 from access.services import Holder
 from access.services.builtin import BUILTIN_ROLES
 from audit.models import Record
@@ -31,6 +44,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery staple"
+REDIRECT = "http://localhost/callback"
 
 
 def events() -> list[str]:
@@ -512,6 +526,17 @@ def test_an_agents_secret_is_shown_once_and_stored_as_a_keyed_hash(admin: Actor)
         ({"grant_types": []}, Invalid, "grant_types"),
         ({"grant_types": ["password"]}, Invalid, "grant_types"),
         ({"grant_types": ["client_credentials", "client_credentials"]}, Invalid, "grant_types"),
+        ({"grant_types": ["client_credentials", "authorization_code"]}, Invalid, "grant_types"),
+        ({"redirect_uris": [REDIRECT]}, Invalid, "redirect_uris"),
+        ({"public": True}, Invalid, "public"),
+        ({"grant_types": ["authorization_code"]}, Invalid, "redirect_uris"),
+        ({"grant_types": ["authorization_code"], "redirect_uris": ["http://evil.test/"]}, Invalid, "redirect_uris"),
+        ({"grant_types": ["authorization_code"], "redirect_uris": [REDIRECT, "\0"]}, Invalid, "redirect_uris"),
+        (
+            {"grant_types": ["authorization_code"], "redirect_uris": [f"{REDIRECT}{n}" for n in range(11)]},
+            Invalid,
+            "redirect_uris",
+        ),
         ({"name_style": "camel"}, Invalid, "name_style"),
         ({"owner_team": "absent"}, NotFound, "owner_team"),
     ],
@@ -520,6 +545,34 @@ def test_an_agent_needs_fitting_values(admin: Actor, changes: dict[str, Any], er
     with pytest.raises(error) as caught:
         services.register_agent(**{"name": "Bot", **changes}, actor=admin)
     assert caught.value.field == field
+
+
+def test_an_agent_on_a_persons_computer_has_no_secret_that_anybody_knows(admin: Actor) -> None:
+    made = services.register_agent(
+        name="Editor", grant_types=["authorization_code"], redirect_uris=[REDIRECT, REDIRECT], public=True, actor=admin
+    )
+    agent = Agent.objects.get(pk=made.agent.pk)
+    assert (made.secret, agent.is_public, agent.acts_for_people, agent.redirect_uris) == ("", True, True, REDIRECT)
+    assert not check_password("", agent.client_secret)
+    assert last().after["redirect_uris"] == [REDIRECT]
+    with pytest.raises(Conflict, match="no secret"):
+        services.rotate_secret(client_id=agent.client_id, actor=admin, reason="Leaked.")
+
+
+def test_an_agent_for_people_may_keep_a_secret_where_it_can(admin: Actor) -> None:
+    made = services.register_agent(
+        name="Site", grant_types=["authorization_code"], redirect_uris=["https://app.example/cb"], actor=admin
+    )
+    assert made.secret.startswith("hfs_")
+    assert not made.agent.is_public
+
+
+@pytest.mark.parametrize(
+    "columns", [{"client_type": "public"}, {"client_type": "anything"}, {"authorization_grant_type": "implicit"}]
+)
+def test_the_table_of_agents_refuses_what_the_product_does_not_know(columns: dict[str, Any]) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        AgentFactory.create(**columns)
 
 
 def _give_token(agent: Agent) -> None:
@@ -699,6 +752,41 @@ def test_tokens_that_ended_long_ago_are_cleared_away() -> None:
     assert services.clear_expired() == 1
     assert AccessToken.objects.count() == 2
     assert services.clear_expired() == 0
+
+
+@pytest.mark.parametrize("source", ["dcr", "cimd"])
+def test_clearing_removes_agents_of_strangers_that_hold_nothing(source: str) -> None:
+    document = {"document_digest": "a" * 64, "cimd_expires_at": timezone.now()} if source == "cimd" else {}
+    kept = {"grant", "token", "suspended", "fresh"}
+    for name in (*kept, "unused"):
+        AgentFactory.create(
+            client_id=f"https://app.example/{name}",
+            registration_source=source,
+            client_type="public",
+            authorization_grant_type="authorization-code",
+            state="suspended" if name == "suspended" else "active",
+            **document,
+        )
+    AgentFactory.create(client_id="manual")
+    Agent.objects.exclude(client_id__endswith="fresh").update(updated=timezone.now() - timedelta(days=2))
+    GrantFactory.create(agent=Agent.objects.get(client_id__endswith="grant"))
+    _give_token(Agent.objects.get(client_id__endswith="token"))
+    AccessToken.objects.update(expires=timezone.now() + timedelta(minutes=5))
+    services.clear_expired()
+    left = set(Agent.objects.values_list("client_id", flat=True))
+    assert left == {"manual", *(f"https://app.example/{name}" for name in kept)}
+    assert last().event == "agent.removed"
+    assert last().after == {"removed": 1, "client_ids": ["https://app.example/unused"]}
+
+
+def test_clearing_forgets_counts_and_failures_that_are_over() -> None:
+    now = timezone.now()
+    for age in (timedelta(0), timedelta(minutes=5)):
+        RequestCount.objects.create(key=str(age), count=1, window_started_at=now - age)
+        FailedDocument.objects.create(url=str(age), failed_at=now - age)
+    services.clear_expired()
+    assert [row.key for row in RequestCount.objects.all()] == ["0:00:00"]
+    assert [row.url for row in FailedDocument.objects.all()] == ["0:00:00"]
 
 
 def test_the_first_administrator_is_made_once_and_gets_a_fresh_token_each_time() -> None:

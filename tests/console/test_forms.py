@@ -228,12 +228,33 @@ def test_commands_are_not_links(world: World, console: Client, url: str) -> None
 
 
 def test_a_new_agents_secret_is_shown_once(world: World, console: Client) -> None:
-    response = console.post("/agents/register/", {"name": "bot", "owner_team": "", "name_style": "slash"})
+    sent = {"name": "bot", "kind": "own", "owner_team": "", "name_style": "slash"}
+    response = console.post("/agents/register/", sent)
     assert response.status_code == 200
     assert "no-store" in response["Cache-Control"]
     assert "hfs_" in text_of(response)
     agent = Agent.objects.get(name="bot")
     assert "hfs_" not in text_of(console.get(f"/agents/{agent.public_id}/"))
+
+
+def test_an_agent_on_a_persons_computer_gets_a_client_id_and_no_secret(world: World, console: Client) -> None:
+    sent = {"name": "editor", "kind": "people", "redirect_uris": "http://localhost/cb\r\nhttp://127.0.0.1/cb\r\n"}
+    response = console.post("/agents/register/", {**sent, "name_style": "slash"})
+    agent = Agent.objects.get(name="editor")
+    assert agent.client_id in text_of(response)
+    assert "hfs_" not in text_of(response)
+    shown = text_of(console.get(f"/agents/{agent.public_id}/"))
+    assert "for people, by what they hold; no secret" in " ".join(shown.split())
+    assert "http://127.0.0.1/cb" in shown
+
+
+def test_where_people_are_sent_back_to_is_checked_beside_its_field(world: World, console: Client) -> None:
+    sent = {"name": "editor", "kind": "people_with_secret", "name_style": "slash"}
+    for uris in ("", "http://evil.test/cb"):
+        response = console.post("/agents/register/", {**sent, "redirect_uris": uris})
+        assert response.status_code == 422
+        assert "redirect URI" in text_of(response)
+    assert not Agent.objects.filter(name="editor").exists()
 
 
 def test_an_agent_is_suspended_and_resumed(world: World, console: Client) -> None:

@@ -94,6 +94,22 @@ def test_a_web_address_loses_its_trailing_slash(setting):
     assert env.web_url("THING", "p", default="http://h") == "https://holdfast.example"
 
 
+def test_a_choice_is_one_of_its_words(setting):
+    setting("open")
+    assert env.choice("THING", "p", default="off", choices=("off", "open")) == "open"
+    setting("Open")
+    with pytest.raises(env.SettingError, match="THING must be one of off, open, not 'Open'"):
+        env.choice("THING", "p", default="off", choices=("off", "open"))
+
+
+def test_web_addresses_are_read_as_they_stand(setting):
+    setting(" https://a.example/x  https://b.example/,https://c.example")
+    assert env.web_urls("THING", "p") == ("https://a.example/x", "https://b.example/", "https://c.example")
+    setting("https://a.example http://b.example")
+    with pytest.raises(env.SettingError, match="THING must list https URLs"):
+        env.web_urls("THING", "p")
+
+
 def test_networks_are_read(setting):
     setting("127.0.0.0/8, ::1/128,")
     assert env.networks("THING", "p") == (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))

@@ -255,7 +255,7 @@ class Doors:
             "policy-list": rule,
             "policy-revise": rule,
             "policy-try": _RULE,
-            "register-agent": {"name": "robot", "name_style": "slash"},
+            "register-agent": {"name": "robot", "kind": "own", "name_style": "slash"},
             "return": {"digest": older, "expected_pin": older, **_WHY},
             "revise-policy": rule,
             "write-policy": rule,

@@ -14,6 +14,7 @@ ELSEWHERE = {
     "access/keys.py": "tests/access/test_token_format.py",
     "access/middleware.py": "tests/access/test_sign_in.py",
     "access/models/agents.py": "tests/access/test_services.py",
+    "access/models/clients.py": "tests/access/test_services_clients.py",
     "access/models/people.py": "tests/access/test_services.py",
     "access/models/resources.py": "tests/access/test_services.py",
     "access/models/roles.py": "tests/access/test_services.py",

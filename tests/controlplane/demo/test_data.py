@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from django.utils import timezone
 
 from access.models import Agent, Grant, Person
 from access.services import create_first_administrator
@@ -27,7 +28,7 @@ def demo(addresses, tmp_path):
 
 def test_notes_is_approved_and_weather_waits(demo):
     made = create_demo_data(demo=demo, administrator="admin")
-    assert len(made) == 5
+    assert len(made) == 7
     assert set(Server.objects.values_list("slug", "environment")) == {
         ("notes", "development"),
         ("weather", "development"),
@@ -44,6 +45,14 @@ def test_the_agent_holds_the_role_and_its_secret_is_kept_privately(demo):
     agent = Agent.objects.get(client_id=kept["client_id"])
     assert Grant.objects.live().filter(agent=agent, role__name="demo-assistant").exists()
     assert demo.agent_file.stat().st_mode & 0o077 == 0
+
+
+def test_people_may_use_the_demo_servers_until_somebody_says_otherwise(demo):
+    create_demo_data(demo=demo, administrator="admin")
+    live = Grant.objects.live().filter(role__name="demo-assistant", person__isnull=False)
+    assert set(live.values_list("person__username", flat=True)) == {"admin", "reviewer"}
+    live.update(revoked_at=timezone.now())
+    assert create_demo_data(demo=demo, administrator="admin") == []
 
 
 def test_run_again_it_changes_nothing(demo):
