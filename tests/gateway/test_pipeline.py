@@ -290,6 +290,8 @@ def test_a_token_that_lacks_a_scope_is_told_every_scope_it_needs(
     challenge = response.headers["www-authenticate"]
     assert 'error="insufficient_scope"' in challenge
     assert 'scope="mcp:connect mcp:files:call"' in challenge
+    (denied,) = world.records(type="deny")
+    assert denied.after == {"scopes_needed": ["mcp:connect", "mcp:files:call"]}
     assert answer(world.modern(token, "tools/list", {}))["result"]["tools"] == []
     assert world.modern(agency.token(), "tools/call", {"name": "echo"}).status_code == 200
 
