@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern] = [
     path("definitions/<uuid:definition_id>/compare/", views.compare, name="compare"),
     path("definitions/<uuid:definition_id>/end-glass/", views.end_glass, name="end_glass"),
     path("definitions/<uuid:definition_id>/return/", views.return_to, name="return_to"),
+    path("definitions/<uuid:definition_id>/sensitive/", views.mark_sensitive, name="mark_sensitive"),
     path("definitions/<uuid:definition_id>/withdraw/", views.withdraw, name="withdraw"),
     path("policies/", views.policies, name="policies"),
     path("policies/write/", views.write_policy, name="write_policy"),

@@ -233,6 +233,7 @@ class Doors:
             "servers:edit": {**server, "required_approvals": 1, "poll_interval": 300},
             "servers:register": {"slug": "fresh", **server, "required_approvals": 1, "poll_interval": 300},
             "api:right-sizing-narrow": {"role": str(world.role.public_id), "name": "narrower"},
+            "tools:mark_sensitive": {"sensitive": "on", **_WHY},
             "tools:narrow": {"role": str(world.role.public_id), "name": "narrower", "days": 90},
             "tools:decide_many": {"review": [f"{chosen.review.public_id} {newer}"], **decided},
             "tools:review": decided,

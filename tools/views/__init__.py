@@ -1,7 +1,7 @@
 """Pages of reviews, of what servers show, of change policies and of what is not used."""
 
 from tools.views.decisions import break_glass, end_glass, reopen, return_to, withdraw
-from tools.views.definitions import compare, definition
+from tools.views.definitions import compare, definition, mark_sensitive
 from tools.views.policies import (
     confirm_revision,
     disable_policy,
@@ -25,6 +25,7 @@ __all__ = [
     "enable_policy",
     "end_glass",
     "inbox",
+    "mark_sensitive",
     "narrow",
     "policies",
     "policy",
