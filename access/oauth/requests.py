@@ -40,7 +40,10 @@ def read_form(request: HttpRequest) -> QueryDict:
             # RFC 6749, 3.2: parameters must not be repeated. RFC 8707 allows several resources; we issue for one.
             error = "invalid_target" if name == "resource" else "invalid_request"
             raise Refusal(error, f"The parameter {name[:40]!a} is repeated.")
-    if "client_secret" in form and request.headers.get("Authorization"):
+    authorization = request.headers.get("Authorization", "")
+    if not authorization.isascii():
+        raise Refusal("invalid_client", "The Authorization header is malformed.", 401)
+    if "client_secret" in form and authorization:
         raise Refusal("invalid_request", "Use one way of client authentication, not two.")
     return form
 

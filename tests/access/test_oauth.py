@@ -187,6 +187,7 @@ def test_a_resource_that_is_no_longer_active_is_refused(agent: Agent) -> None:
         basic(secret="\0"),
         {"authorization": "Basic"},
         {"authorization": "Basic !!!"},
+        {"authorization": "Basic \xff"},
         {"authorization": "Basic " + base64.b64encode(b"\xff\xfe").decode()},
         {"authorization": "Basic " + base64.b64encode(b"no colon").decode()},
         {"authorization": "Bearer secret"},

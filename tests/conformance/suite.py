@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,7 +26,10 @@ from tests.conformance.relay import relaying
 REVISIONS = ("2025-11-25", "2026-07-28")
 _SCENARIO_MS = 15_000
 _SUITE_SECONDS = 300
-_DIRECTORY = re.compile(r"server-(?P<name>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
+_DIRECTORY = re.compile(r"(?:authorization-)?server-(?P<name>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
+# In this order; the second goes on from what the first found.
+AUTHORIZATION = ("authorization-server-metadata-endpoint", "authorization-code-grant")
+_LINK = re.compile(r"https?://\S+[?&]response_type=code\S*")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Scenario:
     noted: frozenset[str] = frozenset()
     failed: dict[str, str] = field(default_factory=dict)
     warned: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
     ran: bool = True
 
     @property
@@ -134,6 +138,32 @@ def run(suite: Suite, url: str, revision: str) -> Score:
     )
 
 
+def authorization(
+    suite: Suite, issuer: str, browse: Callable[[str], None], *, client_id: str, port: int, resource: str = ""
+) -> tuple[Scenario, ...]:
+    """Run all scenarios against an authorization server.
+
+    `browse` opens a link as the person would, who ends at 127.0.0.1:`port`, where the suite listens.
+    """
+    with tempfile.TemporaryDirectory() as results:
+        command = [str(suite.node.program), str(suite.directory / "dist" / "index.js"), "authorization"]
+        command += ["--url", issuer, "--port", str(port), "--output-dir", results]
+        command += ["--client-id", client_id] if client_id else []
+        command += ["--resource", resource] if resource else []
+        with subprocess.Popen(
+            command, env=suite.node.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    if _LINK.fullmatch(line.strip()):
+                        browse(line.strip())
+            finally:
+                process.kill()  # where nobody came to the end of the link it would wait for minutes
+        seen = {each.name: each for each in map(_scenario, Path(results).glob("*/checks.json"))}
+    return tuple(seen.get(name, Scenario(name, ran=False)) for name in dict.fromkeys((*AUTHORIZATION, *seen)))
+
+
 def _requirements(suite: Suite, revision: str) -> tuple[list[str], list[str]]:
     """The names of the scenarios that count, and of those that are reported only."""
     text = (suite.directory / "requirements" / f"{revision}.yaml").read_text(encoding="utf-8")
@@ -150,7 +180,7 @@ def _scenario(path: Path) -> Scenario:
         said[check["status"]][_check(check)] = str(check.get("errorMessage") or "")
     failed, warned = said["FAILURE"], said["WARNING"]
     succeeded = said["SUCCESS"].keys() - failed.keys() - warned.keys()
-    return Scenario(name["name"], frozenset(succeeded), frozenset(said["INFO"]), failed, warned)
+    return Scenario(name["name"], frozenset(succeeded), frozenset(said["INFO"]), failed, warned, said["SKIPPED"])
 
 
 def _check(check: dict[str, Any]) -> str:
