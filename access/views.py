@@ -145,6 +145,7 @@ def roles(request: HttpRequest) -> HttpResponse:
         "separations": RoleSeparation.objects.visible_to(actor).select_related("first", "second", "created_by"),
         "may_create": actor.may(Permission.ROLE_MANAGE),
         "may_grant": actor.may(Permission.GRANT_MANAGE),
+        "sees_use": all(map(actor.may_somewhere, (Permission.GRANT_READ, Permission.TOOL_READ))),
     }
     return show(request, "access/roles.html", context)
 

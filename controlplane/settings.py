@@ -328,6 +328,9 @@ SPECTACULAR_SETTINGS = {
 POLL_TICK_SECONDS = env.integer(
     "POLL_TICK_SECONDS", "how often due servers are handed out", default=5, minimum=1, maximum=300
 )
+UNUSED_DAYS = env.integer(
+    "UNUSED_DAYS", "days after which a grant or scope that nobody used is named", default=90, minimum=1, maximum=3650
+)
 NOTICE_SECONDS = env.integer(
     "NOTICE_SECONDS",
     "how long a gateway that was told to stop serves on while it is not ready, so that whoever routes to it notices",
@@ -375,6 +378,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 86_400.0,
         "options": {"expires": 86_400},
     },
+    "count-uses": {"task": "tools.count_uses", "schedule": 10.0, "options": {"expires": 10}},
     "create-shards": {"task": "audit.create_shards", "schedule": 3600.0, "options": {"expires": 3600}},
     "follow-records": {"task": "alerts.follow_records", "schedule": 1.0, "options": {"expires": 5}},
     "deliver": {"task": "alerts.deliver_due", "schedule": 2.0, "options": {"expires": 10}},

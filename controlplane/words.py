@@ -119,6 +119,7 @@ RECORD_FACTS: Final[Mapping[str, Text]] = {
     "writer": gettext_lazy("Writer"),
     "seq": gettext_lazy("Sequence"),
 }
+SCOPES_NEEDED: Final = "scopes_needed"  # what a denial says beside its columns
 KINDS: Final[Mapping[str, Text]] = {
     Kind.TOOL: gettext_lazy("tool"),
     Kind.RESOURCE: gettext_lazy("resource"),

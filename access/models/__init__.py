@@ -16,6 +16,7 @@ from access.models.people import ApiToken, FailedSignIn, Membership, Person, Tea
 from access.models.resources import ProtectedResource, Revision
 from access.models.roles import Environment, Grant, Reach, Role, RoleSeparation
 from access.models.suspensions import Suspension
+from access.models.uses import GrantUse, UseCursor
 
 __all__ = [
     "AccessToken",
@@ -29,6 +30,7 @@ __all__ = [
     "FailedDocument",
     "FailedSignIn",
     "Grant",
+    "GrantUse",
     "IDToken",
     "Membership",
     "NameStyle",
@@ -42,4 +44,5 @@ __all__ = [
     "RoleSeparation",
     "Suspension",
     "Team",
+    "UseCursor",
 ]

@@ -176,6 +176,9 @@ def facts(record: Record) -> list[tuple[str, str]]:
             value = bytes(value).hex()
         if value not in (None, "", []):
             shown.append((str(label), ", ".join(value) if isinstance(value, list) else str(value)))
+    needed = record.after.get(words.SCOPES_NEEDED) if isinstance(record.after, dict) else None
+    if isinstance(needed, list):
+        shown.append((gettext("Scopes that the token needed"), ", ".join(map(str, needed))))
     return shown
 
 

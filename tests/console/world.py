@@ -105,6 +105,7 @@ class World:
             f"/agents/{agent.public_id}/",
             "/roles/",
             "/roles/create/",
+            "/right-sizing/",
             "/grants/give/",
             "/people/",
             "/people/create/",

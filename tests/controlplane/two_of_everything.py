@@ -209,7 +209,7 @@ class Doors:
         return {f"{name}_id": value for name, value in ids.items()} | plural | named
 
     def _body(self, route: Route, chosen: Side) -> dict[str, Any]:
-        older, newer = chosen.digests
+        world, (older, newer) = self._world, chosen.digests
         decided = {"digest": newer, "verdict": "approve", "decision": "approve", **_WHY}
         other, until = chosen.person.username, (timezone.now() + timedelta(hours=2)).isoformat()
         rule = {"name": "more", "why": "Typing mistakes.", **_RULE}
@@ -238,6 +238,9 @@ class Doors:
             "api:token-list": {"username": owner, "scopes": ["server:read"]},
             "servers:edit": {**server, "required_approvals": 1, "poll_interval": 300},
             "servers:register": {"slug": "fresh", **server, "required_approvals": 1, "poll_interval": 300},
+            "api:right-sizing-narrow": {"role": str(world.role.public_id), "name": "narrower"},
+            "tools:mark_sensitive": {"sensitive": "on", **_WHY},
+            "tools:narrow": {"role": str(world.role.public_id), "name": "narrower", "days": 90},
             "tools:decide_many": {"review": [f"{chosen.review.public_id} {newer}"], **decided},
             "tools:review": decided,
             "tools:suspensions": {"kind": "server", "name": chosen.server.slug, **_WHY},

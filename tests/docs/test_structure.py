@@ -19,6 +19,7 @@ ELSEWHERE = {
     "access/models/resources.py": "tests/access/test_services.py",
     "access/models/roles.py": "tests/access/test_services.py",
     "access/models/suspensions.py": "tests/access/test_services_suspensions.py",
+    "access/models/uses.py": "tests/tools/test_services_using.py",
     "access/principals.py": "tests/access/test_policy.py",
     "access/querysets.py": "tests/access/test_api.py",
     "access/rules.py": "tests/access/test_policy.py",
