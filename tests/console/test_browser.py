@@ -199,8 +199,8 @@ def test_controls_are_large_enough_to_hit(page: "Page", world: "World") -> None:
 
 def test_everything_is_suspended_in_the_browser_and_every_page_says_so(page: "Page") -> None:
     page.get_by_role("link", name="Suspend…").click()
-    page.get_by_label("Suspend", exact=True).select_option("everything")
-    page.get_by_label("Reason").last.fill("It leaks.")
+    page.locator("#id_kind").select_option("everything")
+    page.locator("#id_reason").fill("It leaks.")
     page.get_by_role("button", name="Suspend", exact=True).click()
     page.get_by_text("Another person lifts it").wait_for()
     page.goto("/agents/")
