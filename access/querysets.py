@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.apps import apps
+from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Cast, Coalesce, Greatest, Lower
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
         Agent,
         ApiToken,
         Consent,
+        ConsoleSession,
         Grant,
         Person,
         Role,
@@ -118,6 +121,25 @@ class ApiTokenQuerySet(_VisibleQuerySet["ApiToken"]):
         unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=now or timezone.now())
         standing = _not_suspended("person_id", "person__public_id")
         return self.filter(unexpired, standing, revoked_at__isnull=True, person__is_active=True)
+
+
+class ConsoleSessionQuerySet(_VisibleQuerySet["ConsoleSession"]):
+    """Sessions of the console; everybody sees their own."""
+
+    reading = Permission.PERSON_MANAGE
+
+    def _own(self, actor: Actor) -> Q:
+        return _person_is(actor, "person__public_id")
+
+    def live(self, now: datetime | None = None) -> Self:
+        """Sessions that go on: neither out of time nor idle for too long."""
+        now = now or timezone.now()
+        age, idle = timedelta(seconds=settings.SESSION_COOKIE_AGE), timedelta(minutes=settings.SESSION_IDLE_MINUTES)
+        return self.filter(expire_date__gt=now, began_at__gt=now - age, last_seen_at__gt=now - idle)
+
+    def over(self) -> Self:
+        """The others."""
+        return self.exclude(pk__in=self.model._default_manager.live().values("pk"))  # noqa: SLF001 -- Django's documented name
 
 
 class RoleQuerySet(_VisibleQuerySet["Role"]):

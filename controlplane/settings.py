@@ -61,6 +61,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "oauth2_provider",
+    "allauth.account",  # the second factors' models need it; none of its pages is mounted
+    "allauth.mfa",
     "audit",
     "access",
     "servers",
@@ -82,6 +84,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "access.middleware.ActorMiddleware",
 ]
 
@@ -134,6 +137,11 @@ AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL = "access:sign_in"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "access:sign_in"
+# Second factors (docs/security/sign-in.md): allauth checks codes and keys; which pages ask, and when, is ours.
+MFA_ADAPTER = "access.second_factor_adapter.Adapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_TOLERANCE = 1  # steps of 30 seconds that a clock may be off
+MFA_TOTP_ISSUER = "Holdfast"
 # People's passwords take the first; the second is for agents' secrets, which we generate (see its docstring).
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
@@ -277,7 +285,12 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
+SESSION_ENGINE = "access.sessions"
 SESSION_COOKIE_AGE = 8 * 3600
+SESSION_IDLE_MINUTES = env.integer(
+    "SESSION_IDLE_MINUTES", "minutes after which a console session that does nothing ends", default=30, minimum=1,
+    maximum=480,
+)  # fmt: skip
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 

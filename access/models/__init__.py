@@ -15,6 +15,7 @@ from access.models.consents import Consent
 from access.models.people import ApiToken, FailedSignIn, Membership, Person, Team
 from access.models.resources import ProtectedResource, Revision
 from access.models.roles import Environment, Grant, Reach, Role, RoleSeparation
+from access.models.sessions import ConsoleSession
 from access.models.suspensions import Suspension
 from access.models.uses import GrantUse, UseCursor
 
@@ -25,6 +26,7 @@ __all__ = [
     "ApiToken",
     "AuthorizationCode",
     "Consent",
+    "ConsoleSession",
     "ConsumedCode",
     "Environment",
     "FailedDocument",

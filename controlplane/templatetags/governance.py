@@ -43,6 +43,18 @@ def environment(name: str) -> words.Text:
 
 
 @register.filter
+def second_factor(name: str) -> words.Text:
+    """A second factor by its word."""
+    return words.SECOND_FACTORS.get(name, name)
+
+
+@register.filter
+def browser(described: str) -> str:
+    """A browser by its name and system."""
+    return words.browser(described)
+
+
+@register.filter
 def kind(name: str) -> words.Text:
     """A kind of definition by its word."""
     return words.KINDS.get(name, name)
