@@ -37,6 +37,13 @@ class Browser:
         assert isinstance(entered, httpx2.Response), entered
         return entered
 
+    def send(self, page: httpx2.Response, **values: str) -> httpx2.Response:
+        """Fill in the page's form, send it, and answer the page of this site that comes."""
+        form = {"csrfmiddlewaretoken": fields(page.text)["csrfmiddlewaretoken"], **values}
+        come = self._followed(self._client.post(str(page.url), data=form))
+        assert isinstance(come, httpx2.Response), come
+        return come
+
     def say(self, page: httpx2.Response, **button: str) -> str:
         """Press a button of the page's form, and answer where on another site that leads."""
         given = {**fields(page.text), **button}
