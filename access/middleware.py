@@ -1,12 +1,14 @@
-"""Who acts in the console."""
+"""Who acts in the console, and how they proved it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.contrib import auth
 from django.http import HttpRequest, HttpResponse
 
 from access.models import Person
 from access.services import actor_for, live_names
+from access.sessions import SessionStore, sign_in_of
 from core.actor import ANONYMOUS, Actor
 
 
@@ -36,7 +38,9 @@ def _actor(request: HttpRequest) -> Actor:
         mine = {("person", actor.id), *(("team", slug) for slug in actor.team_slugs)}
         if mine.isdisjoint(suspended):
             request.suspended = suspended  # type: ignore[attr-defined]  # ours
-            return actor
+            if isinstance(request.session, SessionStore):
+                request.session.seen()
+            return replace(actor, signed_in=sign_in_of(request.session))
     if auth.SESSION_KEY in request.session:
         auth.logout(request)
     return ANONYMOUS

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.apps import apps
+from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, Subquery
-from django.db.models.functions import Cast, Coalesce, Lower
+from django.db.models import Exists, F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Cast, Coalesce, Greatest, Lower
 from django.utils import timezone
 
+from access.names import PERMISSIONS
 from core.actor import Actor, ActorKind
 from core.permissions import Permission
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from access.models import Agent, ApiToken, Consent, Grant, Person, Role, RoleSeparation, Suspension, Team  # noqa: F401 -- type arguments below
+    from access.models import (  # noqa: F401 -- type arguments below
+        Agent,
+        ApiToken,
+        Consent,
+        ConsoleSession,
+        Grant,
+        Person,
+        Role,
+        RoleSeparation,
+        Suspension,
+        Team,
+    )
 
 NOTHING = Q(pk__in=[])
 M = TypeVar("M", bound=models.Model)
@@ -109,6 +123,25 @@ class ApiTokenQuerySet(_VisibleQuerySet["ApiToken"]):
         return self.filter(unexpired, standing, revoked_at__isnull=True, person__is_active=True)
 
 
+class ConsoleSessionQuerySet(_VisibleQuerySet["ConsoleSession"]):
+    """Sessions of the console; everybody sees their own."""
+
+    reading = Permission.PERSON_MANAGE
+
+    def _own(self, actor: Actor) -> Q:
+        return _person_is(actor, "person__public_id")
+
+    def live(self, now: datetime | None = None) -> Self:
+        """Sessions that go on: neither out of time nor idle for too long."""
+        now = now or timezone.now()
+        age, idle = timedelta(seconds=settings.SESSION_COOKIE_AGE), timedelta(minutes=settings.SESSION_IDLE_MINUTES)
+        return self.filter(expire_date__gt=now, began_at__gt=now - age, last_seen_at__gt=now - idle)
+
+    def over(self) -> Self:
+        """The others."""
+        return self.exclude(pk__in=self.model._default_manager.live().values("pk"))  # noqa: SLF001 -- Django's documented name
+
+
 class RoleQuerySet(_VisibleQuerySet["Role"]):
     """Roles. They belong to no team: whoever may read roles at all reads every one."""
 
@@ -116,6 +149,10 @@ class RoleQuerySet(_VisibleQuerySet["Role"]):
 
     def _of_teams(self, actor: Actor) -> Q:
         return ~NOTHING
+
+    def for_agents(self) -> Self:
+        """Those that hold MCP scopes and nothing else."""
+        return self.filter(scopes__len__gt=0).exclude(scopes__overlap=sorted(PERMISSIONS))
 
     def named(self, name: str) -> Self:
         """The role with this name, whatever its case."""
@@ -182,6 +219,35 @@ class GrantQuerySet(_VisibleQuerySet["Grant"]):
         Who sees a holder need not see what it holds: start from `visible_to` here too.
         """
         return models.Prefetch("grants", self.live().select_related("role"), to_attr="live_grants")
+
+    def counted(self) -> Self:
+        """Grants whose use is counted whole: they give MCP scopes and no permission of the console."""
+        return self.filter(role__in=apps.get_model("access", "Role").objects.for_agents().order_by().values("pk"))
+
+    def uncounted(self) -> Self:
+        """The others: nobody counts what a permission is used for."""
+        return self.exclude(role__in=apps.get_model("access", "Role").objects.for_agents().order_by().values("pk"))
+
+    def with_use(self) -> Self:
+        """With `last_used`, when a call of a definition was last carried, and `last_connected`."""
+        uses = apps.get_model("access", "GrantUse").objects.filter(grant=OuterRef("pk")).order_by("-last_used")
+        latest = uses.values("last_used")
+        return self.annotate(
+            last_used=Subquery(latest.exclude(name="")[:1]), last_connected=Subquery(latest.filter(name="")[:1])
+        )
+
+    def unused_since(self, moment: datetime, *, counted_since: datetime) -> Self:
+        """Of those that are `counted`, the ones that carried no call since `moment`, longest unused first.
+
+        One that never did counts from when it was given, or from when counting began where that is later.
+        """
+        begun = Greatest(F("created_at"), Value(counted_since))
+        found = self.counted().with_use().annotate(idle_since=Coalesce("last_used", begun))
+        return found.filter(idle_since__lt=moment).order_by("idle_since", "pk")
+
+    def ending_by(self, moment: datetime) -> Self:
+        """Those that end by `moment`, soonest first."""
+        return self.filter(expires_at__lte=moment).order_by("expires_at", "pk")
 
     def unconditional(self) -> Self:
         """Grants that hold everywhere and always while they are live: only these give permissions of the console."""

@@ -1,4 +1,4 @@
-"""Console pages of the session, agents, roles and grants, people."""
+"""Console pages of preferences, agents, roles and grants, people."""
 
 from uuid import UUID
 
@@ -11,14 +11,14 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from access import services
-from access.forms import AgentForm, GrantForm, PersonForm, PreferencesForm, RoleForm, SeparationForm, SignInForm
+from access.account.fresh import fresh
+from access.forms import AgentForm, GrantForm, PersonForm, PreferencesForm, RoleForm, SeparationForm
 from access.models import Agent, Grant, Person, Role, RoleSeparation, Team
-from core.console import actor_of, back, carry_out, form_status, fulfil, page, reason_of, safe_next, show
+from core.console import actor_of, back, carry_out, form_status, fulfil, page, reason_of, show
 from core.errors import NotFound
 from core.needs import SIGNED_IN
 from core.permissions import Permission
@@ -26,28 +26,6 @@ from core.preferences import Preferences, keep, preferences_of
 
 PAGE_SIZE = 100
 FORM_METHODS = ["GET", "HEAD", "POST"]
-
-
-@sensitive_post_parameters("password")
-@never_cache
-@require_http_methods(FORM_METHODS)
-def sign_in(request: HttpRequest) -> HttpResponse:
-    """Sign in, then go where the reader was going. The session gets a new key."""
-    target = safe_next(request, request.POST.get("next", request.GET.get("next", "")), otherwise=reverse("tools:inbox"))
-    if request.user.is_authenticated:
-        return redirect(target)
-    form = SignInForm(request.POST or None)
-    if fulfil(form, lambda data: services.sign_in(request=request, **data)):
-        return redirect(target)
-    return show(request, "access/sign_in.html", {"form": form, "next": target}, status=form_status(form))
-
-
-@require_POST
-def sign_out(request: HttpRequest) -> HttpResponse:
-    """End the session."""
-    services.sign_out(request=request)
-    messages.success(request, _("You are signed out."))
-    return redirect("access:sign_in")
 
 
 @require_http_methods(FORM_METHODS)
@@ -82,6 +60,7 @@ def agents(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(FORM_METHODS)
 @page(Permission.AGENT_MANAGE)
+@fresh
 def register_agent(request: HttpRequest) -> HttpResponse:
     """Register an agent. The answer is the one page that ever shows its secret, if it has one."""
     actor = actor_of(request)
@@ -145,12 +124,14 @@ def roles(request: HttpRequest) -> HttpResponse:
         "separations": RoleSeparation.objects.visible_to(actor).select_related("first", "second", "created_by"),
         "may_create": actor.may(Permission.ROLE_MANAGE),
         "may_grant": actor.may(Permission.GRANT_MANAGE),
+        "sees_use": all(map(actor.may_somewhere, (Permission.GRANT_READ, Permission.TOOL_READ))),
     }
     return show(request, "access/roles.html", context)
 
 
 @require_http_methods(FORM_METHODS)
 @page(Permission.ROLE_MANAGE)
+@fresh
 def create_role(request: HttpRequest) -> HttpResponse:
     """Make a role."""
     actor = actor_of(request)
@@ -189,6 +170,7 @@ def separate_roles(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @page(Permission.ROLE_MANAGE)
+@fresh
 def end_separation(request: HttpRequest, separation_id: UUID) -> HttpResponse:
     """Let people hold two roles again."""
     actor, reason = actor_of(request), reason_of(request)
@@ -201,6 +183,7 @@ def end_separation(request: HttpRequest, separation_id: UUID) -> HttpResponse:
 
 @require_http_methods(FORM_METHODS)
 @page(Permission.GRANT_MANAGE)
+@fresh
 def give_grant(request: HttpRequest) -> HttpResponse:
     """Give a role to an agent, a person or a team."""
     actor = actor_of(request)
@@ -255,6 +238,7 @@ def people(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("password")
 @require_http_methods(FORM_METHODS)
 @page(Permission.PERSON_MANAGE)
+@fresh
 def create_person(request: HttpRequest) -> HttpResponse:
     """Create somebody who can sign in."""
     actor = actor_of(request)

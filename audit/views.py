@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
+from audit.events import RecordType
 from audit.forms import RecordFilterForm
 from audit.models import Record, Subject
 from audit.querysets import RecordQuerySet
@@ -111,7 +112,9 @@ def _named(rows: Iterable[Record]) -> list[tuple[Record, str, str, str]]:
 
 
 def _changes(found: Record) -> list[tuple[str, Any, Any]]:
-    """Name, value before and value after, of what differs."""
+    """Name, value before and value after, of what differs. A denial changes nothing: what it says is a fact of it."""
+    if found.type == RecordType.DENY.value:
+        return []
     before = found.before if isinstance(found.before, dict) else {}
     after = found.after if isinstance(found.after, dict) else {}
     names = list(dict.fromkeys([*before, *after]))

@@ -19,7 +19,10 @@ _API_PREFIX: Final = "/api/v1/"
 _PARAMETER: Final = re.compile(r"<(?:[^>:]+:)?(\w+)>")
 # What asks for no person: by the name of the route, and why.
 OPEN: Final = {
+    "access:passkey_options": "A question to a browser; only the answer says whose passkey it is.",
+    "access:second_step": "Whoever's password was right is not signed in yet.",
     "access:sign_in": "Whoever signs in is not signed in yet.",
+    "access:sign_in_by_passkey": "Whoever signs in is not signed in yet.",
     "access:login": "The same page as `access:sign_in`.",
     "access:sign_out": "Ends the session of whoever sends it.",
     "access_oauth:ServerMetadata": "OAuth: answers 404, for our issuer has no path.",

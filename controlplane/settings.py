@@ -61,6 +61,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "oauth2_provider",
+    "allauth.account",  # the second factors' models need it; none of its pages is mounted
+    "allauth.mfa",
     "audit",
     "access",
     "servers",
@@ -82,6 +84,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "access.middleware.ActorMiddleware",
 ]
 
@@ -134,6 +137,11 @@ AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL = "access:sign_in"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "access:sign_in"
+# Second factors (docs/security/sign-in.md): allauth checks codes and keys; which pages ask, and when, is ours.
+MFA_ADAPTER = "access.second_factor_adapter.Adapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_TOLERANCE = 1  # steps of 30 seconds that a clock may be off
+MFA_TOTP_ISSUER = "Holdfast"
 # People's passwords take the first; the second is for agents' secrets, which we generate (see its docstring).
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
@@ -277,7 +285,12 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
+SESSION_ENGINE = "access.sessions"
 SESSION_COOKIE_AGE = 8 * 3600
+SESSION_IDLE_MINUTES = env.integer(
+    "SESSION_IDLE_MINUTES", "minutes after which a console session that does nothing ends", default=30, minimum=1,
+    maximum=480,
+)  # fmt: skip
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
@@ -328,6 +341,9 @@ SPECTACULAR_SETTINGS = {
 POLL_TICK_SECONDS = env.integer(
     "POLL_TICK_SECONDS", "how often due servers are handed out", default=5, minimum=1, maximum=300
 )
+UNUSED_DAYS = env.integer(
+    "UNUSED_DAYS", "days after which a grant or scope that nobody used is named", default=90, minimum=1, maximum=3650
+)
 NOTICE_SECONDS = env.integer(
     "NOTICE_SECONDS",
     "how long a gateway that was told to stop serves on while it is not ready, so that whoever routes to it notices",
@@ -375,6 +391,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 86_400.0,
         "options": {"expires": 86_400},
     },
+    "count-uses": {"task": "tools.count_uses", "schedule": 10.0, "options": {"expires": 10}},
     "create-shards": {"task": "audit.create_shards", "schedule": 3600.0, "options": {"expires": 3600}},
     "follow-records": {"task": "alerts.follow_records", "schedule": 1.0, "options": {"expires": 5}},
     "deliver": {"task": "alerts.deliver_due", "schedule": 2.0, "options": {"expires": 10}},

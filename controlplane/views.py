@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from audit.services import denied
 from core.console import PageRefused, actor_of, show
-from core.errors import envelope
+from core.errors import SecondFactorNeeded, envelope
 from core.names import subject
 
 
@@ -25,7 +25,8 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     """
     if isinstance(exception, PageRefused):
         denied(actor=actor_of(request), permission=exception.permission, subject=subject("page", request.path[:200]))
-    return show(request, "403.html", {"sentence": str(exception or "")}, status=403)
+    lacks = exception is not None and isinstance(exception.__cause__, SecondFactorNeeded)
+    return show(request, "403.html", {"sentence": str(exception or ""), "lacks_second_factor": lacks}, status=403)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -119,6 +119,7 @@ RECORD_FACTS: Final[Mapping[str, Text]] = {
     "writer": gettext_lazy("Writer"),
     "seq": gettext_lazy("Sequence"),
 }
+SCOPES_NEEDED: Final = "scopes_needed"  # what a denial says beside its columns
 KINDS: Final[Mapping[str, Text]] = {
     Kind.TOOL: gettext_lazy("tool"),
     Kind.RESOURCE: gettext_lazy("resource"),
@@ -202,3 +203,22 @@ ALERT_KINDS: Final[Mapping[str, Text]] = {
     AlertKind.SUSPENDED: gettext_lazy("Kill switch"),
     AlertKind.UNREACHABLE: gettext_lazy("Server is unreachable"),
 }
+
+SECOND_FACTORS: Final[dict[str, Text]] = {
+    "passkey": gettext_lazy("passkey"),
+    "recovery_code": gettext_lazy("recovery code"),
+    "totp": gettext_lazy("authenticator app"),
+}
+# What a browser's own description of itself holds; the first that fits, for each names those before it too.
+_BROWSERS: Final = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
+_SYSTEMS: Final = {
+    "Windows": "Windows", "Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Mac OS X": "macOS",
+    "CrOS": "ChromeOS", "Linux": "Linux",
+}  # fmt: skip
+
+
+def browser(described: str) -> str:
+    """A browser by name and system, or what it says of itself where that is another one."""
+    name = next((name for mark, name in _BROWSERS.items() if mark in described), "")
+    system = next((system for mark, system in _SYSTEMS.items() if mark in described), "")
+    return f"{name}, {system}" if name and system else described[:60]

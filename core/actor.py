@@ -15,6 +15,14 @@ class ActorKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SignIn:
+    """How whoever acts in a session of the console proved who they are: when last, and whether by a second factor."""
+
+    at: datetime
+    second_factor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """A person, an agent or one of our own processes, with what it may do.
 
@@ -32,6 +40,7 @@ class Actor:
     narrowed: bool = False  # acts by a token that names its scopes, so holds less than the person may come to hold
     team_slugs: frozenset[str] = field(default_factory=frozenset)
     until: datetime | None = None  # when the token that it acts by ends; None where nothing ends
+    signed_in: SignIn | None = None  # None: acts by a token or a command, not in a session
 
     def may(self, permission: str, *, team_id: int | None = None) -> bool:
         """Whether the actor holds `permission` for something that team `team_id` owns (None: nobody's)."""
@@ -42,6 +51,11 @@ class Actor:
     def may_somewhere(self, permission: str) -> bool:
         """Whether the actor holds `permission` for at least one thing; lists still narrow by owner."""
         return permission in self.permissions or (permission in self.own_team_permissions and bool(self.team_ids))
+
+    @property
+    def lacks_second_factor(self) -> bool:
+        """Whether a password alone stands behind what it does. A token stands for itself (ADR 0022)."""
+        return self.signed_in is not None and not self.signed_in.second_factor
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"

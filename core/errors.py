@@ -43,6 +43,18 @@ class PermissionDenied(DomainError):
         self.subject = subject
 
 
+class SecondFactorNeeded(PermissionDenied):
+    """A session that began with a password alone must not do this; the person can set up a second factor."""
+
+    code = "second_factor_needed"
+
+    def __init__(self, *, subject: str = "") -> None:
+        super().__init__(
+            "This needs a second factor: set one up under Sign-in and sessions, then do it again.",
+            subject=subject,
+        )
+
+
 class NotFound(DomainError):
     """No such object, or none that the actor may see: the two are told apart nowhere."""
 

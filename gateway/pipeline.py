@@ -191,7 +191,7 @@ class Pipeline:
         definition, decision = self._decided(snapshot, exchange, request, token, named, shown)
         if isinstance(decision, Denied) or server is None:
             denied = decision if isinstance(decision, Denied) else Denied(Rule.SERVER_KNOWN)
-            recorded.rule_ids = denied.rule_ids
+            recorded.rule_ids, recorded.scopes_needed = denied.rule_ids, tuple(sorted(denied.needed))
             raise self._denial(denied, exchange, named, reaches=self._reaches(snapshot, token, exchange))
         recorded.tool_hash, recorded.scopes_used = decision.digest, tuple(sorted(decision.scopes))
         recorded.rule_ids = decision.rule_ids

@@ -40,7 +40,8 @@ class Writer(Protocol):
 class Recorded(Struct):
     """What the records of one request have in common, as far as it is known yet.
 
-    Texts may be a caller's: the draft bounds them. `rule_ids` is what policy decided by, whatever happened later.
+    Texts may be a caller's: the draft bounds them. `rule_ids` is what policy decided by, whatever happened later;
+    `scopes_needed` what a token had to hold and did not (step-up).
     `parent_call_id` is the call in whose course this one happens.
     """
 
@@ -57,6 +58,7 @@ class Recorded(Struct):
     tool_hash: str = ""
     rule_ids: tuple[str, ...] = ()
     scopes_used: tuple[str, ...] = ()
+    scopes_needed: tuple[str, ...] = ()
     client_ip: str = ""
     trace_id: str = ""
     parent_call_id: UUID | None = None
@@ -117,7 +119,8 @@ class Recorder:
         """What this record has in common with others: most of what an agent does it does again."""
         key = (
             *what, call.principal, call.agent, call.token_id, call.server, call.environment, call.owner_team,
-            call.method, call.kind, call.tool, call.tool_hash, call.rule_ids, call.scopes_used, call.client_ip,
+            call.method, call.kind, call.tool, call.tool_hash, call.rule_ids, call.scopes_used, call.scopes_needed,
+            call.client_ip,
         )  # fmt: skip
         pattern = self._patterns.get(key)
         if pattern is None:
@@ -149,4 +152,5 @@ def _draft(call: Recorded, what: What, now: datetime) -> RecordDraft:
         rule_ids=call.rule_ids,
         scopes_used=call.scopes_used,
         client_ip=call.client_ip,
+        after={"scopes_needed": list(call.scopes_needed)} if call.scopes_needed else None,
     )

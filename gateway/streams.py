@@ -263,7 +263,8 @@ class Streams:
         decision = admitted.decide_read(uri)
         if isinstance(decision, Allowed):
             return True
-        recorded = replace(admitted.exchange.recorded, kind="resource", tool=uri)
+        recorded = replace(admitted.exchange.recorded, kind="resource", tool=uri, rule_ids=decision.rule_ids)
+        recorded.scopes_needed = tuple(sorted(decision.needed))
         await self._parts.recorder.denied(recorded, decision.reason)
         return False
 

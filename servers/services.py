@@ -20,7 +20,7 @@ from access.services import bump_revision, keep_protected_resource, refuse_leavi
 from audit.events import Event
 from audit.permit import audited_denials, refuse_unless
 from core.actor import Actor, ActorKind
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid, NotFound, SecondFactorNeeded
 from core.names import SLUG_MAX, is_slug, subject
 from core.permissions import Permission
 from servers.limits import DEFAULTS, LIMITS, CallLimits, misfits
@@ -329,6 +329,9 @@ def _refuse_to_gain(server: Server, values: Mapping[str, Any], actor: Actor) -> 
     if asks_fewer or (server.environment == production and environment != production):
         # Asking for less, as production does not, is as much as retiring the server and beginning anew.
         _may(actor, Permission.SERVER_RETIRE, server.slug, server.owner_team_id)
+        if server.environment == production and actor.lacks_second_factor:
+            # Or whoever may not decide there would decide elsewhere, and move the server back.
+            raise SecondFactorNeeded(subject=subject("server", server.slug))
     team = values.get("owner_team")
     if team is None or team.pk == server.owner_team_id:
         return

@@ -85,6 +85,7 @@ def _set_environment() -> None:
         "INSTALLATION_ID",
         "NOTICE_SECONDS",
         "POLL_TICK_SECONDS",
+        "SESSION_IDLE_MINUTES",
     )
     otel = [name for name in os.environ if name.startswith("OTEL_")]
     urls = ("DATABASE_URL", "DATABASE_ADMIN_URL", "REDIS_URL")

@@ -8,12 +8,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from access.names import NAME_MAX
 from access.suspended import SuspensionKind
 from core.names import SLUG_MAX
 from servers.rules import Environment
 from servers.surface import Kind
 from tools.classify import ChangeClass
 from tools.policies import GRANTABLE, SERVERS_MAX, TEXT_CEILING, Rule
+from tools.rightsizing import DAYS_MAX
 from tools.rules import NAME_MAX_BYTES, REASON_MAX, DefinitionState, ReviewState, Verdict
 
 _STATES = (
@@ -257,3 +259,16 @@ class SuspensionForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text=_("Kept in the audit log."),
     )
+
+
+class UnusedDaysForm(forms.Form):
+    """For how many days something must have been unused to be named."""
+
+    days = forms.IntegerField(label=_("Unused for days"), min_value=1, max_value=DAYS_MAX)
+
+
+class NarrowForm(UnusedDaysForm):
+    """Which role to make a narrower one of, and its name."""
+
+    role = forms.UUIDField()
+    name = forms.CharField(max_length=NAME_MAX)

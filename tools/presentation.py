@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from access.policy import DefinitionFacts, PinState, accepted_scopes
 from servers.surface import Kind
 from tools import visible
 from tools.classify import MISSING, Change, ChangeClass, FieldChange, classify, risk_of
@@ -228,3 +229,11 @@ def _shown(value: Any, most: int) -> _Shown | None:
         if size > most:
             break
     return _Shown("".join(parts)[:most], cut=size > most)
+
+
+def scopes_for(slug: str, kind: str, name: str, *, sensitive: bool) -> tuple[str, ...]:
+    """The scopes any of which reaches a definition, the smallest first; none for a server's card."""
+    if kind == Kind.CARD:
+        return ()
+    accepted = accepted_scopes(slug, DefinitionFacts(kind, name, PinState.APPROVED, sensitive=sensitive))
+    return tuple(sorted(accepted, key=lambda scope: -scope.count(":")))

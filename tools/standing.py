@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from core.actor import Actor
 from core.permissions import Permission
 from servers.models import Server
+from servers.rules import Environment
 from tools.models import Definition, DefinitionVersion, Pin, Review, ReviewDecision
 from tools.rules import POLLER, PinEnd, ReviewState
 from tools.services.closing import given, needed
@@ -34,6 +35,7 @@ class Standing:
     may_reopen: bool = False
     may_withdraw: bool = False
     may_return: bool = False
+    needs_second_factor: bool = False
     why: str = ""
 
 
@@ -50,6 +52,9 @@ def standing(review: Review, decisions: Sequence[ReviewDecision], actor: Actor) 
         return found
     may_break = actor.may(Permission.REVIEW_BREAK_GLASS, team_id=server.owner_team_id)
     found = replace(found, may_break_glass=may_break and review.vantage == POLLER)
+    if server.environment == Environment.PRODUCTION.value and actor.lacks_second_factor and may_decide:
+        why = _("This server is in production: deciding needs a second factor, and your password alone signed you in.")
+        return replace(found, needs_second_factor=True, may_break_glass=False, why=why)
     if not may_decide:
         return replace(found, why=_("You may read reviews but not decide them (review:decide)."))
     if any(each.person is not None and str(each.person.public_id) == actor.id for each in decisions):

@@ -54,6 +54,12 @@ def settle_expired() -> int:
     return services.settle_expired()
 
 
+@shared_task(name="tools.count_uses")
+def count_uses() -> int:
+    """Count what grants were used for; answers how many places of the audit log were read."""
+    return services.count_uses()
+
+
 @shared_task(name="tools.sketch_old_versions")
 def sketch_old_versions() -> int:
     """Sketch versions that have none, so that new definitions are compared with them too; answers how many."""

@@ -60,6 +60,8 @@ class PersonViewSet(_ViewSet[Person]):
         "deactivate": asks(Permission.PERSON_MANAGE),
         "reactivate": asks(Permission.PERSON_MANAGE),
         "password": asks(Permission.PERSON_MANAGE, or_own=True),
+        "end_sessions": asks(Permission.PERSON_MANAGE, or_own=True),
+        "reset_second_factors": asks(Permission.PERSON_MANAGE),
     }
 
     def get_queryset(self) -> QuerySet[Person]:
@@ -93,6 +95,21 @@ class PersonViewSet(_ViewSet[Person]):
         """Set a password; the person's console sessions end."""
         password = parsed(shapes.PasswordSerializer, request)["password"]
         services.set_password(username=username, password=password, actor=actor_of(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["post"], url_path="end-sessions")
+    def end_sessions(self, request: Request, username: str) -> Response:
+        """Sign the person out of the console everywhere: oneself, or anybody with `person:manage`."""
+        services.end_sessions(username=username, actor=actor_of(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=shapes.StatedReasonSerializer, responses={204: None})
+    @action(detail=True, methods=["post"], url_path="reset-second-factors")
+    def reset_second_factors(self, request: Request, username: str) -> Response:
+        """Take away the second factors of somebody who lost theirs; their password alone signs them in again."""
+        reason = parsed(shapes.StatedReasonSerializer, request)["reason"]
+        services.reset_second_factors(username=username, actor=actor_of(request), reason=reason)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

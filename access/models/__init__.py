@@ -15,7 +15,9 @@ from access.models.consents import Consent
 from access.models.people import ApiToken, FailedSignIn, Membership, Person, Team
 from access.models.resources import ProtectedResource, Revision
 from access.models.roles import Environment, Grant, Reach, Role, RoleSeparation
+from access.models.sessions import ConsoleSession
 from access.models.suspensions import Suspension
+from access.models.uses import GrantUse, UseCursor
 
 __all__ = [
     "AccessToken",
@@ -24,11 +26,13 @@ __all__ = [
     "ApiToken",
     "AuthorizationCode",
     "Consent",
+    "ConsoleSession",
     "ConsumedCode",
     "Environment",
     "FailedDocument",
     "FailedSignIn",
     "Grant",
+    "GrantUse",
     "IDToken",
     "Membership",
     "NameStyle",
@@ -42,4 +46,5 @@ __all__ = [
     "RoleSeparation",
     "Suspension",
     "Team",
+    "UseCursor",
 ]

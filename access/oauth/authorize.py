@@ -30,6 +30,7 @@ from access.services.consents import (
     client_digest,
     code_by_consent,
     endpoints_for,
+    endpoints_seen_by,
     give_consent,
     refuse_consent,
 )
@@ -74,14 +75,14 @@ class AuthorizationEndpoint(View):
         person = request.user
         if not isinstance(person, Person) or not person.is_active or _must_sign_in_again(request, asked, person):
             return _to_sign_in(request, asked)
-        offered = _offered(asked, person)
+        offered = _offered(request, asked, person)
         if request.method == "POST":
             return _decided(request, asked, person, offered)
         if (code := _remembered(asked, person, offered)) is not None:
             return _leave(request, asked.way, code=code)
         if "none" in asked.prompt:
             raise Declined(asked.way, "consent_required", "The person must be asked.")
-        return _consent_page(request, asked, offered)
+        return _consent_page(request, asked, person, offered)
 
 
 def _must_sign_in_again(request: HttpRequest, asked: Asked, person: Person) -> bool:
@@ -104,13 +105,18 @@ def _sign_in_page(request: HttpRequest) -> HttpResponse:
     return redirect_to_login(f"{request.get_full_path()}{mark}", reverse("access:login"))
 
 
-def _offered(asked: Asked, person: Person) -> list[ProtectedResource]:
-    """The endpoints that the request can be about; the person chooses where there are several."""
-    mine = endpoints_for(person)
-    named = [resource for resource in mine if asked.resource in ("", resource.uri)]
+def _offered(request: HttpRequest, asked: Asked, person: Person) -> list[ProtectedResource]:
+    """The endpoints that the request can be about; the person chooses where there are several.
+
+    Those that they may connect to, or else those that they may see: what they may do there is asked at each call.
+    """
+    named = [resource for resource in endpoints_for(person) if asked.resource in ("", resource.uri)]
+    named = named or [
+        resource for resource in endpoints_seen_by(actor_of(request)) if asked.resource in ("", resource.uri)
+    ]
     if not named:
         # One answer for what is not there and what is not theirs.
-        raise Declined(asked.way, "invalid_target", "The resource is no endpoint of this gateway that you may use.")
+        raise Declined(asked.way, "invalid_target", "The resource is no endpoint of this gateway that you may see.")
     fitting = [resource for resource in named if asked.servers <= {resource.server_slug}]
     if not fitting:
         raise Declined(asked.way, "invalid_scope", "The scopes belong to another server.")
@@ -141,7 +147,7 @@ def _remembered(asked: Asked, person: Person, offered: list[ProtectedResource]) 
 def _decided(request: HttpRequest, asked: Asked, person: Person, offered: list[ProtectedResource]) -> HttpResponse:
     chosen = next((found for found in offered if found.uri == request.POST.get("resource")), None)
     if chosen is None or request.POST.get("seen") != client_digest(asked.way.agent):
-        return _consent_page(request, asked, offered)  # something changed since the page was shown
+        return _consent_page(request, asked, person, offered)  # something changed since the page was shown
     wish, actor = _wish(asked, person, chosen), actor_of(request)
     if not request.POST.get("allow"):
         refuse_consent(wish=wish, actor=actor)
@@ -152,8 +158,8 @@ def _decided(request: HttpRequest, asked: Asked, person: Person, offered: list[P
         raise Declined(asked.way, "access_denied", conflict.message) from conflict
 
 
-def _consent_page(request: HttpRequest, asked: Asked, offered: list[ProtectedResource]) -> HttpResponse:
-    agent, way = asked.way.agent, asked.way
+def _consent_page(request: HttpRequest, asked: Asked, person: Person, offered: list[ProtectedResource]) -> HttpResponse:
+    agent, way, usable = asked.way.agent, asked.way, endpoints_for(person)
     choices = [(found, in_words(_wish_scopes(asked, found))) for found in offered]
     context = {
         "agent": agent,
@@ -162,6 +168,7 @@ def _consent_page(request: HttpRequest, asked: Asked, offered: list[ProtectedRes
         "redirect_host": shown_host(way.redirect_uri),
         "on_this_computer": is_loopback(way.redirect_uri),
         "choices": choices,
+        "may_connect": all(found in usable for found in offered),
         "named": bool(asked.resource),
         "days": settings.REFRESH_TOKEN_DAYS,
         "seen": client_digest(agent),

@@ -2,19 +2,30 @@
 
 from access.services.agents import RegisteredAgent, register_agent, resume_agent, rotate_secret, suspend_agent
 from access.services.api_tokens import authenticate_api_token, create_api_token, revoke_api_token
+from access.services.attempts import TooManyAttempts
 from access.services.authority import actor_for, may_pass_on, people_who_may
 from access.services.clients import awaits_person, is_listed, resolve_client
 from access.services.consents import revoke_consent
 from access.services.grants import Holder, give_grant, revoke_grant
 from access.services.housekeeping import clear_expired
 from access.services.people import create_person, deactivate_person, reactivate_person, set_password
+from access.services.proving import Proof, reauthenticate
 from access.services.registration import register_client
 from access.services.resources import keep_protected_resource, name_introspector
 from access.services.revisions import ACCESS_PART, bump_revision, server_part
 from access.services.roles import change_role, create_role, ensure_builtin_roles
+from access.services.second_factors import (
+    add_app,
+    add_passkey,
+    remove_app,
+    remove_passkey,
+    renew_recovery_codes,
+    reset_second_factors,
+)
 from access.services.separation import end_separation, separate_roles
+from access.services.sessions import end_other_sessions, end_session, end_sessions
 from access.services.setup import create_first_administrator
-from access.services.sign_in import TooManyAttempts, sign_in, sign_out
+from access.services.sign_in import finish_sign_in, pending_person, sign_in, sign_in_by_passkey, sign_out
 from access.services.suspensions import (
     Target,
     is_suspended,
@@ -31,11 +42,14 @@ from access.services.withdrawal import withdraw_server_scopes
 __all__ = [
     "ACCESS_PART",
     "Holder",
+    "Proof",
     "RegisteredAgent",
     "Target",
     "TooManyAttempts",
     "actor_for",
+    "add_app",
     "add_member",
+    "add_passkey",
     "authenticate_api_token",
     "awaits_person",
     "bump_revision",
@@ -47,8 +61,12 @@ __all__ = [
     "create_role",
     "create_team",
     "deactivate_person",
+    "end_other_sessions",
     "end_separation",
+    "end_session",
+    "end_sessions",
     "ensure_builtin_roles",
+    "finish_sign_in",
     "give_grant",
     "is_listed",
     "is_suspended",
@@ -57,12 +75,18 @@ __all__ = [
     "live_names",
     "may_pass_on",
     "name_introspector",
+    "pending_person",
     "people_who_may",
     "reactivate_person",
+    "reauthenticate",
     "refuse_leaving",
     "register_agent",
     "register_client",
+    "remove_app",
     "remove_member",
+    "remove_passkey",
+    "renew_recovery_codes",
+    "reset_second_factors",
     "resolve_client",
     "resume_agent",
     "revoke_api_token",
@@ -73,6 +97,7 @@ __all__ = [
     "server_part",
     "set_password",
     "sign_in",
+    "sign_in_by_passkey",
     "sign_out",
     "suspend",
     "suspend_agent",

@@ -18,7 +18,8 @@ from access.token_format import TokenKind, checksum, is_genuine, mint
 from audit.events import Event
 from audit.permit import audited_denials, refuse_unless
 from core.actor import Actor
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, SecondFactorNeeded
+from core.names import subject
 from core.permissions import Permission
 
 USE_RESOLUTION = timedelta(minutes=1)  # `last_used_at` is written at most so often
@@ -40,6 +41,9 @@ def create_api_token(
     others. Neither hands on a permission that the actor does not hold. `payload:read` a token has to name.
     Raises `Invalid`, `NotFound`, `Conflict` (deactivated), `PermissionDenied`.
     """
+    if actor.lacks_second_factor:
+        # A token counts as more than a password (ADR 0022), so a password alone makes none.
+        raise SecondFactorNeeded(subject=subject("api_token", "new"))
     person = person_named(username, field="username")
     wanted = _checked_scopes(scopes)
     _refuse_to_raise(person, wanted, actor)

@@ -49,6 +49,13 @@ def endpoints_for(person: Person) -> list[ProtectedResource]:
     return [resource for resource in active if connects(scopes, resource.server_slug)]
 
 
+def endpoints_seen_by(actor: Actor) -> list[ProtectedResource]:
+    """All endpoints, for who may read every server; others see those that they may connect to."""
+    if not actor.may(Permission.SERVER_READ):
+        return []
+    return list(ProtectedResource.objects.filter(active=True).order_by("server_slug"))
+
+
 def client_digest(agent: Agent) -> str:
     """What an agent looks like to people; when it changes they are asked again."""
     looks = [agent.client_id, agent.name, agent.client_type, sorted(agent.redirect_uris.split()), agent.document_digest]

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final, TypeVar
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -14,19 +15,19 @@ from access.models import (
     AgentState,
     AuthorizationCode,
     Consent,
+    ConsoleSession,
     ConsumedCode,
     FailedDocument,
-    FailedSignIn,
     Grant,
     RefreshToken,
     RequestCount,
 )
 from access.querysets import AgentQuerySet
+from access.services.attempts import forget_old
 from access.services.clients import FAILURE_KEPT
 from access.services.codes import CODE_MEMORY
 from access.services.counting import MINUTE
 from access.services.refresh import REPEAT_WINDOW
-from access.services.sign_in import WINDOW
 from audit.events import Event, RecordType
 from audit.services import record
 from core.actor import system_actor
@@ -40,13 +41,15 @@ M = TypeVar("M", bound=models.Model)
 
 
 def clear_expired() -> int:
-    """Delete tokens and codes that ended, counts of what is over, and unused agents of strangers.
+    """Delete tokens, codes and sessions that ended, counts of what is over, and unused agents of strangers.
 
     Answers how many tokens went. A refresh token that was exchanged is kept as long as its family can live: whoever
     brings it back must be noticed.
     """
     now = timezone.now()
-    FailedSignIn.objects.filter(window_started_at__lt=now - WINDOW).delete()
+    forget_old()
+    _clear(ConsoleSession.objects.over())
+    _clear(Session.objects.filter(expire_date__lt=now))  # Django's own table, where nothing new is written
     RequestCount.objects.filter(window_started_at__lt=now - MINUTE).delete()
     FailedDocument.objects.filter(failed_at__lt=now - FAILURE_KEPT).delete()
     _remove_unused_agents()

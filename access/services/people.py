@@ -15,6 +15,7 @@ from access.services.consents import end_consents
 from access.services.grants import Holder, grant_role
 from access.services.lookups import person_named
 from access.services.recording import changed, refuse_without, subject_of
+from access.services.sessions import end_sessions_of
 from audit.events import Event
 from audit.permit import audited_denials, refuse_unless
 from core.actor import Actor
@@ -55,7 +56,7 @@ def deactivate_person(*, username: str, actor: Actor, reason: str) -> Person:
     person.is_active = False
     person.save(update_fields=["is_active"])
     refuse_without_administrator()
-    ended = _end_tokens(person)
+    ended = _end_tokens(person, actor)
     changed(
         Event.PERSON_DEACTIVATED,
         actor=actor,
@@ -73,7 +74,7 @@ def reactivate_person(*, username: str, actor: Actor, reason: str) -> Person:
     if person.is_active:
         raise Conflict("This person is active.")
     person.is_active = True
-    _refuse_to_raise(person, actor)
+    refuse_to_raise(person, actor)
     person.save(update_fields=["is_active"])
     changed(
         Event.PERSON_CHANGED,
@@ -98,7 +99,7 @@ def set_password(*, username: str, password: str, actor: Actor) -> None:
     person = Person.objects.select_for_update().get(pk=person.pk)
     if actor.narrowed or actor.id != str(person.public_id):
         refuse_without(actor, Permission.PERSON_MANAGE, subject_of(person))
-        _refuse_to_raise(person, actor)
+        refuse_to_raise(person, actor)
     _set_checked_password(person, password)
     person.save(update_fields=["password"])
     changed(Event.PERSON_PASSWORD_CHANGED, actor=actor, subject=subject_of(person))
@@ -118,7 +119,8 @@ def _locked(username: str, actor: Actor) -> Person:
     return Person.objects.select_for_update().get(pk=person.pk)
 
 
-def _refuse_to_raise(person: Person, actor: Actor) -> None:
+def refuse_to_raise(person: Person, actor: Actor) -> None:
+    """Refuse who may not do all that the person may, before they come to act as that person."""
     theirs = actor_for(person)
     to_come = PAYLOADS if is_spoken_for(person) else frozenset()
     allowed = may_pass_on(actor, theirs.permissions | theirs.own_team_permissions | to_come)
@@ -153,9 +155,10 @@ def _checked_email(email: str) -> str:
     return email
 
 
-def _end_tokens(person: Person) -> int:
+def _end_tokens(person: Person, actor: Actor) -> int:
     now = timezone.now()
     end_consents(person)
+    end_sessions_of(person, actor=actor)
     ended = ApiToken.objects.filter(person=person, revoked_at__isnull=True).update(revoked_at=now)
     RefreshToken.objects.filter(user=person, revoked__isnull=True).update(revoked=now, updated=now)
     RefreshToken.objects.filter(user=person, successor__isnull=False).update(successor=None)

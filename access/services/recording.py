@@ -32,6 +32,29 @@ def subject_of(thing: Agent | ApiToken | Grant | Person | Role | RoleSeparation 
             return subject("person", pseudonym_for(public_id=thing.public_id, name=thing.username))
 
 
+def note_auth(
+    event: Event,
+    *,
+    actor: Actor,
+    subject: str,
+    address: str = "",
+    reason: str = "",
+    decision: str = "allowed",
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Record how somebody proved who they are, or failed to. Within a transaction."""
+    record(
+        type=RecordType.AUTH,
+        event=event,
+        actor=actor,
+        subject=subject,
+        reason=reason,
+        decision=decision,
+        after=after,
+        client_ip=address,
+    )
+
+
 def refuse_without(actor: Actor, permission: str, about: str, *, team_id: int | None = None) -> None:
     """Raise `PermissionDenied` unless `actor` holds `permission` for what team `team_id` owns."""
     refuse_unless(actor.may(permission, team_id=team_id), actor=actor, permission=permission, subject=about)

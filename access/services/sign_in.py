@@ -1,60 +1,83 @@
-"""Signing in to the console and out of it."""
+"""Signing in to the console and out of it.
 
-import hashlib
+The doors: `sign_in` by password, `finish_sign_in` by the second factor of whoever has one, `sign_in_by_passkey`. Each
+ends in `begin_session`, which begins none by a password alone for a person who has a second factor.
+"""
+
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Final
 
 from django.contrib import auth
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
-from access.models import FailedSignIn, Person
-from access.names import is_username
+from access.models import Person
+from access.services.attempts import count_address, forget_address, note_failed
 from access.services.authority import actor_for
-from access.services.recording import subject_of
+from access.services.factors import has_second_factor
+from access.services.passkeys import use_passkey, whose
+from access.services.proving import UNKNOWN, check_password, check_second_factor
+from access.services.recording import note_auth, subject_of
+from access.services.sessions import address_of, begin_session
 from access.services.suspensions import is_suspended
-from audit.events import Event, RecordType
-from audit.services import record
-from core.actor import ANONYMOUS, Actor
-from core.errors import DomainError, Invalid
-from core.names import subject
+from audit.events import Event
+from core.errors import Conflict, Invalid
 
-WINDOW = timedelta(minutes=15)
-LIMIT = 10  # attempts for one user name from one address within the window
-_UNKNOWN = subject("person", "unknown")
-
-
-class TooManyAttempts(DomainError):
-    """Signing in failed too often for this user name from this address."""
-
-    code: ClassVar[str] = "too_many_attempts"
-    status: ClassVar[int] = 429
+SECOND_STEP: Final = timedelta(minutes=5)  # from the password to the second factor
+_PENDING: Final = "pending"  # where a session keeps whose password was right
 
 
 def sign_in(*, request: HttpRequest, username: str, password: str) -> Person:
-    """Check the password and start the person's session. Raises `Invalid`, `TooManyAttempts`.
+    """Check the password, and start the person's session unless a second factor is still to come.
 
-    The attempt is counted before the password is checked, so that attempts side by side are counted too.
+    Then `pending_person` says whose. Raises `Invalid`, `TooManyAttempts`.
     """
-    address = str(request.META.get("REMOTE_ADDR", ""))
-    key = hashlib.sha256(f"{username.lower()}|{address}".encode("utf-8", "surrogatepass")).hexdigest()
-    attempts = _count_attempt(key, timezone.now())
-    if attempts > LIMIT:
-        if attempts == LIMIT + 1:
-            # Once per window: the log cannot be pruned, so a flood must not be able to fill it.
-            _record(Event.PERSON_SIGN_IN_FAILED, ANONYMOUS, _subject(username), address, reason="too many attempts")
-        raise TooManyAttempts("Too many failed attempts. Try again in 15 minutes.")
-    person = auth.authenticate(request, username=username, password=password) if is_username(username) else None
-    if not isinstance(person, Person) or is_suspended(person):
-        why = "suspended" if isinstance(person, Person) else "wrong name or password"
-        _record(Event.PERSON_SIGN_IN_FAILED, ANONYMOUS, _subject(username), address, reason=why)
-        raise Invalid("User name or password is wrong.")
-    with transaction.atomic():
-        FailedSignIn.objects.filter(key=key).delete()
-        FailedSignIn.objects.filter(window_started_at__lt=timezone.now() - WINDOW).delete()
-        auth.login(request, person)
-        _record(Event.PERSON_SIGNED_IN, actor_for(person), subject_of(person), address)
+    person = check_password(request, username, password)
+    if has_second_factor(person):
+        _wait_for_second_factor(request, person)
+    else:
+        _begin(request, person)
+    return person
+
+
+def pending_person(request: HttpRequest) -> Person | None:
+    """Whose password was right in this session within the last minutes, and whose second factor is still to come."""
+    waiting = request.session.get(_PENDING)
+    if not isinstance(waiting, dict) or datetime.fromisoformat(waiting["until"]) < timezone.now():
+        return None
+    person = Person.objects.active().filter(public_id=waiting["person"]).first()
+    if person is None or is_suspended(person):
+        return None
+    return person if constant_time_compare(waiting["hash"], person.get_session_auth_hash()) else None
+
+
+def finish_sign_in(*, request: HttpRequest, code: str = "", passkey: str = "") -> Person:
+    """Check the second factor of whoever's password was right, and start their session.
+
+    Raises `Invalid`, `TooManyAttempts`, `Conflict` when the password was too long ago.
+    """
+    person = pending_person(request)
+    if person is None:
+        raise Conflict("It took too long. Sign in again.")
+    _begin(request, person, check_second_factor(request, person, code=code, passkey=passkey))
+    return person
+
+
+def sign_in_by_passkey(*, request: HttpRequest, passkey: str) -> Person:
+    """Start the session of whoever the passkey is: it stands for name, password and second factor.
+
+    Raises `Invalid`, `TooManyAttempts`.
+    """
+    address, person = address_of(request), whose(passkey)
+    about = subject_of(person) if person else UNKNOWN
+    count_address(address, about=about)
+    if person is None or is_suspended(person) or not use_passkey(request, person, passkey):
+        note_failed(Event.PERSON_SIGN_IN_FAILED, about, address, "wrong passkey")
+        raise Invalid("This passkey does not sign you in here.")
+    forget_address(address)
+    _begin(request, person, "passkey")
     return person
 
 
@@ -62,41 +85,29 @@ def sign_out(*, request: HttpRequest) -> None:
     """End the session. Does nothing where nobody is signed in."""
     person = request.user
     if isinstance(person, Person):
-        address = str(request.META.get("REMOTE_ADDR", ""))
-        _record(Event.PERSON_SIGNED_OUT, actor_for(person), subject_of(person), address)
+        with transaction.atomic():
+            _note(Event.PERSON_SIGNED_OUT, request, person)
     auth.logout(request)
 
 
-def _count_attempt(key: str, now: datetime) -> int:
-    expired = "access_failedsignin.window_started_at < %(start)s"
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO access_failedsignin (key, count, window_started_at) VALUES (%(key)s, 1, %(now)s) "  # noqa: S608 -- constants
-            f"ON CONFLICT (key) DO UPDATE SET count = CASE WHEN {expired} THEN 1 "
-            "ELSE access_failedsignin.count + 1 END, "
-            f"window_started_at = CASE WHEN {expired} THEN %(now)s ELSE access_failedsignin.window_started_at END "
-            "RETURNING count",
-            {"key": key, "now": now, "start": now - WINDOW},
-        )
-        row = cursor.fetchone()
-    return int(row[0]) if row else LIMIT + 1
+def _wait_for_second_factor(request: HttpRequest, person: Person) -> None:
+    request.session.cycle_key()
+    request.session[_PENDING] = {
+        "person": str(person.public_id),
+        "until": (timezone.now() + SECOND_STEP).isoformat(),
+        "hash": person.get_session_auth_hash(),
+    }
 
 
-def _subject(username: str) -> str:
-    # What was typed is not recorded: people type passwords into the wrong field.
-    person = Person.objects.named(username).first() if is_username(username) else None
-    return subject_of(person) if person else _UNKNOWN
-
-
-def _record(event: Event, actor: Actor, about: str, address: str, *, reason: str = "") -> None:
+def _begin(request: HttpRequest, person: Person, second_factor: str = "") -> None:
     with transaction.atomic():
-        decision = "denied" if event == Event.PERSON_SIGN_IN_FAILED else "allowed"
-        record(
-            type=RecordType.AUTH,
-            event=event,
-            actor=actor,
-            subject=about,
-            reason=reason,
-            decision=decision,
-            client_ip=address,
-        )
+        request.session.pop(_PENDING, None)
+        begin_session(request, person, second_factor=second_factor)
+        _note(Event.PERSON_SIGNED_IN, request, person)
+        if second_factor:
+            _note(Event.SECOND_FACTOR_USED, request, person, kind=second_factor)
+
+
+def _note(event: Event, request: HttpRequest, person: Person, **after: str) -> None:
+    actor, about, address = actor_for(person), subject_of(person), address_of(request)
+    note_auth(event, actor=actor, subject=about, address=address, after=after or None)

@@ -43,6 +43,18 @@ def environment(name: str) -> words.Text:
 
 
 @register.filter
+def second_factor(name: str) -> words.Text:
+    """A second factor by its word."""
+    return words.SECOND_FACTORS.get(name, name)
+
+
+@register.filter
+def browser(described: str) -> str:
+    """A browser by its name and system."""
+    return words.browser(described)
+
+
+@register.filter
 def kind(name: str) -> words.Text:
     """A kind of definition by its word."""
     return words.KINDS.get(name, name)
@@ -176,6 +188,9 @@ def facts(record: Record) -> list[tuple[str, str]]:
             value = bytes(value).hex()
         if value not in (None, "", []):
             shown.append((str(label), ", ".join(value) if isinstance(value, list) else str(value)))
+    needed = record.after.get(words.SCOPES_NEEDED) if isinstance(record.after, dict) else None
+    if isinstance(needed, list):
+        shown.append((gettext("Scopes that the token needed"), ", ".join(map(str, needed))))
     return shown
 
 

@@ -165,6 +165,25 @@ def test_scopes_of_one_server_leave_that_one_to_choose(browser: Client, agent: A
     assert [choice.server_slug for choice, _words in page.context["choices"]] == ["mail"]
 
 
+@pytest.mark.parametrize("resource", [None, RESOURCE])
+def test_who_reads_every_server_is_warned_where_they_may_use_none(agent: Agent, resource: str | None) -> None:
+    browser = Client(raise_request_exception=False)
+    browser.force_login(person_with("server:read"))
+    page = browser.get(link(resource=resource))
+    offered = [choice.server_slug for choice, _words in page.context["choices"]]
+    assert offered == (["files"] if resource else ["files", "mail", "secret"])
+    assert "You hold no role for this yourself" in page.content.decode()
+    answer(allow(browser, link(resource=resource)))
+
+
+def test_who_may_use_one_server_is_offered_no_other_that_they_only_see(browser: Client, agent: Agent) -> None:
+    person = person_with("server:read", "mcp:mail:call")
+    browser.force_login(person)
+    page = browser.get(link(resource=None))
+    assert [choice.server_slug for choice, _words in page.context["choices"]] == ["mail"]
+    assert "You hold no role for this yourself" not in page.content.decode()
+
+
 @pytest.mark.parametrize("spelling", ["HTTP://127.0.0.1:8000/mcp/files/", RESOURCE + "/"])
 def test_a_resource_may_be_spelled_in_one_way_here_and_another_there(
     browser: Client, agent: Agent, spelling: str

@@ -7,17 +7,20 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP
 from django.db import connection
 
 from access import services
-from access.models import AccessToken, Agent, FailedSignIn, Person, RefreshToken, Revision
+from access.models import AccessToken, Agent, ConsoleSession, FailedSignIn, Person, RefreshToken, Revision
+from access.services.app_codes import use_code
+from access.services.attempts import _count_up
 from access.services.counting import count_request
-from access.services.sign_in import _count_attempt
 from audit.models import Record
 from core.errors import Conflict, DomainError
 from tests.access.document_host import document_host
 from tests.access.doors import SETUP
 from tests.access.flow import code_for, exchange, refresh
+from tests.access.signing_in import app_code, known, seed_on, signs_in
 from tests.factories import PersonFactory, ProtectedResourceFactory, PublicAgentFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,9 +95,27 @@ def test_a_client_that_is_met_for_the_first_time_by_four_requests_is_one_agent(t
 def test_attempts_side_by_side_are_all_counted() -> None:
     from django.utils import timezone
 
-    counts = at_once(*[lambda: _count_attempt("k" * 64, timezone.now())] * 6)
+    counts = at_once(*[lambda: _count_up("k" * 64, timezone.now())] * 6)
     assert sorted(counts) == [1, 2, 3, 4, 5, 6]
     assert FailedSignIn.objects.get().count == 6
+
+
+def test_of_one_code_sent_side_by_side_one_counts() -> None:
+    person, secret = PersonFactory.create(), "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+    TOTP.activate(person, secret)
+    code = app_code(secret)
+    assert sorted(at_once(*[lambda: use_code(person, code)] * 4)) == ["", "", "", "totp"]
+
+
+def test_who_signs_in_by_password_while_a_factor_is_added_is_left_with_no_session() -> None:
+    known("ada")
+    browser = signs_in()
+    secret = seed_on(browser.get("/account/security/app/"))
+    at_once(
+        lambda: browser.post("/account/security/app/", {"code": app_code(secret)}),
+        *[signs_in] * 4,
+    )
+    assert set(ConsoleSession.objects.filter(person__isnull=False).values_list("second_factor", flat=True)) == {"totp"}
 
 
 def _pair() -> dict[str, Any]:

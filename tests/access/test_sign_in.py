@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.contrib import auth
-from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from time_machine import travel
@@ -13,7 +12,8 @@ from time_machine import travel
 from access import services
 from access.middleware import ActorMiddleware
 from access.models import FailedSignIn, Person
-from access.services.sign_in import LIMIT, WINDOW
+from access.services.attempts import LIMIT, WINDOW
+from access.sessions import SessionStore
 from audit.models import Record
 from core.actor import ANONYMOUS, Actor
 from core.errors import Invalid

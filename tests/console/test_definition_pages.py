@@ -363,3 +363,31 @@ def test_the_way_of_serving_while_a_change_waits_is_chosen_in_the_form(world: Wo
     assert console.post("/servers/files/edit/", form | {"drift_mode": "off"}).status_code == 422
     chosen = [radio for radio in page_of(console, "/servers/files/edit/").named("input") if "checked" in radio]
     assert [radio["value"] for radio in chosen if radio.get("name") == "drift_mode"] == ["serve_pinned"]
+
+
+class TestScopes:
+    """What reaches a definition, and who may change that."""
+
+    def test_the_page_names_the_smallest_scope_first(self, console: Client) -> None:
+        assert "Needs mcp:files:tool:read or mcp:files:call" in page_of(console, url()).text
+
+    def test_it_is_marked_as_sensitive_with_a_reason_and_the_mark_is_taken_off_again(self, console: Client) -> None:
+        marked = Page(
+            console.post(url(more="sensitive/"), {"sensitive": "on", "reason": "Money."}, follow=True).content.decode()
+        )
+        assert definition().sensitive
+        assert "It needs a scope of its own now." in marked.text
+        assert "Needs mcp:files:tool:read sensitive: no broad scope reaches it" in marked.text
+        console.post(url(more="sensitive/"), {"sensitive": "off", "reason": "No money."})
+        assert not definition().sensitive
+
+    def test_without_a_reason_nothing_changes(self, console: Client) -> None:
+        answer = console.post(url(more="sensitive/"), {"sensitive": "on"}, follow=True)
+        assert "Say why" in answer.content.decode()
+        assert not definition().sensitive
+
+    def test_who_may_not_edit_the_server_is_offered_nothing_and_refused(self, world: World) -> None:
+        client = signed_in(person_with(*READS))
+        assert "Mark as sensitive" not in page_of(client, url()).text
+        assert client.post(url(more="sensitive/"), {"sensitive": "on", "reason": "Money."}).status_code == 403
+        assert not definition().sensitive

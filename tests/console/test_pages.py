@@ -12,10 +12,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from access.models import Person
+from audit.drafts import RecordDraft
+from audit.events import Event, RecordType
 from audit.models import Record
 from core.permissions import Permission
 from tests.console.world import HOSTILE, Page, World, administrator, tool
 from tests.factories import AgentFactory, MembershipFactory, TeamFactory, person_with
+from tests.tools.records import draft, write
 from tools.services import retire
 
 # Page, and the permission without which it is refused.
@@ -249,6 +252,7 @@ def test_the_server_page_says_when_a_retired_slug_was_registered_again(world: Wo
     retire(slug="files", actor=world.actor, reason="Done with it.")
     with time_machine.travel(timezone.now() + timedelta(hours=1), tick=False):
         world.register("files")
+        console.force_login(world.admin)  # an hour is longer than a session may idle
         assert said in Page(console.get("/servers/files/").content.decode()).text
 
 
@@ -296,3 +300,18 @@ def test_a_role_counts_the_grants_that_the_reader_may_see(world: World) -> None:
     counts = [text for text in rows.parts if text.strip().isdigit()]
     assert set(counts) <= {"0", "1"}  # one: the reader's own
     assert counts.count("1") == 1
+
+
+def test_a_denial_says_which_scopes_the_token_needed(world: World, console: Client) -> None:
+    needed = ["mcp:connect", "mcp:files:tool:read"]
+    says = {
+        "type": RecordType.DENY,
+        "event": Event.CALL_DENIED,
+        "decision": "denied",
+        "after": {"scopes_needed": needed},
+    }
+    write([RecordDraft(**draft(says))])
+    record = Record.objects.get(event="call.denied")
+    text = Page(console.get(f"/audit/{record.id}/").content.decode()).text
+    assert "Scopes that the token needed mcp:connect, mcp:files:tool:read" in text
+    assert "Before and after" not in text

@@ -105,6 +105,7 @@ class World:
             f"/agents/{agent.public_id}/",
             "/roles/",
             "/roles/create/",
+            "/right-sizing/",
             "/grants/give/",
             "/people/",
             "/people/create/",
@@ -116,6 +117,10 @@ class World:
             "/alerts/channels/add/",
             "/suspensions/",
             "/preferences/",
+            "/account/security/",
+            "/account/security/app/",
+            "/account/security/passkeys/add/",
+            f"/people/{self.admin.public_id}/sign-in/",
         ]
 
     def grant(self) -> Grant:

@@ -5,12 +5,15 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from access.models import Agent, Grant, Person, Role, Team
+from access.models import Agent, ConsoleSession, Grant, Person, Role, Team
+from access.second_factor_adapter import Adapter
 from access.services import (
     Holder,
     actor_for,
@@ -21,6 +24,8 @@ from access.services import (
     separate_roles,
 )
 from access.services.api_tokens import insert_api_token
+from access.services.second_factors import PASSKEYS_MAX
+from access.sessions import ABOUT
 from alerts.models import Alert, Channel
 from alerts.services import create_channel, follow_records
 from audit.models import Record
@@ -158,7 +163,25 @@ class Doors:
         )
         self._browser = Client(raise_request_exception=False)
         self._browser.force_login(person)
+        self._passkey = self._with_second_factors(person)
+        self._others_session = ConsoleSession.objects.create(
+            session_key="0" * 64,
+            public_id=UUID(int=0),
+            expire_date=timezone.now() + timedelta(hours=1),
+            person=world.sides[THEIRS].person,
+        )
         self._cookies = copy(self._browser.cookies)
+
+    def _with_second_factors(self, person: Person) -> Authenticator:
+        """All that one can have, so that no more can be added; the session was begun by one of them."""
+        session = self._browser.session
+        session[ABOUT] = {"second_factor": "totp", "authenticated_at": timezone.now().isoformat()}
+        session.save()
+        Authenticator.objects.create(user=person, type="totp", data={"secret": Adapter().encrypt("A" * 32)})
+        for number in range(PASSKEYS_MAX):
+            data = {"name": f"key {number}", "credential": {}}
+            passkey = Authenticator.objects.create(user=person, type="webauthn", data=data)
+        return passkey
 
     def knock(self, route: Route, which: str) -> Any:
         """The answer to a real request about what team `which` owns, or about what is the person's own and another's.
@@ -194,6 +217,7 @@ class Doors:
             "consent": self._consent if is_mine else self._others_consent,
             "agent": chosen.agent, "alert": chosen.alert, "channel": world.channel, "definition": definition,
             "grant": chosen.grant, "person": chosen.person, "policy": world.policy, "review": review,
+            "session": ConsoleSession.objects.get(person=self._person) if is_mine else self._others_session,
             "role": world.role, "separation": world.separation, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
         }  # fmt: skip
         ids = {name: str(row.public_id) for name, row in rows.items()} | {"record": str(world.record.id)}
@@ -203,13 +227,13 @@ class Doors:
         }
         named = {
             "agents": chosen.agent.client_id, "servers": chosen.server.slug, "slug": chosen.server.slug,
-            "teams": chosen.team.slug, "n": "1",
+            "teams": chosen.team.slug, "n": "1", "passkey_id": str(self._passkey.pk),
             "username": self._person.username if themselves else chosen.person.username,
         }  # fmt: skip
         return {f"{name}_id": value for name, value in ids.items()} | plural | named
 
     def _body(self, route: Route, chosen: Side) -> dict[str, Any]:
-        older, newer = chosen.digests
+        world, (older, newer) = self._world, chosen.digests
         decided = {"digest": newer, "verdict": "approve", "decision": "approve", **_WHY}
         other, until = chosen.person.username, (timezone.now() + timedelta(hours=2)).isoformat()
         rule = {"name": "more", "why": "Typing mistakes.", **_RULE}
@@ -238,6 +262,9 @@ class Doors:
             "api:token-list": {"username": owner, "scopes": ["server:read"]},
             "servers:edit": {**server, "required_approvals": 1, "poll_interval": 300},
             "servers:register": {"slug": "fresh", **server, "required_approvals": 1, "poll_interval": 300},
+            "api:right-sizing-narrow": {"role": str(world.role.public_id), "name": "narrower"},
+            "tools:mark_sensitive": {"sensitive": "on", **_WHY},
+            "tools:narrow": {"role": str(world.role.public_id), "name": "narrower", "days": 90},
             "tools:decide_many": {"review": [f"{chosen.review.public_id} {newer}"], **decided},
             "tools:review": decided,
             "tools:suspensions": {"kind": "server", "name": chosen.server.slug, **_WHY},

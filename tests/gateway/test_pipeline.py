@@ -211,6 +211,24 @@ def test_the_records_of_a_call_name_the_rule_and_the_grant_that_carried_it(
     assert [record.rule_ids for record in world.records(method="tools/call")] == [carried, carried]
 
 
+def test_what_a_call_used_is_counted_for_the_grant_that_carried_it(
+    world: "World", servers: dict[str, HonestServer]
+) -> None:
+    from access.models import GrantUse
+    from audit.services import place_records
+    from tools.services import count_uses
+
+    token = approved(world, servers["modern"])
+    for text in ("hello", "again"):
+        world.modern(token, "tools/call", {"name": "echo", "arguments": {"text": text}})
+    world.modern(token, "tools/list", {})
+    world.modern(token, "tools/call", {"name": "unheard_of", "arguments": {}})
+    place_records()
+    count_uses()
+    counted = dict(GrantUse.objects.values_list("scope", "calls"))
+    assert counted == {"mcp:files:tool:echo": 2, "mcp:connect": 1}
+
+
 def test_lists_are_approved_text_private_and_short_lived(world: "World", servers: dict[str, HonestServer]) -> None:
     token = approved(world, servers["modern"])
     raw = world.modern(token, "tools/list", {})
@@ -272,6 +290,8 @@ def test_a_token_that_lacks_a_scope_is_told_every_scope_it_needs(
     challenge = response.headers["www-authenticate"]
     assert 'error="insufficient_scope"' in challenge
     assert 'scope="mcp:connect mcp:files:call"' in challenge
+    (denied,) = world.records(type="deny")
+    assert denied.after == {"scopes_needed": ["mcp:connect", "mcp:files:call"]}
     assert answer(world.modern(token, "tools/list", {}))["result"]["tools"] == []
     assert world.modern(agency.token(), "tools/call", {"name": "echo"}).status_code == 200
 

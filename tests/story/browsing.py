@@ -11,10 +11,10 @@ import httpx2
 class Browser:
     """One person's, with the cookies of one site. Other sites are where it ends: it does not open them."""
 
-    def __init__(self, site: str, username: str, password: str) -> None:
+    def __init__(self, site: str, username: str, password: str, client: httpx2.Client | None = None) -> None:
         self._site = urlsplit(site).netloc
         self._who = {"username": username, "password": password}
-        self._client = httpx2.Client(timeout=30)
+        self._client = client or httpx2.Client(timeout=30)
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,9 @@ The running product; the `mcp` package's own OAuth client as the application; it
 """
 
 import asyncio
+import contextlib
 import os
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -162,7 +164,7 @@ async def _from_first_call_to_last(stage: Stage) -> None:
             await _refresh(stage, application, client)
             await ada.take_back(stage.issuer)
             token = application.tokens[-1].access_token
-            wait_until("the token has ended", lambda: status_at(stage.endpoint, token) == 401, seconds=2)
+            wait_until("the token has ended", lambda: status_at(stage.endpoint, token) == 401, seconds=5)
 
 
 async def _ordinary_use(stage: Stage, application: Application, client: Client, ada: Person) -> None:
@@ -239,7 +241,38 @@ def _ends_its_own_tokens(stage: Stage, application: Application) -> None:
     last = application.tokens[-1]
     form = {"token": last.refresh_token, "client_id": application.client.client_id}
     assert httpx2.post(metadata["revocation_endpoint"], data=form).status_code == 200
-    wait_until("the token has ended", lambda: status_at(stage.endpoint, last.access_token) == 401, seconds=2)
+    wait_until("the token has ended", lambda: status_at(stage.endpoint, last.access_token) == 401, seconds=5)
     again = {"grant_type": "refresh_token", "refresh_token": last.refresh_token, "client_id": form["client_id"]}
     refused = httpx2.post(metadata["token_endpoint"], data=again)
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+
+
+# --- bad input, as far as a real process reads it ----------------------------------------------------------------
+
+LONG = b"x" * 1_000_000
+
+
+@pytest.mark.parametrize("route", ["authorize", "token", "revoke", "introspect", "register"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /oauth/%s/?redirect_uri=" + LONG + b" HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
+        b"POST /oauth/%s/ HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Basic "
+        + LONG
+        + b"\r\ncontent-length: 0\r\n\r\n",
+        b"POST /oauth/%s/ HTTP/1.1\r\nhost: 127.0.0.1\r\n" + b"x-filler: y\r\n" * 50_000 + b"content-length: 0\r\n\r\n",
+        b"POST /oauth/%s/ HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1000000\r\n\r\n" + LONG,
+        b"POST /oauth/%s/ HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Basic \xff\xfe\r\ncontent-length: 0\r\n\r\n",
+        b"\0 /oauth/%s/ HTTP/1.1\r\n\r\n",
+    ],
+    ids=["a long query", "long credentials", "many headers", "a long body", "no ascii", "no request"],
+)
+def test_what_is_too_much_for_a_process_is_refused_or_hung_up_on(stage: Stage, route: str, sent: bytes) -> None:
+    port = int(stage.issuer.rpartition(":")[2])
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(sent.replace(b"%s", route.encode(), 1))
+            answer = connection.recv(65536)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer[:200]
+    assert httpx2.get(f"{stage.issuer}/readyz", timeout=20).status_code == 200

@@ -272,6 +272,7 @@ def test_a_definition_is_marked_sensitive(client: APIClient, review: Review) -> 
     assert client.post(path, {"sensitive": True}, format="json").status_code == 400
     response = client.post(path, {"sensitive": True, "reason": "Money."}, format="json")
     assert response.json()["sensitive"] is True
+    assert response.json()["needs"] == f"mcp:{review.definition.server.slug}:tool:{review.definition.name}"
     assert Definition.objects.get().sensitive
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tools.classify import ChangeClass
 from tools.diff import Op
-from tools.presentation import BODY_MAX, PAGE_MAX, RUNS_MAX, ReviewView, review_view
+from tools.presentation import BODY_MAX, PAGE_MAX, RUNS_MAX, ReviewView, review_view, scopes_for
 
 
 def view(before: Any, after: Any, change: Sequence[str] = ()) -> ReviewView:
@@ -102,3 +102,11 @@ def test_texts_beyond_a_page_are_cut_and_said_to_be() -> None:
 
 def test_more_fields_than_are_listed_is_said() -> None:
     assert view(body("x", _meta={"a": 0}), body("x", _meta={f"k{n}": n for n in range(900)})).more_fields
+
+
+def test_the_scopes_that_reach_a_definition_are_named_smallest_first() -> None:
+    own = "mcp:files:tool:a%2Fb"
+    assert scopes_for("files", "tool", "a/b", sensitive=False) == (own, "mcp:files:call")
+    assert scopes_for("files", "tool", "a/b", sensitive=True) == (own,)
+    assert scopes_for("files", "prompt", "p", sensitive=False) == ("mcp:files:prompt:p", "mcp:files:read")
+    assert scopes_for("files", "card", "card", sensitive=False) == ()

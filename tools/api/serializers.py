@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from tools.api.relatives import PrecedentSerializer, RelativeSerializer
 from tools.models import Definition, Finding, Review, ReviewDecision
-from tools.presentation import FieldView, ReviewView, review_view
+from tools.presentation import FieldView, ReviewView, review_view, scopes_for
 from tools.relatives import precedents_of, relatives_of
 from tools.rules import REASON_MAX, Because, DefinitionState, Verdict, approvals_needed, because
 from tools.services.closing import given
@@ -36,17 +36,22 @@ class DefinitionSerializer(serializers.ModelSerializer[Definition]):
     state = serializers.SerializerMethodField()
     served = serializers.BooleanField(help_text="Whether agents get it, unless the server as a whole is withheld.")
     served_because = serializers.SerializerMethodField(help_text="Why they get it, or why they do not.")
+    needs = serializers.SerializerMethodField(help_text="The smallest scope that reaches it; null for a server's card.")
 
     class Meta:
         model = Definition
         fields = (
             "id", "server", "kind", "name", "state", "served", "served_because", "digest", "approved_digest",
-            "approved_until", "sensitive", "first_seen", "last_seen", "vanished_at", "moves", "moves_since",
+            "approved_until", "sensitive", "needs", "first_seen", "last_seen", "vanished_at", "moves", "moves_since",
         )  # fmt: skip
 
     def get_approved_digest(self, row: Any) -> str:
         """The live pin's digest, or nothing."""
         return row.pin_digest or ""
+
+    def get_needs(self, row: Any) -> str | None:
+        """The definition's own scope."""
+        return next(iter(scopes_for(row.server.slug, row.kind, row.name, sensitive=row.sensitive)), None)
 
     @extend_schema_field({"type": "string", "enum": [state.value for state in DefinitionState]})
     def get_state(self, row: Any) -> str:

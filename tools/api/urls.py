@@ -13,6 +13,7 @@ from tools.api.decisions import (
 )
 from tools.api.definitions import DefinitionViewSet
 from tools.api.policies import PolicyViewSet
+from tools.api.rightsizing import NarrowView, RightSizingView
 from tools.api.sightings import SightingsView, UnlistedView
 from tools.api.suspensions import SuspensionViewSet
 from tools.api.views import PollView, RetireView, ReviewViewSet
@@ -30,6 +31,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("reviews/<uuid:id>/break-glass/", BreakGlassView.as_view(), name="review-break-glass"),
     path("reviews/<uuid:id>/dismiss/", DismissView.as_view(), name="review-dismiss"),
     path("reviews/<uuid:id>/reopen/", ReopenView.as_view(), name="review-reopen"),
+    path("right-sizing/", RightSizingView.as_view(), name="right-sizing"),
+    path("right-sizing/narrow/", NarrowView.as_view(), name="right-sizing-narrow"),
     path("servers/<str:slug>/poll/", PollView.as_view(), name="server-poll"),
     path("servers/<str:slug>/retire/", RetireView.as_view(), name="server-retire"),
     path("servers/<str:slug>/sightings/", SightingsView.as_view(), name="server-sightings"),

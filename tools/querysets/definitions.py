@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
-from django.db.models import Case, Exists, F, FilteredRelation, OuterRef, Prefetch, Q, When
+from django.db.models import Case, Count, Exists, F, FilteredRelation, OuterRef, Prefetch, Q, When
 from django.utils import timezone
 
 from core.actor import Actor
 from core.errors import NotFound, Unprocessable
 from core.permissions import Permission
-from servers.rules import DriftMode
+from servers.rules import DriftMode, ServerState
+from servers.surface import Kind
 from tools.fingerprint import DIGEST_PATTERN
 from tools.querysets.shared import VOICES, narrowed, rows_of, true_when
 from tools.rules import HARMLESS_WHILE_WAITING, DefinitionState
@@ -28,6 +29,7 @@ _AS_APPROVED = Q(contradicted=False, by_pin=True, unexpired=True)
 _BY_MODE = Q(contradicted=False, by_mode=True, unexpired=True)
 # Not by the pin: another version than it, or the same after its approval ran out.
 _ON_GLASS = Q(by_glass=True) & (Q(by_pin=False) | Q(unexpired=False))
+_SERVED = Q(present=True) & (_AS_APPROVED | _BY_MODE | (Q(contradicted=False) & _ON_GLASS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,18 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         judged = judged.alias(as_approved=true_when(_AS_APPROVED))
         return judged.filter(as_approved=state is DefinitionState.APPROVED)
 
+    def served_tools(self) -> Iterator[tuple[str, str, bool]]:
+        """Slug, name and whether it is sensitive, of each tool that agents get now from an active server."""
+        tools = self.filter(kind=Kind.TOOL.value, server__state=ServerState.ACTIVE.value)
+        rows = tools.with_what_serves(timezone.now()).filter(_SERVED).order_by()
+        return rows.values_list("server__slug", "name", "sensitive").iterator(chunk_size=2000)
+
+    def offered(self) -> dict[tuple[str, str], int]:
+        """How many definitions a server has by slug and kind, present and not sensitive: what a broad scope reaches."""
+        rows = self.filter(present=True, sensitive=False).exclude(kind=Kind.CARD.value).order_by()
+        counted = rows.values_list("server__slug", "kind").annotate(count=Count("pk"))
+        return {(slug, kind): count for slug, kind, count in counted}
+
     def unsettled(self, *, now: datetime | None = None) -> Self:
         """Present and held, yet nobody is asked and nobody has said no to what is shown.
 
@@ -118,7 +132,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
             pin_expires_at=F("live_pin__expires_at"),
             glass_expires_at=F("glass__expires_at"),
             approved=true_when(_AS_APPROVED),
-            served=true_when(Q(present=True) & (_AS_APPROVED | _BY_MODE | (Q(contradicted=False) & _ON_GLASS))),
+            served=true_when(_SERVED),
             on_glass=true_when(Q(present=True, contradicted=False) & _ON_GLASS),
             is_contradicted=F("contradicted"),
         )

@@ -8,6 +8,7 @@ from tools.services.deciding import Choice, ItemResult, decide_review, decide_re
 from tools.services.emergencies import break_glass, end_glass_now, end_run_out
 from tools.services.expiring import settle_expired
 from tools.services.marking import mark_sensitive
+from tools.services.narrowing import narrow_role
 from tools.services.policies import confirm_revision, disable_policy, enable_policy, revise_policy, write_policy
 from tools.services.polling import Lease, claim_due_servers, poll_now, poll_soon, still_held
 from tools.services.reopening import reopen_review
@@ -17,6 +18,7 @@ from tools.services.returning import return_to_version, withdraw_approval
 from tools.services.sighting import sight
 from tools.services.suspending import suspend
 from tools.services.trying import Trial, try_policy
+from tools.services.using import count_uses
 
 __all__ = [
     "Choice",
@@ -28,6 +30,7 @@ __all__ = [
     "break_glass",
     "claim_due_servers",
     "confirm_revision",
+    "count_uses",
     "decide_review",
     "decide_reviews",
     "disable_policy",
@@ -35,6 +38,7 @@ __all__ = [
     "end_glass_now",
     "end_run_out",
     "mark_sensitive",
+    "narrow_role",
     "poll_now",
     "poll_soon",
     "reopen_review",

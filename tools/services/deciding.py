@@ -23,7 +23,14 @@ from tools.models import Review, ReviewDecision
 from tools.rules import POLLER, ReviewState, Verdict
 from tools.scanner import Severity
 from tools.services.closing import agreeing, close_if_decided, counts, needed
-from tools.services.groundwork import given_reason, locked_review, person_who_may, refuse_retired, refuse_stale
+from tools.services.groundwork import (
+    given_reason,
+    locked_review,
+    person_who_may,
+    refuse_password_alone,
+    refuse_retired,
+    refuse_stale,
+)
 from tools.services.recording import note_review
 
 BULK_MAX: Final = 500
@@ -68,6 +75,7 @@ def decide_review(
     wanted, why = _checked(verdict, reason, approve_until)
     server, review = locked_review(review_id, actor)
     person = person_who_may(actor, server, review.definition)
+    refuse_password_alone(actor, server, review.definition)
     refuse_stale(review, digest)
     refuse_retired(server)
     _refuse_misplaced(review, wanted)

@@ -27,6 +27,7 @@ from tools.services.groundwork import (
     locked_definition,
     locked_review,
     person_who_may,
+    refuse_password_alone,
     refuse_retired,
     refuse_stale,
 )
@@ -48,6 +49,7 @@ def break_glass(*, review_id: UUID, digest: str, reason: str, until: datetime, a
         raise Invalid(f"An emergency ends in the future, and within {_HOURS} hours.", field="until")
     server, review = locked_review(review_id, actor)
     person = person_who_may(actor, server, review.definition, permission=Permission.REVIEW_BREAK_GLASS)
+    refuse_password_alone(actor, server, review.definition)
     refuse_stale(review, digest)
     refuse_retired(server)
     _refuse_misplaced(review)

@@ -8,11 +8,11 @@ from uuid import UUID
 from access.models import Person
 from audit.permit import refuse_unless
 from core.actor import Actor, ActorKind
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid, NotFound, SecondFactorNeeded
 from core.names import subject
 from core.permissions import Permission
 from servers.models import Server
-from servers.rules import ServerState
+from servers.rules import Environment, ServerState
 from tools.models import Definition, Review, Sighting
 from tools.rules import POLLER, REASON_MAX, ReviewState
 
@@ -60,6 +60,12 @@ def person_who_may(
     if person is None:
         raise NotFound("The deciding person is not known.")
     return person
+
+
+def refuse_password_alone(actor: Actor, server: Server, definition: Definition) -> None:
+    """On a production server nobody decides in a session that began with a password alone (ADR 0022)."""
+    if server.environment == Environment.PRODUCTION.value and actor.lacks_second_factor:
+        raise SecondFactorNeeded(subject=subject(definition.kind, server.slug, definition.name))
 
 
 def refuse_retired(server: Server) -> None:

@@ -16,10 +16,11 @@ from audit.events import Event, RecordType
 from audit.permit import audited_denials, refuse_unless
 from audit.services import record
 from core.actor import Actor, ActorKind
-from core.errors import Conflict, Invalid, NotFound, PermissionDenied
+from core.errors import Conflict, Invalid, NotFound, PermissionDenied, SecondFactorNeeded
 from core.names import subject
 from core.permissions import Permission
 from servers.models import Server
+from servers.rules import Environment
 from tools.models import ChangePolicy, PolicyRevision
 from tools.policies import Rule, flaws
 from tools.services.groundwork import given_reason
@@ -67,6 +68,7 @@ def confirm_revision(*, policy_id: UUID, n: int, reason: str, actor: Actor) -> P
     """
     policy = _locked(policy_id, actor, Permission.REVIEW_DECIDE)
     why, person, revision = given_reason(reason), _person(actor), _revision(policy, n)
+    _refuse_password_alone(actor, policy, revision)
     if revision.confirmed_by_id is not None:
         raise Conflict("This revision is confirmed already.")
     if revision.written_by_id == person.pk:
@@ -85,6 +87,7 @@ def enable_policy(*, policy_id: UUID, n: int, reason: str, actor: Actor) -> Chan
     """
     policy = _locked(policy_id, actor)
     why, revision = given_reason(reason), _revision(policy, n)
+    _refuse_password_alone(actor, policy, revision)
     if policy.in_force_id == revision.pk:
         raise Conflict("This revision is in force already.")
     before = {"revision": policy.in_force.n if policy.in_force else None}
@@ -143,6 +146,12 @@ def _locked(policy_id: UUID, actor: Actor, *more: Permission) -> ChangePolicy:
     _permit(actor, str(policy_id), *more)
     visible = ChangePolicy.objects.visible_to(actor).select_for_update(of=("self",))
     return visible.select_related("in_force").by_id(policy_id)
+
+
+def _refuse_password_alone(actor: Actor, policy: ChangePolicy, revision: PolicyRevision) -> None:
+    """A policy that reaches production decides there: putting it in force takes what deciding there takes."""
+    if Environment.PRODUCTION.value in revision.environments and actor.lacks_second_factor:
+        raise SecondFactorNeeded(subject=subject("policy", policy.name))
 
 
 def _revision(policy: ChangePolicy, n: int) -> PolicyRevision:

@@ -22,7 +22,13 @@ from tools.classify import ChangeClass
 from tools.models import Definition, Pin, Review
 from tools.rules import GlassEnd, PinEnd, ReviewState, Verdict
 from tools.services.closing import agreeing, approved_until, end_glass, needed
-from tools.services.groundwork import given_reason, locked_definition, person_who_may, refuse_retired
+from tools.services.groundwork import (
+    given_reason,
+    locked_definition,
+    person_who_may,
+    refuse_password_alone,
+    refuse_retired,
+)
 from tools.services.recording import note_definition
 from tools.services.settling import settle_definition
 
@@ -62,6 +68,7 @@ def return_to_version(*, definition_id: UUID, digest: str, expected_pin: str, re
     why, now = given_reason(reason), timezone.now()
     server, definition = locked_definition(definition_id, actor)
     person = person_who_may(actor, server, definition)
+    refuse_password_alone(actor, server, definition)
     refuse_retired(server)
     live = _live_pin(definition)
     before = live.version.digest if live else ""

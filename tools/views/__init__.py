@@ -1,7 +1,7 @@
-"""Pages of reviews, of what servers show and of change policies."""
+"""Pages of reviews, of what servers show, of change policies and of what is not used."""
 
 from tools.views.decisions import break_glass, end_glass, reopen, return_to, withdraw
-from tools.views.definitions import compare, definition
+from tools.views.definitions import compare, definition, mark_sensitive
 from tools.views.policies import (
     confirm_revision,
     disable_policy,
@@ -12,6 +12,7 @@ from tools.views.policies import (
     write_policy,
 )
 from tools.views.reviews import decide_many, inbox, review
+from tools.views.rightsizing import narrow, right_sizing
 from tools.views.servers import poll, retire, server_detail
 from tools.views.suspensions import lift_suspension, suspensions
 
@@ -26,6 +27,8 @@ __all__ = [
     "end_glass",
     "inbox",
     "lift_suspension",
+    "mark_sensitive",
+    "narrow",
     "policies",
     "policy",
     "poll",
@@ -34,6 +37,7 @@ __all__ = [
     "return_to",
     "review",
     "revise_policy",
+    "right_sizing",
     "server_detail",
     "suspensions",
     "withdraw",

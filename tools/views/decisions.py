@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from access.account.fresh import fresh_where
 from core.actor import Actor
 from core.console import actor_of, attempt, back, carry_out, form_status, fulfil, page, reason_of
 from core.needs import asks
@@ -24,6 +25,7 @@ from tools import services
 from tools.forms import DecisionForm, ReturnForm, WithdrawForm
 from tools.models import BreakGlass
 from tools.views.reviews import glass_form, show_review
+from tools.views.risky import definition_in_production, review_in_production
 
 _DECIDES: Final = asks(Permission.REVIEW_DECIDE)
 _ASK_AGAIN: Final = gettext_lazy("Nothing was changed: say why, on the page as it is now.")
@@ -43,6 +45,7 @@ def reopen(request: HttpRequest, review_id: UUID) -> HttpResponse:
 
 @require_POST
 @page(needs=asks(Permission.REVIEW_BREAK_GLASS))
+@fresh_where(review_in_production)
 def break_glass(request: HttpRequest, review_id: UUID) -> HttpResponse:
     """Serve what waits, in an emergency."""
     actor = actor_of(request)
@@ -95,6 +98,7 @@ def withdraw(request: HttpRequest, definition_id: UUID) -> HttpResponse:
 
 @require_POST
 @page(needs=_DECIDES)
+@fresh_where(definition_in_production)
 def return_to(request: HttpRequest, definition_id: UUID) -> HttpResponse:
     """Go back to an earlier approved version."""
     actor, form = actor_of(request), ReturnForm(request.POST)

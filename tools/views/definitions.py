@@ -6,14 +6,18 @@ from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
 
-from core.console import actor_of, page, show
+from core.console import actor_of, carry_out, page, reason_of, show
 from core.errors import NotFound, Unprocessable
 from core.names import subject
+from core.needs import asks
 from core.permissions import Permission
+from tools import services
 from tools.models import BreakGlass, Definition, DefinitionVersion, Pin, Review
-from tools.presentation import review_view
+from tools.presentation import review_view, scopes_for
 from tools.rules import because
 from tools.standing import returnable
 from tools.trust import is_withheld
@@ -42,13 +46,29 @@ def definition(request: HttpRequest, definition_id: UUID) -> HttpResponse:
         "pins": Paginator(pins, PINS_SHOWN).get_page(request.GET.get("pins")),
         "emergencies": BreakGlass.objects.visible_to(actor).filter(definition=row).for_list()[:GLASS_SHOWN],
         "waiting": Review.objects.visible_to(actor).waiting().filter(definition=row).first(),
+        "scopes": scopes_for(row.server.slug, row.kind, row.name, sensitive=row.sensitive),
         "is_withheld_by_card": is_withheld(row.server),
         "may": {
+            "mark": actor.may(Permission.SERVER_EDIT, team_id=row.server.owner_team_id),
             "decide": actor.may(Permission.REVIEW_DECIDE, team_id=row.server.owner_team_id),
             "read_log": actor.may_somewhere(Permission.AUDIT_READ),
         },
     }
     return show(request, "tools/definition.html", context)
+
+
+@require_POST
+@page(needs=asks(Permission.SERVER_EDIT))
+def mark_sensitive(request: HttpRequest, definition_id: UUID) -> HttpResponse:
+    """Mark a definition as sensitive, or no longer."""
+    actor, reason, sensitive = actor_of(request), reason_of(request), request.POST.get("sensitive") == "on"
+    done = _("It needs a scope of its own now.") if sensitive else _("The server's broad scope reaches it again.")
+    carry_out(
+        request,
+        lambda: services.mark_sensitive(definition_id=definition_id, sensitive=sensitive, actor=actor, reason=reason),
+        done=done,
+    )
+    return redirect("tools:definition", definition_id=definition_id)
 
 
 @require_safe

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from access.account.fresh import fresh_where
 from core.actor import Actor
 from core.console import actor_of, form_status, fulfil, page, show
 from core.needs import asks
@@ -29,6 +30,7 @@ from tools.querysets import ReviewQuerySet
 from tools.relatives import precedents_of, relatives_of
 from tools.rules import POLLER, ReviewState
 from tools.standing import standing
+from tools.views.risky import any_in_production, review_in_production
 from tools.views.servers import agents_behind
 
 PAGE_SIZE = 100
@@ -48,6 +50,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @page(Permission.REVIEW_DECIDE)
+@fresh_where(any_in_production)
 def decide_many(request: HttpRequest) -> HttpResponse:
     """One verdict and reason for the ticked reviews; each succeeds or fails by itself, and the page says which."""
     actor = actor_of(request)
@@ -65,6 +68,7 @@ def decide_many(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @page(Permission.REVIEW_READ, posting=asks(Permission.REVIEW_DECIDE))
+@fresh_where(review_in_production)
 def review(request: HttpRequest, review_id: UUID) -> HttpResponse:
     """What changed, what was found, and the decision about exactly the digest that is shown."""
     actor = actor_of(request)

@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from access.account.fresh import fresh
 from access.models import Suspension
 from access.services import lift
 from core.console import actor_of, carry_out, form_status, fulfil, page, reason_of, show
@@ -44,6 +45,7 @@ def suspensions(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @page(Permission.SUSPENSION_LIFT)
+@fresh
 def lift_suspension(request: HttpRequest, suspension_id: UUID) -> HttpResponse:
     """Let it go on; another person than who suspended it."""
     actor, reason = actor_of(request), reason_of(request)

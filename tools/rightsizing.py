@@ -1,0 +1,226 @@
+"""What was given and is not used: grants, the scopes of roles, and roles wider than their use (docs/access.md).
+
+Reads what `tools.services.using` counted. A role is judged by all its grants, so roles are judged only for who sees
+every grant, role and definition; others see their own grants.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import connection
+from django.db.models import Count, Min, Q
+from django.utils import timezone
+
+from access.models import Grant, Role, UseCursor
+from access.models.uses import USES
+from access.names import SCOPES_MAX
+from access.querysets import GrantQuerySet, RoleQuerySet
+from access.sizing import (
+    SCOPES_TARGET,
+    RoleUse,
+    Sizing,
+    Through,
+    scopes_that_reach,
+    sized,
+    wildcard_servers,
+)
+from audit.models import Leaf
+from core.actor import Actor
+from core.permissions import Permission
+from core.scopes import call_scope, read_scope
+from servers.surface import Kind
+from tools.models import Definition
+
+NEEDED: Final = (Permission.GRANT_READ, Permission.ROLE_READ, Permission.TOOL_READ)
+DAYS_MAX: Final = 3650
+ENDING: Final = timedelta(days=14)
+# By role, server and kind: what was used through scopes of its own (`named`) or not, and how much of it is there still.
+# In SQL, because roles are arrays of up to a thousand scopes, to be opened once and not for each use.
+_USES: Final = """
+WITH used AS MATERIALIZED (
+    SELECT DISTINCT held.role_id, used.server, used.kind, used.name, used.scope
+    FROM access_grantuse used JOIN access_grant held ON held.id = used.grant_id
+    WHERE used.grant_id = ANY(%(grants)s) AND used.last_used >= %(moment)s
+), own AS MATERIALIZED (
+    SELECT role.id AS role_id, own.scope FROM access_role role, unnest(role.scopes) AS own(scope)
+    WHERE role.id = ANY(%(roles)s)
+)
+SELECT used.role_id, used.server, used.kind, own.scope IS NOT NULL, count(there.id),
+    (array_agg(used.scope ORDER BY used.scope) FILTER (WHERE own.scope IS NOT NULL OR there.id IS NOT NULL))[1:%(most)s]
+FROM used
+LEFT JOIN own ON own.role_id = used.role_id AND own.scope = used.scope
+LEFT JOIN servers_server server ON server.slug = used.server
+LEFT JOIN tools_definition there ON there.server_id = server.id AND there.kind = used.kind AND there.name = used.name
+    AND there.present AND NOT there.sensitive
+GROUP BY 1, 2, 3, 4
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Since when use is counted (None: not yet), and how many places of the log are still to be read."""
+
+    since: datetime | None
+    to_read: int
+
+
+@dataclass(frozen=True, slots=True)
+class SizedRole:
+    """A role that somebody holds. `sizing` is None while it is too young: given, changed or counted for fewer days."""
+
+    role: Role
+    grants: int
+    sizing: Sizing | None
+    wildcard: tuple[str, ...]
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether there is anything to say of it."""
+        return bool(self.wildcard or (self.sizing and (self.sizing.unused or self.sizing.wide)))
+
+
+@dataclass(frozen=True, slots=True)
+class PerTool:
+    """How many scopes of roles that are held reach a served tool: for how many tools how many."""
+
+    tools: Mapping[int, int]
+    target: int = SCOPES_TARGET
+
+    @property
+    def count(self) -> int:
+        """The served tools."""
+        return sum(self.tools.values())
+
+    @property
+    def average(self) -> float | None:
+        """Their average; None where nothing is served."""
+        return sum(n * tools for n, tools in self.tools.items()) / self.count if self.count else None
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What is said of roles: those about which there is something, how many were held and how many too young."""
+
+    found: tuple[SizedRole, ...]
+    held: int
+    young: int
+    per_tool: PerTool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All of it, as one actor sees it. `uncounted`: live grants whose use is not counted whole. `roles`: see above."""
+
+    days: int
+    moment: datetime
+    counted: Counted
+    unused: GrantQuerySet
+    ending: GrantQuerySet
+    live: int
+    uncounted: int
+    roles: Roles | None
+
+
+def report(actor: Actor, *, days: int) -> Report:
+    """What was not used for `days` days."""
+    now = timezone.now()
+    moment, counted = now - timedelta(days=days), _counted()
+    live = Grant.objects.visible_to(actor).live(now)
+    related = live.select_related("role", "person", "agent__owner_team", "team", "granted_by")
+    whole = all(actor.may(permission) for permission in NEEDED)
+    return Report(
+        days=days,
+        moment=moment,
+        counted=counted,
+        unused=related.unused_since(moment, counted_since=counted.since or now),
+        ending=related.with_use().ending_by(now + ENDING),
+        live=live.count(),
+        uncounted=live.uncounted().count(),
+        roles=_roles(actor, live, moment, counted) if whole else None,
+    )
+
+
+def sized_roles(actor: Actor, roles: RoleQuerySet, *, days: int) -> list[SizedRole]:
+    """Those of `roles` that somebody holds, compared with their use. For who may see all that `NEEDED` names."""
+    now = timezone.now()
+    return _sized(actor, roles, Grant.objects.visible_to(actor).live(now), now - timedelta(days=days), _counted())
+
+
+def _counted() -> Counted:
+    cursor = UseCursor.objects.filter(name=USES).first()
+    head = Leaf.objects.head()
+    return Counted(None, head + 1) if cursor is None else Counted(cursor.since, head - cursor.index)
+
+
+def _roles(actor: Actor, live: GrantQuerySet, moment: datetime, counted: Counted) -> Roles:
+    judged = _sized(actor, Role.objects.visible_to(actor), live, moment, counted)
+    return Roles(
+        found=tuple(each for each in judged if each.is_wide),
+        held=len(judged),
+        young=sum(each.sizing is None for each in judged),
+        per_tool=_per_tool(actor, {scope for each in judged for scope in each.role.scopes}),
+    )
+
+
+def _per_tool(actor: Actor, scopes: set[str]) -> PerTool:
+    tools = Definition.objects.visible_to(actor).served_tools()
+    return PerTool(Counter(scopes_that_reach(slug, name, sensitive=sensitive, scopes=scopes)
+                           for slug, name, sensitive in tools))  # fmt: skip
+
+
+def _sized(
+    actor: Actor, roles: RoleQuerySet, live: GrantQuerySet, moment: datetime, counted: Counted
+) -> list[SizedRole]:
+    holding = Q(grants__in=live.order_by().values("pk"))
+    held: Any = roles.annotate(held=Count("grants", filter=holding), given=Min("grants__created_at", filter=holding))
+    held = list(held.filter(held__gt=0).order_by("name"))
+    grants = live.filter(role__in=[role.pk for role in held]).order_by()
+    uses = _uses(grants, [role.pk for role in held], moment)
+    offered = _offered(actor)
+    return [
+        SizedRole(
+            role,
+            role.held,
+            sized(role.scopes, uses.get(role.pk, RoleUse()), offered) if _is_old(role, moment, counted) else None,
+            wildcard_servers(role.scopes),
+        )
+        for role in held
+    ]
+
+
+def _is_old(role: Any, moment: datetime, counted: Counted) -> bool:
+    """Whether somebody could have used all of it for as long as is asked about."""
+    return counted.since is not None and max(role.given, role.updated_at, counted.since) < moment
+
+
+def _offered(actor: Actor) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for (slug, kind), count in Definition.objects.visible_to(actor).offered().items():
+        found[_broad(slug, kind)] += count
+    return found
+
+
+def _uses(grants: GrantQuerySet, roles: list[int], moment: datetime) -> dict[int, RoleUse]:
+    """By key of the role. What the role names by its own scope was used through that, not through a broad one."""
+    keys = list(grants.values_list("pk", flat=True))
+    connected: set[int] = set()
+    named: defaultdict[int, set[str]] = defaultdict(set)
+    through: defaultdict[int, dict[str, Through]] = defaultdict(dict)
+    with connection.cursor() as cursor:
+        cursor.execute(_USES, {"grants": keys, "roles": roles, "moment": moment, "most": SCOPES_MAX})
+        for role, slug, kind, is_named, count, scopes in cursor:
+            connected.add(role)
+            if is_named:
+                named[role].update(scopes)
+            elif kind:
+                broad = _broad(slug, kind)
+                before = through[role].get(broad, Through(0, ()))
+                through[role][broad] = Through(before.count + count, (*before.scopes, *(scopes or ())))
+    return {role: RoleUse(connected=True, named=frozenset(named[role]), through=through[role]) for role in connected}
+
+
+def _broad(slug: str, kind: str) -> str:
+    return call_scope(slug) if kind == Kind.TOOL.value else read_scope(slug)
