@@ -200,6 +200,7 @@ def test_who_was_deactivated_does_not_get_past_the_second_step(ada: Person) -> N
 def test_who_is_suspended_gets_past_no_step(ada: Person) -> None:
     secret, _codes = adds_app(signs_in())
     browser = signs_in()
+    known("boss", admin=True)  # there is always an administrator
     suspend(target=target_of(kind=SuspensionKind.PERSON, name="ada"), actor=SETUP, reason="Stop.")
     assert second_step(browser, app_code(secret))["Location"].startswith("/sign-in/")
     assert not is_signed_in(browser)
