@@ -73,7 +73,7 @@ class AuthorizationEndpoint(View):
     def answer(self, request: HttpRequest, asked: Asked) -> HttpResponse:
         """Ask the person, or act on what they said."""
         person = request.user
-        if not isinstance(person, Person) or not person.is_active or _must_sign_in_again(request, asked, person):
+        if not isinstance(person, Person) or not person.is_active or _must_sign_in_again(request, asked):
             return _to_sign_in(request, asked)
         offered = _offered(request, asked, person)
         if request.method == "POST":
@@ -85,9 +85,10 @@ class AuthorizationEndpoint(View):
         return _consent_page(request, asked, person, offered)
 
 
-def _must_sign_in_again(request: HttpRequest, asked: Asked, person: Person) -> bool:
-    """prompt=login: somebody whose sign-in is not fresh is signed out, and comes back by the same link."""
-    fresh = person.last_login is not None and timezone.now() - person.last_login < FRESH
+def _must_sign_in_again(request: HttpRequest, asked: Asked) -> bool:
+    """prompt=login: whose session was not proved lately is signed out, and comes back by the same link."""
+    proved = actor_of(request).signed_in
+    fresh = proved is not None and timezone.now() - proved.at < FRESH
     if request.method == "POST" or "login" not in asked.prompt or fresh:
         return False
     sign_out(request=request)

@@ -11,7 +11,7 @@ from django.db import DatabaseError
 from django.test import Client
 from django.utils import timezone
 
-from access.models import Agent, AuthorizationCode, Consent, Person
+from access.models import Agent, AuthorizationCode, Consent, ConsoleSession, Person
 from audit.models import Record
 from core.sampling import Sampler
 from tests.access.document_host import document_host
@@ -361,7 +361,7 @@ def test_nobody_signed_in_is_an_error_where_no_page_may_be_shown(agent: Agent) -
 
 def test_prompt_login_asks_for_a_fresh_sign_in(browser: Client, agent: Agent) -> None:
     assert browser.get(link(prompt="login")).status_code == 200
-    Person.objects.update(last_login=timezone.now() - timedelta(minutes=6))
+    ConsoleSession.objects.update(began_at=timezone.now() - timedelta(minutes=6))
     there = browser.get(link(prompt="login"))
     assert there["Location"].startswith("/login/")
     assert browser.get("/preferences/").status_code == 302
