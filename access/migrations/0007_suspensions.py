@@ -1,7 +1,7 @@
 """What is suspended: a row that nobody changes but once, to lift it. A trigger holds the owner's role to that too."""
 
 import django.db.models.deletion
-import django.utils.timezone
+import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 ("name", models.TextField(blank=True, default="")),
                 ("owner_team", models.CharField(blank=True, default="", max_length=24)),
                 ("reason", models.TextField()),
-                ("suspended_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("suspended_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("lifted_at", models.DateTimeField(blank=True, null=True)),
                 ("lift_reason", models.TextField(blank=True, default="")),
                 (

@@ -2,7 +2,7 @@
 
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from access import querysets
 from access.models.people import Person
@@ -23,7 +23,7 @@ class Suspension(models.Model):
     owner_team = models.CharField(max_length=SLUG_MAX, blank=True, default="")
     reason = models.TextField()
     suspended_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    suspended_at = models.DateTimeField(default=timezone.now)
+    suspended_at = models.DateTimeField(db_default=Now())  # the clock that the trigger compares with
     lifted_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     lifted_at = models.DateTimeField(null=True, blank=True)
     lift_reason = models.TextField(blank=True, default="")

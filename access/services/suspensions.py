@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from access.models import Agent, Membership, Person, Suspension, Team
 from access.names import checked_reason
@@ -73,6 +73,8 @@ def suspend(*, target: Target, actor: Actor, reason: str) -> Suspension:
         with transaction.atomic():
             row.save()
     except IntegrityError as error:
+        if not Suspension.objects.live().filter(kind=row.kind, name=row.name).exists():
+            raise
         raise Conflict("This is suspended already.", field="name") from error
     if target.kind in _HOLDS_PEOPLE:
         refuse_without_administrator()
@@ -94,8 +96,9 @@ def lift(*, suspension_id: UUID, actor: Actor, reason: str) -> Suspension:
     person = _person(actor)
     if person is not None and person.pk == row.suspended_by_id:
         raise Conflict("Another person lifts it: it was you who set it.")
-    row.lifted_by, row.lifted_at, row.lift_reason = person, timezone.now(), checked_reason(reason)
+    row.lifted_by, row.lifted_at, row.lift_reason = person, Now(), checked_reason(reason)
     row.save(update_fields=["lifted_by", "lifted_at", "lift_reason"])
+    row.refresh_from_db(fields=["lifted_at"])
     _record(Event.SUSPENSION_LIFTED, row, actor, row.lift_reason)
     return row
 

@@ -11,7 +11,9 @@ from django.test import Client
 from time_machine import Traveller, travel
 
 from access.account.fresh import FRESH
-from access.models import Grant, Person, Role
+from access.models import Grant, Person, Role, Suspension
+from access.services import actor_for, suspend, target_of
+from access.suspended import SuspensionKind
 from audit.models import Record
 from servers.models import Server
 from tests.access.signing_in import PASSWORD, adds_app, app_code, known, signs_in
@@ -115,6 +117,23 @@ def test_a_password_in_the_form_is_typed_anew_and_stands_in_no_page(ada: Person,
     assert "Grace &lt;b&gt;" in said
     assert PASSWORD not in said
     assert browser.post("/people/create/", PERSON).status_code == 302
+
+
+def test_letting_something_go_on_asks_again_and_stopping_it_does_not(ada: Person, clock: Traveller) -> None:
+    actor = actor_for(known("ben", admin=True))
+    stopped = suspend(target=target_of(kind=SuspensionKind.EVERYTHING, name=""), actor=actor, reason="A drill.")
+    browser = signs_in()
+    later(clock)
+    path = f"/suspensions/{stopped.public_id}/lift/"
+    page = browser.post(path, {"reason": "Over."})
+    assert asks(page)
+    assert Suspension.objects.live().exists()
+    assert browser.post(path, {**carried(page), "again-password": PASSWORD}).status_code == 302
+    assert not Suspension.objects.live().exists()
+    later(clock)
+    again = {"kind": "everything", "name": "", "reason": "Once more."}
+    assert browser.post("/suspensions/", again).status_code == 302
+    assert Suspension.objects.live().exists()
 
 
 def test_a_code_does_as_well_and_once(ada: Person, clock: Traveller) -> None:
