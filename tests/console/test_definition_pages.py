@@ -313,6 +313,7 @@ def test_the_server_page_says_by_which_look_approvals_stand(world: World, consol
     with time_machine.travel(timezone.now() + timedelta(hours=2), tick=False):
         fail(server, Problem.ENDLESS_LIST)
     with time_machine.travel(timezone.now() + timedelta(hours=3), tick=False):
+        console.force_login(world.admin)  # no session idles for so long
         text = page_of(console, "/servers/files/").text
     assert "The last look was not complete." in text
     assert "It was last seen completely 3 hours ago" in text
