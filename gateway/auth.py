@@ -5,11 +5,13 @@ the scopes of ordinary use, a 403 every scope that the operation needs (MCP auth
 """
 
 import re
+import time
 from collections.abc import Iterable
 from typing import Final, Protocol
 
 from access.policy import Denied, Reason
 from access.rules import Rule
+from core.sampling import Sampler
 from core.scopes import baseline_scopes
 from gateway.errors import Refused, refuse
 from gateway.front import Head
@@ -26,6 +28,7 @@ _SUSPENDED: Final = {
     Rule.SUSPENDED_SERVER: "This server is suspended until a second person lifts that.",
     Rule.SUSPENDED_DEFINITION: "This definition is suspended until a second person lifts that.",
 }
+_STRANGERS: Final = Sampler(limit=30, window=60)  # anybody can send rubbish, and the log cannot be pruned
 _BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(?P<token>[A-Za-z0-9._~+/-]{1,4096}=*)")
 
 
@@ -55,10 +58,14 @@ async def authenticate(head: Head, bearer: Bearer | None, slug: str, *, site: Si
             Reason.INVALID_TOKEN,
             "The access token is not valid.",
             headers=(challenge(site, slug, error="invalid_token", text="The access token is not valid."),),
-            # Rubbish is not worth a record; a token of ours that has ended is.
-            recorded=bearer is not None and tokens.is_ours(bearer),
+            # A token of ours that has ended is worth a record each time; of what we never made, a sample.
+            recorded=bearer is not None and (tokens.is_ours(bearer) or _is_sampled()),
         )
     return token
+
+
+def _is_sampled() -> bool:
+    return _STRANGERS.admit(time.monotonic()) is not None
 
 
 def refused(denied: Denied, slug: str, *, site: Site) -> Refused:

@@ -4,6 +4,7 @@ import pytest
 
 from access.policy import Denied
 from access.rules import Rule
+from core.sampling import Sampler
 from gateway.auth import authenticate, challenge, presented, refused
 from gateway.errors import Refused
 from gateway.front import read_head
@@ -14,6 +15,11 @@ from tests.gateway.test_snapshot import token
 
 SITE = Site(gateway_url="https://gw.example/mcp", issuer="https://hold.example")
 METADATA = 'resource_metadata="https://gw.example/.well-known/oauth-protected-resource/mcp/files"'
+
+
+@pytest.fixture(autouse=True)
+def nobody_sent_rubbish_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.auth._STRANGERS", Sampler(limit=30, window=60))
 
 
 class Known:
@@ -52,7 +58,16 @@ async def test_anything_else_is_refused_with_a_challenge(values: list[str]) -> N
     assert METADATA in value
     assert 'scope="mcp:connect mcp:files:call mcp:files:read"' in value
     assert ("error=" in value) == bool(values)
-    assert (found.value.recorded_as is not None) == (values == ["Bearer old"])
+    assert (found.value.recorded_as is not None) == (values in (["Bearer old"], ["Bearer bad"]))
+
+
+async def test_what_we_never_made_is_recorded_as_a_sample_and_what_we_made_each_time() -> None:
+    told = {"bad": 0, "old": 0}
+    for sent in ["bad", "old"] * 40:
+        with pytest.raises(Refused) as found:
+            await ask(f"Bearer {sent}")
+        told[sent] += found.value.recorded_as is not None
+    assert told == {"bad": 30, "old": 40}
 
 
 @pytest.mark.parametrize(
