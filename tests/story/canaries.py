@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from redis import Redis
 ROOT = Path(__file__).resolve().parents[2]
 SET_COOKIE = "Set-Cookie"
 _OVER = "the canaries are over"
+_ID = re.compile(r"[0-9a-f]{8}[0-9a-f-]+|[0-9]+")
 _LINK = re.compile(r'href="([^"#]+)')
 
 
@@ -104,11 +106,16 @@ class Overheard:
             yield f"{key} {readers[str(self._redis.type(key))](key)}"
 
 
-def read_every_page(site: str, client: httpx2.Client, *, at_most: int = 200) -> set[str]:
-    """Follow links from the first page; the paths that were answered."""
+def read_every_page(site: str, client: httpx2.Client, *, of_a_kind: int = 3) -> set[str]:
+    """Follow links from the first page, to so many pages that differ by an id alone; the paths that were answered."""
     waiting, read = ["/"], set[str]()
-    while waiting and len(read) < at_most:
+    kinds: Counter[str] = Counter()
+    while waiting:
         path = waiting.pop(0)
+        kind = _ID.sub("*", path)
+        kinds[kind] += 1
+        if kinds[kind] > of_a_kind:
+            continue
         answer = client.get(f"{site}{path}", follow_redirects=True)
         read.add(path)
         if "text/html" not in answer.headers.get("content-type", ""):

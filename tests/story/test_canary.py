@@ -207,7 +207,7 @@ def _call(nest: Nest, token: str) -> None:
 
 def _misplace(nest: Nest) -> None:
     """Secrets presented where they do not belong."""
-    for secret in list(nest.seeded):
+    for secret in [each for each in nest.seeded if not each.name.startswith("recovery code") or each.name[-1] == "1"]:
         bearer = {"authorization": f"Bearer {secret.value}"}
         nest.client.get(f"{nest.site}/api/v1/servers/", headers=bearer)
         nest.client.post(nest.endpoint, json={}, headers=bearer)
