@@ -75,8 +75,9 @@ def use_passkey(request: HttpRequest, person: Person, answer: str) -> bool:
     state, said = _asked(request, new=False), _read(answer)
     if state is None or said is None:
         return False
+    credentials = get_credentials(person)
     try:
-        used = _server().authenticate_complete(state, get_credentials(person), said)
+        used = _server().authenticate_complete(state, credentials, said)
     except Exception:  # noqa: BLE001 -- as above
         return False
     row = get_authenticator_by_credential_id(person, used.credential_id)
