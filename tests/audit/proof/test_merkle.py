@@ -1,3 +1,4 @@
+from functools import partial
 from hashlib import sha256
 
 import pytest
@@ -85,9 +86,9 @@ def test_all_consistency_proofs_of_all_sizes_up_to_130() -> None:
     for second in range(len(MANY) + 1):
         for first in range(second + 1):
             proof = merkle.consistency_proof(first, second, nodes)
-            sizes = {"first": first, "second": second, "proof": proof}
-            assert merkle.verify_consistency(**sizes, first_root=ALL_ROOTS[first], second_root=ALL_ROOTS[second])
-            assert not merkle.verify_consistency(**sizes, first_root=MANY[0][::-1], second_root=ALL_ROOTS[second])
+            verify = partial(merkle.verify_consistency, first=first, second=second, proof=proof)
+            assert verify(first_root=ALL_ROOTS[first], second_root=ALL_ROOTS[second])
+            assert not verify(first_root=MANY[0][::-1], second_root=ALL_ROOTS[second])
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 8, 130])
