@@ -1,1 +1,1 @@
-"""How the audit log proves itself: chain, MAC, tree, checkpoints, bundles. Pure: no Django, no database."""
+"""What proves the log to somebody who does not trust us: the standard library and `cryptography` alone."""
