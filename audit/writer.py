@@ -150,7 +150,8 @@ class GroupCommitWriter:
     async def write(self, record: RecordDraft | Repeat, payload: Payload | None = None) -> None:
         """Return once the record is durable, and its payload with it.
 
-        Raises `AuditBusy` or `AuditUnavailable`: then nothing may follow it. A record refused for time may become durable later; it then stands for something that was not done.
+        Raises `AuditBusy` or `AuditUnavailable`: then nothing may follow it. A record refused for time may
+        become durable later; it then stands for something that was not done.
         """
         if self._closing or self._task is None:
             raise AuditUnavailable("The audit writer is not running.")
