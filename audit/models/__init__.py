@@ -1,6 +1,17 @@
 """Tables of the audit log."""
 
+from audit.models.checkpoints import Anchor, Checkpoint, ClosedWriter, Epoch
 from audit.models.records import Leaf, Pending, Record, Writer
 from audit.models.subjects import Subject
 
-__all__ = ["Leaf", "Pending", "Record", "Subject", "Writer"]
+__all__ = [
+    "Anchor",
+    "Checkpoint",
+    "ClosedWriter",
+    "Epoch",
+    "Leaf",
+    "Pending",
+    "Record",
+    "Subject",
+    "Writer",
+]
