@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
-from audit.models import Leaf
+from audit.models import Epoch, Leaf
 from audit.placement.chained import is_chained
 from audit.placement.judging import Judge, Verdict
 from audit.placement.pending import Mark, Waiting, Writers, queued
@@ -148,6 +148,11 @@ def place_records(*, seconds: float = 5.0) -> int:
         if not count and placer.held() == held:
             break
     return placed
+
+
+def has_sequencer() -> bool:
+    """Whether one ever led. It alone places from then on, even when it refuses or stands still."""
+    return Epoch.objects.exists()
 
 
 def lead() -> bool:
