@@ -1,6 +1,7 @@
 """Tables of the audit log."""
 
 from audit.models.checkpoints import Anchor, Checkpoint, ClosedWriter, Epoch
+from audit.models.payloads import Removal, RemovalConfirmation, StoredPayload
 from audit.models.records import Leaf, Pending, Record, Writer
 from audit.models.subjects import Subject
 
@@ -12,6 +13,9 @@ __all__ = [
     "Leaf",
     "Pending",
     "Record",
+    "Removal",
+    "RemovalConfirmation",
+    "StoredPayload",
     "Subject",
     "Writer",
 ]
