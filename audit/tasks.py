@@ -13,5 +13,6 @@ def create_shards() -> None:
 
 @shared_task(name="audit.place_records")
 def place_records() -> None:
-    """Give waiting records their place in the log."""
-    services.place_records()
+    """Give waiting records their place in the log, as long as no sequencer ever did: from then on only one may."""
+    if not services.has_sequencer():
+        services.place_records()

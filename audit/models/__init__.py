@@ -1,7 +1,21 @@
 """Tables of the audit log."""
 
+from audit.models.checkpoints import Anchor, Checkpoint, ClosedWriter, Epoch
 from audit.models.payloads import Removal, RemovalConfirmation, StoredPayload
 from audit.models.records import Leaf, Pending, Record, Writer
 from audit.models.subjects import Subject
 
-__all__ = ["Leaf", "Pending", "Record", "Removal", "RemovalConfirmation", "StoredPayload", "Subject", "Writer"]
+__all__ = [
+    "Anchor",
+    "Checkpoint",
+    "ClosedWriter",
+    "Epoch",
+    "Leaf",
+    "Pending",
+    "Record",
+    "Removal",
+    "RemovalConfirmation",
+    "StoredPayload",
+    "Subject",
+    "Writer",
+]
