@@ -1,4 +1,4 @@
-"""Periodic work of the audit log; both tasks may be lost or doubled without harm."""
+"""Periodic work of the audit log; each task may be lost or doubled without harm."""
 
 from celery import shared_task
 
@@ -15,3 +15,9 @@ def create_shards() -> None:
 def place_records() -> None:
     """Give waiting records their place in the log."""
     services.place_records()
+
+
+@shared_task(name="audit.reconcile_unfinished")
+def reconcile_unfinished() -> None:
+    """Record how calls ended whose gateway process is dead."""
+    services.reconcile_unfinished()

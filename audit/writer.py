@@ -25,7 +25,8 @@ import psycopg
 from django.conf import settings
 from msgspec import Struct
 
-from audit import wire
+from audit import boots, wire
+from audit.boots import OwnBoot
 from audit.drafts import RecordDraft, Repeat, shard_of
 from audit.link import Link, parameters_from_settings
 from audit.rows import Prepared, Rows
@@ -40,6 +41,7 @@ _STATEMENTS: Final = {
     "audit_many": wire.INSERT_MANY,
     "audit_shard": wire.CREATE_SHARD,
     "audit_writer": wire.INSERT_WRITER,
+    **boots.STATEMENTS,
 }
 # One plan for all batches: planning each anew costs the server as much as a record. And a server that was told to
 # answer before its commits are durable is told otherwise here; one that waits for standbys as well keeps doing so.
@@ -93,6 +95,7 @@ class GroupCommitWriter:
         told: Told | None = None,
     ) -> None:
         self._process = process or f"pid {os.getpid()}"
+        self.boot = OwnBoot(self._process)
         self._capacity = capacity
         self._batch = batch
         self._timeout = timeout
@@ -103,6 +106,8 @@ class GroupCommitWriter:
         self._batched: list[_Waiting] = []  # those of the commit under way
         self._arrived = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
+        self._ticking: asyncio.TimerHandle | None = None
+        self._is_tended = True
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self._link: Link | None = None
@@ -122,8 +127,9 @@ class GroupCommitWriter:
         await self.close()
 
     def start(self) -> None:
-        """Begin in the running event loop. Connects with the first record."""
+        """Begin in the running event loop. Connects with the first record, and from then on keeps connected."""
         self._task = asyncio.create_task(self._run(), name="audit writer")
+        self._ticking = asyncio.get_running_loop().call_later(boots.TICK, self._tick)
 
     async def close(self) -> None:
         """Write what waits, then stop."""
@@ -131,8 +137,9 @@ class GroupCommitWriter:
         self._arrived.set()
         if self._task is not None:
             await self._task
-        if self._alarm is not None:
-            self._alarm.cancel()
+        for timer in (self._alarm, self._ticking):
+            if timer is not None:
+                timer.cancel()
         self._disconnect()
 
     async def write(self, record: RecordDraft | Repeat) -> None:
@@ -186,8 +193,31 @@ class GroupCommitWriter:
                 self._batched = batch
                 await self._commit(batch)
                 self._batched = []
+                if not self._is_tended:  # here too: under load there is always another batch
+                    await self._tend()
+            if not self._is_tended:
+                await self._tend()
             if self._closing and not self._waiting:
                 return
+
+    def _tick(self) -> None:
+        self._is_tended = False
+        self._arrived.set()
+        self._ticking = asyncio.get_running_loop().call_later(boots.TICK, self._tick)
+
+    async def _tend(self) -> None:
+        """Between records: open a lost link again, because its lock says that we live, and beat."""
+        self._is_tended = True
+        if not self.boot.is_begun:
+            return  # nothing was recorded yet
+        try:
+            with Deadline(self._timeout):
+                if self.boot.is_given_up:
+                    self._start_over()
+                self._start_over_if_in_doubt()
+                await self.boot.beat(self._link or await self._connect())
+        except (psycopg.Error, OSError, TimeoutError):
+            self._start_over_if_in_doubt()
 
     def _next_batch(self) -> list[_Waiting]:
         """The oldest records that somebody still waits for."""
@@ -271,8 +301,13 @@ class GroupCommitWriter:
         return placed
 
     async def _connect(self) -> Link:
-        limits = _SETTINGS.format(milliseconds=int(self._timeout * 750))
+        limits = boots.SETTINGS + _SETTINGS.format(milliseconds=int(self._timeout * 750))
         self._link = link = await Link.open(self._database, limits, _STATEMENTS)
+        try:
+            await self.boot.begin(link)
+        except BaseException:
+            self._disconnect()  # without its lock nothing may be written
+            raise
         return link
 
     async def _register(self, link: Link, shard: int) -> UUID:

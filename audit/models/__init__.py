@@ -1,6 +1,7 @@
 """Tables of the audit log."""
 
+from audit.models.boots import Boot
 from audit.models.records import Leaf, Pending, Record, Writer
 from audit.models.subjects import Subject
 
-__all__ = ["Leaf", "Pending", "Record", "Subject", "Writer"]
+__all__ = ["Boot", "Leaf", "Pending", "Record", "Subject", "Writer"]
