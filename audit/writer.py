@@ -53,9 +53,13 @@ _QUIET: Final = 1.0  # seconds between two lines about a database that is away
 
 
 class AuditUnavailable(Unavailable):
-    """The record could not be made durable in time, so what it was about may not happen."""
+    """The record could not be made durable in time, so what it was about may not happen.
+
+    `in_doubt`: it was sent, and may be there or come to be there.
+    """
 
     code = "audit_unavailable"
+    in_doubt = False
 
 
 class AuditBusy(AuditUnavailable):
@@ -167,7 +171,7 @@ class GroupCommitWriter:
             _refuse(self._waiting.popleft(), "The call could not be recorded in time.")
         for item in self._batched:
             if item.deadline <= late:
-                _refuse(item, "The call could not be recorded in time.")
+                _refuse(item, "The call could not be recorded in time.", in_doubt=True)
         following = next((item.deadline for item in chain(self._batched, self._waiting) if not item.done.done()), None)
         self._alarm = None if following is None else loop.call_at(following, self._expire)
 
@@ -243,8 +247,9 @@ class GroupCommitWriter:
             await self._commit_singly(batch, error)
         except (psycopg.Error, OSError, TimeoutError) as error:
             self._report(len(batch), error)
+            in_doubt = self._link is not None and self._link.lost
             self._start_over_if_in_doubt()
-            _fail(batch, error)
+            _fail(batch, error, in_doubt=in_doubt)
         except Exception as error:  # the process's edge: a defect fails its callers and never ends the writer
             logger.exception("audit batch of %d not written", len(batch))
             self._start_over()
@@ -335,13 +340,13 @@ class GroupCommitWriter:
             self._link = None
 
 
-def _fail(batch: Iterable[_Waiting], error: BaseException) -> None:
+def _fail(batch: Iterable[_Waiting], error: BaseException, *, in_doubt: bool = False) -> None:
     for item in batch:
-        _refuse(item, "The call could not be recorded.", error)
+        _refuse(item, "The call could not be recorded.", error, in_doubt=in_doubt)
 
 
-def _refuse(item: _Waiting, message: str, cause: BaseException | None = None) -> None:
+def _refuse(item: _Waiting, message: str, cause: BaseException | None = None, *, in_doubt: bool = False) -> None:
     if not item.done.done():
         refusal = AuditUnavailable(message)
-        refusal.__cause__ = cause
+        refusal.__cause__, refusal.in_doubt = cause, in_doubt
         item.done.set_exception(refusal)
