@@ -11,6 +11,7 @@ from django.conf import settings
 
 from access.resource_uri import canonical_resource
 from audit.writer import GroupCommitWriter
+from core.alarm import sound_alarm
 from core.ids import new_id
 from core.outbound import policy_from_settings
 from core.wire import WireClient
@@ -26,6 +27,7 @@ from gateway.front import Doors, Head
 from gateway.handles import Handles
 from gateway.leaving import notice_before_exit
 from gateway.looking import Looks
+from gateway.outage import Outage
 from gateway.pipeline import Pipeline
 from gateway.recorder import Recorded, Recorder
 from gateway.reply import Channel, Receive, Reply, Send
@@ -79,6 +81,7 @@ class Gateway:
         self._telemetry = Telemetry.from_settings(is_server=store.is_server)
         self._pipeline: Pipeline | None = None
         self._calls = Calls()
+        self._outage: Outage | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving = False
         self._stopping = False
@@ -112,7 +115,10 @@ class Gateway:
         self._stack.push_async_callback(shared.close)
         looks = Looks(upstream.send, self._store, told=self._telemetry.looked)
         self._stack.push_async_callback(looks.close)
-        recorder = Recorder(writer)
+        self._outage = outage = Outage(writer, alarm=sound_alarm, give_up=writer.boot.give_up)
+        writer.boot.open_calls = outage.calls
+        self._stack.push_async_callback(outage.close)
+        recorder = Recorder(writer, outage)
         self._calls = Calls()
         parts = Parts(
             upstream=upstream,
@@ -242,10 +248,17 @@ class Gateway:
     def _health(self, path: str) -> Reply:
         problem = ""
         if path == "/readyz":
-            stopping = self._leaving or self._pipeline is None
-            problem = "stopping" if stopping else "policy_stale" if self._store.is_stale() else ""
+            problem = self._problem()
         status = {"status": problem or "ok"}
         return Reply(503 if problem else 200, jsonrpc.dumps(status), (("cache-control", "no-store"),))
+
+    def _problem(self) -> str:
+        """Why no requests should come here; empty where they should."""
+        if self._leaving or self._pipeline is None or self._outage is None:
+            return "stopping"
+        if self._outage.is_on:
+            return "audit_unavailable"
+        return "policy_stale" if self._store.is_stale() else ""
 
     def _metadata(self, slug: str, head: Head) -> Reply:
         if head.method not in ("GET", "HEAD"):

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from access.policy import Reason
 from audit.drafts import Pattern, RecordDraft, Repeat
 from audit.events import Event, RecordType
-from audit.writer import AuditUnavailable
+from audit.writer import AuditBusy, AuditUnavailable
 from core.ids import new_id
 from gateway.errors import refuse
+from gateway.outage import NOT_SENT, UNRECORDED, Outage
 
 _PATTERNS: Final = 512
 _REMEMBERED: Final = 2048  # characters of a pattern's words
@@ -68,7 +69,8 @@ class Outcome(Struct, frozen=True):
     """How a call ended.
 
     `status`: ok, tool_error, input_required (the server asks something first), task (it goes on by itself), error (the
-    server's), failed (no usable answer), invalid (wrong arguments, answered here), cancelled, closed (a stream).
+    server's), failed (no usable answer), invalid (wrong arguments, answered here), cancelled, closed (a stream), sent (a
+    notification, which nobody answers), unknown (see `gateway.outage`).
     """
 
     status: str
@@ -80,19 +82,41 @@ class Outcome(Struct, frozen=True):
 class Recorder:
     """Writes drafts; what cannot be recorded raises the refusal that the caller gets."""
 
-    def __init__(self, writer: Writer, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, writer: Writer, outage: Outage, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._writer = writer
+        self._outage = outage
         self._now = now
         self._patterns: dict[tuple[object, ...], Pattern] = {}
 
     async def intended(self, call: Recorded, event: Event = Event.CALL_INTENDED) -> None:
         """Before anything is sent. Raises `Refused`: then nothing may be sent."""
-        await self._write(call, What(RecordType.INTENT, event))
+        what = What(RecordType.INTENT, event)
+        if event is not Event.CALL_INTENDED:  # what a client is asked, any process may hear the answer of
+            return await self._write(call, what)
+        self._outage.began(call.call_id)
+        try:
+            await self._write(call, what)
+        except BaseException as error:
+            # What was refused for time, or given up meanwhile, may be on record all the same.
+            cause = error.__cause__
+            if cause.in_doubt if isinstance(cause, AuditUnavailable) else True:
+                self._outage.lost(call.call_id, self._unknown(call, NOT_SENT))
+            else:
+                self._outage.ended(call.call_id)
+            raise
 
     async def completed(self, call: Recorded, outcome: Outcome, event: Event = Event.CALL_COMPLETED) -> None:
         """Before the answer is released. Raises `Refused`: then the answer stays here."""
         what = What(RecordType.OUTCOME, event, status=outcome.status, error_class=outcome.error_class)
-        await self._write(call, what, outcome.latency_ms, outcome.bytes)
+        try:
+            await self._write(call, what, outcome.latency_ms, outcome.bytes)
+        except BaseException:
+            if event is Event.CALL_COMPLETED:
+                self._outage.lost(call.call_id, self._unknown(call, UNRECORDED))
+            raise
+        self._outage.ended(call.call_id)
 
     async def answered(self, call: Recorded, outcome: Outcome) -> None:
         """What is answered from what we hold, without asking the server: one record. Raises `Refused`."""
@@ -113,7 +137,16 @@ class Recorder:
         try:
             await self._writer.write(record)
         except AuditUnavailable as error:
+            if not isinstance(error, AuditBusy):
+                self._outage.refused()
             raise refuse(Reason.AUDIT_UNAVAILABLE) from error
+
+    def _unknown(self, call: Recorded, why: str) -> RecordDraft:
+        """The end of a call of which nobody is told."""
+        what = What(RecordType.OUTCOME, Event.CALL_UNKNOWN, reason=why, status="unknown")
+        now = self._now()
+        place = {"call_id": call.call_id, "parent_call_id": call.parent_call_id, "trace_id": call.trace_id}
+        return replace(_draft(call, what, now), **place)
 
     def _pattern(self, call: Recorded, what: What) -> Pattern:
         """What this record has in common with others: most of what an agent does it does again."""

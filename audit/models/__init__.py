@@ -1,5 +1,6 @@
 """Tables of the audit log."""
 
+from audit.models.boots import Boot
 from audit.models.checkpoints import Anchor, Checkpoint, ClosedWriter, Epoch
 from audit.models.payloads import Removal, RemovalConfirmation, StoredPayload
 from audit.models.records import Leaf, Pending, Record, Writer
@@ -7,6 +8,7 @@ from audit.models.subjects import Subject
 
 __all__ = [
     "Anchor",
+    "Boot",
     "Checkpoint",
     "ClosedWriter",
     "Epoch",

@@ -136,7 +136,11 @@ class Pending(models.Model):
 
 
 class Writer(models.Model):
-    """One gateway process's gapless sequence within one shard. Append-only."""
+    """One gateway process's gapless sequence within one shard. Append-only.
+
+    `boot` is that of the connection it registered through, by the column's default; null in those of releases that
+    knew none.
+    """
 
     id = models.UUIDField(primary_key=True)
     shard = models.IntegerField()
@@ -144,9 +148,11 @@ class Writer(models.Model):
     process = models.TextField()
     started_at = models.DateTimeField()
     key_id = models.TextField(default="")
+    boot = models.UUIDField(null=True)
 
     class Meta:
         db_table = "audit_writer"
+        indexes = [models.Index(fields=["boot"], name="audit_writer_boot")]
 
     def __str__(self) -> str:
         return f"{self.host} {self.process}"

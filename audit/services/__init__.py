@@ -1,7 +1,17 @@
 """Commands of the audit log."""
 
 from audit.placement import has_sequencer, place_records
+from audit.services.reconciling import reconcile_unfinished
 from audit.services.recording import Fact, denied, record, record_many
 from audit.services.shards import create_shards
 
-__all__ = ["Fact", "create_shards", "denied", "has_sequencer", "place_records", "record", "record_many"]
+__all__ = [
+    "Fact",
+    "create_shards",
+    "denied",
+    "has_sequencer",
+    "place_records",
+    "reconcile_unfinished",
+    "record",
+    "record_many",
+]
