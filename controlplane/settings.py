@@ -11,6 +11,7 @@ from csp.constants import NONCE, NONE, SELF
 from access.suspended import SuspensionKind
 from alerts.rules import AlertKind, AlertState, ChannelState, DeliveryState
 from controlplane import env
+from core.envelope import derived_key
 from servers.rules import Environment, ServerState
 from servers.surface import Kind
 from tools.rules import DefinitionState
@@ -34,7 +35,18 @@ INSTALLATION_ID = env.text(
 
 
 def _key(name: str, purpose: str) -> bytes:
-    value = env.text(name, f"{purpose}; 32 random bytes in base64", secret=True)
+    return _decoded(name, env.text(name, f"{purpose}; 32 random bytes in base64", secret=True))
+
+
+def _keys(name: str, purpose: str) -> tuple[bytes, ...]:
+    """The first is used for what is new, the others only for what is there; without any, one that we derive."""
+    told = f"{purpose}; 32 random bytes in base64, older keys after it with commas; empty: derived from SECRETS_KEY"
+    values = env.text(name, told, default="", secret=True).split(",")
+    given = tuple(_decoded(name, value.strip()) for value in values if value.strip())
+    return given or (derived_key(SECRETS_KEY, name),)
+
+
+def _decoded(name: str, value: str) -> bytes:
     try:
         key = base64.b64decode(value, validate=True)
     except binascii.Error as error:
@@ -46,6 +58,8 @@ def _key(name: str, purpose: str) -> bytes:
 
 SECRETS_KEY = _key("SECRETS_KEY", "encrypts stored secrets")
 TOKEN_KEY = _key("TOKEN_KEY", "authenticates the tokens we issue")
+AUDIT_KEYS = _keys("AUDIT_KEY", "authenticates records of the audit log")
+PAYLOAD_KEYS = _keys("PAYLOAD_KEY", "encrypts kept arguments and results of calls")
 
 INSTALLED_APPS = [
     "django.contrib.auth",

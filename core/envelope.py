@@ -9,6 +9,8 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _VERSION: Final = b"\x01"
 _NONCE: Final = 12
@@ -39,3 +41,8 @@ def open_sealed(sealed: bytes, *, key: bytes, place: str) -> bytes:
         return AESGCM(data_key).decrypt(rest[:_NONCE], rest[_NONCE:], aad)
     except InvalidTag as error:
         raise CannotOpen("the secret does not open with this key at this place") from error
+
+
+def derived_key(key: bytes, purpose: str) -> bytes:
+    """A key of 32 bytes for one purpose, from a longer-lived one (RFC 5869)."""
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"holdfast:" + purpose.encode()).derive(key)

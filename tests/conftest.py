@@ -89,7 +89,7 @@ def _set_environment() -> None:
     )
     otel = [name for name in os.environ if name.startswith("OTEL_")]
     urls = ("DATABASE_URL", "DATABASE_ADMIN_URL", "REDIS_URL")
-    keys = ("SECRET_KEY", "SECRETS_KEY", "TOKEN_KEY")
+    keys = ("SECRET_KEY", "SECRETS_KEY", "TOKEN_KEY", "AUDIT_KEY", "PAYLOAD_KEY")
     for name in (*unwanted, *otel, "METRICS_TOKEN", "METRICS_TOKEN_FILE", *(f"{name}_FILE" for name in (*urls, *keys))):
         os.environ.pop(name, None)
     for name in urls:  # with --collect-only there are no servers, and settings must load all the same

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.envelope import CannotOpen, open_sealed, seal
+from core.envelope import CannotOpen, derived_key, open_sealed, seal
 
 KEY = os.urandom(32)
 
@@ -45,3 +45,10 @@ def test_refusals_do_not_tell_the_secret() -> None:
     with pytest.raises(CannotOpen) as refused:
         open_sealed(seal(b"hunter2", key=KEY, place="p"), key=KEY, place="q")
     assert "hunter2" not in repr(refused.value)
+
+
+def test_a_derived_key_is_one_for_its_purpose_and_key_alone() -> None:
+    derived = derived_key(KEY, "AUDIT_KEY")
+    assert len(derived) == 32
+    assert derived == derived_key(KEY, "AUDIT_KEY")
+    assert len({derived, derived_key(KEY, "PAYLOAD_KEY"), derived_key(os.urandom(32), "AUDIT_KEY")}) == 3

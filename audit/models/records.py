@@ -1,4 +1,4 @@
-"""Tables of the audit log. Text copies, no foreign keys: a record outlives what it is about.
+"""Records, their places and their writers. Text copies, no foreign keys: a record outlives what it is about.
 
 `audit_record` and `audit_leaf` are partitioned by shard and append-only by trigger; their SQL is in the first
 migration, because the ORM cannot write it. Say tamper-evident, never immutable.
@@ -8,7 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from audit.events import RecordType
-from audit.querysets import LeafQuerySet, RecordQuerySet, SubjectQuerySet
+from audit.querysets import LeafQuerySet, RecordQuerySet
 
 _DECISIONS = ("", "allowed", "denied")
 
@@ -150,20 +150,3 @@ class Writer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host} {self.process}"
-
-
-class Subject(models.Model):
-    """Who stands behind a pseudonym. The one table here that may change: forgetting a person empties its row."""
-
-    pseudonym = models.UUIDField(unique=True)
-    public_id = models.UUIDField(unique=True, null=True)
-    name = models.TextField()
-
-    objects = SubjectQuerySet.as_manager()
-
-    class Meta:
-        db_table = "audit_subject"
-        indexes = [models.Index(fields=["name"], name="audit_subject_name")]
-
-    def __str__(self) -> str:
-        return self.name

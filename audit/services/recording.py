@@ -6,21 +6,17 @@ from typing import Any, Final, Required, TypedDict, Unpack
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from audit.drafts import RecordDraft, columns, next_shard, shard_of
+from audit.drafts import RecordDraft, columns, shard_of
 from audit.events import Event, RecordType
 from audit.models import Record
-from audit.placement import place_records
+from audit.services.shards import ensure_shard
 from audit.subjects import principal_of
 from core.actor import Actor, ActorKind
 
-__all__ = ["Fact", "create_shards", "denied", "place_records", "record", "record_many"]
-
-_AHEAD: Final = 2
 _BATCH: Final = 500  # rows of one statement
-_shards: Final[set[tuple[str, int]]] = set()  # database and shard
 
 
 class Fact(TypedDict, total=False):
@@ -71,7 +67,7 @@ def record_many(facts: Sequence[Fact]) -> list[Record]:
         return []
     shard = shard_of(now)
     # Beat creates shards two months ahead; after a longer standstill the first record of a month does.
-    _ensure_shard(shard)
+    ensure_shard(shard)
     rows = [Record(**columns(draft, installation=settings.INSTALLATION_ID, shard=shard)) for draft in drafts]
     return Record.objects.bulk_create(rows, batch_size=_BATCH)
 
@@ -91,16 +87,6 @@ def denied(*, actor: Actor, permission: str, subject: str, reason: str = "", ser
         )
 
 
-def create_shards() -> int:
-    """Make sure that this month's shard and the next two exist; answers how many were made."""
-    shard = shard_of(timezone.now())
-    made = 0
-    for _ in range(1 + _AHEAD):
-        made += _ensure_shard(shard)
-        shard = next_shard(shard)
-    return made
-
-
 def _draft(fact: Fact, names: dict[Actor, str], now: datetime) -> RecordDraft:
     """The draft of one fact; `names` remembers how actors stand in records."""
     actor, principal = fact["actor"], fact.get("principal") or fact["actor"]
@@ -111,19 +97,6 @@ def _draft(fact: Fact, names: dict[Actor, str], now: datetime) -> RecordDraft:
     return RecordDraft(
         **given, time=now, actor=names[actor], principal=names[principal], tool_hash=fact.get("digest", "")
     )
-
-
-def _ensure_shard(shard: int) -> bool:
-    """Whether the shard had to be made."""
-    known = (str(connection.settings_dict["NAME"]), shard)
-    if known in _shards:
-        return False
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT audit_create_shard(%s)", [shard])
-        made = bool(cursor.fetchone()[0])
-    # Not before the commit: a shard that this very transaction made goes away with its rollback.
-    transaction.on_commit(lambda: _shards.add(known))
-    return made
 
 
 def _server_in(subject: str) -> str:

@@ -1,0 +1,6 @@
+"""Tables of the audit log."""
+
+from audit.models.records import Leaf, Pending, Record, Writer
+from audit.models.subjects import Subject
+
+__all__ = ["Leaf", "Pending", "Record", "Subject", "Writer"]

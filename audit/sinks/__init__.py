@@ -1,0 +1,1 @@
+"""How records and checkpoints leave the database."""
