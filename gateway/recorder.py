@@ -43,7 +43,7 @@ class Recorded(Struct):
 
     Texts may be a caller's: the draft bounds them. `rule_ids` is what policy decided by, whatever happened later;
     `scopes_needed` what a token had to hold and did not (step-up).
-    `parent_call_id` is the call in whose course this one happens.
+    `parent_call_id` is the call in whose course this one happens; `intention` why the caller makes it.
     """
 
     call_id: UUID
@@ -63,6 +63,7 @@ class Recorded(Struct):
     client_ip: str = ""
     trace_id: str = ""
     parent_call_id: UUID | None = None
+    intention: str = ""
 
 
 class Outcome(Struct, frozen=True):
@@ -133,7 +134,10 @@ class Recorder:
     async def _write(self, call: Recorded, what: What, latency_ms: int | None = None, size: int | None = None) -> None:
         pattern = self._pattern(call, what)
         again = Repeat(pattern, new_id(), self._now(), call.call_id, latency_ms, size, call.trace_id)
-        record = replace(again.draft(), parent_call_id=call.parent_call_id) if call.parent_call_id else again
+        record: RecordDraft | Repeat = again
+        intention = "" if what.event is Event.CALL_COMPLETED else call.intention  # the intent has said it
+        if call.parent_call_id or intention:
+            record = replace(again.draft(), parent_call_id=call.parent_call_id, intention=intention)
         try:
             await self._writer.write(record)
         except AuditUnavailable as error:
