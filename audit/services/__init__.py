@@ -2,6 +2,17 @@
 
 from audit.placement import place_records
 from audit.services.recording import Fact, denied, record, record_many
+from audit.services.searches import may_remove, remove_search, save_search
 from audit.services.shards import create_shards
 
-__all__ = ["Fact", "create_shards", "denied", "place_records", "record", "record_many"]
+__all__ = [
+    "Fact",
+    "create_shards",
+    "denied",
+    "may_remove",
+    "place_records",
+    "record",
+    "record_many",
+    "remove_search",
+    "save_search",
+]
