@@ -2,9 +2,10 @@
 
 from rest_framework.routers import SimpleRouter
 
-from audit.api.views import RecordViewSet
+from audit.api.views import RecordViewSet, SavedSearchViewSet
 
 router = SimpleRouter()
 router.register("audit/records", RecordViewSet, basename="record")
+router.register("audit/searches", SavedSearchViewSet, basename="search")
 
 urlpatterns = router.urls

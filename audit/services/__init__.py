@@ -3,6 +3,7 @@
 from audit.placement import has_sequencer, place_records
 from audit.services.reconciling import reconcile_unfinished
 from audit.services.recording import Fact, denied, record, record_many
+from audit.services.searches import may_remove, remove_search, save_search
 from audit.services.shards import create_shards
 
 __all__ = [
@@ -10,8 +11,11 @@ __all__ = [
     "create_shards",
     "denied",
     "has_sequencer",
+    "may_remove",
     "place_records",
     "reconcile_unfinished",
     "record",
     "record_many",
+    "remove_search",
+    "save_search",
 ]
