@@ -46,7 +46,7 @@ def commitment(salt: bytes, data: bytes) -> bytes:
 class CallKeys:
     """The salts and keys of one call. `secret` is what its row holds."""
 
-    __slots__ = ("_key", "_place", "key_id", "result_salt", "arguments_salt", "secret")  # fmt: skip
+    __slots__ = ("_key", "_place", "arguments_salt", "key_id", "result_salt", "secret")  # fmt: skip
 
     def __init__(self, key: "_PayloadKey", place: bytes, random: bytes) -> None:
         salts = key.expand(b"salts\0" + place + random)
