@@ -60,6 +60,16 @@ SECRETS_KEY = _key("SECRETS_KEY", "encrypts stored secrets")
 TOKEN_KEY = _key("TOKEN_KEY", "authenticates the tokens we issue")
 AUDIT_KEYS = _keys("AUDIT_KEY", "authenticates records of the audit log")
 PAYLOAD_KEYS = _keys("PAYLOAD_KEY", "encrypts kept arguments and results of calls")
+PAYLOAD_RETENTION_DAYS = env.integer(
+    "PAYLOAD_RETENTION_DAYS",
+    "days that a call's payload is kept: what is stored of it, and what its commitments can be checked with",
+    default=30, minimum=1, maximum=3650,
+)  # fmt: skip
+LOG_RETENTION_MONTHS = env.integer(
+    "LOG_RETENTION_MONTHS",
+    "whole months after which the bodies of records may be pruned, by two people; 0: never",
+    default=0, minimum=0, maximum=1200,
+)  # fmt: skip
 
 INSTALLED_APPS = [
     "django.contrib.auth",

@@ -1,5 +1,4 @@
-"""What a call's records and payload rows say of its arguments and result: commitments, and what the server's setting
-lets be kept.
+"""What a call's records and payload rows say of its arguments and result: commitments, and what may be kept of them.
 
 Committed to are the parameters as they are sent, without `_meta`, and the result or error as it is released. Nothing
 that is not released has a commitment. A setting that keeps nothing costs one secret and two hashes a call.
@@ -23,7 +22,8 @@ _LONG: Final = 16 * 1024  # bytes from which on the loop is better left alone me
 class Said(NamedTuple):
     """What goes with a record: the commitment that stands in it, and the row beside it."""
 
-    commit: bytes | None = None
+    args_commit: bytes | None = None
+    result_commit: bytes | None = None
     payload: Payload | None = None
 
 
@@ -43,7 +43,7 @@ class Captures:
 class Captured:
     """One call's. The intent's part is asked for first: it makes the keys."""
 
-    __slots__ = ("_capture", "_expires_at", "_keys", "_kept_for", "_sealer", "_sent", "_tool")
+    __slots__ = ("_capture", "_expires_at", "_kept_for", "_keys", "_sealer", "_sent", "_tool")
 
     def __init__(self, sealer: Sealer, kept_for: timedelta, capture: Capture, tool: str, sent: bytes) -> None:
         self._sealer = sealer
@@ -62,19 +62,19 @@ class Captured:
         row = Payload(
             record_id, call_id, ARGUMENTS, self._expires_at, keys.key_id, keys.secret, sealed, len(self._sent)
         )
-        return Said(keys.commit(ARGUMENTS, self._sent), row)
+        return Said(args_commit=keys.commit(ARGUMENTS, self._sent), payload=row)
 
-    async def result(self, call_id: UUID, record_id: UUID, released: bytes) -> Said:
+    async def result(self, call_id: UUID, released: bytes, record_id: UUID, _now: datetime) -> Said:
         """What goes with the outcome of a call whose answer is released."""
         keys, expires_at = self._keys, self._expires_at
         if keys is None or expires_at is None:
             return Said()
         commit = keys.commit(RESULT, released)
         if not self._capture.result:
-            return Said(commit)
+            return Said(result_commit=commit)
         sealed = await self._sealed(keys, RESULT, record_id, released)
         row = Payload(record_id, call_id, RESULT, expires_at, keys.key_id, b"", sealed, len(released))
-        return Said(commit, row)
+        return Said(result_commit=commit, payload=row)
 
     async def _sealed(self, keys: CallKeys, part: Part, record_id: UUID, data: bytes) -> bytes:
         if not self._capture.keeps(part):

@@ -1,7 +1,8 @@
 """The records of a call: intent before dispatch, outcome before release, one deny per denial. Durable or refused."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
@@ -11,12 +12,17 @@ from msgspec.structs import replace
 from access.policy import Reason
 from audit.drafts import Pattern, RecordDraft, Repeat
 from audit.events import Event, RecordType
+from audit.payload import Payload
 from audit.writer import AuditUnavailable
 from core.ids import new_id
+from gateway.capture import Captured, Said
 from gateway.errors import refuse
 
 _PATTERNS: Final = 512
 _REMEMBERED: Final = 2048  # characters of a pattern's words
+_SILENT: Final = Said()
+
+Saying = Callable[[UUID, datetime], Awaitable[Said]]  # what goes with the record of this id and time
 
 
 class What(NamedTuple):
@@ -33,8 +39,8 @@ class What(NamedTuple):
 class Writer(Protocol):
     """What makes records durable (`audit.writer.GroupCommitWriter`)."""
 
-    async def write(self, record: RecordDraft | Repeat) -> None:
-        """Return once the record is durable. Raises `AuditUnavailable`."""
+    async def write(self, record: RecordDraft | Repeat, payload: Payload | None = None) -> None:
+        """Return once the record is durable, and its payload with it. Raises `AuditUnavailable`."""
 
 
 class Recorded(Struct):
@@ -85,14 +91,28 @@ class Recorder:
         self._now = now
         self._patterns: dict[tuple[object, ...], Pattern] = {}
 
-    async def intended(self, call: Recorded, event: Event = Event.CALL_INTENDED) -> None:
+    async def intended(
+        self, call: Recorded, event: Event = Event.CALL_INTENDED, captured: Captured | None = None
+    ) -> None:
         """Before anything is sent. Raises `Refused`: then nothing may be sent."""
-        await self._write(call, What(RecordType.INTENT, event))
+        say = None if captured is None else partial(captured.arguments, call.call_id)
+        await self._write(call, What(RecordType.INTENT, event), say=say)
 
-    async def completed(self, call: Recorded, outcome: Outcome, event: Event = Event.CALL_COMPLETED) -> None:
-        """Before the answer is released. Raises `Refused`: then the answer stays here."""
+    async def completed(
+        self,
+        call: Recorded,
+        outcome: Outcome,
+        event: Event = Event.CALL_COMPLETED,
+        captured: Captured | None = None,
+        released: bytes | None = None,
+    ) -> None:
+        """Before the answer is released. Raises `Refused`: then the answer stays here.
+
+        `released`: the result or error as the client gets it, None where it gets none of the server's.
+        """
         what = What(RecordType.OUTCOME, event, status=outcome.status, error_class=outcome.error_class)
-        await self._write(call, what, outcome.latency_ms, outcome.bytes)
+        say = None if captured is None or released is None else partial(captured.result, call.call_id, released)
+        await self._write(call, what, outcome.latency_ms, outcome.bytes, say)
 
     async def answered(self, call: Recorded, outcome: Outcome) -> None:
         """What is answered from what we hold, without asking the server: one record. Raises `Refused`."""
@@ -106,12 +126,22 @@ class Recorder:
         """A session was opened. Raises `Refused`."""
         await self._write(call, What(RecordType.AUTH, Event.CONNECTION_OPENED))
 
-    async def _write(self, call: Recorded, what: What, latency_ms: int | None = None, size: int | None = None) -> None:
-        pattern = self._pattern(call, what)
-        again = Repeat(pattern, new_id(), self._now(), call.call_id, latency_ms, size, call.trace_id)
+    async def _write(
+        self,
+        call: Recorded,
+        what: What,
+        latency_ms: int | None = None,
+        size: int | None = None,
+        say: Saying | None = None,
+    ) -> None:
+        pattern, id_, now = self._pattern(call, what), new_id(), self._now()
+        said = _SILENT if say is None else await say(id_, now)
+        again = Repeat(
+            pattern, id_, now, call.call_id, latency_ms, size, call.trace_id, said.args_commit, said.result_commit
+        )
         record = replace(again.draft(), parent_call_id=call.parent_call_id) if call.parent_call_id else again
         try:
-            await self._writer.write(record)
+            await self._writer.write(record, said.payload)
         except AuditUnavailable as error:
             raise refuse(Reason.AUDIT_UNAVAILABLE) from error
 

@@ -50,6 +50,9 @@ class Server(models.Model):
     state = models.CharField(max_length=20, default=ServerState.REGISTERED.value)
     owner_team = models.ForeignKey("access.Team", null=True, blank=True, on_delete=models.PROTECT)
     required_approvals = models.PositiveSmallIntegerField(default=1)
+    capture = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="what is kept of calls (`audit.redaction`); empty: nothing"
+    )
     drift_mode = models.CharField(max_length=20, default=DriftMode.BLOCK.value)
     registered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
