@@ -64,6 +64,16 @@ AUDIT_ALARM_URL = env.web_url(
     "AUDIT_ALARM_URL", "where alarms go that the database cannot carry; a webhook", default=""
 )
 AUDIT_ALARM_SECRET = env.webhook_secret("AUDIT_ALARM_SECRET", "signs alarms (Standard Webhooks), `whsec_` and base64")
+PAYLOAD_RETENTION_DAYS = env.integer(
+    "PAYLOAD_RETENTION_DAYS",
+    "days that a call's payload is kept: what is stored of it, and what its commitments can be checked with",
+    default=30, minimum=1, maximum=3650,
+)  # fmt: skip
+LOG_RETENTION_MONTHS = env.integer(
+    "LOG_RETENTION_MONTHS",
+    "whole months after which the bodies of records may be pruned, by two people; 0: never",
+    default=0, minimum=0, maximum=1200,
+)  # fmt: skip
 
 INSTALLED_APPS = [
     "django.contrib.auth",

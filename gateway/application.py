@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.conf import settings
 
 from access.resource_uri import canonical_resource
+from audit.sealing import Sealer
 from audit.writer import GroupCommitWriter
 from core.alarm import sound_alarm
 from core.ids import new_id
@@ -20,6 +21,7 @@ from gateway.asks import Asks
 from gateway.body import read_body
 from gateway.bulkhead import CALLS, STREAMS, Bulkheads
 from gateway.calls import Calls
+from gateway.capture import Captures
 from gateway.dispatch import Parts
 from gateway.errors import SHUTTING_DOWN, Refused
 from gateway.exchange import Exchange
@@ -132,6 +134,9 @@ class Gateway:
             handles=Handles(seals.handles),
             bulkheads=Bulkheads(),
             telemetry=self._telemetry,
+            captures=Captures(
+                Sealer(settings.PAYLOAD_KEYS, settings.INSTALLATION_ID), days=settings.PAYLOAD_RETENTION_DAYS
+            ),
         )
         return Pipeline(parts, site=self._site, policy=self._store, sessions=self._sessions, messages=self._store)
 
