@@ -6,6 +6,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from audit.events import RecordType
+from audit.filters import FILTERS, Filters, read_filters
+from audit.formats.writing import Format
+from core.errors import Invalid
 
 _TYPES = (
     ("", _("All")),
@@ -39,3 +42,27 @@ class RecordFilterForm(forms.Form):
     since = _moment(_("From (UTC)"))
     until = _moment(_("Until (UTC)"))
     call_id = forms.UUIDField(label=_("Call"), required=False, widget=forms.HiddenInput())
+
+
+FORMAT_NAMES = {
+    Format.JSONL: _("JSONL, verifiable"),
+    Format.CSV: _("CSV"),
+    Format.OCSF: _("OCSF 1.9.0 (JSON lines)"),
+    Format.CEF: _("CEF"),
+    Format.OTLP: _("OpenTelemetry logs (JSON lines)"),
+}
+
+
+class ExportForm(forms.Form):
+    """A format and the filters of the search. `filters` is what a valid form says."""
+
+    format = forms.ChoiceField(choices=[(form.value, name) for form, name in FORMAT_NAMES.items()])
+
+    filters = Filters()
+
+    def clean(self) -> None:
+        """Read the filters; one that does not fit is said where the search is."""
+        try:
+            self.filters = read_filters({name: self.data.get(name, "") for name in FILTERS})
+        except Invalid as error:
+            raise forms.ValidationError(error.message) from error

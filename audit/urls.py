@@ -7,5 +7,6 @@ from audit import views
 app_name = "audit"
 urlpatterns: list[URLPattern] = [
     path("audit/", views.records, name="records"),
+    path("audit/export/", views.export, name="export"),
     path("audit/<uuid:record_id>/", views.record_detail, name="record"),
 ]

@@ -5,20 +5,27 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
+from audit import services
 from audit.events import RecordType
-from audit.forms import RecordFilterForm
+from audit.formats.writing import Format
+from audit.forms import FORMAT_NAMES, ExportForm, RecordFilterForm
 from audit.models import Record, Subject
 from audit.querysets import RecordQuerySet
-from core.console import UNPROCESSABLE, actor_of, page, show
+from core.console import UNPROCESSABLE, actor_of, attempt, page, show
+from core.download import download
+from core.needs import asks
 from core.permissions import Permission
 
 PAGE_SIZE = 50
 _ID_LENGTH = 36
 _PERSON = "person:"
+_FORMATS = tuple((form.value, FORMAT_NAMES[form]) for form in Format)
 
 
 @require_safe
@@ -40,6 +47,7 @@ def records(request: HttpRequest) -> HttpResponse:
         "rows": _named(rows[:PAGE_SIZE]),
         "next": _next_url(request, rows[PAGE_SIZE - 1]) if len(rows) > PAGE_SIZE else "",
         "is_first": "after" not in request.GET,
+        "formats": _FORMATS if actor_of(request).may_somewhere(Permission.AUDIT_EXPORT) else (),
     }
     template = "audit/_records.html" if request.htmx else "audit/records.html"  # type: ignore[attr-defined]
     return show(request, template, context, status=200 if valid else UNPROCESSABLE)
@@ -62,6 +70,24 @@ def record_detail(request: HttpRequest, record_id: UUID) -> HttpResponse:
         "changes": _changes(found),
     }
     return show(request, "audit/record.html", context)
+
+
+@require_safe
+@page(needs=asks(Permission.AUDIT_EXPORT, Permission.AUDIT_READ))
+def export(request: HttpRequest) -> StreamingHttpResponse | HttpResponse:
+    """The records that fit the filters as a file, which begins once that is recorded."""
+    actor, form = actor_of(request), ExportForm(request.GET)
+    if not form.is_valid():
+        return redirect(f"{reverse('audit:records')}?{_query_of(request)}")
+    wanted = Format(form.cleaned_data["format"])
+    made = attempt(request, lambda: services.begin_export(form=wanted, filters=form.filters, actor=actor))
+    if made is None:
+        return redirect(f"{reverse('audit:records')}?{_query_of(request)}")
+    return download(made.chunks(), name=made.name, content_type=made.content_type)
+
+
+def _query_of(request: HttpRequest) -> str:
+    return urlencode({name: value for name, value in request.GET.items() if name != "format"})
 
 
 def narrowed(found: RecordQuerySet, wanted: dict[str, Any]) -> RecordQuerySet:
