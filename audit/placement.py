@@ -13,8 +13,8 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Max
 
-from audit.drafts import leaf_hash
 from audit.models import Leaf, Pending, Record
+from audit.proof.chain import leaf
 
 logger = logging.getLogger(__name__)
 _LEADER: Final = 0x486F6C6464_0001  # advisory lock: the one who places
@@ -135,7 +135,7 @@ def _leaf(row: Pending, index: int, body: bytes) -> Leaf:
         record_id=row.record_id,
         writer=row.writer,
         seq=row.seq,
-        hash=leaf_hash(body),
+        hash=leaf(body),
     )
 
 

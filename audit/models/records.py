@@ -16,8 +16,8 @@ _DECISIONS = ("", "allowed", "denied")
 class Record(models.Model):
     """One recorded fact. `body` holds the canonical bytes that count; the other columns are for searching.
 
-    `shard` is YYYYMM. `writer` and `seq` are set for records of a gateway process only. `chain` and `mac` stay
-    empty until records are chained.
+    `shard` is YYYYMM. `writer` and `seq` are set for records of a gateway process only, and so is `chain`
+    (see `audit.proof.chain`). `mac` is null in records of releases that made none.
     """
 
     pk = models.CompositePrimaryKey("shard", "id")
