@@ -336,6 +336,8 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PAGINATION_CLASS": "core.api.Pagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    # A parameter called `format` is the view's own.
+    "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "audit.api.denials.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
