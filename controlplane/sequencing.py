@@ -29,7 +29,7 @@ _TOLD: Final = (
     ("AUDIT_ANCHOR_WEBHOOK_SECRET", "signs what those webhooks get (Standard Webhooks): whsec_ and base64"),
     (
         "AUDIT_ORIGIN",
-        "name of the audit log in its checkpoints, no blanks, no plus signs; by default PUBLIC_URL host/INSTALLATION_ID",
+        "name of the audit log in its checkpoints, no blanks or plus signs; by default PUBLIC_URL host/INSTALLATION_ID",
     ),
     (
         "AUDIT_SIGNING_KEY",

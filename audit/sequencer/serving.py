@@ -55,7 +55,7 @@ class Service:
         try:
             while not self._stop.wait(_PLACE):
                 self._guarded(self.round)
-            self._guarded(self._sequencer.sign)
+            self._guarded(self._finish)
         finally:
             self._guarded(self._sequencer.close)
             connection.close()
@@ -69,6 +69,12 @@ class Service:
             self._tell()
         if self._boundary.due():
             self._sequencer.draw_boundary()
+
+    def _finish(self) -> None:
+        """What was recorded until now is signed before we go."""
+        self._sequencer.place()
+        self._sequencer.sign()
+        self._tell()
 
     def once(self) -> bool:
         """One round with everything in it, for tests and scripts. Whether nothing is refused."""
