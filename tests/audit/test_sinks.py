@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -17,6 +18,7 @@ from standardwebhooks.webhooks import Webhook
 from audit.models import Anchor, Checkpoint
 from audit.sequencer.publishing import Publisher
 from audit.sequencer.refusing import Alarms
+from audit.sinks.alarm import AlarmSink
 from audit.sinks.base import Message, Undelivered
 from audit.sinks.syslog import SyslogSink
 from audit.sinks.webhook import WebhookSink
@@ -189,6 +191,15 @@ def test_an_alarm_goes_to_the_webhook_and_is_not_sent_twice() -> None:
     said = json.loads(body)
     assert said["type"] == "checkpoint.refused"
     assert said["data"] == {"origin": "o", "about": "shorter", "sentence": "The log is shorter."}
+
+
+def test_an_alarm_goes_to_the_installations_own_webhook_too(settings: Any) -> None:
+    with receiving() as receiver:
+        settings.AUDIT_ALARM_URL, settings.AUDIT_ALARM_SECRET = receiver.url, SECRET
+        AlarmSink().send([Message("checkpoint.refused", {"about": "shorter"})])
+        ((headers, body),) = receiver.requests
+    Webhook(SECRET).verify(body, headers)
+    assert json.loads(body)["type"] == "checkpoint.refused"
 
 
 def test_syslog_over_tls_verifies_the_server(tmp_path: Path) -> None:

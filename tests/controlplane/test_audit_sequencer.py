@@ -107,7 +107,7 @@ def test_anchors_come_from_the_environment(run: Run, monkeypatch: pytest.MonkeyP
     assert [sink.name.rpartition(":")[0] for sink in setup.anchors] == [
         "syslog:tls:logs.example", "syslog:udp:10.0.0.1", "webhook:hooks.example",
     ]  # fmt: skip
-    assert [sink.name for sink in setup.alarms] == [setup.anchors[-1].name]
+    assert [sink.name for sink in setup.alarms] == ["alarm", setup.anchors[-1].name]
     assert setup.origin == "127.0.0.1:8000/holdfast"
 
 
