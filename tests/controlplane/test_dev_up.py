@@ -127,7 +127,7 @@ def test_it_starts_answers_and_leaves_nothing_behind(tmp_path, state):
         facts = up.ready()
         assert {"console_url", "api_url", "gateway_url", "issuer", "admin", "processes"} <= set(facts)
         assert set(facts["admin"]) == {"username", "password", "api_token"}
-        assert set(facts["processes"]) == {"web", "gateway", "worker", "beat", "postgres", "valkey"}
+        assert set(facts["processes"]) == {"web", "gateway", "worker", "beat", "sequencer", "postgres", "valkey"}
         assert facts["gateway_url"].endswith("/mcp")
         assert get(f"{facts['console_url']}/readyz") == 200
         assert get(f"{facts['gateway_url'].removesuffix('/mcp')}/readyz") == 200
