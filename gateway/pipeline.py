@@ -16,7 +16,15 @@ from access.rules import Rule
 from gateway import auth, capabilities, front, jsonrpc
 from gateway.auth import Tokens
 from gateway.dispatch import Dispatch, Parts
-from gateway.errors import INTERNAL_ERROR, Refused, refuse, unknown_prompt, unknown_resource, unknown_tool
+from gateway.errors import (
+    INTERNAL_ERROR,
+    METHOD_NOT_FOUND,
+    Refused,
+    refuse,
+    unknown_prompt,
+    unknown_resource,
+    unknown_tool,
+)
 from gateway.exchange import Admitted, Exchange, caller_of, error_reply, invalid
 from gateway.handles import require_tasks
 from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
@@ -117,10 +125,13 @@ class Pipeline:
         """GET opens the stream of a session, DELETE ends it; the modern era knows neither."""
         token = await self._authenticated(exchange)
         exchange.wire = front.wire_of_header(exchange.head)
+        exchange.recorded.method = exchange.head.method
         if exchange.wire.modern:
-            return Reply(405, headers=(("allow", "POST"),))
+            text, headers = "Requests of this protocol version are POST.", (("allow", "POST"),)
+            raise Refused(Reason.METHOD_NOT_SUPPORTED, text, code=METHOD_NOT_FOUND, status=405, headers=headers)
         session = await self._session(exchange, token)
         if exchange.head.method == "DELETE":
+            await self._parts.recorder.answered(exchange.recorded, Outcome("ok"))
             await self._parts.shared.end(session.id)
             await self._messages.tell("ended", session.id.hex)
             return Reply(204)
@@ -140,7 +151,6 @@ class Pipeline:
             exchange.recorded.method = mark.method
             self._observe(exchange, request, session)
             return await self._dispatch.resume(self._admitted(exchange, request, token, session), mark)
-        exchange.recorded.method = "GET"
         request = Request(0, "GET")
         self._observe(exchange, request, session)
         admitted = self._admitted(exchange, request, token, session)
