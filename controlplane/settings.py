@@ -114,6 +114,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "access.middleware.ActorMiddleware",
+    "controlplane.middleware.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "controlplane.urls"

@@ -3,7 +3,7 @@
 from audit.placement import has_sequencer, place_records
 from audit.services.exporting import Export, begin_export
 from audit.services.reconciling import reconcile_unfinished
-from audit.services.recording import Fact, denied, record, record_many
+from audit.services.recording import Fact, denied, noting, record, record_many
 from audit.services.searches import may_remove, remove_search, save_search
 from audit.services.shards import create_shards
 
@@ -15,6 +15,7 @@ __all__ = [
     "denied",
     "has_sequencer",
     "may_remove",
+    "noting",
     "place_records",
     "reconcile_unfinished",
     "record",

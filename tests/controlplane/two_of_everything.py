@@ -188,17 +188,29 @@ class Doors:
 
         What it changed is taken back.
         """
-        chosen = self._world.sides[which]
-        path, body = self._address(route, chosen), self._body(route, chosen)
         mark = transaction.savepoint()
+        try:
+            return self.enter(route, which)
+        finally:
+            transaction.savepoint_rollback(mark)
+
+    def enter(self, route: Route, which: str, *, address: str = "", body: Any = None) -> Any:
+        """The same, and what it changed stays. `address` and `body` stand for those that fit."""
+        chosen = self._world.sides[which]
+        path = address or self._address(route, chosen)
+        sent = self._body(route, chosen) if body is None else body
         try:
             if route.door == API:
                 path = path.removeprefix("/api/v1/")
-                return self._api.get(path) if route.method == "GET" else self._api.send(route.method, path, body)
-            return self._browser.get(path) if route.method == "GET" else self._browser.post(path, body)
+                return self._api.get(path) if route.method == "GET" else self._api.send(route.method, path, sent)
+            return self._browser.get(path) if route.method == "GET" else self._browser.post(path, sent)
         finally:
-            transaction.savepoint_rollback(mark)
             self._browser.cookies = copy(self._cookies)
+
+    def fitting(self, route: Route, which: str) -> tuple[str, Any]:
+        """Address and body of a request that fits."""
+        chosen = self._world.sides[which]
+        return self._address(route, chosen), self._body(route, chosen)
 
     def _address(self, route: Route, chosen: Side) -> str:
         found = self._found(route, chosen)

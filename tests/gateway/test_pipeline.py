@@ -248,7 +248,8 @@ def test_lists_are_approved_text_private_and_short_lived(world: "World", servers
 def test_without_a_valid_token_there_is_a_challenge_and_nothing_else(
     world: "World", servers: dict[str, HonestServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.auth._STRANGERS", Sampler(limit=30, window=60))
+    for name in ("_STRANGERS", "_TOKENLESS"):
+        monkeypatch.setattr(f"gateway.auth.{name}", Sampler(limit=30, window=60))
     token = approved(world, servers["modern"])
     world.register(servers["handshake"].url, slug="other")
     elsewhere = world.agent("mcp:other:call", name="second").token("other")
@@ -265,8 +266,8 @@ def test_without_a_valid_token_there_is_a_challenge_and_nothing_else(
     for query in ("?access_token=", "?token="):
         assert httpx2.post(world.endpoint() + query + token, json=INITIALIZE).status_code == 401
     assert world.post(None, INITIALIZE, slug="absent").status_code == 401
-    unknown = ("deny", "invalid_token")  # not for who shows no token at all: so clients find out where to get one
-    assert codes(world) == [unknown, ("deny", "wrong_audience"), unknown]
+    unknown = ("deny", "invalid_token")
+    assert codes(world) == [unknown, unknown, ("deny", "wrong_audience"), *[unknown] * 4]
 
 
 def test_metadata_names_the_endpoint_and_its_authorization_server(
