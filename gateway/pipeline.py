@@ -32,6 +32,7 @@ from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
 from gateway.lists import Lists
 from gateway.methods import Methods
 from gateway.reading import class_of
+from gateway.recorder import Outcome
 from gateway.reply import Reply
 from gateway.session import Session, Sessions, UnknownSession
 from gateway.site import Site
@@ -312,6 +313,7 @@ class Pipeline:
             await self._parts.recorder.intended(exchange.recorded)
             note = jsonrpc.notification_bytes("notifications/roots/list_changed")
             self._parts.upstream.later(behind.url, note, behind)
+            await self._parts.recorder.completed(exchange.recorded, Outcome("sent"))
 
     async def _cancelled(self, token: Token, slug: str, session: Session, message: Notification) -> None:
         """Cancel a call of this session's: here, or in whichever process carries it."""

@@ -22,6 +22,7 @@ from access.policy import (
 )
 from access.principals import GrantFacts, PrincipalFacts
 from access.suspended import Suspended
+from audit.redaction import NOTHING, Capture
 from gateway import capabilities
 from gateway.headers import HeaderMap
 from gateway.protocol import HANDSHAKE_VERSIONS, Wire
@@ -128,6 +129,7 @@ class ServerPart:
     card: Card | None = None
     owner_team: str = ""
     limits: CallLimits = DEFAULTS
+    capture: Capture = NOTHING
     definitions: Mapping[Key, Definition] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     # The kinds of which it has lists, by its word or by what it showed the poller.

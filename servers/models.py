@@ -52,6 +52,9 @@ class Server(models.Model):
     state = models.CharField(max_length=20, default=ServerState.REGISTERED.value)
     owner_team = models.ForeignKey("access.Team", null=True, blank=True, on_delete=models.PROTECT)
     required_approvals = models.PositiveSmallIntegerField(default=1)
+    capture = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="what is kept of calls (`audit.redaction`); empty: nothing"
+    )
     drift_mode = models.CharField(max_length=20, default=DriftMode.BLOCK.value)
     intention = models.CharField(
         max_length=20, default=NOT_NEEDED, db_default=NOT_NEEDED, help_text="which calls must say why"

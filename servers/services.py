@@ -5,7 +5,7 @@ nothing of pins. Each command is one transaction with one audit record and one r
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -21,6 +21,7 @@ from access.models import Person, Team
 from access.services import bump_revision, keep_protected_resource, refuse_leaving, server_part
 from audit.events import Event
 from audit.permit import audited_denials, refuse_unless
+from audit.redaction import capture_of, plain
 from core.actor import Actor, ActorKind
 from core.errors import Conflict, Invalid, NotFound, SecondFactorNeeded
 from core.names import SLUG_MAX, is_slug, subject
@@ -56,6 +57,7 @@ class Registration:
     transport: str = Transport.STREAMABLE_HTTP.value
     required_approvals: int = 1
     poll_interval: int = 300
+    capture: Mapping[str, Any] = field(default_factory=dict)
     drift_mode: str = DriftMode.BLOCK.value
     intention: str = NOT_NEEDED
     team: str | None = None
@@ -175,6 +177,7 @@ EDITABLE: Final = (
     "environment",
     "required_approvals",
     "poll_interval",
+    "capture",
     "drift_mode",
     "intention",
     "team",
@@ -280,6 +283,13 @@ def _interval(value: Any) -> int:
     return value
 
 
+def _capture(value: Any) -> dict[str, Any]:
+    try:
+        return plain(capture_of(value))
+    except ValueError as error:
+        raise Invalid(str(error), field="capture") from error
+
+
 def _limits(values: Mapping[str, Any], standing: CallLimits) -> dict[str, int]:
     """The limits among `values`, judged together with those that stay. Raises `Invalid` naming every field."""
     given = {name: values[name] for name in LIMITS if name in values}
@@ -305,6 +315,7 @@ _CHECKS: Final = {
     "environment": _environment,
     "required_approvals": _approvals,
     "poll_interval": _interval,
+    "capture": _capture,
     "drift_mode": _drift_mode,
     "intention": _intention,
 }
@@ -373,6 +384,7 @@ def _facts(server: Server) -> dict[str, Any]:
         "team": server.owner_team.slug if server.owner_team else None,
         "required_approvals": server.required_approvals,
         "poll_interval": server.poll_interval,
+        "capture": server.capture,
         "drift_mode": server.drift_mode,
         "intention": server.intention,
         **asdict(server.limits),
