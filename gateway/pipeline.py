@@ -202,6 +202,7 @@ class Pipeline:
         exchange.now = datetime.now(UTC)  # a body may have been long in coming: what ended meanwhile has ended
         snapshot = self._policy.current()
         server, recorded = snapshot.servers.get(exchange.slug), exchange.recorded
+        recorded.policy_digest = snapshot.stamps.get(exchange.slug, "")
         if server is not None:
             recorded.environment, recorded.owner_team = server.facts.environment, server.owner_team
         named = self._named(exchange, request, token)
