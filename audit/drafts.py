@@ -94,12 +94,16 @@ class Repeat(Struct, frozen=True):
     latency_ms: int | None = None
     bytes: int | None = None
     trace_id: str = ""
+    args_commit: Commitment | None = None
+    result_commit: Commitment | None = None
+    intention: str = ""
 
     def draft(self) -> RecordDraft:
         """The same written out."""
         return replace(
             self.pattern.draft, id=self.id, time=self.time, call_id=self.call_id, latency_ms=self.latency_ms,
-            bytes=self.bytes, trace_id=self.trace_id,
+            bytes=self.bytes, trace_id=self.trace_id, args_commit=self.args_commit, result_commit=self.result_commit,
+            intention=self.intention,
         )  # fmt: skip
 
 
@@ -130,11 +134,6 @@ def next_shard(shard: int) -> int:
     """The shard of the following month."""
     year, month = divmod(shard, 100)
     return (year + 1) * 100 + 1 if month == 12 else shard + 1
-
-
-def leaf_hash(body: bytes) -> bytes:
-    """RFC 6962, section 2.1: the hash of a leaf."""
-    return hashlib.sha256(b"\x00" + body).digest()
 
 
 def columns(draft: RecordDraft, *, installation: str, shard: int, position: Position | None = None) -> dict[str, Any]:

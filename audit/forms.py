@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.events import Event, RecordType
 from audit.filters import FILTERS, LONGEST, Filters, read_filters
+from audit.formats.writing import Format
 from core.errors import Invalid
 
 _TYPES = (
@@ -86,3 +87,27 @@ class RecordFilterForm(forms.Form):
     def further(self) -> bool:
         """Whether a field says something that stands below the first ones."""
         return any(self.data.get(name) for name in ("reason", "event", "intention", "trace_id"))
+
+
+FORMAT_NAMES = {
+    Format.JSONL: _("JSONL, verifiable"),
+    Format.CSV: _("CSV"),
+    Format.OCSF: _("OCSF 1.9.0 (JSON lines)"),
+    Format.CEF: _("CEF"),
+    Format.OTLP: _("OpenTelemetry logs (JSON lines)"),
+}
+
+
+class ExportForm(forms.Form):
+    """A format and the filters of the search. `filters` is what a valid form says."""
+
+    format = forms.ChoiceField(choices=[(form.value, name) for form, name in FORMAT_NAMES.items()])
+
+    filters = Filters()
+
+    def clean(self) -> None:
+        """Read the filters; one that does not fit is said where the search is."""
+        try:
+            self.filters = read_filters({name: self.data.get(name, "") for name in FILTERS})
+        except Invalid as error:
+            raise forms.ValidationError(error.message) from error

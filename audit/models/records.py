@@ -20,8 +20,8 @@ _NO_CALL = ~models.Q(event="call.intended") & _ONCE
 class Record(models.Model):
     """One recorded fact. `body` holds the canonical bytes that count; the other columns are for searching.
 
-    `shard` is YYYYMM. `writer` and `seq` are set for records of a gateway process only. `chain` and `mac` stay
-    empty until records are chained.
+    `shard` is YYYYMM. `writer` and `seq` are set for records of a gateway process only, and so is `chain`
+    (see `audit.proof.chain`). `mac` is null in records of releases that made none.
     """
 
     pk = models.CompositePrimaryKey("shard", "id")
@@ -153,7 +153,11 @@ class Pending(models.Model):
 
 
 class Writer(models.Model):
-    """One gateway process's gapless sequence within one shard. Append-only."""
+    """One gateway process's gapless sequence within one shard. Append-only.
+
+    `boot` is that of the connection it registered through, by the column's default; null in those of releases that
+    knew none.
+    """
 
     id = models.UUIDField(primary_key=True)
     shard = models.IntegerField()
@@ -161,9 +165,11 @@ class Writer(models.Model):
     process = models.TextField()
     started_at = models.DateTimeField()
     key_id = models.TextField(default="")
+    boot = models.UUIDField(null=True)
 
     class Meta:
         db_table = "audit_writer"
+        indexes = [models.Index(fields=["boot"], name="audit_writer_boot")]
 
     def __str__(self) -> str:
         return f"{self.host} {self.process}"

@@ -12,9 +12,10 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from audit import services
-from audit.drafts import Position, RecordDraft, columns, leaf_hash, shard_of
+from audit.drafts import Position, RecordDraft, columns, shard_of
 from audit.events import Event, RecordType
 from audit.models import Leaf, Pending, Record
+from audit.proof.chain import leaf
 from core.actor import system_actor
 from core.ids import new_id
 
@@ -47,7 +48,7 @@ def test_leaves_are_gapless_from_zero_and_hash_the_body() -> None:
     leaves = list(Leaf.objects.after(-1))
     assert [leaf.index for leaf in leaves] == [0, 1, 2]
     assert [leaf.record_id for leaf in leaves] == [each.id for each in made]
-    assert [bytes(leaf.hash) for leaf in leaves] == [leaf_hash(bytes(each.body)) for each in made]
+    assert [bytes(place.hash) for place in leaves] == [leaf(bytes(each.body)) for each in made]
     assert not Pending.objects.exists()
     assert not Record.objects.all().unplaced().exists()
 
@@ -119,10 +120,10 @@ def test_while_another_process_leads_nothing_is_placed() -> None:
     leading, may_end = threading.Event(), threading.Event()
 
     def other_leader() -> None:
-        from audit.placement import _lead  # the very lock
+        from audit.placement import lead  # the very lock
 
         with transaction.atomic():
-            assert _lead()
+            assert lead()
             leading.set()
             assert may_end.wait(WAIT)
         connections.close_all()
