@@ -28,8 +28,9 @@ from access.services.second_factors import PASSKEYS_MAX
 from access.sessions import ABOUT
 from alerts.models import Alert, Channel
 from alerts.services import create_channel, follow_records
+from audit.filters import Filters
 from audit.models import Record
-from audit.services import place_records
+from audit.services import place_records, save_search
 from controlplane.routes import API, Route
 from core.actor import Actor
 from servers.models import Server
@@ -147,6 +148,7 @@ class Installation:
         self.policy = write_policy(name="small", rule=rule, why="Typing mistakes.", actor=actor).policy
         self.role = Role.objects.get(name="robots")
         self.record = Record.objects.order_by("pk")[0]
+        self.search = save_search(name="Denied", filters=Filters(decision="denied"), shared=True, actor=actor)
         self.others_token = insert_api_token(self.sides[THEIRS].person, actor=SETUP, scopes=[], name="theirs")[0]
 
 
@@ -215,7 +217,9 @@ class Doors:
     def _address(self, route: Route, chosen: Side) -> str:
         found = self._found(route, chosen)
         path = route.path.replace("{username}", found["username"], 1)
-        kind = found[path.split("/")[3]] if route.door == API and "{" in path else ""
+        # The log's own things stand one part further on.
+        named = path.removeprefix("/api/v1/").removeprefix("audit/").partition("/")[0]
+        kind = found[named] if route.door == API and "{" in path else ""
         path = re.sub(r"\{(\w+)\}", lambda match: kind if route.door == API else found[match[1]], path)
         return path + ("?from={}&to={}".format(*chosen.digests) if path.endswith("/compare/") else "")
 
@@ -230,12 +234,12 @@ class Doors:
             "agent": chosen.agent, "alert": chosen.alert, "channel": world.channel, "definition": definition,
             "grant": chosen.grant, "person": chosen.person, "policy": world.policy, "review": review,
             "session": ConsoleSession.objects.get(person=self._person) if is_mine else self._others_session,
-            "role": world.role, "separation": world.separation, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
+            "role": world.role, "search": world.search, "separation": world.separation, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
         }  # fmt: skip
         ids = {name: str(row.public_id) for name, row in rows.items()} | {"record": str(world.record.id)}
         plural = {f"{name}s": value for name, value in ids.items()} | {
             "policies": ids["policy"],
-            "audit": ids["record"],
+            "searches": ids["search"],
         }
         named = {
             "agents": chosen.agent.client_id, "servers": chosen.server.slug, "slug": chosen.server.slug,
@@ -265,6 +269,7 @@ class Doors:
             "api:role-detail": {"scopes": ["mcp:connect"]},
             "api:role-list": {"name": "r", "scopes": ["mcp:connect"]},
             "api:separation-list": {"roles": ["robots", "spare"], **_WHY},
+            "api:search-list": {"name": "mine", "query": {"decision": "denied"}},
             "api:server-detail": {"name": "Renamed"},
             "api:server-introspector": {"agent": chosen.agent.client_id, **_WHY},
             "api:server-list": {"slug": "fresh", **server},
@@ -272,6 +277,7 @@ class Doors:
             "api:team-list": {"slug": "green"},
             "api:team-members": {"username": "founder"},
             "api:token-list": {"username": owner, "scopes": ["server:read"]},
+            "audit:save_search": {"name": "mine", "decision": "denied"},
             "servers:edit": {**server, "required_approvals": 1, "poll_interval": 300},
             "servers:register": {"slug": "fresh", **server, "required_approvals": 1, "poll_interval": 300},
             "api:right-sizing-narrow": {"role": str(world.role.public_id), "name": "narrower"},
