@@ -16,7 +16,7 @@ from core.names import split_canonical
 from core.permissions import Permission
 
 if TYPE_CHECKING:
-    from audit.models import Leaf, Record, Subject  # noqa: F401 -- type arguments below
+    from audit.models import Leaf, Record, StoredPayload, Subject  # noqa: F401 -- type arguments below
 
 
 class RecordQuerySet(models.QuerySet["Record"]):
@@ -145,6 +145,14 @@ class LeafQuerySet(models.QuerySet["Leaf"]):
         """The highest index, -1 for an empty log."""
         last = self.order_by("-index").values_list("index", flat=True).first()
         return -1 if last is None else last
+
+
+class PayloadQuerySet(models.QuerySet["StoredPayload"]):
+    """Payloads of calls."""
+
+    def of_call(self, call_id: UUID) -> "PayloadQuerySet":
+        """The rows of one call, that of its arguments first."""
+        return self.filter(call_id=call_id).order_by("part", "record_id")
 
 
 class SubjectQuerySet(models.QuerySet["Subject"]):

@@ -26,10 +26,11 @@ import psycopg
 from django.conf import settings
 from msgspec import Struct
 
-from audit import wire
+from audit import kept, wire
 from audit.chaining import Chain
 from audit.drafts import RecordDraft, Repeat, shard_of
 from audit.link import Link, parameters_from_settings
+from audit.payload import Payload
 from audit.proof.chain import key_id
 from audit.rows import Prepared, Rows
 from audit.wire import Row
@@ -41,6 +42,8 @@ logger = logging.getLogger(__name__)
 _STATEMENTS: Final = {
     "audit_one": wire.INSERT_ONE,
     "audit_many": wire.INSERT_MANY,
+    "audit_one_kept": kept.KEEP_ONE,
+    "audit_many_kept": kept.KEEP_MANY,
     "audit_shard": wire.CREATE_SHARD,
     "audit_writer": wire.INSERT_WRITER,
 }
@@ -80,6 +83,7 @@ class _Waiting(Struct, eq=False):
     prepared: Prepared
     done: asyncio.Future[None]
     deadline: float  # by the loop's clock
+    payload: Payload | None
 
 
 class GroupCommitWriter:
@@ -143,17 +147,17 @@ class GroupCommitWriter:
             self._alarm.cancel()
         self._disconnect()
 
-    async def write(self, record: RecordDraft | Repeat) -> None:
-        """Return once the record is durable. Raises `AuditBusy` or `AuditUnavailable`: then nothing may follow it.
+    async def write(self, record: RecordDraft | Repeat, payload: Payload | None = None) -> None:
+        """Return once the record is durable, and its payload with it.
 
-        A record refused for time may become durable later; it then stands for something that was not done.
+        Raises `AuditBusy` or `AuditUnavailable`: then nothing may follow it. A record refused for time may become durable later; it then stands for something that was not done.
         """
         if self._closing or self._task is None:
             raise AuditUnavailable("The audit writer is not running.")
         if len(self._waiting) >= self._capacity:
             raise AuditBusy("Too many calls wait to be recorded.")
         loop = asyncio.get_running_loop()
-        item = _Waiting(self._rows.prepare(record), loop.create_future(), loop.time() + self._timeout)
+        item = _Waiting(self._rows.prepare(record), loop.create_future(), loop.time() + self._timeout, payload)
         self._waiting.append(item)
         self._arrived.set()
         if self._alarm is None:
@@ -263,26 +267,30 @@ class GroupCommitWriter:
         if chain is None or shard != chain.shard:
             chain = await self._register(link, shard)
         longer = chain.ahead()
-        placed = self._placed(batch, longer)
+        placed, payloads = self._placed(batch, longer)
         if placed:
-            statement = "audit_one" if len(placed) == 1 else "audit_many"
-            if await link.run(statement, wire.parameters(chain, placed)) != len(placed):
+            statement, values = _statement(chain, placed, payloads)
+            if await link.run(statement, values) != len(placed):
                 raise TailChanged(chain.writer)
         self._chain = longer
 
-    def _placed(self, batch: list[_Waiting], chain: Chain) -> list[Row]:
-        """Each record with its number, in their order: the one place that sees every row of this writer.
+    def _placed(self, batch: list[_Waiting], chain: Chain) -> tuple[list[Row], list[Payload]]:
+        """Each record with its number, in their order, and their payloads: the one place that sees every row.
 
         A record that no column holds is refused here and takes no number.
         """
         placed: list[Row] = []
+        payloads: list[Payload] = []
         for item in batch:
             try:
                 placed.append(self._rows.place(item.prepared, chain))
             except Exception as error:  # the process's edge: whatever is wrong with it, it is this record's alone
                 logger.exception("an audit record has no row")
                 _refuse(item, "The call could not be recorded.", error)
-        return placed
+                continue
+            if item.payload is not None:
+                payloads.append(item.payload)
+        return placed, payloads
 
     async def _connect(self) -> Link:
         limits = _SETTINGS.format(milliseconds=int(self._timeout * 750))
@@ -314,6 +322,11 @@ class GroupCommitWriter:
         if self._link is not None:
             self._link.close()
             self._link = None
+
+
+def _statement(after: Chain, rows: list[Row], payloads: list[Payload]) -> tuple[str, list[bytes | None]]:
+    name, values = "audit_one" if len(rows) == 1 else "audit_many", wire.parameters(after, rows)
+    return (f"{name}_kept", values + kept.parameters(payloads)) if payloads else (name, values)
 
 
 def _fail(batch: Iterable[_Waiting], error: BaseException) -> None:
