@@ -14,7 +14,7 @@ from django.utils import timezone
 from audit.comparing import differences
 from audit.events import Event, RecordType
 from audit.models import Checkpoint as SignedCheckpoint
-from audit.models import Verification
+from audit.models import Leaf, Verification
 from audit.proof.chain import leaf
 from audit.proof.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from audit.proof.findings import Entry, Finding, Kind, Report, at
@@ -43,7 +43,7 @@ def verify_log(
     last = Verification.objects.going_on()
     tree = Frontier.from_bytes(bytes(last.frontier or b"")) if last is not None and not is_full else Frontier()
     points = [*checkpoints, *(point for point in _of_the_database(vkeys) if point.size > tree.size)]
-    if last is not None:
+    if last is not None and is_full:
         points.append(_as_checkpoint(last))
     verifier = Verifier(
         installation=settings.INSTALLATION_ID, keys=settings.AUDIT_KEYS, checkpoints=points, tree=tree, head_of=head_of
@@ -53,6 +53,9 @@ def verify_log(
     if is_full:
         _take_unplaced(verifier)
     report = verifier.close()
+    if (there := Leaf.objects.head() + 1) < tree.size:
+        expected = f"{tree.size} records, as at {EARLIER}"
+        report.add(Finding(Kind.CUT, there, expected=expected, found=f"{there} records"))
     for finding in _columns(tree.size):
         report.add(finding)
     _keep(actor, report, is_full=is_full, tree=verifier.tree())
