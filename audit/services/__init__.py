@@ -6,6 +6,7 @@ from audit.services.reconciling import reconcile_unfinished
 from audit.services.recording import Fact, denied, noting, record, record_many
 from audit.services.searches import may_remove, remove_search, save_search
 from audit.services.shards import create_shards
+from audit.services.verifying import verify_log
 
 __all__ = [
     "Export",
@@ -22,4 +23,5 @@ __all__ = [
     "record_many",
     "remove_search",
     "save_search",
+    "verify_log",
 ]
