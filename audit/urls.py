@@ -7,5 +7,8 @@ from audit import views
 app_name = "audit"
 urlpatterns: list[URLPattern] = [
     path("audit/", views.records, name="records"),
+    path("audit/searches/save/", views.save_search, name="save_search"),
+    path("audit/searches/<uuid:search_id>/remove/", views.remove_search, name="remove_search"),
+    path("audit/export/", views.export, name="export"),
     path("audit/<uuid:record_id>/", views.record_detail, name="record"),
 ]

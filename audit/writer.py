@@ -26,7 +26,8 @@ import psycopg
 from django.conf import settings
 from msgspec import Struct
 
-from audit import kept, wire
+from audit import boots, kept, wire
+from audit.boots import OwnBoot
 from audit.chaining import Chain
 from audit.drafts import RecordDraft, Repeat, shard_of
 from audit.link import Link, parameters_from_settings
@@ -46,6 +47,7 @@ _STATEMENTS: Final = {
     "audit_many_kept": kept.KEEP_MANY,
     "audit_shard": wire.CREATE_SHARD,
     "audit_writer": wire.INSERT_WRITER,
+    **boots.STATEMENTS,
 }
 # One plan for all batches: planning each anew costs the server as much as a record. And a server that was told to
 # answer before its commits are durable is told otherwise here; one that waits for standbys as well keeps doing so.
@@ -57,9 +59,13 @@ _QUIET: Final = 1.0  # seconds between two lines about a database that is away
 
 
 class AuditUnavailable(Unavailable):
-    """The record could not be made durable in time, so what it was about may not happen."""
+    """The record could not be made durable in time, so what it was about may not happen.
+
+    `in_doubt`: it was sent, and may be there or come to be there.
+    """
 
     code = "audit_unavailable"
+    in_doubt = False
 
 
 class AuditBusy(AuditUnavailable):
@@ -105,6 +111,7 @@ class GroupCommitWriter:
         new_chain: Callable[[str, UUID, int, bytes], Chain] = Chain,
     ) -> None:
         self._process = process or f"pid {os.getpid()}"
+        self.boot = OwnBoot(self._process)
         self._capacity = capacity
         self._batch = batch
         self._timeout = timeout
@@ -116,6 +123,8 @@ class GroupCommitWriter:
         self._batched: list[_Waiting] = []  # those of the commit under way
         self._arrived = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
+        self._ticking: asyncio.TimerHandle | None = None
+        self._is_tended = True
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self._link: Link | None = None
@@ -134,8 +143,9 @@ class GroupCommitWriter:
         await self.close()
 
     def start(self) -> None:
-        """Begin in the running event loop. Connects with the first record."""
+        """Begin in the running event loop. Connects with the first record, and from then on keeps connected."""
         self._task = asyncio.create_task(self._run(), name="audit writer")
+        self._ticking = asyncio.get_running_loop().call_later(boots.TICK, self._tick)
 
     async def close(self) -> None:
         """Write what waits, then stop."""
@@ -143,8 +153,9 @@ class GroupCommitWriter:
         self._arrived.set()
         if self._task is not None:
             await self._task
-        if self._alarm is not None:
-            self._alarm.cancel()
+        for timer in (self._alarm, self._ticking):
+            if timer is not None:
+                timer.cancel()
         self._disconnect()
 
     async def write(self, record: RecordDraft | Repeat, payload: Payload | None = None) -> None:
@@ -173,7 +184,7 @@ class GroupCommitWriter:
             _refuse(self._waiting.popleft(), "The call could not be recorded in time.")
         for item in self._batched:
             if item.deadline <= late:
-                _refuse(item, "The call could not be recorded in time.")
+                _refuse(item, "The call could not be recorded in time.", in_doubt=True)
         following = next((item.deadline for item in chain(self._batched, self._waiting) if not item.done.done()), None)
         self._alarm = None if following is None else loop.call_at(following, self._expire)
 
@@ -199,8 +210,31 @@ class GroupCommitWriter:
                 self._batched = batch
                 await self._commit(batch)
                 self._batched = []
+                if not self._is_tended:  # here too: under load there is always another batch
+                    await self._tend()
+            if not self._is_tended:
+                await self._tend()
             if self._closing and not self._waiting:
                 return
+
+    def _tick(self) -> None:
+        self._is_tended = False
+        self._arrived.set()
+        self._ticking = asyncio.get_running_loop().call_later(boots.TICK, self._tick)
+
+    async def _tend(self) -> None:
+        """Between records: open a lost link again, because its lock says that we live, and beat."""
+        self._is_tended = True
+        if not self.boot.is_begun:
+            return  # nothing was recorded yet
+        try:
+            with Deadline(self._timeout):
+                if self.boot.is_given_up:
+                    self._start_over()
+                self._start_over_if_in_doubt()
+                await self.boot.beat(self._link or await self._connect())
+        except (psycopg.Error, OSError, TimeoutError):
+            self._start_over_if_in_doubt()
 
     def _next_batch(self) -> list[_Waiting]:
         """The oldest records that somebody still waits for."""
@@ -226,8 +260,9 @@ class GroupCommitWriter:
             await self._commit_singly(batch, error)
         except (psycopg.Error, OSError, TimeoutError) as error:
             self._report(len(batch), error)
+            in_doubt = self._link is not None and self._link.lost
             self._start_over_if_in_doubt()
-            _fail(batch, error)
+            _fail(batch, error, in_doubt=in_doubt)
         except TailChanged as error:
             logger.critical("the audit log was changed behind writer %s", error)
             self._chain = None
@@ -294,8 +329,13 @@ class GroupCommitWriter:
         return placed, payloads
 
     async def _connect(self) -> Link:
-        limits = _SETTINGS.format(milliseconds=int(self._timeout * 750))
+        limits = boots.SETTINGS + _SETTINGS.format(milliseconds=int(self._timeout * 750))
         self._link = link = await Link.open(self._database, limits, _STATEMENTS)
+        try:
+            await self.boot.begin(link)
+        except BaseException:
+            self._disconnect()  # without its lock nothing may be written
+            raise
         return link
 
     async def _register(self, link: Link, shard: int) -> Chain:
@@ -330,13 +370,13 @@ def _statement(after: Chain, rows: list[Row], payloads: list[Payload]) -> tuple[
     return (f"{name}_kept", values + kept.parameters(payloads)) if payloads else (name, values)
 
 
-def _fail(batch: Iterable[_Waiting], error: BaseException) -> None:
+def _fail(batch: Iterable[_Waiting], error: BaseException, *, in_doubt: bool = False) -> None:
     for item in batch:
-        _refuse(item, "The call could not be recorded.", error)
+        _refuse(item, "The call could not be recorded.", error, in_doubt=in_doubt)
 
 
-def _refuse(item: _Waiting, message: str, cause: BaseException | None = None) -> None:
+def _refuse(item: _Waiting, message: str, cause: BaseException | None = None, *, in_doubt: bool = False) -> None:
     if not item.done.done():
         refusal = AuditUnavailable(message)
-        refusal.__cause__ = cause
+        refusal.__cause__, refusal.in_doubt = cause, in_doubt
         item.done.set_exception(refusal)

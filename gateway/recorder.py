@@ -13,10 +13,11 @@ from access.policy import Reason
 from audit.drafts import Pattern, RecordDraft, Repeat
 from audit.events import Event, RecordType
 from audit.payload import Payload
-from audit.writer import AuditUnavailable
+from audit.writer import AuditBusy, AuditUnavailable
 from core.ids import new_id
 from gateway.capture import Captured, Said
 from gateway.errors import refuse
+from gateway.outage import NOT_SENT, UNRECORDED, Outage
 
 _PATTERNS: Final = 512
 _REMEMBERED: Final = 2048  # characters of a pattern's words
@@ -48,7 +49,7 @@ class Recorded(Struct):
 
     Texts may be a caller's: the draft bounds them. `rule_ids` is what policy decided by, whatever happened later;
     `scopes_needed` what a token had to hold and did not (step-up).
-    `parent_call_id` is the call in whose course this one happens.
+    `parent_call_id` is the call in whose course this one happens; `intention` why the caller makes it.
     """
 
     call_id: UUID
@@ -68,13 +69,15 @@ class Recorded(Struct):
     client_ip: str = ""
     trace_id: str = ""
     parent_call_id: UUID | None = None
+    intention: str = ""
 
 
 class Outcome(Struct, frozen=True):
     """How a call ended.
 
     `status`: ok, tool_error, input_required (the server asks something first), task (it goes on by itself), error (the
-    server's), failed (no usable answer), invalid (wrong arguments, answered here), cancelled, closed (a stream).
+    server's), failed (no usable answer), invalid (wrong arguments, answered here), cancelled, closed (a stream), sent (a
+    notification, which nobody answers), unknown (see `gateway.outage`).
     """
 
     status: str
@@ -86,8 +89,9 @@ class Outcome(Struct, frozen=True):
 class Recorder:
     """Writes drafts; what cannot be recorded raises the refusal that the caller gets."""
 
-    def __init__(self, writer: Writer, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, writer: Writer, outage: Outage, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._writer = writer
+        self._outage = outage
         self._now = now
         self._patterns: dict[tuple[object, ...], Pattern] = {}
 
@@ -96,7 +100,20 @@ class Recorder:
     ) -> None:
         """Before anything is sent. Raises `Refused`: then nothing may be sent."""
         say = None if captured is None else partial(captured.arguments, call.call_id)
-        await self._write(call, What(RecordType.INTENT, event), say=say)
+        what = What(RecordType.INTENT, event)
+        if event is not Event.CALL_INTENDED:  # what a client is asked, any process may hear the answer of
+            return await self._write(call, what, say=say)
+        self._outage.began(call.call_id)
+        try:
+            await self._write(call, what, say=say)
+        except BaseException as error:
+            # What was refused for time, or given up meanwhile, may be on record all the same.
+            cause = error.__cause__
+            if cause.in_doubt if isinstance(cause, AuditUnavailable) else True:
+                self._outage.lost(call.call_id, self._unknown(call, NOT_SENT))
+            else:
+                self._outage.ended(call.call_id)
+            raise
 
     async def completed(
         self,
@@ -112,7 +129,13 @@ class Recorder:
         """
         what = What(RecordType.OUTCOME, event, status=outcome.status, error_class=outcome.error_class)
         say = None if captured is None or released is None else partial(captured.result, call.call_id, released)
-        await self._write(call, what, outcome.latency_ms, outcome.bytes, say)
+        try:
+            await self._write(call, what, outcome.latency_ms, outcome.bytes, say)
+        except BaseException:
+            if event is Event.CALL_COMPLETED:
+                self._outage.lost(call.call_id, self._unknown(call, UNRECORDED))
+            raise
+        self._outage.ended(call.call_id)
 
     async def answered(self, call: Recorded, outcome: Outcome) -> None:
         """What is answered from what we hold, without asking the server: one record. Raises `Refused`."""
@@ -136,14 +159,23 @@ class Recorder:
     ) -> None:
         pattern, id_, now = self._pattern(call, what), new_id(), self._now()
         said = _SILENT if say is None else await say(id_, now)
-        again = Repeat(
-            pattern, id_, now, call.call_id, latency_ms, size, call.trace_id, said.args_commit, said.result_commit
-        )
+        intention = "" if what.event is Event.CALL_COMPLETED else call.intention  # the intent has said it
+        commitments = said.args_commit, said.result_commit
+        again = Repeat(pattern, id_, now, call.call_id, latency_ms, size, call.trace_id, *commitments, intention)
         record = replace(again.draft(), parent_call_id=call.parent_call_id) if call.parent_call_id else again
         try:
             await self._writer.write(record, said.payload)
         except AuditUnavailable as error:
+            if not isinstance(error, AuditBusy):
+                self._outage.refused()
             raise refuse(Reason.AUDIT_UNAVAILABLE) from error
+
+    def _unknown(self, call: Recorded, why: str) -> RecordDraft:
+        """The end of a call of which nobody is told."""
+        what = What(RecordType.OUTCOME, Event.CALL_UNKNOWN, reason=why, status="unknown")
+        now = self._now()
+        place = {"call_id": call.call_id, "parent_call_id": call.parent_call_id, "trace_id": call.trace_id}
+        return replace(_draft(call, what, now), **place)
 
     def _pattern(self, call: Recorded, what: What) -> Pattern:
         """What this record has in common with others: most of what an agent does it does again."""

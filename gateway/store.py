@@ -354,6 +354,7 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         withheld=trust.withheld,
         trusted_until=trust.until,
         schemes=schemes_of(definitions.values()),
+        intention=server.intention,
     )
     return ServerPart(
         facts=facts,

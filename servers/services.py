@@ -7,6 +7,7 @@ nothing of pins. Each command is one transaction with one audit record and one r
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 import access.services as access
+from access.intentions import NOT_NEEDED, IntentionNeeded
 from access.models import Person, Team
 from access.services import bump_revision, keep_protected_resource, refuse_leaving, server_part
 from audit.events import Event
@@ -57,6 +59,7 @@ class Registration:
     poll_interval: int = 300
     capture: Mapping[str, Any] = field(default_factory=dict)
     drift_mode: str = DriftMode.BLOCK.value
+    intention: str = NOT_NEEDED
     team: str | None = None
     connect_seconds: int = DEFAULTS.connect_seconds
     first_byte_seconds: int = DEFAULTS.first_byte_seconds
@@ -176,6 +179,7 @@ EDITABLE: Final = (
     "poll_interval",
     "capture",
     "drift_mode",
+    "intention",
     "team",
     *LIMITS,
 )
@@ -255,7 +259,11 @@ def _drift_mode(value: Any) -> str:
     return _one_of(DriftMode, value, "drift_mode")
 
 
-def _one_of(choices: type[Transport | Environment | DriftMode], value: Any, field: str) -> str:
+def _intention(value: Any) -> str:
+    return _one_of(IntentionNeeded, value, "intention")
+
+
+def _one_of(choices: type[StrEnum], value: Any, field: str) -> str:
     accepted = [member.value for member in choices]
     if value not in accepted:
         raise Invalid(f"Must be one of: {', '.join(accepted)}.", field=field)
@@ -309,6 +317,7 @@ _CHECKS: Final = {
     "poll_interval": _interval,
     "capture": _capture,
     "drift_mode": _drift_mode,
+    "intention": _intention,
 }
 
 
@@ -377,6 +386,7 @@ def _facts(server: Server) -> dict[str, Any]:
         "poll_interval": server.poll_interval,
         "capture": server.capture,
         "drift_mode": server.drift_mode,
+        "intention": server.intention,
         **asdict(server.limits),
         "state": server.state,
     }
