@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from audit import services
+from core.actor import system_actor
 
 
 @shared_task(name="audit.create_shards")
@@ -22,3 +23,9 @@ def place_records() -> None:
 def reconcile_unfinished() -> None:
     """Record how calls ended whose gateway process is dead."""
     services.reconcile_unfinished()
+
+
+@shared_task(name="audit.expire_payloads")
+def expire_payloads() -> None:
+    """Take away the payloads whose time is over."""
+    services.expire_payloads(actor=system_actor("retention"))
