@@ -30,9 +30,9 @@ _COMMITS: Final = {ARGUMENTS: "args_commit", RESULT: "result_commit"}
 class PartShown:
     """One part of a call as a reader sees it.
 
-    `state`: exact, changed (redacted, or a secret left out), too_long (its hash is kept), commitment_only, nothing (none
-    was sent or released), gone (erased or past its time), broken (it does not open: altered, or its key is missing). `commitment`: holds (the bytes shown
-    are those that were committed to), broken, unchecked (without the exact bytes nobody can tell here), or none.
+    `state`: exact; changed (redacted, or a secret left out); too_long (its hash is kept); commitment_only; nothing
+    (none was sent or released); gone (erased or past its time); broken (altered, or its key is missing). `commitment`:
+    holds (the bytes shown are those that were committed to), broken, none, or unchecked, which takes the exact bytes.
     With `salt` whoever has the bytes can check `commit` themselves.
     """
 
