@@ -37,3 +37,9 @@ def verify_new_records() -> None:
 def verify_log() -> None:
     """Verify the log from its beginning."""
     services.verify_log(actor=_VERIFIER, is_full=True)
+
+
+@shared_task(name="audit.expire_payloads")
+def expire_payloads() -> None:
+    """Take away the payloads whose time is over."""
+    services.expire_payloads(actor=system_actor("retention"))

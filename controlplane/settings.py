@@ -420,6 +420,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "end-emergencies": {"task": "tools.end_emergencies", "schedule": 5.0, "options": {"expires": 5}},
     "place-records": {"task": "audit.place_records", "schedule": 1.0, "options": {"expires": 5}},
     "reconcile-unfinished": {"task": "audit.reconcile_unfinished", "schedule": 10.0, "options": {"expires": 10}},
+    "expire-payloads": {"task": "audit.expire_payloads", "schedule": 300.0, "options": {"expires": 300}},
     "clear-expired-tokens": {"task": "access.clear_expired", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget-old-samples": {
         "task": "servers.forget_old_samples",
