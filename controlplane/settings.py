@@ -388,6 +388,8 @@ CELERY_TASK_ROUTES = {
     "tools.*": {"queue": "poll"},
     "servers.*": {"queue": "poll"},
     "alerts.*": {"queue": "alerts"},
+    # Before the pattern that fits it as well: receivers that hang must not hold up the log.
+    "audit.send_exports": {"queue": "export"},
     "audit.*": {"queue": "audit"},
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
@@ -408,6 +410,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": 86_400},
     },
     "count-uses": {"task": "tools.count_uses", "schedule": 10.0, "options": {"expires": 10}},
+    "send-exports": {"task": "audit.send_exports", "schedule": 5.0, "options": {"expires": 5}},
     "create-shards": {"task": "audit.create_shards", "schedule": 3600.0, "options": {"expires": 3600}},
     "follow-records": {"task": "alerts.follow_records", "schedule": 1.0, "options": {"expires": 5}},
     "deliver": {"task": "alerts.deliver_due", "schedule": 2.0, "options": {"expires": 10}},

@@ -36,7 +36,7 @@ from controlplane.upwelcome import ADMIN, GATEWAY, NOTES, WEATHER, demo_url, rea
 ROOT = Path(__file__).resolve().parent.parent
 GRACEFUL_SECONDS = {"gateway": 25}  # its calls have 20, and their outcomes are written
 # By program: servers that hang must not hold up the log and its alerts.
-QUEUES = {"worker": ("poll,scan", 2), "courier": ("audit,alerts", 1)}  # queues and processes
+QUEUES = {"worker": ("poll,scan", 2), "courier": ("audit,alerts", 1), "exporter": ("export", 1)}  # and processes
 
 
 def main(arguments: list[str]) -> int:

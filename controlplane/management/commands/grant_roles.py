@@ -14,7 +14,13 @@ from psycopg import sql
 
 READ_ONLY = frozenset({"django_migrations"})
 # Tables of `audit` whose rows may change, each with its reason.
-AUDIT_MUTABLE = frozenset({"audit_subject"})  # forgetting a person removes the name behind a pseudonym
+AUDIT_MUTABLE = frozenset(
+    {
+        "audit_exportcursor",  # goes on with what was sent, and by a trigger never back
+        "audit_sink",  # is set, changed and removed by people; each time is on record
+        "audit_subject",  # forgetting a person removes the name behind a pseudonym
+    }
+)
 _TABLES = """
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'v', 'm') ORDER BY c.relname
