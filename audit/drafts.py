@@ -151,9 +151,12 @@ def columns(draft: RecordDraft, *, installation: str, shard: int, position: Posi
     return {"shard": shard, "writer": writer, "seq": seq, **row, "body": body}
 
 
-def search_text(text: str) -> str:
-    """`text` as it stands in a search column, so that a filter finds what was shortened or made visible."""
-    shown = _visible(_shortened(text, LIMITS[0][0]))
+def search_text(text: str, *, long: bool = False) -> str:
+    """`text` as it stands in a search column, so that a filter finds what was shortened or made visible.
+
+    `long`: a column of `LONG_TEXTS`.
+    """
+    shown = _visible(_shortened(text, LIMITS[0][1 if long else 0]))
     return str(shown)
 
 

@@ -54,7 +54,7 @@ def read_filters(given: Mapping[str, str]) -> Filters:
     One that nobody knows is refused, for ignoring it would answer too much.
     """
     values: dict[str, Any] = {}
-    wrong = {name: "There is no such filter." for name in sorted(given.keys() - _READERS.keys())}
+    wrong = dict.fromkeys(sorted(given.keys() - _READERS.keys()), "There is no such filter.")
     for name in given.keys() & _READERS.keys():
         try:
             values[name] = _value(name, given[name])
@@ -75,7 +75,7 @@ def _value(name: str, text: object) -> object:
     text = text if name == "tool" else text.strip()
     if len(text) > LONGEST:
         raise Invalid(f"Must be at most {LONGEST} characters.")
-    if "\0" in text or not text.isascii() and text != text.encode(errors="replace").decode():
+    if "\0" in text or (not text.isascii() and text != text.encode(errors="replace").decode()):
         raise Invalid("Must not hold the NUL character or half of another.")
     return _READERS[name](text) if text else Filters.__dataclass_fields__[name].default
 

@@ -1,4 +1,4 @@
-"""Periodic work of the audit log; all tasks may be lost or doubled without harm."""
+"""Periodic work of the audit log; each task may be lost or doubled without harm."""
 
 from celery import shared_task
 
@@ -19,5 +19,12 @@ def send_exports() -> None:
 
 @shared_task(name="audit.place_records")
 def place_records() -> None:
-    """Give waiting records their place in the log."""
-    services.place_records()
+    """Give waiting records their place in the log, as long as no sequencer ever did: from then on only one may."""
+    if not services.has_sequencer():
+        services.place_records()
+
+
+@shared_task(name="audit.reconcile_unfinished")
+def reconcile_unfinished() -> None:
+    """Record how calls ended whose gateway process is dead."""
+    services.reconcile_unfinished()

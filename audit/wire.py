@@ -57,7 +57,7 @@ _UUID: Final = Type("uuid", 2950, lambda value: value.bytes)
 _INT4: Final = Type("int4", 23, INT)
 _INT8: Final = Type("int8", 20, BIG)
 _JSONB: Final = Type("jsonb", 3802, _jsonb)
-_TIME: Final = Type("timestamptz", 1184, lambda value: BIG(microseconds(value.astimezone(UTC))))
+TIME: Final = Type("timestamptz", 1184, lambda value: BIG(microseconds(value.astimezone(UTC))))
 TYPES: Final = {
     **dict.fromkeys(("rule_ids", "scopes_used"), TEXTS),
     **dict.fromkeys(("args_commit", "result_commit", "body", "chain", "mac"), _BYTEA),
@@ -65,7 +65,7 @@ TYPES: Final = {
     **dict.fromkeys(("shard", "latency_ms"), _INT4),
     **dict.fromkeys(("seq", "bytes"), _INT8),
     **dict.fromkeys(("before", "after"), _JSONB),
-    "time": _TIME,
+    "time": TIME,
 }
 UNIQUE: Final = ("intention", "reason", "trace_id")  # texts that hardly any two calls share
 _PLACE: Final = ("shard", "writer")  # the same for a whole batch
@@ -80,8 +80,9 @@ ORDER: Final = ("seq", "body", "chain", "mac", *WORDS, *RARE, *VARYING)
 _OIDS: Final = tuple(TYPES.get(name, TEXT).oid for name in ORDER)
 
 
-_FIRST: Final = 5  # the number of the first parameter of a row; before it those of `_CONTINUES`
-_CONTINUES: Final = (
+PARAMETERS: Final = 4 + len(ORDER)  # of either statement
+_FIRST: Final = 5  # the number of the first parameter of a row; before it those of `CONTINUES`
+CONTINUES: Final = (
     "($3::int8 = 0 OR EXISTS (SELECT FROM audit_record AS last WHERE last.shard = $1::int4 AND last.writer = $2::uuid "
     "AND last.seq = $3::int8 AND last.chain IS NOT DISTINCT FROM $4::bytea))"
 )
@@ -92,7 +93,7 @@ def _insert(source: Callable[[list[str]], str]) -> bytes:
     names = ", ".join(f'"{name}"' for name in (*_PLACE, *ORDER))
     kinds = [TYPES.get(name, TEXT) for name in ORDER]
     chosen = source([kind.name for kind in kinds])
-    return f"INSERT INTO audit_record ({names}) {chosen} WHERE {_CONTINUES}".encode()
+    return f"INSERT INTO audit_record ({names}) {chosen} WHERE {CONTINUES}".encode()
 
 
 def _one(kinds: list[str]) -> str:
@@ -146,7 +147,7 @@ def writer_parameters(
     writer: UUID, shard: int, host: str, process: str, started_at: datetime, key_id: str
 ) -> list[bytes | None]:
     """What `INSERT_WRITER` takes."""
-    time = _TIME.encode(started_at)
+    time = TIME.encode(started_at)
     return [writer.bytes, INT(shard), host.encode(), process.encode(), time, key_id.encode()]
 
 

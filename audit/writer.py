@@ -26,10 +26,12 @@ import psycopg
 from django.conf import settings
 from msgspec import Struct
 
-from audit import wire
+from audit import boots, kept, wire
+from audit.boots import OwnBoot
 from audit.chaining import Chain
 from audit.drafts import RecordDraft, Repeat, shard_of
 from audit.link import Link, parameters_from_settings
+from audit.payload import Payload
 from audit.proof.chain import key_id
 from audit.rows import Prepared, Rows
 from audit.wire import Row
@@ -41,8 +43,11 @@ logger = logging.getLogger(__name__)
 _STATEMENTS: Final = {
     "audit_one": wire.INSERT_ONE,
     "audit_many": wire.INSERT_MANY,
+    "audit_one_kept": kept.KEEP_ONE,
+    "audit_many_kept": kept.KEEP_MANY,
     "audit_shard": wire.CREATE_SHARD,
     "audit_writer": wire.INSERT_WRITER,
+    **boots.STATEMENTS,
 }
 # One plan for all batches: planning each anew costs the server as much as a record. And a server that was told to
 # answer before its commits are durable is told otherwise here; one that waits for standbys as well keeps doing so.
@@ -54,9 +59,13 @@ _QUIET: Final = 1.0  # seconds between two lines about a database that is away
 
 
 class AuditUnavailable(Unavailable):
-    """The record could not be made durable in time, so what it was about may not happen."""
+    """The record could not be made durable in time, so what it was about may not happen.
+
+    `in_doubt`: it was sent, and may be there or come to be there.
+    """
 
     code = "audit_unavailable"
+    in_doubt = False
 
 
 class AuditBusy(AuditUnavailable):
@@ -80,6 +89,7 @@ class _Waiting(Struct, eq=False):
     prepared: Prepared
     done: asyncio.Future[None]
     deadline: float  # by the loop's clock
+    payload: Payload | None
 
 
 class GroupCommitWriter:
@@ -101,6 +111,7 @@ class GroupCommitWriter:
         new_chain: Callable[[str, UUID, int, bytes], Chain] = Chain,
     ) -> None:
         self._process = process or f"pid {os.getpid()}"
+        self.boot = OwnBoot(self._process)
         self._capacity = capacity
         self._batch = batch
         self._timeout = timeout
@@ -112,6 +123,8 @@ class GroupCommitWriter:
         self._batched: list[_Waiting] = []  # those of the commit under way
         self._arrived = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
+        self._ticking: asyncio.TimerHandle | None = None
+        self._is_tended = True
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self._link: Link | None = None
@@ -130,8 +143,9 @@ class GroupCommitWriter:
         await self.close()
 
     def start(self) -> None:
-        """Begin in the running event loop. Connects with the first record."""
+        """Begin in the running event loop. Connects with the first record, and from then on keeps connected."""
         self._task = asyncio.create_task(self._run(), name="audit writer")
+        self._ticking = asyncio.get_running_loop().call_later(boots.TICK, self._tick)
 
     async def close(self) -> None:
         """Write what waits, then stop."""
@@ -139,21 +153,23 @@ class GroupCommitWriter:
         self._arrived.set()
         if self._task is not None:
             await self._task
-        if self._alarm is not None:
-            self._alarm.cancel()
+        for timer in (self._alarm, self._ticking):
+            if timer is not None:
+                timer.cancel()
         self._disconnect()
 
-    async def write(self, record: RecordDraft | Repeat) -> None:
-        """Return once the record is durable. Raises `AuditBusy` or `AuditUnavailable`: then nothing may follow it.
+    async def write(self, record: RecordDraft | Repeat, payload: Payload | None = None) -> None:
+        """Return once the record is durable, and its payload with it.
 
-        A record refused for time may become durable later; it then stands for something that was not done.
+        Raises `AuditBusy` or `AuditUnavailable`: then nothing may follow it. A record refused for time may
+        become durable later; it then stands for something that was not done.
         """
         if self._closing or self._task is None:
             raise AuditUnavailable("The audit writer is not running.")
         if len(self._waiting) >= self._capacity:
             raise AuditBusy("Too many calls wait to be recorded.")
         loop = asyncio.get_running_loop()
-        item = _Waiting(self._rows.prepare(record), loop.create_future(), loop.time() + self._timeout)
+        item = _Waiting(self._rows.prepare(record), loop.create_future(), loop.time() + self._timeout, payload)
         self._waiting.append(item)
         self._arrived.set()
         if self._alarm is None:
@@ -168,7 +184,7 @@ class GroupCommitWriter:
             _refuse(self._waiting.popleft(), "The call could not be recorded in time.")
         for item in self._batched:
             if item.deadline <= late:
-                _refuse(item, "The call could not be recorded in time.")
+                _refuse(item, "The call could not be recorded in time.", in_doubt=True)
         following = next((item.deadline for item in chain(self._batched, self._waiting) if not item.done.done()), None)
         self._alarm = None if following is None else loop.call_at(following, self._expire)
 
@@ -194,8 +210,31 @@ class GroupCommitWriter:
                 self._batched = batch
                 await self._commit(batch)
                 self._batched = []
+                if not self._is_tended:  # here too: under load there is always another batch
+                    await self._tend()
+            if not self._is_tended:
+                await self._tend()
             if self._closing and not self._waiting:
                 return
+
+    def _tick(self) -> None:
+        self._is_tended = False
+        self._arrived.set()
+        self._ticking = asyncio.get_running_loop().call_later(boots.TICK, self._tick)
+
+    async def _tend(self) -> None:
+        """Between records: open a lost link again, because its lock says that we live, and beat."""
+        self._is_tended = True
+        if not self.boot.is_begun:
+            return  # nothing was recorded yet
+        try:
+            with Deadline(self._timeout):
+                if self.boot.is_given_up:
+                    self._start_over()
+                self._start_over_if_in_doubt()
+                await self.boot.beat(self._link or await self._connect())
+        except (psycopg.Error, OSError, TimeoutError):
+            self._start_over_if_in_doubt()
 
     def _next_batch(self) -> list[_Waiting]:
         """The oldest records that somebody still waits for."""
@@ -221,8 +260,9 @@ class GroupCommitWriter:
             await self._commit_singly(batch, error)
         except (psycopg.Error, OSError, TimeoutError) as error:
             self._report(len(batch), error)
+            in_doubt = self._link is not None and self._link.lost
             self._start_over_if_in_doubt()
-            _fail(batch, error)
+            _fail(batch, error, in_doubt=in_doubt)
         except TailChanged as error:
             logger.critical("the audit log was changed behind writer %s", error)
             self._chain = None
@@ -263,30 +303,39 @@ class GroupCommitWriter:
         if chain is None or shard != chain.shard:
             chain = await self._register(link, shard)
         longer = chain.ahead()
-        placed = self._placed(batch, longer)
+        placed, payloads = self._placed(batch, longer)
         if placed:
-            statement = "audit_one" if len(placed) == 1 else "audit_many"
-            if await link.run(statement, wire.parameters(chain, placed)) != len(placed):
+            statement, values = _statement(chain, placed, payloads)
+            if await link.run(statement, values) != len(placed):
                 raise TailChanged(chain.writer)
         self._chain = longer
 
-    def _placed(self, batch: list[_Waiting], chain: Chain) -> list[Row]:
-        """Each record with its number, in their order: the one place that sees every row of this writer.
+    def _placed(self, batch: list[_Waiting], chain: Chain) -> tuple[list[Row], list[Payload]]:
+        """Each record with its number, in their order, and their payloads: the one place that sees every row.
 
         A record that no column holds is refused here and takes no number.
         """
         placed: list[Row] = []
+        payloads: list[Payload] = []
         for item in batch:
             try:
                 placed.append(self._rows.place(item.prepared, chain))
             except Exception as error:  # the process's edge: whatever is wrong with it, it is this record's alone
                 logger.exception("an audit record has no row")
                 _refuse(item, "The call could not be recorded.", error)
-        return placed
+                continue
+            if item.payload is not None:
+                payloads.append(item.payload)
+        return placed, payloads
 
     async def _connect(self) -> Link:
-        limits = _SETTINGS.format(milliseconds=int(self._timeout * 750))
+        limits = boots.SETTINGS + _SETTINGS.format(milliseconds=int(self._timeout * 750))
         self._link = link = await Link.open(self._database, limits, _STATEMENTS)
+        try:
+            await self.boot.begin(link)
+        except BaseException:
+            self._disconnect()  # without its lock nothing may be written
+            raise
         return link
 
     async def _register(self, link: Link, shard: int) -> Chain:
@@ -316,13 +365,18 @@ class GroupCommitWriter:
             self._link = None
 
 
-def _fail(batch: Iterable[_Waiting], error: BaseException) -> None:
+def _statement(after: Chain, rows: list[Row], payloads: list[Payload]) -> tuple[str, list[bytes | None]]:
+    name, values = "audit_one" if len(rows) == 1 else "audit_many", wire.parameters(after, rows)
+    return (f"{name}_kept", values + kept.parameters(payloads)) if payloads else (name, values)
+
+
+def _fail(batch: Iterable[_Waiting], error: BaseException, *, in_doubt: bool = False) -> None:
     for item in batch:
-        _refuse(item, "The call could not be recorded.", error)
+        _refuse(item, "The call could not be recorded.", error, in_doubt=in_doubt)
 
 
-def _refuse(item: _Waiting, message: str, cause: BaseException | None = None) -> None:
+def _refuse(item: _Waiting, message: str, cause: BaseException | None = None, *, in_doubt: bool = False) -> None:
     if not item.done.done():
         refusal = AuditUnavailable(message)
-        refusal.__cause__ = cause
+        refusal.__cause__, refusal.in_doubt = cause, in_doubt
         item.done.set_exception(refusal)

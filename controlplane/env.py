@@ -4,6 +4,8 @@ Every read is declared with its purpose, so that `docs/settings.md` can be gener
 `NAME` may also come from the file that `NAME_FILE` names. Pure apart from the environment and those files.
 """
 
+import base64
+import binascii
 import ipaddress
 import os
 import re
@@ -109,6 +111,17 @@ def token(name: str, purpose: str) -> str:
     value = text(name, purpose, default="", secret=True)
     if value and not (len(value) >= TOKEN_MIN and value.isascii() and value.isprintable() and " " not in value):
         raise SettingError(f"{name} must have at least {TOKEN_MIN} characters of visible ASCII without spaces")
+    return value
+
+
+def webhook_secret(name: str, purpose: str) -> str:
+    """The variable as a secret of Standard Webhooks, or nothing."""
+    value = text(name, purpose, default="", secret=True)
+    try:
+        if value and len(base64.b64decode(value.removeprefix("whsec_"), validate=True)) < TOKEN_MIN:
+            raise SettingError(f"{name} must hold at least {TOKEN_MIN} bytes")
+    except binascii.Error as error:
+        raise SettingError(f"{name} is not base64") from error
     return value
 
 

@@ -60,6 +60,20 @@ SECRETS_KEY = _key("SECRETS_KEY", "encrypts stored secrets")
 TOKEN_KEY = _key("TOKEN_KEY", "authenticates the tokens we issue")
 AUDIT_KEYS = _keys("AUDIT_KEY", "authenticates records of the audit log")
 PAYLOAD_KEYS = _keys("PAYLOAD_KEY", "encrypts kept arguments and results of calls")
+AUDIT_ALARM_URL = env.web_url(
+    "AUDIT_ALARM_URL", "where alarms go that the database cannot carry; a webhook", default=""
+)
+AUDIT_ALARM_SECRET = env.webhook_secret("AUDIT_ALARM_SECRET", "signs alarms (Standard Webhooks), `whsec_` and base64")
+PAYLOAD_RETENTION_DAYS = env.integer(
+    "PAYLOAD_RETENTION_DAYS",
+    "days that a call's payload is kept: what is stored of it, and what its commitments can be checked with",
+    default=30, minimum=1, maximum=3650,
+)  # fmt: skip
+LOG_RETENTION_MONTHS = env.integer(
+    "LOG_RETENTION_MONTHS",
+    "whole months after which the bodies of records may be pruned, by two people; 0: never",
+    default=0, minimum=0, maximum=1200,
+)  # fmt: skip
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -403,6 +417,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "settle-expired": {"task": "tools.settle_expired", "schedule": 5.0, "options": {"expires": 5}},
     "end-emergencies": {"task": "tools.end_emergencies", "schedule": 5.0, "options": {"expires": 5}},
     "place-records": {"task": "audit.place_records", "schedule": 1.0, "options": {"expires": 5}},
+    "reconcile-unfinished": {"task": "audit.reconcile_unfinished", "schedule": 10.0, "options": {"expires": 10}},
     "clear-expired-tokens": {"task": "access.clear_expired", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget-old-samples": {
         "task": "servers.forget_old_samples",

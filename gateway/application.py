@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Final
@@ -10,7 +10,9 @@ from typing import Any, Final
 from django.conf import settings
 
 from access.resource_uri import canonical_resource
+from audit.sealing import Sealer
 from audit.writer import GroupCommitWriter
+from core.alarm import sound_alarm
 from core.ids import new_id
 from core.outbound import policy_from_settings
 from core.wire import WireClient
@@ -19,6 +21,7 @@ from gateway.asks import Asks
 from gateway.body import read_body
 from gateway.bulkhead import CALLS, STREAMS, Bulkheads
 from gateway.calls import Calls
+from gateway.capture import Captures
 from gateway.dispatch import Parts
 from gateway.errors import SHUTTING_DOWN, Refused
 from gateway.exchange import Exchange
@@ -26,6 +29,7 @@ from gateway.front import Doors, Head
 from gateway.handles import Handles
 from gateway.leaving import notice_before_exit
 from gateway.looking import Looks
+from gateway.outage import Outage
 from gateway.pipeline import Pipeline
 from gateway.recorder import Recorded, Recorder
 from gateway.reply import Channel, Receive, Reply, Send
@@ -54,10 +58,22 @@ class Gateway:
     """One process's gateway. `owns(path)` says which requests of a shared listener are its own."""
 
     def __init__(
-        self, *, site: Site, doors: Doors, store: Store, sessions: Sessions, seals: Seals, notice: float = 0.0
+        self,
+        *,
+        site: Site,
+        doors: Doors,
+        store: Store,
+        sessions: Sessions,
+        seals: Seals,
+        notice: float = 0.0,
+        make_writer: Callable[..., GroupCommitWriter] = GroupCommitWriter,
     ) -> None:
-        """`notice`: seconds between readiness going false and the listener closing, after a signal."""
+        """`notice`: seconds between readiness going false and the listener closing, after a signal.
+
+        `make_writer` differs in measurements only.
+        """
         self._notice = notice
+        self._make_writer = make_writer
         self._site = site
         self._doors = doors
         self._store = store
@@ -67,6 +83,7 @@ class Gateway:
         self._telemetry = Telemetry.from_settings(is_server=store.is_server)
         self._pipeline: Pipeline | None = None
         self._calls = Calls()
+        self._outage: Outage | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving = False
         self._stopping = False
@@ -80,7 +97,7 @@ class Gateway:
         self._leaving = self._stopping = False
         self._loop = asyncio.get_running_loop()
         self._stack.push_async_callback(self._telemetry.close)
-        writer = await self._stack.enter_async_context(GroupCommitWriter(told=self._telemetry.commit))
+        writer = await self._stack.enter_async_context(self._make_writer(told=self._telemetry.commit))
         client = WireClient(policy_from_settings(), connections=_CONNECTIONS, per_origin=_CONNECTIONS)
         self._stack.push_async_callback(client.close)
         self._store.refreshed = self._telemetry.refreshed
@@ -100,7 +117,10 @@ class Gateway:
         self._stack.push_async_callback(shared.close)
         looks = Looks(upstream.send, self._store, told=self._telemetry.looked)
         self._stack.push_async_callback(looks.close)
-        recorder = Recorder(writer)
+        self._outage = outage = Outage(writer, alarm=sound_alarm, give_up=writer.boot.give_up)
+        writer.boot.open_calls = outage.calls
+        self._stack.push_async_callback(outage.close)
+        recorder = Recorder(writer, outage)
         self._calls = Calls()
         parts = Parts(
             upstream=upstream,
@@ -114,6 +134,9 @@ class Gateway:
             handles=Handles(seals.handles),
             bulkheads=Bulkheads(),
             telemetry=self._telemetry,
+            captures=Captures(
+                Sealer(settings.PAYLOAD_KEYS, settings.INSTALLATION_ID), days=settings.PAYLOAD_RETENTION_DAYS
+            ),
         )
         return Pipeline(parts, site=self._site, policy=self._store, sessions=self._sessions, messages=self._store)
 
@@ -230,10 +253,17 @@ class Gateway:
     def _health(self, path: str) -> Reply:
         problem = ""
         if path == "/readyz":
-            stopping = self._leaving or self._pipeline is None
-            problem = "stopping" if stopping else "policy_stale" if self._store.is_stale() else ""
+            problem = self._problem()
         status = {"status": problem or "ok"}
         return Reply(503 if problem else 200, jsonrpc.dumps(status), (("cache-control", "no-store"),))
+
+    def _problem(self) -> str:
+        """Why no requests should come here; empty where they should."""
+        if self._leaving or self._pipeline is None or self._outage is None:
+            return "stopping"
+        if self._outage.is_on:
+            return "audit_unavailable"
+        return "policy_stale" if self._store.is_stale() else ""
 
     def _metadata(self, slug: str, head: Head) -> Reply:
         if head.method not in ("GET", "HEAD"):
@@ -243,7 +273,7 @@ class Gateway:
         return Reply(200, jsonrpc.dumps(self._site.metadata(slug, slug)), (("cache-control", "max-age=300"),))
 
 
-def from_settings() -> Gateway:
+def from_settings(make_writer: Callable[..., GroupCommitWriter] = GroupCommitWriter) -> Gateway:
     """The gateway of this installation."""
     site = Site(gateway_url=settings.GATEWAY_URL, issuer=settings.ISSUER)
     return Gateway(
@@ -254,6 +284,7 @@ def from_settings() -> Gateway:
         sessions=Sessions(key=settings.SECRETS_KEY, installation=settings.INSTALLATION_ID),
         seals=Seals(settings.SECRETS_KEY, settings.INSTALLATION_ID),
         notice=settings.NOTICE_SECONDS,
+        make_writer=make_writer,
     )
 
 

@@ -1,7 +1,8 @@
 """The records of a call: intent before dispatch, outcome before release, one deny per denial. Durable or refused."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
@@ -11,12 +12,18 @@ from msgspec.structs import replace
 from access.policy import Reason
 from audit.drafts import Pattern, RecordDraft, Repeat
 from audit.events import Event, RecordType
-from audit.writer import AuditUnavailable
+from audit.payload import Payload
+from audit.writer import AuditBusy, AuditUnavailable
 from core.ids import new_id
+from gateway.capture import Captured, Said
 from gateway.errors import refuse
+from gateway.outage import NOT_SENT, UNRECORDED, Outage
 
 _PATTERNS: Final = 512
 _REMEMBERED: Final = 2048  # characters of a pattern's words
+_SILENT: Final = Said()
+
+Saying = Callable[[UUID, datetime], Awaitable[Said]]  # what goes with the record of this id and time
 
 
 class What(NamedTuple):
@@ -33,8 +40,8 @@ class What(NamedTuple):
 class Writer(Protocol):
     """What makes records durable (`audit.writer.GroupCommitWriter`)."""
 
-    async def write(self, record: RecordDraft | Repeat) -> None:
-        """Return once the record is durable. Raises `AuditUnavailable`."""
+    async def write(self, record: RecordDraft | Repeat, payload: Payload | None = None) -> None:
+        """Return once the record is durable, and its payload with it. Raises `AuditUnavailable`."""
 
 
 class Recorded(Struct):
@@ -42,7 +49,7 @@ class Recorded(Struct):
 
     Texts may be a caller's: the draft bounds them. `rule_ids` is what policy decided by, whatever happened later;
     `scopes_needed` what a token had to hold and did not (step-up).
-    `parent_call_id` is the call in whose course this one happens.
+    `parent_call_id` is the call in whose course this one happens; `intention` why the caller makes it.
     """
 
     call_id: UUID
@@ -62,13 +69,15 @@ class Recorded(Struct):
     client_ip: str = ""
     trace_id: str = ""
     parent_call_id: UUID | None = None
+    intention: str = ""
 
 
 class Outcome(Struct, frozen=True):
     """How a call ended.
 
     `status`: ok, tool_error, input_required (the server asks something first), task (it goes on by itself), error (the
-    server's), failed (no usable answer), invalid (wrong arguments, answered here), cancelled, closed (a stream).
+    server's), failed (no usable answer), invalid (wrong arguments, answered here), cancelled, closed (a stream), sent (a
+    notification, which nobody answers), unknown (see `gateway.outage`).
     """
 
     status: str
@@ -80,19 +89,53 @@ class Outcome(Struct, frozen=True):
 class Recorder:
     """Writes drafts; what cannot be recorded raises the refusal that the caller gets."""
 
-    def __init__(self, writer: Writer, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, writer: Writer, outage: Outage, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._writer = writer
+        self._outage = outage
         self._now = now
         self._patterns: dict[tuple[object, ...], Pattern] = {}
 
-    async def intended(self, call: Recorded, event: Event = Event.CALL_INTENDED) -> None:
+    async def intended(
+        self, call: Recorded, event: Event = Event.CALL_INTENDED, captured: Captured | None = None
+    ) -> None:
         """Before anything is sent. Raises `Refused`: then nothing may be sent."""
-        await self._write(call, What(RecordType.INTENT, event))
+        say = None if captured is None else partial(captured.arguments, call.call_id)
+        what = What(RecordType.INTENT, event)
+        if event is not Event.CALL_INTENDED:  # what a client is asked, any process may hear the answer of
+            return await self._write(call, what, say=say)
+        self._outage.began(call.call_id)
+        try:
+            await self._write(call, what, say=say)
+        except BaseException as error:
+            # What was refused for time, or given up meanwhile, may be on record all the same.
+            cause = error.__cause__
+            if cause.in_doubt if isinstance(cause, AuditUnavailable) else True:
+                self._outage.lost(call.call_id, self._unknown(call, NOT_SENT))
+            else:
+                self._outage.ended(call.call_id)
+            raise
 
-    async def completed(self, call: Recorded, outcome: Outcome, event: Event = Event.CALL_COMPLETED) -> None:
-        """Before the answer is released. Raises `Refused`: then the answer stays here."""
+    async def completed(
+        self,
+        call: Recorded,
+        outcome: Outcome,
+        event: Event = Event.CALL_COMPLETED,
+        captured: Captured | None = None,
+        released: bytes | None = None,
+    ) -> None:
+        """Before the answer is released. Raises `Refused`: then the answer stays here.
+
+        `released`: the result or error as the client gets it, None where it gets none of the server's.
+        """
         what = What(RecordType.OUTCOME, event, status=outcome.status, error_class=outcome.error_class)
-        await self._write(call, what, outcome.latency_ms, outcome.bytes)
+        say = None if captured is None or released is None else partial(captured.result, call.call_id, released)
+        try:
+            await self._write(call, what, outcome.latency_ms, outcome.bytes, say)
+        except BaseException:
+            if event is Event.CALL_COMPLETED:
+                self._outage.lost(call.call_id, self._unknown(call, UNRECORDED))
+            raise
+        self._outage.ended(call.call_id)
 
     async def answered(self, call: Recorded, outcome: Outcome) -> None:
         """What is answered from what we hold, without asking the server: one record. Raises `Refused`."""
@@ -106,14 +149,33 @@ class Recorder:
         """A session was opened. Raises `Refused`."""
         await self._write(call, What(RecordType.AUTH, Event.CONNECTION_OPENED))
 
-    async def _write(self, call: Recorded, what: What, latency_ms: int | None = None, size: int | None = None) -> None:
-        pattern = self._pattern(call, what)
-        again = Repeat(pattern, new_id(), self._now(), call.call_id, latency_ms, size, call.trace_id)
+    async def _write(
+        self,
+        call: Recorded,
+        what: What,
+        latency_ms: int | None = None,
+        size: int | None = None,
+        say: Saying | None = None,
+    ) -> None:
+        pattern, id_, now = self._pattern(call, what), new_id(), self._now()
+        said = _SILENT if say is None else await say(id_, now)
+        intention = "" if what.event is Event.CALL_COMPLETED else call.intention  # the intent has said it
+        commitments = said.args_commit, said.result_commit
+        again = Repeat(pattern, id_, now, call.call_id, latency_ms, size, call.trace_id, *commitments, intention)
         record = replace(again.draft(), parent_call_id=call.parent_call_id) if call.parent_call_id else again
         try:
-            await self._writer.write(record)
+            await self._writer.write(record, said.payload)
         except AuditUnavailable as error:
+            if not isinstance(error, AuditBusy):
+                self._outage.refused()
             raise refuse(Reason.AUDIT_UNAVAILABLE) from error
+
+    def _unknown(self, call: Recorded, why: str) -> RecordDraft:
+        """The end of a call of which nobody is told."""
+        what = What(RecordType.OUTCOME, Event.CALL_UNKNOWN, reason=why, status="unknown")
+        now = self._now()
+        place = {"call_id": call.call_id, "parent_call_id": call.parent_call_id, "trace_id": call.trace_id}
+        return replace(_draft(call, what, now), **place)
 
     def _pattern(self, call: Recorded, what: What) -> Pattern:
         """What this record has in common with others: most of what an agent does it does again."""

@@ -33,6 +33,7 @@ from access.services.revisions import CHANNEL
 from access.suspended import Suspended
 from access.token_format import TokenKind, is_genuine
 from access.tokens import TokenFacts, verify_access_token
+from audit.redaction import capture_of
 from audit.subjects import pseudonym_for
 from core.actor import system_actor
 from core.errors import Conflict
@@ -353,6 +354,7 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         withheld=trust.withheld,
         trusted_until=trust.until,
         schemes=schemes_of(definitions.values()),
+        intention=server.intention,
     )
     return ServerPart(
         facts=facts,
@@ -361,6 +363,7 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         card=card_of(card) if card is not None else None,
         owner_team=server.owner_team.slug if server.owner_team else "",
         limits=server.limits,
+        capture=capture_of(server.capture),
         definitions=MappingProxyType(definitions),
         resources=resources_of(definitions.values()),
         lists=_lists(server, card, observed),

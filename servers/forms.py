@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from access.intentions import NOT_NEEDED, IntentionNeeded
 from access.models import Team
 from core.actor import Actor
 from core.names import SLUG_MAX
@@ -22,6 +23,11 @@ ENVIRONMENTS = (
 DRIFT_MODES = (
     (DriftMode.BLOCK.value, _("Nothing of it")),
     (DriftMode.SERVE_PINNED.value, _("The approved text, where the change cannot hurt")),
+)
+INTENTIONS = (
+    (IntentionNeeded.NONE.value, _("None")),
+    (IntentionNeeded.SENSITIVE.value, _("Those of what is marked sensitive")),
+    (IntentionNeeded.ALL.value, _("All")),
 )
 STATES = (
     (ServerState.REGISTERED.value, _("Registered")),
@@ -67,6 +73,15 @@ class ServerForm(forms.Form):
         required=False,
         widget=forms.RadioSelect,
         help_text=_("The latter only for wording, titles, icons and equivalent schemas without a serious finding."),
+    )
+
+    intention = forms.ChoiceField(
+        label=_("Calls that must say why"),
+        choices=INTENTIONS,
+        initial=NOT_NEEDED,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text=_("In _meta, under holdfast/intention. The audit log keeps it; the server is not told."),
     )
 
     connect_seconds = _limit(
@@ -122,6 +137,10 @@ class ServerForm(forms.Form):
         """What was chosen; without a choice it stays as it is."""
         return str(self.cleaned_data["drift_mode"] or self.initial.get("drift_mode") or DriftMode.BLOCK.value)
 
+    def clean_intention(self) -> str:
+        """As for `drift_mode`."""
+        return str(self.cleaned_data["intention"] or self.initial.get("intention") or NOT_NEEDED)
+
 
 class RegisterForm(ServerForm):
     """A new server. The slug comes first: it is the one thing that stays."""
@@ -153,6 +172,7 @@ def values_of(server: Server) -> dict[str, Any]:
         "required_approvals": server.required_approvals,
         "poll_interval": server.poll_interval,
         "drift_mode": server.drift_mode,
+        "intention": server.intention,
         **asdict(server.limits),
     }
 

@@ -1,7 +1,28 @@
 """Tables of the audit log."""
 
+from audit.models.boots import Boot
+from audit.models.checkpoints import Anchor, Checkpoint, ClosedWriter, Epoch
+from audit.models.payloads import Removal, RemovalConfirmation, StoredPayload
 from audit.models.records import Leaf, Pending, Record, Writer
+from audit.models.searches import SavedSearch
 from audit.models.sinks import ExportCursor, Sink
 from audit.models.subjects import Subject
 
-__all__ = ["ExportCursor", "Leaf", "Pending", "Record", "Sink", "Subject", "Writer"]
+__all__ = [
+    "Anchor",
+    "Boot",
+    "Checkpoint",
+    "ClosedWriter",
+    "Epoch",
+    "ExportCursor",
+    "Leaf",
+    "Pending",
+    "Record",
+    "Removal",
+    "RemovalConfirmation",
+    "SavedSearch",
+    "Sink",
+    "StoredPayload",
+    "Subject",
+    "Writer",
+]

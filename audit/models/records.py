@@ -5,12 +5,16 @@ migration, because the ORM cannot write it. Say tamper-evident, never immutable.
 """
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 
 from audit.events import RecordType
 from audit.querysets import LeafQuerySet, RecordQuerySet
 
 _DECISIONS = ("", "allowed", "denied")
+_ONCE = ~models.Q(event="call.completed")  # one record of a call, and all that is none
+_NO_CALL = ~models.Q(event="call.intended") & _ONCE
 
 
 class Record(models.Model):
@@ -86,6 +90,17 @@ class Record(models.Model):
             models.Index(fields=["agent", "shard", "id"], name="audit_record_agent"),
             models.Index(fields=["server", "tool", "shard", "id"], name="audit_record_tool"),
             models.Index(fields=["type", "shard", "id"], name="audit_record_type"),
+            # Every index costs every call, so these hold what is rare: of an ordinary call the last but one, if it has
+            # a trace, and the last, if it has an intention, take one row.
+            models.Index(fields=["shard", "id"], condition=models.Q(decision="denied"), name="audit_record_denied"),
+            models.Index(fields=["reason", "shard", "id"], condition=~models.Q(reason=""), name="audit_record_reason"),
+            models.Index(fields=["event", "shard", "id"], condition=_NO_CALL, name="audit_record_event"),
+            models.Index(fields=["trace_id"], condition=~models.Q(trace_id="") & _ONCE, name="audit_record_trace"),
+            GinIndex(
+                SearchVector("intention", config="simple"),
+                condition=~models.Q(intention=""),
+                name="audit_record_intention",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -136,7 +151,11 @@ class Pending(models.Model):
 
 
 class Writer(models.Model):
-    """One gateway process's gapless sequence within one shard. Append-only."""
+    """One gateway process's gapless sequence within one shard. Append-only.
+
+    `boot` is that of the connection it registered through, by the column's default; null in those of releases that
+    knew none.
+    """
 
     id = models.UUIDField(primary_key=True)
     shard = models.IntegerField()
@@ -144,9 +163,11 @@ class Writer(models.Model):
     process = models.TextField()
     started_at = models.DateTimeField()
     key_id = models.TextField(default="")
+    boot = models.UUIDField(null=True)
 
     class Meta:
         db_table = "audit_writer"
+        indexes = [models.Index(fields=["boot"], name="audit_writer_boot")]
 
     def __str__(self) -> str:
         return f"{self.host} {self.process}"

@@ -63,10 +63,14 @@ def record_many(facts: Sequence[Fact]) -> list[Record]:
     """Record several facts, in their order, in a number of statements that does not grow with them."""
     names: dict[Actor, str] = {}
     now = timezone.now()
-    drafts = [_draft(fact, names, now) for fact in facts]
+    return record_drafts([_draft(fact, names, now) for fact in facts])
+
+
+def record_drafts(drafts: Sequence[RecordDraft]) -> list[Record]:
+    """Record what is made ready, in its order: what speaks of another record in that one's own words."""
     if not drafts:
         return []
-    shard = shard_of(now)
+    shard = shard_of(timezone.now())
     # Beat creates shards two months ahead; after a longer standstill the first record of a month does.
     ensure_shard(shard)
     rows = [_row(draft, shard) for draft in drafts]

@@ -136,7 +136,7 @@ def _batch(feed: Feed, size: int) -> list[Written]:
         try:
             record = found.placed()
             batch.append(Written(record, lines.line(record)))
-        except Exception as error:  # noqa: BLE001 -- whatever a formatter raises stops its sink, and no other
+        except Exception as error:
             if batch or feed.unconfirmed:
                 break  # what is before it goes out first
             _stop(feed, found.index, error)

@@ -120,10 +120,10 @@ def test_while_another_process_leads_nothing_is_placed() -> None:
     leading, may_end = threading.Event(), threading.Event()
 
     def other_leader() -> None:
-        from audit.placement import _lead  # the very lock
+        from audit.placement import lead  # the very lock
 
         with transaction.atomic():
-            assert _lead()
+            assert lead()
             leading.set()
             assert may_end.wait(WAIT)
         connections.close_all()

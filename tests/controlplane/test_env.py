@@ -209,3 +209,17 @@ def test_headers_that_are_none_are_refused_and_not_repeated(setting, value):
     with pytest.raises(env.SettingError, match="must list headers") as refused:
         env.pairs("THING", "p")
     assert "canary" not in str(refused.value)
+
+
+def test_a_secret_of_webhooks_is_base64_with_or_without_its_prefix(setting):
+    for value in ("", "whsec_" + "YWFh" * 8, "YWFh" * 8):
+        setting(value)
+        assert env.webhook_secret("THING", "signs") == value
+
+
+@pytest.mark.parametrize("value", ["whsec_nonsense!", "whsec_YWFh"])
+def test_what_is_no_secret_of_webhooks_is_refused_and_not_repeated(setting, value):
+    setting(value)
+    with pytest.raises(env.SettingError) as refused:
+        env.webhook_secret("THING", "signs")
+    assert value not in str(refused.value)

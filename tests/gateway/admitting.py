@@ -18,6 +18,7 @@ from core.sse import EventDecoder
 from gateway.exchange import Admitted, Exchange
 from gateway.front import Head
 from gateway.jsonrpc import Request
+from gateway.outage import Outage
 from gateway.protocol import Wire
 from gateway.recorder import Recorded, Recorder
 from gateway.reply import Channel
@@ -99,7 +100,12 @@ class Kept:
 
 def recorder(kept: Kept) -> Recorder:
     """A recorder that writes there."""
-    return Recorder(kept, now=lambda: NOW)
+
+    async def silent(_kind: str, _data: Mapping[str, Any]) -> bool:
+        return False
+
+    outage = Outage(kept, alarm=silent, give_up=lambda: None)
+    return Recorder(kept, outage, now=lambda: NOW)
 
 
 def exchange(sent: Sent | None = None, *, wire: Wire = HANDSHAKE, streams: bool = True) -> Exchange:

@@ -1,0 +1,172 @@
+"""What cannot be recorded is told outside once, counted, and set right in the log when that can be."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from audit.drafts import RecordDraft
+from audit.events import Event, RecordType
+from audit.writer import AuditBusy, AuditUnavailable
+from core.ids import new_id
+from gateway import outage as module
+from gateway.errors import Refused
+from gateway.outage import NOT_SENT, UNRECORDED, Outage
+from gateway.recorder import Outcome, Recorded, Recorder
+from tests.gateway.admitting import Kept
+
+OK = Outcome("ok")
+
+
+class Scene:
+    """A recorder, the writer that fails as told, and what was sounded and given up."""
+
+    def __init__(self, most: int = 2000) -> None:
+        self.kept = Kept()
+        self.alarms: list[tuple[str, Mapping[str, Any]]] = []
+        self.given_up = 0
+        self.error: AuditUnavailable | None = None
+        self.outage = Outage(self, alarm=self.sound, give_up=self.give_up, most=most)
+        self.recorder = Recorder(self, self.outage)
+
+    async def write(self, record: Any) -> None:
+        if self.error is not None:
+            raise self.error
+        await self.kept.write(record)
+
+    async def sound(self, kind: str, data: Mapping[str, Any]) -> bool:
+        self.alarms.append((kind, data))
+        return True
+
+    def give_up(self) -> None:
+        self.given_up += 1
+
+    async def refused(self, work: Any) -> None:
+        with pytest.raises(Refused):
+            await work
+
+    def of(self, event: Event) -> list[RecordDraft]:
+        return [draft for draft in self.kept.drafts if draft.event is event]
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        async with asyncio.timeout(20):
+            while not condition():  # noqa: ASYNC110 -- many things change it
+                await asyncio.sleep(0.001)
+
+
+def a_call() -> Recorded:
+    return Recorded(call_id=new_id(), principal="agent:a", server="files", tool="read", trace_id="4b" * 16)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PAUSE", 0.001)
+
+
+async def test_while_the_database_is_away_the_alarm_goes_out_once_and_the_end_is_recorded() -> None:
+    scene = Scene()
+    for _ in range(2):
+        scene.error = AuditUnavailable("away")
+        for _ in range(3):
+            await scene.refused(scene.recorder.intended(a_call()))
+        assert scene.outage.is_on
+        await asyncio.sleep(0.05)
+        scene.error = None
+        await scene.until(lambda: not scene.outage.is_on)
+    assert [kind for kind, _ in scene.alarms] == ["audit.unavailable"] * 2
+    first, second = scene.of(Event.AUDIT_INTERRUPTED)
+    assert first.type is RecordType.ADMIN
+    assert first.after is not None
+    assert second.after is not None
+    assert first.after["refused"] == second.after["refused"] == 3
+    assert first.after["from"] < first.after["until"] < second.after["from"]
+    assert list(scene.outage.calls()) == []
+
+
+async def test_too_many_records_at_once_are_no_outage() -> None:
+    scene = Scene()
+    scene.error = AuditBusy("busy")
+    await scene.refused(scene.recorder.intended(a_call()))
+    assert not scene.outage.is_on
+    assert scene.alarms == []
+
+
+async def test_an_outcome_that_could_not_be_written_is_written_as_unknown_later() -> None:
+    scene, call = Scene(), a_call()
+    await scene.recorder.intended(call)
+    assert list(scene.outage.calls()) == [call.call_id]
+    scene.error = AuditUnavailable("away")
+    await scene.refused(scene.recorder.completed(call, OK))
+    assert list(scene.outage.calls()) == [call.call_id]
+    scene.error = None
+    await scene.until(lambda: not list(scene.outage.calls()))
+    (record,) = scene.of(Event.CALL_UNKNOWN)
+    assert (record.type, record.status, record.call_id, record.trace_id, record.tool) == (
+        RecordType.OUTCOME, "unknown", call.call_id, "4b" * 16, "read",
+    )  # fmt: skip
+    assert record.reason == UNRECORDED
+
+
+async def test_an_intent_that_may_be_on_record_all_the_same_gets_an_end_and_no_other_does() -> None:
+    scene, doubtful, sure = Scene(), a_call(), a_call()
+    scene.error = AuditUnavailable("away")
+    await scene.refused(scene.recorder.intended(sure))
+    scene.error = AuditUnavailable("too late")
+    scene.error.in_doubt = True
+    await scene.refused(scene.recorder.intended(doubtful))
+    scene.error = None
+    await scene.until(lambda: not list(scene.outage.calls()))
+    (record,) = scene.of(Event.CALL_UNKNOWN)
+    assert (record.call_id, record.reason) == (doubtful.call_id, NOT_SENT)
+
+
+async def test_a_call_that_is_stopped_while_its_intent_is_written_gets_an_end() -> None:
+    scene, call = Scene(), a_call()
+    began = asyncio.Event()
+
+    async def write(_record: Any) -> None:
+        began.set()
+        await asyncio.sleep(60)
+
+    usual, scene.write = scene.write, write  # type: ignore[method-assign]  # for as long as it hangs
+    task = asyncio.create_task(scene.recorder.intended(call))
+    await began.wait()
+    scene.write = usual  # type: ignore[method-assign]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await scene.until(lambda: scene.of(Event.CALL_UNKNOWN))
+
+
+async def test_more_calls_than_are_kept_are_left_to_the_reconciler() -> None:
+    scene = Scene(most=2)
+    calls = [a_call() for _ in range(3)]
+    for call in calls:
+        await scene.recorder.intended(call)
+    scene.error = AuditUnavailable("away")
+    for call in calls:
+        assert scene.given_up == 0
+        await scene.refused(scene.recorder.completed(call, OK))
+    assert scene.given_up == 1
+    scene.error = None
+    await scene.until(lambda: not scene.outage.is_on)
+    assert scene.of(Event.CALL_UNKNOWN) == []
+
+
+async def test_what_a_process_could_not_set_right_before_it_ends_is_left_to_the_reconciler() -> None:
+    scene, call = Scene(), a_call()
+    await scene.recorder.intended(call)
+    scene.error = AuditUnavailable("away")
+    await scene.refused(scene.recorder.completed(call, OK))
+    await scene.outage.close()
+    assert list(scene.outage.calls()) == [call.call_id]
+
+
+async def test_questions_to_clients_are_no_calls() -> None:
+    scene = Scene()
+    await scene.recorder.intended(a_call(), Event.CLIENT_ASKED)
+    assert list(scene.outage.calls()) == []
+    scene.error = AuditUnavailable("away")
+    await scene.refused(scene.recorder.answered(a_call(), OK))
+    assert list(scene.outage.calls()) == []
+    await scene.outage.close()
