@@ -1,6 +1,6 @@
 """Downloads of the log. An export is recorded before its first byte, with what it holds and for whom.
 
-What is recorded after that is not in it: its end is the log's head at that moment, so it does not grow while it is read.
+It ends at the log's head of that moment, so it does not grow while it is read.
 """
 
 from collections.abc import Iterator

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -105,7 +106,7 @@ async def _fed(feed: Feed, deadline: float, pace: Pace) -> None:
 
 
 async def _feed(feed: Feed, transport: Transport, deadline: float, pace: Pace) -> None:
-    renewed = time.monotonic()
+    renewed, begun = time.monotonic(), False
     while True:
         await transport.check()
         now = time.monotonic()
@@ -114,11 +115,12 @@ async def _feed(feed: Feed, transport: Transport, deadline: float, pace: Pace) -
             renewed = now
         settled = [sent for sent in feed.unconfirmed if now - sent[0] >= transport.settle]
         if settled:
-            _, index, chain = settled[-1]
-            await _in_database(lambda: _confirm(feed, index, chain, pace))
+            await _in_database(partial(_confirm, feed, *settled[-1][1:], pace))
             for _ in settled:
                 feed.unconfirmed.popleft()
-        batch = await _in_database(lambda: _batch(feed, pace.batch)) if now < deadline else []
+        # However late it is: who holds a lease sends something by it.
+        batch = await _in_database(partial(_batch, feed, pace.batch)) if now < deadline or not begun else []
+        begun = True
         if batch:
             await transport.send(batch)
             feed.unconfirmed.append((time.monotonic(), feed.index, feed.chain))

@@ -50,7 +50,10 @@ def create_sink(
     from_beginning: bool = False,
     actor: Actor,
 ) -> CreatedSink:
-    """Send all records from now on, or from the beginning of the log. Raises `PermissionDenied`, `Invalid`, `Conflict`."""
+    """Send all records from now on, or from the beginning of the log.
+
+    Raises `PermissionDenied`, `Invalid`, `Conflict` for a name that is taken.
+    """
     permit(actor, Permission.SINK_MANAGE, about=subject("sink", name[:_NAME_MAX]))
     what = _valid_kind(kind, format)
     sink = Sink(name=_valid_name(name), kind=what.value, format=format, endpoint=_valid_endpoint(what, endpoint))

@@ -82,8 +82,8 @@ class SyslogTransport:
             raise SendFailed(classify(error).sentence) from error
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
-        # A write is over when the kernel has it, and not while it lies in a buffer here.
-        self._writer.transport.set_write_buffer_limits(high=0)
+        # A write is over once nothing of it lies here any more. (At 0 asyncio takes an empty buffer for a full one.)
+        self._writer.transport.set_write_buffer_limits(high=1, low=0)
         self._listening = asyncio.create_task(_until_closed(reader))
 
     async def _over_tls(self, addresses: list[Address]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

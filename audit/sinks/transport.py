@@ -14,7 +14,7 @@ class Written(NamedTuple):
 
 
 class SendFailed(Exception):
-    """What was sent did not arrive, as far as we can know. Holds a sentence of ours and nothing that a receiver said."""
+    """What was sent did not arrive, as far as we know. Holds a sentence of ours and nothing that a receiver said."""
 
     def __init__(self, sentence: str, *, wait: float = 0.0) -> None:
         super().__init__(sentence)
@@ -23,7 +23,7 @@ class SendFailed(Exception):
 
 
 class Transport(Protocol):
-    """A way to one receiver. `settle`: how long after sending nothing may have gone wrong until it counts as arrived."""
+    """The way to a receiver. `settle`: for how long after sending nothing may go wrong until it counts as arrived."""
 
     settle: float
 
