@@ -29,7 +29,7 @@ from access.sessions import ABOUT
 from alerts.models import Alert, Channel
 from alerts.services import create_channel, follow_records
 from audit.models import Record
-from audit.services import place_records
+from audit.services import create_sink, place_records
 from controlplane.routes import API, Route
 from core.actor import Actor
 from servers.models import Server
@@ -46,6 +46,8 @@ MINE, THEIRS = "red", "blue"
 PASSWORD = "correct horse battery"
 _WHY = {"reason": "A test."}
 _RULE = {"classes": ["wording"], "environments": ["development"], "text_max": 20}
+
+_SINK = {"name": "more", "kind": "otlp", "format": "otlp", "endpoint": "http://127.0.0.1:9/v1/logs"}
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,9 @@ class Installation:
             for slug, each in self.sides.items()
         }
         self.channel: Channel = create_channel(name="ops", url="http://127.0.0.1:9/", actor=actor).channel
+        self.sink = create_sink(
+            name="siem", kind="otlp", format="otlp", endpoint="http://127.0.0.1:9/v1/logs", actor=actor
+        ).sink
         rule = Rule(frozenset({ChangeClass.WORDING}), frozenset({"development"}), frozenset(), frozenset(), 20)
         self.policy = write_policy(name="small", rule=rule, why="Typing mistakes.", actor=actor).policy
         self.role = Role.objects.get(name="robots")
@@ -203,9 +208,10 @@ class Doors:
     def _address(self, route: Route, chosen: Side) -> str:
         found = self._found(route, chosen)
         path = route.path.replace("{username}", found["username"], 1)
-        kind = found[path.split("/")[3]] if route.door == API and "{" in path else ""
+        kind = found[_thing_in(path)] if route.door == API and "{" in path else ""
         path = re.sub(r"\{(\w+)\}", lambda match: kind if route.door == API else found[match[1]], path)
-        return path + ("?from={}&to={}".format(*chosen.digests) if path.endswith("/compare/") else "")
+        asked = {"compare": "?from={}&to={}".format(*chosen.digests), "export": "?format=csv"}
+        return path + asked.get(path.split("/")[-2], "")
 
     def _found(self, route: Route, chosen: Side) -> dict[str, str]:
         """What stands for a parameter: by its name in the console, by the first part of the path in the API."""
@@ -218,12 +224,11 @@ class Doors:
             "agent": chosen.agent, "alert": chosen.alert, "channel": world.channel, "definition": definition,
             "grant": chosen.grant, "person": chosen.person, "policy": world.policy, "review": review,
             "session": ConsoleSession.objects.get(person=self._person) if is_mine else self._others_session,
-            "role": world.role, "separation": world.separation, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
+            "role": world.role, "separation": world.separation, "sink": world.sink, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
         }  # fmt: skip
         ids = {name: str(row.public_id) for name, row in rows.items()} | {"record": str(world.record.id)}
         plural = {f"{name}s": value for name, value in ids.items()} | {
             "policies": ids["policy"],
-            "audit": ids["record"],
         }
         named = {
             "agents": chosen.agent.client_id, "servers": chosen.server.slug, "slug": chosen.server.slug,
@@ -257,6 +262,7 @@ class Doors:
             "api:server-introspector": {"agent": chosen.agent.client_id, **_WHY},
             "api:server-list": {"slug": "fresh", **server},
             "api:suspension-list": {"kind": "server", "name": chosen.server.slug, **_WHY},
+            "api:sink-detail": {"enabled": False},
             "api:team-list": {"slug": "green"},
             "api:team-members": {"username": "founder"},
             "api:token-list": {"username": owner, "scopes": ["server:read"]},
@@ -278,6 +284,7 @@ class Doors:
         """What both doors take alike."""
         shared: dict[str, dict[str, Any]] = {
             "add-channel": {"name": "more", "url": "http://127.0.0.1:9/"},
+            "add-sink": _SINK,
             "break-glass": {"digest": newer, "until": until, "hours": 4, **_WHY},
             "channel-list": {"name": "more", "url": "http://127.0.0.1:9/"},
             "create-person": {"username": "fresh", "password": PASSWORD},
@@ -290,9 +297,16 @@ class Doors:
             "register-agent": {"name": "robot", "kind": "own", "name_style": "slash"},
             "return": {"digest": older, "expected_pin": older, **_WHY},
             "revise-policy": rule,
+            "sink-list": _SINK,
             "write-policy": rule,
         }
         given = shared.get(name.replace("return-to", "return").removeprefix("definition-").removeprefix("review-"))
         if name.removeprefix("definition-") == "withdraw":
             return {"digest": older, **_WHY}
         return given or {"digest": newer, **_WHY}
+
+
+def _thing_in(path: str) -> str:
+    """What an operation's path is about; below `audit/` there are several things."""
+    parts = path.split("/")
+    return parts[4] if parts[3] == "audit" else parts[3]
