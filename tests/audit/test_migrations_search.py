@@ -91,4 +91,3 @@ def test_a_shard_made_later_has_them_too(owner_connection: psycopg.Connection[An
         later = next_shard(later)
     owner_connection.execute("SELECT audit_create_shard(%s)", [later])
     assert state(owner_connection) == [(name, True, before + 1) for name in sorted(NAMES)]
-

@@ -94,9 +94,7 @@ def test_who_may_not_read_the_log_keeps_and_removes_nothing(ada: Actor, bob: Act
     assert SavedSearch.objects.count() == 1
 
 
-def test_another_s_search_is_removed_by_who_reads_the_whole_log_where_it_is_shared(
-    ada: Actor, eve: Actor
-) -> None:
+def test_another_s_search_is_removed_by_who_reads_the_whole_log_where_it_is_shared(ada: Actor, eve: Actor) -> None:
     own, shared, ours = save(eve, "own"), save(eve, "shared", shared=True), save(ada, "ours", shared=True)
     with pytest.raises(NotFound):
         services.remove_search(search_id=own.public_id, actor=ada)

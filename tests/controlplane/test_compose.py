@@ -15,7 +15,7 @@ from tests.databases import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = ("migrate", "set-up", "web", "gateway", "worker", "courier", "beat", "sequencer")
+OURS = ("migrate", "set-up", "web", "gateway", "worker", "courier", "exporter", "beat", "sequencer")
 # Read by one command rather than by the settings.
 OF_COMMANDS = {"ADMIN_PASSWORD", *OF_THE_SEQUENCER}
 
