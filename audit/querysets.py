@@ -9,6 +9,7 @@ from django.apps import apps
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
 from django.db.models import Exists, Max, Min, OuterRef, Q, Subquery
+from django.utils import timezone
 
 from audit.drafts import next_shard, search_text, shard_of
 from audit.events import Event
@@ -19,11 +20,12 @@ from core.names import split_canonical
 from core.permissions import Permission
 
 if TYPE_CHECKING:
-    from audit.models import Leaf, Record, SavedSearch, StoredPayload, Subject  # noqa: F401 -- type arguments below
+    from audit.models import Leaf, Record, Removal, SavedSearch, StoredPayload, Subject  # noqa: F401 -- type arguments below
 
 
 # How far a record's id may stand from its time: both are read from one clock, one after the other.
 _SLACK: Final = timedelta(minutes=10)
+REMOVAL_DAYS: Final = 7  # in which another person can agree; the database knows them too (`audit.0006`)
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
@@ -192,6 +194,15 @@ class LeafQuerySet(models.QuerySet["Leaf"]):
         """The highest index, -1 for an empty log."""
         last = self.order_by("-index").values_list("index", flat=True).first()
         return -1 if last is None else last
+
+
+class RemovalQuerySet(models.QuerySet["Removal"]):
+    """What somebody asked to remove."""
+
+    def waiting(self) -> "RemovalQuerySet":
+        """Those that another person can still agree to, the latest first."""
+        since = timezone.now() - timedelta(days=REMOVAL_DAYS)
+        return self.filter(confirmation__isnull=True, requested_at__gt=since).order_by("-requested_at")
 
 
 class PayloadQuerySet(models.QuerySet["StoredPayload"]):

@@ -192,7 +192,7 @@ def _make(count: int) -> None:
             "WHERE inhparent = 'audit_record'::regclass"
         ).fetchall():
             connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER audit_queue")
-        connection.execute(MADE.replace(":calls:", str(calls)).replace(":changes:", str(changes)).replace("%", "%"))
+        connection.execute(MADE.replace(":calls:", str(calls)).replace(":changes:", str(changes)))
         connection.execute("VACUUM ANALYZE")
 
 

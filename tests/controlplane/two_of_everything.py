@@ -30,12 +30,13 @@ from alerts.models import Alert, Channel
 from alerts.services import create_channel, follow_records
 from audit.filters import Filters
 from audit.models import Record
-from audit.services import place_records, save_search
+from audit.services import place_records, request_erasure, save_search
 from controlplane.routes import API, Route
 from core.actor import Actor
 from servers.models import Server
 from servers.services import Registration, register_server
 from tests.access.doors import SETUP, Api
+from tests.audit.calls import kept_call
 from tests.factories import ConsentFactory, MembershipFactory, PersonFactory, TeamFactory
 from tests.tools.making import approve, poll, reject, tool
 from tools.classify import ChangeClass
@@ -64,6 +65,7 @@ class Side:
     review: Review
     rejected: Review
     digests: tuple[str, str]
+    call: UUID
 
 
 def founder() -> Actor:
@@ -85,6 +87,8 @@ def side(slug: str, actor: Actor) -> Side:
     agent = register_agent(name=f"agent-{slug}", owner_team=slug, actor=actor).agent
     holder = Holder(agent=agent.client_id)
     grant = give_grant(role="robots", holder=holder, actor=actor, reason=f"For {slug}.")
+    call = kept_call(owner_team=slug)
+    request_erasure(call_id=call, actor=actor, reason="A test.")
     place_records()
     follow_records()
     older, newer = review.base, review.version
@@ -101,6 +105,7 @@ def side(slug: str, actor: Actor) -> Side:
         review=review,
         rejected=rejected,
         digests=(older.digest, newer.digest),
+        call=call,
     )
 
 
@@ -190,24 +195,34 @@ class Doors:
 
         What it changed is taken back.
         """
-        chosen = self._world.sides[which]
-        path, body = self._address(route, chosen), self._body(route, chosen)
         mark = transaction.savepoint()
+        try:
+            return self.enter(route, which)
+        finally:
+            transaction.savepoint_rollback(mark)
+
+    def enter(self, route: Route, which: str, *, address: str = "", body: Any = None) -> Any:
+        """The same, and what it changed stays. `address` and `body` stand for those that fit."""
+        chosen = self._world.sides[which]
+        path = address or self._address(route, chosen)
+        sent = self._body(route, chosen) if body is None else body
         try:
             if route.door == API:
                 path = path.removeprefix("/api/v1/")
-                return self._api.get(path) if route.method == "GET" else self._api.send(route.method, path, body)
-            return self._browser.get(path) if route.method == "GET" else self._browser.post(path, body)
+                return self._api.get(path) if route.method == "GET" else self._api.send(route.method, path, sent)
+            return self._browser.get(path) if route.method == "GET" else self._browser.post(path, sent)
         finally:
-            transaction.savepoint_rollback(mark)
             self._browser.cookies = copy(self._cookies)
+
+    def fitting(self, route: Route, which: str) -> tuple[str, Any]:
+        """Address and body of a request that fits."""
+        chosen = self._world.sides[which]
+        return self._address(route, chosen), self._body(route, chosen)
 
     def _address(self, route: Route, chosen: Side) -> str:
         found = self._found(route, chosen)
         path = route.path.replace("{username}", found["username"], 1)
-        # The log's own things stand one part further on.
-        named = path.removeprefix("/api/v1/").removeprefix("audit/").partition("/")[0]
-        kind = found[named] if route.door == API and "{" in path else ""
+        kind = found[_named_by(path)] if route.door == API and "{" in path else ""
         path = re.sub(r"\{(\w+)\}", lambda match: kind if route.door == API else found[match[1]], path)
         return path + ("?from={}&to={}".format(*chosen.digests) if path.endswith("/compare/") else "")
 
@@ -228,13 +243,15 @@ class Doors:
         plural = {f"{name}s": value for name, value in ids.items()} | {
             "policies": ids["policy"],
             "searches": ids["search"],
+            "audit": ids["record"],
+            "payloads": str(chosen.call),
         }
         named = {
             "agents": chosen.agent.client_id, "servers": chosen.server.slug, "slug": chosen.server.slug,
             "teams": chosen.team.slug, "n": "1", "passkey_id": str(self._passkey.pk),
             "username": self._person.username if themselves else chosen.person.username,
         }  # fmt: skip
-        return {f"{name}_id": value for name, value in ids.items()} | plural | named
+        return {f"{name}_id": value for name, value in ids.items()} | {"call_id": str(chosen.call)} | plural | named
 
     def _body(self, route: Route, chosen: Side) -> dict[str, Any]:
         world, (older, newer) = self._world, chosen.digests
@@ -302,3 +319,9 @@ class Doors:
         if name.removeprefix("definition-") == "withdraw":
             return {"digest": older, **_WHY}
         return given or {"digest": newer, **_WHY}
+
+
+def _named_by(path: str) -> str:
+    """What a path of the API names things by: its first part, or the second where that is the audit log's."""
+    first, second = path.split("/")[3:5]
+    return second if first == "audit" and second == "payloads" else first
