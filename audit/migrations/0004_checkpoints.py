@@ -1,4 +1,4 @@
-"""Checkpoints, their signers and where they were sent."""
+"""Checkpoints, who led when they were signed, and writers that are over."""
 
 from django.db import migrations, models
 
@@ -55,19 +55,6 @@ class Migration(migrations.Migration):
                 ("closed_at", models.DateTimeField()),
             ],
             options={"db_table": "audit_writer_closed"},
-        ),
-        migrations.CreateModel(
-            name="Anchor",
-            fields=[
-                ("name", models.TextField(primary_key=True, serialize=False)),
-                ("position", models.BigIntegerField()),
-                ("arrived_at", models.DateTimeField(null=True)),
-                ("failing_since", models.DateTimeField(null=True)),
-                ("failures", models.IntegerField(db_default=0, default=0)),
-                ("next_attempt_at", models.DateTimeField()),
-                ("last_error", models.TextField(db_default="", default="")),
-            ],
-            options={"db_table": "audit_anchor"},
         ),
         migrations.RunSQL(FORWARD, migrations.RunSQL.noop),
     ]

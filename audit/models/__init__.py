@@ -1,14 +1,13 @@
 """Tables of the audit log."""
 
 from audit.models.boots import Boot
-from audit.models.checkpoints import Anchor, Checkpoint, ClosedWriter, Epoch
+from audit.models.checkpoints import Checkpoint, ClosedWriter, Epoch
 from audit.models.payloads import Removal, RemovalConfirmation, StoredPayload
 from audit.models.records import Leaf, Pending, Record, Writer
 from audit.models.searches import SavedSearch
 from audit.models.subjects import Subject
 
 __all__ = [
-    "Anchor",
     "Boot",
     "Checkpoint",
     "ClosedWriter",
