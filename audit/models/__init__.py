@@ -6,6 +6,7 @@ from audit.models.payloads import Removal, RemovalConfirmation, StoredPayload
 from audit.models.records import Leaf, Pending, Record, Writer
 from audit.models.searches import SavedSearch
 from audit.models.subjects import Subject
+from audit.models.verifications import Verification
 
 __all__ = [
     "Boot",
@@ -20,5 +21,6 @@ __all__ = [
     "SavedSearch",
     "StoredPayload",
     "Subject",
+    "Verification",
     "Writer",
 ]
