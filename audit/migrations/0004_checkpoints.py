@@ -11,6 +11,16 @@ ALTER TABLE {table} ENABLE ALWAYS TRIGGER audit_no_change, ENABLE ALWAYS TRIGGER
 """
     for table in APPEND_ONLY
 )
+# Nobody chooses the number: one that is far ahead would end every leadership for ever.
+EPOCHS = """
+CREATE FUNCTION audit_next_epoch() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.id := (SELECT coalesce(max(id), 0) + 1 FROM public.audit_epoch);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER audit_next_epoch BEFORE INSERT ON audit_epoch FOR EACH ROW EXECUTE FUNCTION audit_next_epoch();
+ALTER TABLE audit_epoch ENABLE ALWAYS TRIGGER audit_next_epoch;
+"""
 
 
 class Migration(migrations.Migration):
@@ -57,4 +67,5 @@ class Migration(migrations.Migration):
             options={"db_table": "audit_writer_closed"},
         ),
         migrations.RunSQL(FORWARD, migrations.RunSQL.noop),
+        migrations.RunSQL(EPOCHS, "DROP FUNCTION audit_next_epoch() CASCADE"),
     ]

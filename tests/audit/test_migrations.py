@@ -60,6 +60,7 @@ def test_nobody_changes_what_was_signed_or_who_led(owner_connection: psycopg.Con
     Epoch.objects.create(host="h", process="p", started_at=now)
     Checkpoint.objects.create(origin="o", size=1, root=bytes(32), note="o", signed_at=now, epoch=1)
     ClosedWriter.objects.create(writer=new_id(), seq=1, closed_at=now)
+    assert Epoch.objects.create(id=2**62, host="h", process="p", started_at=now).pk == 2, "nobody chooses the number"
     changes = {"audit_epoch": "host = 'x'", "audit_checkpoint": "note = 'x'", "audit_writer_closed": "seq = 2"}
     for table, change in changes.items():
         for statement in (f"UPDATE {table} SET {change}", f"DELETE FROM {table}", f"TRUNCATE {table}"):
