@@ -18,7 +18,7 @@ from audit.events import RecordType
 from audit.filters import FILTERS, read_filters
 from audit.formats.writing import Format
 from audit.forms import FORMAT_NAMES, ExportForm, RecordFilterForm
-from audit.models import Record, SavedSearch, Subject
+from audit.models import Record, SavedSearch, Subject, Verification
 from core.actor import Actor
 from core.console import UNPROCESSABLE, actor_of, attempt, carry_out, page, show
 from core.download import download
@@ -55,7 +55,7 @@ def records(request: HttpRequest) -> HttpResponse:
     }
     if request.htmx:  # type: ignore[attr-defined]
         return show(request, "audit/_records.html", context)
-    context["searches"] = _searches(actor)
+    context |= {"searches": _searches(actor), "verified": Verification.objects.standing()}
     return show(request, "audit/records.html", context, status=200 if valid else UNPROCESSABLE)
 
 
@@ -101,6 +101,7 @@ def record_detail(request: HttpRequest, record_id: UUID) -> HttpResponse:
         "others": list(others[:PAGE_SIZE]),
         "body": bytes(found.body).decode("utf-8", "backslashreplace"),
         "changes": _changes(found),
+        "verified": Verification.objects.standing(),
     }
     return show(request, "audit/record.html", context)
 
