@@ -84,6 +84,7 @@ class Event(StrEnum):
     POLICY_DISABLED = "policy.disabled"
     POLICY_ENABLED = "policy.enabled"
     POLICY_WRITTEN = "policy.written"
+    REMOVAL_REQUESTED = "removal.requested"
     REQUESTS_LIMITED = "requests.limited"
     REQUEST_ANSWERED = "request.answered"
     REQUEST_REFUSED = "request.refused"

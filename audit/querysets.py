@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import UUID
 
 from django.apps import apps
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
 from django.db.models import Exists, Max, Min, OuterRef, Q, Subquery
+from django.utils import timezone
 
 from audit.drafts import next_shard, search_text, shard_of
 from audit.events import Event
@@ -19,11 +20,21 @@ from core.names import split_canonical
 from core.permissions import Permission
 
 if TYPE_CHECKING:
-    from audit.models import Leaf, Record, SavedSearch, StoredPayload, Subject  # noqa: F401 -- type arguments below
+    from audit.models import (  # noqa: F401 -- type arguments below
+        ExportCursor,
+        Leaf,
+        Record,
+        Removal,
+        SavedSearch,
+        Sink,
+        StoredPayload,
+        Subject,
+    )
 
 
 # How far a record's id may stand from its time: both are read from one clock, one after the other.
 _SLACK: Final = timedelta(minutes=10)
+REMOVAL_DAYS: Final = 7  # in which another person can agree; the database knows them too (`audit.0006`)
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
@@ -81,7 +92,12 @@ class RecordQuerySet(models.QuerySet["Record"]):
         """By user name, pseudonym, agent client id, or `system:<name>`."""
         text = search_text(name)
         people = apps.get_model("audit", "Subject").objects.named(text)
-        return self.filter(Q(principal__in=[text, f"agent:{text}", f"system:{text}", *people]))
+        meant = (text, f"agent:{text}", f"system:{text}", *people)
+        # Nearly always it is one of them, and the records of one are in the order of the list already.
+        records = apps.get_model("audit", "Record").objects
+        looks = [records.filter(principal=each).values("principal")[:1] for each in meant]
+        found = [str(row["principal"]) for row in looks[0].union(*looks[1:], all=True)]
+        return self.filter(principal=found[0]) if len(found) == 1 else self.filter(principal__in=found)
 
     def by_agent(self, client_id: str) -> "RecordQuerySet":
         """What an agent did, for itself or for a person."""
@@ -187,6 +203,43 @@ class LeafQuerySet(models.QuerySet["Leaf"]):
         """The highest index, -1 for an empty log."""
         last = self.order_by("-index").values_list("index", flat=True).first()
         return -1 if last is None else last
+
+
+class RemovalQuerySet(models.QuerySet["Removal"]):
+    """What somebody asked to remove."""
+
+    def waiting(self) -> "RemovalQuerySet":
+        """Those that another person can still agree to, the latest first."""
+        since = timezone.now() - timedelta(days=REMOVAL_DAYS)
+        return self.filter(confirmation__isnull=True, requested_at__gt=since).order_by("-requested_at")
+
+
+class SinkQuerySet(models.QuerySet["Sink"]):
+    """Receivers of records."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        """All of them to who manages sinks; a sink belongs to the installation, not to a team."""
+        return self.all() if actor.may(Permission.SINK_MANAGE) else self.none()
+
+    def locked(self, sink_id: UUID) -> "Sink":
+        """The sink, its row locked for this transaction. Raises `NotFound`."""
+        sink = self.select_for_update().filter(public_id=sink_id).first()
+        if sink is None:
+            raise NotFound("There is no such sink.")
+        return sink
+
+
+class ExportCursorQuerySet(models.QuerySet["ExportCursor"]):
+    """How far sinks are."""
+
+    def due(self, now: datetime) -> Self:
+        """Of active sinks whose time has come and on whom nobody holds a lease."""
+        free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+        return self.filter(free, sink__state="active", next_attempt_at__lte=now)
+
+    def held(self, token: UUID, now: datetime) -> Self:
+        """The one whose lease this is, while it lasts."""
+        return self.filter(lease_token=token, lease_until__gte=now, sink__state="active")
 
 
 class PayloadQuerySet(models.QuerySet["StoredPayload"]):

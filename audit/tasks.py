@@ -14,6 +14,12 @@ def create_shards() -> None:
     services.create_shards()
 
 
+@shared_task(name="audit.send_exports")
+def send_exports() -> None:
+    """Feed the sinks for a minute."""
+    services.send_exports()
+
+
 @shared_task(name="audit.place_records")
 def place_records() -> None:
     """Give waiting records their place in the log, as long as no sequencer ever did: from then on only one may."""
@@ -37,3 +43,9 @@ def verify_new_records() -> None:
 def verify_log() -> None:
     """Verify the log from its beginning."""
     services.verify_log(actor=_VERIFIER, is_full=True)
+
+
+@shared_task(name="audit.expire_payloads")
+def expire_payloads() -> None:
+    """Take away the payloads whose time is over."""
+    services.expire_payloads(actor=system_actor("retention"))

@@ -115,6 +115,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "access.middleware.ActorMiddleware",
+    "controlplane.middleware.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "controlplane.urls"
@@ -405,6 +406,8 @@ CELERY_TASK_ROUTES = {
     "alerts.*": {"queue": "alerts"},
     # They take as long as the log is, and others wait on that queue for seconds at most.
     "audit.verify_*": {"queue": "scan"},
+    # Before the pattern that fits it as well: receivers that hang must not hold up the log.
+    "audit.send_exports": {"queue": "export"},
     "audit.*": {"queue": "audit"},
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
@@ -419,12 +422,14 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "end-emergencies": {"task": "tools.end_emergencies", "schedule": 5.0, "options": {"expires": 5}},
     "place-records": {"task": "audit.place_records", "schedule": 1.0, "options": {"expires": 5}},
     "reconcile-unfinished": {"task": "audit.reconcile_unfinished", "schedule": 10.0, "options": {"expires": 10}},
+    "expire-payloads": {"task": "audit.expire_payloads", "schedule": 300.0, "options": {"expires": 300}},
     "clear-expired-tokens": {"task": "access.clear_expired", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget-old-samples": {
         "task": "servers.forget_old_samples",
         "schedule": 86_400.0,
         "options": {"expires": 86_400},
     },
+    "tell-alterations": {"task": "access.tell_alterations", "schedule": 60.0, "options": {"expires": 60}},
     "count-uses": {"task": "tools.count_uses", "schedule": 10.0, "options": {"expires": 10}},
     "verify-new-records": {"task": "audit.verify_new_records", "schedule": 60.0, "options": {"expires": 60}},
     # At a quiet hour (UTC); some minutes for a log of millions.
@@ -433,6 +438,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": crontab(hour="3", minute="17"),
         "options": {"expires": 43_200},
     },
+    "send-exports": {"task": "audit.send_exports", "schedule": 5.0, "options": {"expires": 5}},
     "create-shards": {"task": "audit.create_shards", "schedule": 3600.0, "options": {"expires": 3600}},
     "follow-records": {"task": "alerts.follow_records", "schedule": 1.0, "options": {"expires": 5}},
     "deliver": {"task": "alerts.deliver_due", "schedule": 2.0, "options": {"expires": 10}},

@@ -5,6 +5,7 @@ from audit.models.checkpoints import Anchor, Checkpoint, ClosedWriter, Epoch
 from audit.models.payloads import Removal, RemovalConfirmation, StoredPayload
 from audit.models.records import Leaf, Pending, Record, Writer
 from audit.models.searches import SavedSearch
+from audit.models.sinks import ExportCursor, Sink
 from audit.models.subjects import Subject
 from audit.models.verifications import Verification
 
@@ -14,12 +15,14 @@ __all__ = [
     "Checkpoint",
     "ClosedWriter",
     "Epoch",
+    "ExportCursor",
     "Leaf",
     "Pending",
     "Record",
     "Removal",
     "RemovalConfirmation",
     "SavedSearch",
+    "Sink",
     "StoredPayload",
     "Subject",
     "Verification",

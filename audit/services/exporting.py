@@ -1,6 +1,6 @@
 """Downloads of the log. An export is recorded before its first byte, with what it holds and for whom.
 
-What is recorded after that is not in it: its end is the log's head at that moment, so it does not grow while it is read.
+It ends at the log's head of that moment, so it does not grow while it is read.
 """
 
 from collections.abc import Iterator
@@ -95,7 +95,7 @@ def begin_export(*, form: Format, filters: Filters, actor: Actor) -> Export:
     # Committed here, in a transaction of its own: nothing leaves on the strength of a record that may yet be undone.
     with transaction.atomic(durable=True):
         made = record(type=RecordType.ADMIN, event=Event.AUDIT_EXPORTED, actor=actor, subject=about, after=after)
-    return Export(form, first, end, _fitting(visible, filters), str(made.id))
+    return Export(form, first, end, visible.matching(filters), str(made.id))
 
 
 def _bounds(filters: Filters) -> tuple[int, int]:
@@ -112,7 +112,7 @@ def _ends_of(records: RecordQuerySet, filters: Filters) -> tuple[int, int]:
     """From the first record of that time to the last one, whatever stands between them."""
     if not filters:
         return 0, Leaf.objects.head() + 1
-    fitting = _fitting(records, filters).order_by().filter(shard=OuterRef("shard"), id=OuterRef("record_id"))
+    fitting = records.matching(filters).order_by().filter(shard=OuterRef("shard"), id=OuterRef("record_id"))
     return _ends(Leaf.objects.filter(Exists(fitting)))
 
 
@@ -128,12 +128,3 @@ def _frontier(first: int) -> Frontier:
         leaves = Leaf.objects.filter(index__gte=begin, index__lt=min(begin + _HASHES, first)).order_by("index")
         tree.extend(bytes(each) for each in leaves.values_list("hash", flat=True))
     return tree
-
-
-def _fitting(records: RecordQuerySet, wanted: Filters) -> RecordQuerySet:
-    """What fits every filter."""
-    given = {name: getattr(wanted, name) for name in wanted.canonical()}
-    exact = {name: given.pop(name) for name in ("reason", "trace_id") if name in given}
-    words = given.pop("intention", "")
-    found = records.matching(**given).filter(**exact)
-    return found.filter(intention__icontains=words) if words else found

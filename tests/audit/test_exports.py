@@ -1,5 +1,6 @@
 """Downloads of the log: who may, what is in them, and that JSONL verifies without us."""
 
+import base64
 import csv
 import io
 import json
@@ -12,13 +13,14 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 from rest_framework.test import APIRequestFactory, force_authenticate
 
-from audit import services
+from audit import services, verify
 from audit.api.exports import ExportView
 from audit.events import Event, RecordType
 from audit.filters import Filters, read_filters
 from audit.formats.writing import Format
 from audit.models import Leaf, Record
 from audit.proof import bundle
+from audit.proof.merkle import Frontier
 from audit.proof.verifier import Verifier
 from core.actor import Actor, ActorKind, system_actor
 from core.errors import Invalid, PermissionDenied
@@ -66,8 +68,6 @@ def sent(answer: Any) -> bytes:
 
 def verified(file: bytes) -> Any:
     header, lines = bundle.read(io.BytesIO(file))
-    from audit.proof.merkle import Frontier
-
     verifier = Verifier(installation=header.installation, tree=Frontier(header.first, header.frontier))
     return header, verifier.run(bundle.entries(lines))
 
@@ -196,10 +196,11 @@ def test_a_record_that_cannot_be_written_breaks_the_file_off(monkeypatch: pytest
 
 
 def test_the_verifier_that_stands_alone_takes_the_file(tmp_path: Path) -> None:
-    pytest.importorskip("audit.verify")
     a_log()
-    file = tmp_path / "export.jsonl"
+    file, key = tmp_path / "export.jsonl", tmp_path / "audit.key"
     file.write_bytes(whole(Format.JSONL))
-    from audit import verify
-
-    assert verify.main([str(file)]) == 0
+    key.write_text(",".join(base64.b64encode(each).decode() for each in settings.AUDIT_KEYS) + "\n")
+    command = ["--audit-key-file", str(key)]
+    assert verify.main([str(file), *command]) == verify.CLEAN
+    file.write_bytes(file.read_bytes().replace(b"team:t3", b"team:t9"))
+    assert verify.main([str(file), *command]) == verify.FOUND
