@@ -2,7 +2,7 @@
 
 from audit.models.boots import Boot
 from audit.models.checkpoints import Anchor, Checkpoint, ClosedWriter, Epoch
-from audit.models.payloads import Removal, RemovalConfirmation, StoredPayload
+from audit.models.payloads import Removal, RemovalConfirmation, Retention, StoredPayload
 from audit.models.records import Leaf, Pending, Record, Writer
 from audit.models.searches import SavedSearch
 from audit.models.subjects import Subject
@@ -18,6 +18,7 @@ __all__ = [
     "Record",
     "Removal",
     "RemovalConfirmation",
+    "Retention",
     "SavedSearch",
     "StoredPayload",
     "Subject",

@@ -3,6 +3,7 @@
 from audit.placement import has_sequencer, place_records
 from audit.services.exporting import Export, begin_export
 from audit.services.payloads import CallPayload, PartShown, read_payload
+from audit.services.pruning import confirm_pruning, request_pruning
 from audit.services.reconciling import reconcile_unfinished
 from audit.services.recording import Fact, denied, record, record_many
 from audit.services.removing import confirm_erasure, expire_payloads, request_erasure
@@ -16,6 +17,7 @@ __all__ = [
     "PartShown",
     "begin_export",
     "confirm_erasure",
+    "confirm_pruning",
     "create_shards",
     "denied",
     "expire_payloads",
@@ -28,5 +30,6 @@ __all__ = [
     "record_many",
     "remove_search",
     "request_erasure",
+    "request_pruning",
     "save_search",
 ]
