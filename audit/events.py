@@ -62,6 +62,7 @@ class Event(StrEnum):
     GRANT_REVOKED = "grant.revoked"
     INSTALLATION_SET_UP = "installation.set_up"
     LOG_CHAINED = "log.chained"
+    LOG_CONTRADICTED = "log.contradicted"
     LOG_PRUNED = "log.pruned"
     MEMBERSHIP_ADDED = "membership.added"
     MEMBERSHIP_REMOVED = "membership.removed"

@@ -5,6 +5,8 @@ from celery import shared_task
 from audit import services
 from core.actor import system_actor
 
+_VERIFIER = system_actor("verifier")
+
 
 @shared_task(name="audit.create_shards")
 def create_shards() -> None:
@@ -23,6 +25,18 @@ def place_records() -> None:
 def reconcile_unfinished() -> None:
     """Record how calls ended whose gateway process is dead."""
     services.reconcile_unfinished()
+
+
+@shared_task(name="audit.verify_new_records")
+def verify_new_records() -> None:
+    """Verify what was placed since the last verification."""
+    services.verify_log(actor=_VERIFIER, is_full=False)
+
+
+@shared_task(name="audit.verify_log")
+def verify_log() -> None:
+    """Verify the log from its beginning."""
+    services.verify_log(actor=_VERIFIER, is_full=True)
 
 
 @shared_task(name="audit.expire_payloads")

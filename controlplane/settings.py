@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 
 from access.suspended import SuspensionKind
@@ -114,6 +115,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "access.middleware.ActorMiddleware",
+    "controlplane.middleware.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "controlplane.urls"
@@ -402,6 +404,8 @@ CELERY_TASK_ROUTES = {
     "tools.*": {"queue": "poll"},
     "servers.*": {"queue": "poll"},
     "alerts.*": {"queue": "alerts"},
+    # They take as long as the log is, and others wait on that queue for seconds at most.
+    "audit.verify_*": {"queue": "scan"},
     "audit.*": {"queue": "audit"},
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
@@ -423,7 +427,15 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 86_400.0,
         "options": {"expires": 86_400},
     },
+    "tell-alterations": {"task": "access.tell_alterations", "schedule": 60.0, "options": {"expires": 60}},
     "count-uses": {"task": "tools.count_uses", "schedule": 10.0, "options": {"expires": 10}},
+    "verify-new-records": {"task": "audit.verify_new_records", "schedule": 60.0, "options": {"expires": 60}},
+    # At a quiet hour (UTC); some minutes for a log of millions.
+    "verify-log": {
+        "task": "audit.verify_log",
+        "schedule": crontab(hour="3", minute="17"),
+        "options": {"expires": 43_200},
+    },
     "create-shards": {"task": "audit.create_shards", "schedule": 3600.0, "options": {"expires": 3600}},
     "follow-records": {"task": "alerts.follow_records", "schedule": 1.0, "options": {"expires": 5}},
     "deliver": {"task": "alerts.deliver_due", "schedule": 2.0, "options": {"expires": 10}},

@@ -6,6 +6,7 @@ from audit.models.payloads import Removal, RemovalConfirmation, Retention, Store
 from audit.models.records import Leaf, Pending, Record, Writer
 from audit.models.searches import SavedSearch
 from audit.models.subjects import Subject
+from audit.models.verifications import Verification
 
 __all__ = [
     "Anchor",
@@ -22,5 +23,6 @@ __all__ = [
     "SavedSearch",
     "StoredPayload",
     "Subject",
+    "Verification",
     "Writer",
 ]

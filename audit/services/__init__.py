@@ -5,10 +5,11 @@ from audit.services.exporting import Export, begin_export
 from audit.services.payloads import CallPayload, PartShown, read_payload
 from audit.services.pruning import confirm_pruning, request_pruning
 from audit.services.reconciling import reconcile_unfinished
-from audit.services.recording import Fact, denied, record, record_many
+from audit.services.recording import Fact, denied, noting, record, record_many
 from audit.services.removing import confirm_erasure, expire_payloads, request_erasure
 from audit.services.searches import may_remove, remove_search, save_search
 from audit.services.shards import create_shards
+from audit.services.verifying import verify_log
 
 __all__ = [
     "CallPayload",
@@ -23,6 +24,7 @@ __all__ = [
     "expire_payloads",
     "has_sequencer",
     "may_remove",
+    "noting",
     "place_records",
     "read_payload",
     "reconcile_unfinished",
@@ -32,4 +34,5 @@ __all__ = [
     "request_erasure",
     "request_pruning",
     "save_search",
+    "verify_log",
 ]

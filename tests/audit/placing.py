@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from audit.drafts import Position, RecordDraft, columns, leaf_hash
+from audit.drafts import Position, RecordDraft, columns
 from audit.events import Event, RecordType
 from audit.formats.placed import Placed, placed
+from audit.proof.chain import leaf
 
 TIME = datetime(2026, 11, 28, 23, 30, 0, 125000, tzinfo=UTC)
 WRITER = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -28,7 +29,7 @@ def a_placed(index: int = 0, *, writer: UUID | None = None, **said: Any) -> Plac
     row = columns(RecordDraft(**facts), installation=INSTALLATION, shard=202611, position=position)
     chain = None if writer is None else bytes([index]) * 32
     return placed(
-        index=index, shard=202611, hash=leaf_hash(row["body"]), body=row["body"], writer=row["writer"],
+        index=index, shard=202611, hash=leaf(row["body"]), body=row["body"], writer=row["writer"],
         seq=row["seq"], chain=chain, mac=b"key!" + bytes(32),
     )  # fmt: skip
 

@@ -1,9 +1,10 @@
 """docs/security/permissions.md is true: each of its cells is a real request by a person of exactly that role."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from access.models import Person
 from access.services import Holder, actor_for, give_grant
@@ -13,6 +14,7 @@ from controlplane.matrix import Cell, cell
 from controlplane.routes import API, Route, routes
 from core.permissions import Permission
 from servers.surface import Problem, Surface
+from tests import databases
 from tests.access.doors import SETUP
 from tests.controlplane.two_of_everything import MINE, THEIRS, Doors, Installation
 from tests.factories import MembershipFactory, PersonFactory, person_with
@@ -24,11 +26,23 @@ ALLOWED = {200, 201, 202, 204, 302, 409}
 REFUSED = {403, 404}
 
 
+@pytest.fixture(scope="module")
+def installation(django_db_setup: None, django_db_blocker: Any) -> Iterator[Installation]:
+    """In a database of its own, for all tests here; nobody was told of it."""
+    block = transaction.atomic()
+    block._from_testcase = True  # type: ignore[attr-defined]  # as in any test, what is durable may be in it
+    with django_db_blocker.unblock(), databases.fresh_copy():
+        with block:
+            found = Installation()
+            transaction.get_connection().run_on_commit.clear()
+        yield found
+
+
 @pytest.fixture
-def world(db: None, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    """Its servers do not answer: what a look finds is not what is asked here."""
+def world(installation: Installation, db: None, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """What a test does to it is taken back. Its servers do not answer: what a look finds is not what is asked here."""
     monkeypatch.setattr("servers.observe.observe", unanswered)
-    return Installation()
+    return installation
 
 
 async def unanswered(*_args: Any, **_options: Any) -> Surface:

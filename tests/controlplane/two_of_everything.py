@@ -28,8 +28,9 @@ from access.services.second_factors import PASSKEYS_MAX
 from access.sessions import ABOUT
 from alerts.models import Alert, Channel
 from alerts.services import create_channel, follow_records
+from audit.filters import Filters
 from audit.models import Record
-from audit.services import place_records, request_erasure
+from audit.services import place_records, request_erasure, save_search
 from controlplane.routes import API, Route
 from core.actor import Actor
 from servers.models import Server
@@ -152,6 +153,7 @@ class Installation:
         self.policy = write_policy(name="small", rule=rule, why="Typing mistakes.", actor=actor).policy
         self.role = Role.objects.get(name="robots")
         self.record = Record.objects.order_by("pk")[0]
+        self.search = save_search(name="Denied", filters=Filters(decision="denied"), shared=True, actor=actor)
         self.others_token = insert_api_token(self.sides[THEIRS].person, actor=SETUP, scopes=[], name="theirs")[0]
 
 
@@ -193,17 +195,29 @@ class Doors:
 
         What it changed is taken back.
         """
-        chosen = self._world.sides[which]
-        path, body = self._address(route, chosen), self._body(route, chosen)
         mark = transaction.savepoint()
+        try:
+            return self.enter(route, which)
+        finally:
+            transaction.savepoint_rollback(mark)
+
+    def enter(self, route: Route, which: str, *, address: str = "", body: Any = None) -> Any:
+        """The same, and what it changed stays. `address` and `body` stand for those that fit."""
+        chosen = self._world.sides[which]
+        path = address or self._address(route, chosen)
+        sent = self._body(route, chosen) if body is None else body
         try:
             if route.door == API:
                 path = path.removeprefix("/api/v1/")
-                return self._api.get(path) if route.method == "GET" else self._api.send(route.method, path, body)
-            return self._browser.get(path) if route.method == "GET" else self._browser.post(path, body)
+                return self._api.get(path) if route.method == "GET" else self._api.send(route.method, path, sent)
+            return self._browser.get(path) if route.method == "GET" else self._browser.post(path, sent)
         finally:
-            transaction.savepoint_rollback(mark)
             self._browser.cookies = copy(self._cookies)
+
+    def fitting(self, route: Route, which: str) -> tuple[str, Any]:
+        """Address and body of a request that fits."""
+        chosen = self._world.sides[which]
+        return self._address(route, chosen), self._body(route, chosen)
 
     def _address(self, route: Route, chosen: Side) -> str:
         found = self._found(route, chosen)
@@ -223,11 +237,12 @@ class Doors:
             "agent": chosen.agent, "alert": chosen.alert, "channel": world.channel, "definition": definition,
             "grant": chosen.grant, "person": chosen.person, "policy": world.policy, "review": review,
             "session": ConsoleSession.objects.get(person=self._person) if is_mine else self._others_session,
-            "role": world.role, "separation": world.separation, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
+            "role": world.role, "search": world.search, "separation": world.separation, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
         }  # fmt: skip
         ids = {name: str(row.public_id) for name, row in rows.items()} | {"record": str(world.record.id)}
         plural = {f"{name}s": value for name, value in ids.items()} | {
             "policies": ids["policy"],
+            "searches": ids["search"],
             "audit": ids["record"],
             "payloads": str(chosen.call),
         }
@@ -259,6 +274,7 @@ class Doors:
             "api:role-detail": {"scopes": ["mcp:connect"]},
             "api:role-list": {"name": "r", "scopes": ["mcp:connect"]},
             "api:separation-list": {"roles": ["robots", "spare"], **_WHY},
+            "api:search-list": {"name": "mine", "query": {"decision": "denied"}},
             "api:server-detail": {"name": "Renamed"},
             "api:server-introspector": {"agent": chosen.agent.client_id, **_WHY},
             "api:server-list": {"slug": "fresh", **server},
@@ -266,6 +282,7 @@ class Doors:
             "api:team-list": {"slug": "green"},
             "api:team-members": {"username": "founder"},
             "api:token-list": {"username": owner, "scopes": ["server:read"]},
+            "audit:save_search": {"name": "mine", "decision": "denied"},
             "servers:edit": {**server, "required_approvals": 1, "poll_interval": 300},
             "servers:register": {"slug": "fresh", **server, "required_approvals": 1, "poll_interval": 300},
             "api:right-sizing-narrow": {"role": str(world.role.public_id), "name": "narrower"},
