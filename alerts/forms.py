@@ -13,6 +13,12 @@ KIND_CHOICES = (
     (AlertKind.UNREACHABLE.value, _("Unreachable server")),
     (AlertKind.INCOMPLETE.value, _("Incomplete looks")),
     (AlertKind.CHANNEL_FAILING.value, _("Failing channel")),
+    (AlertKind.SUSPENDED.value, _("Kill switch")),
+    (AlertKind.CALL_UNKNOWN.value, _("Calls that ended unknown")),
+    (AlertKind.AUDIT_INTERRUPTED.value, _("Calls that could not be recorded")),
+    (AlertKind.CHECKPOINT_REFUSED.value, _("Refused checkpoint")),
+    (AlertKind.POLICY_ALTERED.value, _("Policy changed silently")),
+    (AlertKind.SINK_STOPPED.value, _("Stopped export")),
 )
 LIVE = "live"
 

@@ -14,12 +14,17 @@ from tools.rules import POLLER
 class AlertKind(StrEnum):
     """What an alert is about."""
 
+    AUDIT_INTERRUPTED = "audit_interrupted"
     BREAK_GLASS = "break_glass"
+    CALL_UNKNOWN = "call_unknown"
     CHANNEL_FAILING = "channel_failing"
+    CHECKPOINT_REFUSED = "checkpoint_refused"
     DRIFT = "drift"
     INCOMPLETE = "incomplete"
+    POLICY_ALTERED = "policy_altered"
     REVIEW_WAITING = "review_waiting"
     SHOWN_DIFFERENTLY = "shown_differently"
+    SINK_STOPPED = "sink_stopped"
     SUSPENDED = "suspended"
     UNREACHABLE = "unreachable"
 
@@ -48,24 +53,34 @@ class DeliveryState(StrEnum):
 
 
 SEVERITY: Final = {
+    AlertKind.AUDIT_INTERRUPTED: "high",
     AlertKind.BREAK_GLASS: "high",
+    AlertKind.CALL_UNKNOWN: "medium",
     AlertKind.CHANNEL_FAILING: "medium",
+    AlertKind.CHECKPOINT_REFUSED: "high",
     AlertKind.DRIFT: "high",
     AlertKind.INCOMPLETE: "medium",
+    AlertKind.POLICY_ALTERED: "high",
     AlertKind.REVIEW_WAITING: "low",
     AlertKind.SHOWN_DIFFERENTLY: "high",
+    AlertKind.SINK_STOPPED: "medium",
     AlertKind.SUSPENDED: "high",
     AlertKind.UNREACHABLE: "medium",
 }
 SEVERITIES: Final = ("low", "medium", "high")
 
 RAISES: Final = {
+    Event.AUDIT_INTERRUPTED: AlertKind.AUDIT_INTERRUPTED,
+    Event.CALL_UNKNOWN: AlertKind.CALL_UNKNOWN,
     Event.CHANNEL_DISABLED: AlertKind.CHANNEL_FAILING,
+    Event.CHECKPOINT_REFUSED: AlertKind.CHECKPOINT_REFUSED,
     Event.GLASS_BROKEN: AlertKind.BREAK_GLASS,
     Event.PIN_EXPIRED: AlertKind.REVIEW_WAITING,
     Event.PIN_SET: AlertKind.DRIFT,
+    Event.POLICY_ALTERED: AlertKind.POLICY_ALTERED,
     Event.SERVER_BECAME_UNREACHABLE: AlertKind.UNREACHABLE,
     Event.SERVER_POLLED_INCOMPLETELY: AlertKind.INCOMPLETE,
+    Event.SINK_STOPPED: AlertKind.SINK_STOPPED,
     Event.SUSPENSION_LIFTED: AlertKind.SUSPENDED,  # by the command line on the host, without a second person
     Event.SUSPENSION_SET: AlertKind.SUSPENDED,
     Event.TOOL_APPEARED: AlertKind.REVIEW_WAITING,
@@ -73,18 +88,24 @@ RAISES: Final = {
     Event.TOOL_FLAPPING: AlertKind.DRIFT,
     Event.TOOL_SHOWN_DIFFERENTLY: AlertKind.SHOWN_DIFFERENTLY,
 }
-# What puts an end to the live alerts of a kind. Nothing ends `break_glass`: another person has to look after it.
+# What puts an end to the live alerts of a kind. Nothing ends `break_glass`: another person has to look after it. Nor
+# does anything end what is over when it is told, and stays for somebody to look into.
 ENDS: Final[Mapping[AlertKind, frozenset[Event]]] = {
+    AlertKind.AUDIT_INTERRUPTED: frozenset(),
     AlertKind.BREAK_GLASS: frozenset(),
+    AlertKind.CALL_UNKNOWN: frozenset(),
     AlertKind.CHANNEL_FAILING: frozenset({Event.CHANNEL_ENABLED}),
+    AlertKind.CHECKPOINT_REFUSED: frozenset({Event.CHECKPOINT_ADOPTED}),
     # A decision, the approved text coming back, or the definition going away: nothing drifts any more.
     AlertKind.DRIFT: frozenset({Event.PIN_SET, Event.REVIEW_DECIDED, Event.TOOL_RESTORED, Event.TOOL_VANISHED}),
     # An edited server starts over: what went wrong before is forgotten, and its first complete look activates it.
     AlertKind.INCOMPLETE: frozenset({Event.SERVER_ACTIVATED, Event.SERVER_POLLED_COMPLETELY}),
+    AlertKind.POLICY_ALTERED: frozenset(),
     AlertKind.REVIEW_WAITING: frozenset({
         Event.PIN_SET, Event.REVIEW_DECIDED, Event.REVIEW_SUPERSEDED, Event.TOOL_VANISHED,
     }),
     AlertKind.SHOWN_DIFFERENTLY: frozenset({Event.REVIEW_DECIDED, Event.TOOL_SHOWN_ALIKE}),
+    AlertKind.SINK_STOPPED: frozenset({Event.SINK_CHANGED, Event.SINK_REMOVED}),
     AlertKind.SUSPENDED: frozenset({Event.SUSPENSION_LIFTED}),
     AlertKind.UNREACHABLE: frozenset({Event.SERVER_ACTIVATED, Event.SERVER_BECAME_REACHABLE}),
 }  # fmt: skip
@@ -96,7 +117,11 @@ COMES_AND_GOES: Final = frozenset({
 OPENED_AGAIN_WITHIN: Final = timedelta(minutes=15)  # also: at most one message about opening again in this time
 ITSELF: Final = "system:alerts"  # who resolves what is resolved by itself
 OF_A_SERVER: Final = frozenset({AlertKind.INCOMPLETE, AlertKind.REVIEW_WAITING, AlertKind.UNREACHABLE})
-OUTLIVES_ITS_SERVER: Final = frozenset({AlertKind.BREAK_GLASS, AlertKind.CHANNEL_FAILING, AlertKind.SUSPENDED})
+GATHERED: Final = frozenset({AlertKind.CALL_UNKNOWN, AlertKind.REVIEW_WAITING})  # one for all of a server's
+OUTLIVES_ITS_SERVER: Final = frozenset({
+    AlertKind.AUDIT_INTERRUPTED, AlertKind.BREAK_GLASS, AlertKind.CALL_UNKNOWN, AlertKind.CHANNEL_FAILING,
+    AlertKind.CHECKPOINT_REFUSED, AlertKind.POLICY_ALTERED, AlertKind.SINK_STOPPED, AlertKind.SUSPENDED,
+})  # fmt: skip
 FOLLOWED: Final = frozenset(RAISES).union(*ENDS.values(), {Event.SERVER_RETIRED})
 
 
@@ -162,7 +187,7 @@ def ended_kinds(fact: Fact) -> list[AlertKind]:
 
 def alert_key(kind: AlertKind, fact: Fact) -> str:
     """One live alert per key: new definitions are gathered per server, each broken glass stands alone."""
-    if kind is AlertKind.REVIEW_WAITING:
+    if kind in GATHERED:
         return f"{kind}:{fact.server}"
     if kind is AlertKind.BREAK_GLASS:
         return f"{kind}:{fact.subject}:{fact.digest}:{fact.actor}"

@@ -146,7 +146,7 @@ def columns(draft: RecordDraft, *, installation: str, shard: int, position: Posi
         body = canonical_bytes(place | {name: _plain(value) for name, value in values.items() if _said(value)})
         if len(body) <= BODY_MAX:
             break
-    row = {name: _visible(value) for name, value in values.items()}
+    row = {name: visible(value) for name, value in values.items()}
     writer, seq = (position.writer, position.seq) if position is not None else (None, None)
     return {"shard": shard, "writer": writer, "seq": seq, **row, "body": body}
 
@@ -156,7 +156,7 @@ def search_text(text: str, *, long: bool = False) -> str:
 
     `long`: a column of `LONG_TEXTS`.
     """
-    shown = _visible(_shortened(text, LIMITS[0][1 if long else 0]))
+    shown = visible(_shortened(text, LIMITS[0][1 if long else 0]))
     return str(shown)
 
 
@@ -216,13 +216,14 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
-def _visible(value: Any) -> Any:
+def visible(value: Any) -> Any:
+    """The value as it stands in a search column."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
         return value.replace("\0", "\u2400")
     if isinstance(value, Mapping):
-        return {_visible(key): _visible(item) for key, item in value.items()}
+        return {visible(key): visible(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_visible(item) for item in value]
+        return [visible(item) for item in value]
     return value

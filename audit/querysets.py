@@ -9,6 +9,7 @@ from django.apps import apps
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
 from django.db.models import Exists, Max, Min, OuterRef, Q, Subquery
+from django.utils import timezone
 
 from audit.drafts import next_shard, search_text, shard_of
 from audit.events import Event
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         ExportCursor,
         Leaf,
         Record,
+        Removal,
         SavedSearch,
         Sink,
         StoredPayload,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 # How far a record's id may stand from its time: both are read from one clock, one after the other.
 _SLACK: Final = timedelta(minutes=10)
+REMOVAL_DAYS: Final = 7  # in which another person can agree; the database knows them too (`audit.0006`)
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
@@ -89,7 +92,12 @@ class RecordQuerySet(models.QuerySet["Record"]):
         """By user name, pseudonym, agent client id, or `system:<name>`."""
         text = search_text(name)
         people = apps.get_model("audit", "Subject").objects.named(text)
-        return self.filter(Q(principal__in=[text, f"agent:{text}", f"system:{text}", *people]))
+        meant = (text, f"agent:{text}", f"system:{text}", *people)
+        # Nearly always it is one of them, and the records of one are in the order of the list already.
+        records = apps.get_model("audit", "Record").objects
+        looks = [records.filter(principal=each).values("principal")[:1] for each in meant]
+        found = [str(row["principal"]) for row in looks[0].union(*looks[1:], all=True)]
+        return self.filter(principal=found[0]) if len(found) == 1 else self.filter(principal__in=found)
 
     def by_agent(self, client_id: str) -> "RecordQuerySet":
         """What an agent did, for itself or for a person."""
@@ -195,6 +203,15 @@ class LeafQuerySet(models.QuerySet["Leaf"]):
         """The highest index, -1 for an empty log."""
         last = self.order_by("-index").values_list("index", flat=True).first()
         return -1 if last is None else last
+
+
+class RemovalQuerySet(models.QuerySet["Removal"]):
+    """What somebody asked to remove."""
+
+    def waiting(self) -> "RemovalQuerySet":
+        """Those that another person can still agree to, the latest first."""
+        since = timezone.now() - timedelta(days=REMOVAL_DAYS)
+        return self.filter(confirmation__isnull=True, requested_at__gt=since).order_by("-requested_at")
 
 
 class SinkQuerySet(models.QuerySet["Sink"]):

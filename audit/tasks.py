@@ -3,6 +3,9 @@
 from celery import shared_task
 
 from audit import services
+from core.actor import system_actor
+
+_VERIFIER = system_actor("verifier")
 
 
 @shared_task(name="audit.create_shards")
@@ -28,3 +31,21 @@ def place_records() -> None:
 def reconcile_unfinished() -> None:
     """Record how calls ended whose gateway process is dead."""
     services.reconcile_unfinished()
+
+
+@shared_task(name="audit.verify_new_records")
+def verify_new_records() -> None:
+    """Verify what was placed since the last verification."""
+    services.verify_log(actor=_VERIFIER, is_full=False)
+
+
+@shared_task(name="audit.verify_log")
+def verify_log() -> None:
+    """Verify the log from its beginning."""
+    services.verify_log(actor=_VERIFIER, is_full=True)
+
+
+@shared_task(name="audit.expire_payloads")
+def expire_payloads() -> None:
+    """Take away the payloads whose time is over."""
+    services.expire_payloads(actor=system_actor("retention"))

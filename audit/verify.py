@@ -60,10 +60,10 @@ def verify_export(stream: BinaryIO, trusted: Trusted) -> Report:
     header, lines = bundle.read(stream)
     own = None
     if header.checkpoint and trusted.vkeys:
-        own = open_checkpoint(header.checkpoint.encode(), trusted.vkeys, origin=header.origin)
-    for point in trusted.checkpoints:
-        if point.origin != header.origin:
-            raise Unusable(f"a checkpoint is of {point.origin}, the export is of {header.origin}")
+        own = open_checkpoint(header.checkpoint.encode(), trusted.vkeys, origin=header.origin or None)
+    origins = {point.origin for point in trusted.checkpoints} | ({header.origin} if header.origin else set())
+    if len(origins) > 1:
+        raise Unusable(f"checkpoints and export are of different logs: {', '.join(sorted(origins))}")
     if header.kind == bundle.SELECTION:
         return _verify_selection(header, lines, own, trusted)
     return _verify_range(header, lines, own, trusted)

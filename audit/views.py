@@ -17,7 +17,7 @@ from audit import services
 from audit.events import RecordType
 from audit.filters import FILTERS, read_filters
 from audit.forms import FORMAT_NAMES, RecordFilterForm
-from audit.models import Record, SavedSearch, Subject
+from audit.models import Record, Removal, SavedSearch, Subject
 from core.actor import Actor
 from core.console import UNPROCESSABLE, actor_of, carry_out, page, show
 from core.permissions import Permission
@@ -92,6 +92,8 @@ def record_detail(request: HttpRequest, record_id: UUID) -> HttpResponse:
     found = visible.with_index().one(record_id)
     others = visible.in_call(found.call_id).exclude(pk=found.pk).order_by("shard", "id") if found.call_id else ()
     ((_row, who, by, _about),) = _named([found])
+    actor = actor_of(request)
+    may_erase = actor.may(Permission.PAYLOAD_ERASE)
     context = {
         "record": found,
         "who": who,
@@ -99,6 +101,9 @@ def record_detail(request: HttpRequest, record_id: UUID) -> HttpResponse:
         "others": list(others[:PAGE_SIZE]),
         "body": bytes(found.body).decode("utf-8", "backslashreplace"),
         "changes": _changes(found),
+        "may_read_payload": actor.may(Permission.PAYLOAD_READ),
+        "may_erase_payload": may_erase,
+        "erasure": Removal.objects.waiting().filter(call_id=found.call_id).first() if may_erase else None,
     }
     return show(request, "audit/record.html", context)
 

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from controlplane import devservices
 from core.actor import Actor, ActorKind
@@ -117,7 +117,9 @@ def measure() -> list[str]:
             took = _timed(reader, [_filled(query) for query in queries])
             p50, p95 = statistics.median(took), statistics.quantiles(took, n=20)[-1]
             late += [f"{name} ({who})"] if p95 > TARGET else []
-            print(f"{name:24s}{who:12s}{len(took):6d}{p50:8.1f}{p95:8.1f}{'  LATE' if p95 > TARGET else ''}", flush=True)
+            print(
+                f"{name:24s}{who:12s}{len(took):6d}{p50:8.1f}{p95:8.1f}{'  LATE' if p95 > TARGET else ''}", flush=True
+            )
     return late
 
 
@@ -183,7 +185,9 @@ def _make(count: int) -> None:
             "WHERE inhparent = 'audit_record'::regclass"
         ).fetchall():
             connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER audit_queue")
-        connection.execute(MADE.replace("%(calls)s", str(calls)).replace("%(changes)s", str(changes)).replace("%%", "%"))
+        connection.execute(
+            MADE.replace("%(calls)s", str(calls)).replace("%(changes)s", str(changes)).replace("%%", "%")
+        )
         connection.execute("VACUUM ANALYZE")
 
 

@@ -12,6 +12,7 @@ from django.conf import settings
 
 from audit.proof.note import NoteError, SigningKey, checked_name
 from audit.sequencer import Setup, StateDirectory
+from audit.sinks.alarm import AlarmSink
 from audit.sinks.base import Sink
 from audit.sinks.syslog import SyslogSink
 from audit.sinks.webhook import WebhookSink
@@ -29,7 +30,7 @@ _TOLD: Final = (
     ("AUDIT_ANCHOR_WEBHOOK_SECRET", "signs what those webhooks get (Standard Webhooks): whsec_ and base64"),
     (
         "AUDIT_ORIGIN",
-        "name of the audit log in its checkpoints, no blanks, no plus signs; by default PUBLIC_URL host/INSTALLATION_ID",
+        "name of the audit log in its checkpoints, no blanks or plus signs; by default PUBLIC_URL host/INSTALLATION_ID",
     ),
     (
         "AUDIT_SIGNING_KEY",
@@ -52,7 +53,8 @@ def setup_from_environment() -> Setup:
     directory = Path(_value("AUDIT_STATE_DIR"))
     if not directory.is_dir():
         raise env.SettingError(f"AUDIT_STATE_DIR names '{directory}', which is no directory: make it, or mount it")
-    return Setup(origin, tuple(_keys(origin)), StateDirectory(directory), (*_syslogs(), *hooks), hooks)
+    alarms: tuple[Sink, ...] = (AlarmSink(), *hooks)
+    return Setup(origin, tuple(_keys(origin)), StateDirectory(directory), (*_syslogs(), *hooks), alarms)
 
 
 def _origin() -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 
 from access.suspended import SuspensionKind
@@ -114,6 +115,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "access.middleware.ActorMiddleware",
+    "controlplane.middleware.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "controlplane.urls"
@@ -402,6 +404,8 @@ CELERY_TASK_ROUTES = {
     "tools.*": {"queue": "poll"},
     "servers.*": {"queue": "poll"},
     "alerts.*": {"queue": "alerts"},
+    # They take as long as the log is, and others wait on that queue for seconds at most.
+    "audit.verify_*": {"queue": "scan"},
     # Before the pattern that fits it as well: receivers that hang must not hold up the log.
     "audit.send_exports": {"queue": "export"},
     "audit.*": {"queue": "audit"},
@@ -418,13 +422,22 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "end-emergencies": {"task": "tools.end_emergencies", "schedule": 5.0, "options": {"expires": 5}},
     "place-records": {"task": "audit.place_records", "schedule": 1.0, "options": {"expires": 5}},
     "reconcile-unfinished": {"task": "audit.reconcile_unfinished", "schedule": 10.0, "options": {"expires": 10}},
+    "expire-payloads": {"task": "audit.expire_payloads", "schedule": 300.0, "options": {"expires": 300}},
     "clear-expired-tokens": {"task": "access.clear_expired", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget-old-samples": {
         "task": "servers.forget_old_samples",
         "schedule": 86_400.0,
         "options": {"expires": 86_400},
     },
+    "tell-alterations": {"task": "access.tell_alterations", "schedule": 60.0, "options": {"expires": 60}},
     "count-uses": {"task": "tools.count_uses", "schedule": 10.0, "options": {"expires": 10}},
+    "verify-new-records": {"task": "audit.verify_new_records", "schedule": 60.0, "options": {"expires": 60}},
+    # At a quiet hour (UTC); some minutes for a log of millions.
+    "verify-log": {
+        "task": "audit.verify_log",
+        "schedule": crontab(hour="3", minute="17"),
+        "options": {"expires": 43_200},
+    },
     "send-exports": {"task": "audit.send_exports", "schedule": 5.0, "options": {"expires": 5}},
     "create-shards": {"task": "audit.create_shards", "schedule": 3600.0, "options": {"expires": 3600}},
     "follow-records": {"task": "alerts.follow_records", "schedule": 1.0, "options": {"expires": 5}},

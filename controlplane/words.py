@@ -194,12 +194,17 @@ GROUNDS: Final[Mapping[str, Text]] = {
     Ground.SAME_VERSION: gettext_lazy("exactly this version"),
 }
 ALERT_KINDS: Final[Mapping[str, Text]] = {
+    AlertKind.AUDIT_INTERRUPTED: gettext_lazy("Calls could not be recorded"),
     AlertKind.BREAK_GLASS: gettext_lazy("Glass was broken"),
+    AlertKind.CALL_UNKNOWN: gettext_lazy("Calls ended unknown"),
     AlertKind.CHANNEL_FAILING: gettext_lazy("Channel is failing"),
+    AlertKind.CHECKPOINT_REFUSED: gettext_lazy("Checkpoint was refused"),
     AlertKind.DRIFT: gettext_lazy("Drift"),
     AlertKind.INCOMPLETE: gettext_lazy("Looks stay incomplete"),
+    AlertKind.POLICY_ALTERED: gettext_lazy("Policy was changed silently"),
     AlertKind.REVIEW_WAITING: gettext_lazy("Reviews wait"),
     AlertKind.SHOWN_DIFFERENTLY: gettext_lazy("Agents are shown another text"),
+    AlertKind.SINK_STOPPED: gettext_lazy("Export stopped"),
     AlertKind.SUSPENDED: gettext_lazy("Kill switch"),
     AlertKind.UNREACHABLE: gettext_lazy("Server is unreachable"),
 }

@@ -1,7 +1,7 @@
 """An alarm that needs no database: a signed webhook whose address and secret are in the environment.
 
 For what cannot be an alert, because alerts are rows. A receiver checks it like an alert's message (Standard Webhooks,
-docs/alerts.md); it is sent once, and that it was not received is a line in the log.
+docs/operations/gateway-dies.md); it is sent once, and that it was not received is a line in the log.
 """
 
 import logging

@@ -131,8 +131,14 @@ def attempt(request: HttpRequest, command: Callable[[], T]) -> T | None:
     except (NotFound, PermissionDenied):
         raise
     except DomainError as error:
-        messages.error(request, error.message)
+        is_refused(request, error.code, error.message)
         return None
+
+
+def is_refused(request: HttpRequest, code: str, sentence: str) -> None:
+    """Say on the next page that something was refused. The request's answer does not show it, so it is marked."""
+    request.refused = code  # type: ignore[attr-defined]  # read by controlplane.middleware
+    messages.error(request, sentence)
 
 
 def carry_out(request: HttpRequest, command: Callable[[], object], *, done: str) -> None:

@@ -19,6 +19,8 @@ class Permission(StrEnum):
     CHANNEL_MANAGE = "channel:manage"
     GRANT_MANAGE = "grant:manage"
     GRANT_READ = "grant:read"
+    LOG_PRUNE = "log:prune"
+    PAYLOAD_ERASE = "payload:erase"
     PAYLOAD_READ = "payload:read"
     PERSON_MANAGE = "person:manage"
     PERSON_READ = "person:read"

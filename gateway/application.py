@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, MutableMapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any, Final
 
@@ -84,6 +84,7 @@ class Gateway:
         self._pipeline: Pipeline | None = None
         self._calls = Calls()
         self._outage: Outage | None = None
+        self._recorder: Recorder | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving = False
         self._stopping = False
@@ -120,7 +121,7 @@ class Gateway:
         self._outage = outage = Outage(writer, alarm=sound_alarm, give_up=writer.boot.give_up)
         writer.boot.open_calls = outage.calls
         self._stack.push_async_callback(outage.close)
-        recorder = Recorder(writer, outage)
+        self._recorder = recorder = Recorder(writer, outage)
         self._calls = Calls()
         parts = Parts(
             upstream=upstream,
@@ -205,11 +206,24 @@ class Gateway:
             reply = await self._reply(head, channel, receive)
         except Refused as refused:
             self._telemetry.refused(refused.reason)
+            await self._record_plainly(head, refused)
             reply = _plain_refusal(refused)
         except Exception:
             logger.exception("a request failed")
             reply = Reply(500)
         await channel.finish(reply)
+
+    async def _record_plainly(self, head: Head, refused: Refused) -> None:
+        """Record a refusal before anybody was looked up: of tokens that we issued each, of strangers a sample."""
+        bearer = auth.presented(head)
+        known = bearer is not None and self._store.is_ours(bearer)
+        if self._recorder is None or not (known or auth.is_sampled()):
+            return
+        slug = self._site.slug_of_endpoint(head.path) or ""
+        with suppress(Refused):  # it was refused already
+            await self._recorder.denied(
+                Recorded(call_id=new_id(), server=slug, client_ip=head.client_ip), refused.reason
+            )
 
     async def _reply(self, head: Head, channel: Channel, receive: Receive) -> Reply:
         if head.path in _HEALTH and head.method in ("GET", "HEAD"):
@@ -300,5 +314,5 @@ async def _hang_up(receive: Receive) -> None:
 
 
 def _plain_refusal(refused: Refused) -> Reply:
-    """A refusal before anybody was known: not recorded, and its id is null."""
+    """A refusal before anybody was known: its id is null."""
     return Reply(refused.status or 400, jsonrpc.error_bytes(None, refused.payload("")), refused.headers)

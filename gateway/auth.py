@@ -28,7 +28,10 @@ _SUSPENDED: Final = {
     Rule.SUSPENDED_SERVER: "This server is suspended until a second person lifts that.",
     Rule.SUSPENDED_DEFINITION: "This definition is suspended until a second person lifts that.",
 }
-_STRANGERS: Final = Sampler(limit=30, window=60)  # anybody can send rubbish, and the log cannot be pruned
+# Anybody can send rubbish, and the log cannot be pruned. Without any token, as clients find out where to get one, it
+# must not keep what is worse out of the sample.
+_STRANGERS: Final = Sampler(limit=30, window=60)
+_TOKENLESS: Final = Sampler(limit=30, window=60)
 _BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(?P<token>[A-Za-z0-9._~+/-]{1,4096}=*)")
 
 
@@ -51,7 +54,8 @@ def presented(head: Head) -> Bearer | None:
 async def authenticate(head: Head, bearer: Bearer | None, slug: str, *, site: Site, tokens: Tokens) -> Token:
     """The token that was `presented`. Raises `Refused` with 401; whom it is for is judged by policy."""
     if "authorization" not in head.headers:
-        raise refuse(Reason.INVALID_TOKEN, headers=(challenge(site, slug),), recorded=False)
+        sampled = _TOKENLESS.admit(time.monotonic()) is not None
+        raise refuse(Reason.INVALID_TOKEN, headers=(challenge(site, slug),), recorded=sampled)
     token = await tokens.token(bearer) if bearer is not None else None
     if token is None:
         raise refuse(
@@ -59,12 +63,13 @@ async def authenticate(head: Head, bearer: Bearer | None, slug: str, *, site: Si
             "The access token is not valid.",
             headers=(challenge(site, slug, error="invalid_token", text="The access token is not valid."),),
             # A token of ours that has ended is worth a record each time; of what we never made, a sample.
-            recorded=bearer is not None and (tokens.is_ours(bearer) or _is_sampled()),
+            recorded=(bearer is not None and tokens.is_ours(bearer)) or is_sampled(),
         )
     return token
 
 
-def _is_sampled() -> bool:
+def is_sampled() -> bool:
+    """Whether what a stranger brought about is recorded; the metrics count it in any case."""
     return _STRANGERS.admit(time.monotonic()) is not None
 
 

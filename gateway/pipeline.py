@@ -19,6 +19,7 @@ from gateway.auth import Tokens
 from gateway.dispatch import Dispatch, Parts
 from gateway.errors import (
     INTERNAL_ERROR,
+    METHOD_NOT_FOUND,
     Refused,
     intention_required,
     refuse,
@@ -127,10 +128,13 @@ class Pipeline:
         """GET opens the stream of a session, DELETE ends it; the modern era knows neither."""
         token = await self._authenticated(exchange)
         exchange.wire = front.wire_of_header(exchange.head)
+        exchange.recorded.method = exchange.head.method
         if exchange.wire.modern:
-            return Reply(405, headers=(("allow", "POST"),))
+            text, headers = "Requests of this protocol version are POST.", (("allow", "POST"),)
+            raise Refused(Reason.METHOD_NOT_SUPPORTED, text, code=METHOD_NOT_FOUND, status=405, headers=headers)
         session = await self._session(exchange, token)
         if exchange.head.method == "DELETE":
+            await self._parts.recorder.answered(exchange.recorded, Outcome("ok"))
             await self._parts.shared.end(session.id)
             await self._messages.tell("ended", session.id.hex)
             return Reply(204)
@@ -152,7 +156,6 @@ class Pipeline:
             # The call that began it has said why, or had no need to.
             admitted = self._admitted(exchange, request, token, session, intention=True)
             return await self._dispatch.resume(admitted, mark)
-        exchange.recorded.method = "GET"
         request = Request(0, "GET")
         self._observe(exchange, request, session)
         admitted = self._admitted(exchange, request, token, session)
@@ -199,6 +202,7 @@ class Pipeline:
         exchange.now = datetime.now(UTC)  # a body may have been long in coming: what ended meanwhile has ended
         snapshot = self._policy.current()
         server, recorded = snapshot.servers.get(exchange.slug), exchange.recorded
+        recorded.policy_digest = snapshot.stamps.get(exchange.slug, "")
         if server is not None:
             recorded.environment, recorded.owner_team = server.facts.environment, server.owner_team
         named = self._named(exchange, request, token)

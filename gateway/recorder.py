@@ -49,7 +49,8 @@ class Recorded(Struct):
 
     Texts may be a caller's: the draft bounds them. `rule_ids` is what policy decided by, whatever happened later;
     `scopes_needed` what a token had to hold and did not (step-up).
-    `parent_call_id` is the call in whose course this one happens; `intention` why the caller makes it.
+    `parent_call_id` is the call in whose course this one happens; `intention` why the caller makes it,
+    `policy_digest` which state of policy it was decided by.
     """
 
     call_id: UUID
@@ -70,6 +71,7 @@ class Recorded(Struct):
     trace_id: str = ""
     parent_call_id: UUID | None = None
     intention: str = ""
+    policy_digest: str = ""
 
 
 class Outcome(Struct, frozen=True):
@@ -182,7 +184,7 @@ class Recorder:
         key = (
             *what, call.principal, call.agent, call.token_id, call.server, call.environment, call.owner_team,
             call.method, call.kind, call.tool, call.tool_hash, call.rule_ids, call.scopes_used, call.scopes_needed,
-            call.client_ip,
+            call.client_ip, call.policy_digest,
         )  # fmt: skip
         pattern = self._patterns.get(key)
         if pattern is None:
@@ -212,6 +214,7 @@ def _draft(call: Recorded, what: What, now: datetime) -> RecordDraft:
         tool=call.tool,
         tool_hash=call.tool_hash,
         rule_ids=call.rule_ids,
+        policy_digest=call.policy_digest,
         scopes_used=call.scopes_used,
         client_ip=call.client_ip,
         after={"scopes_needed": list(call.scopes_needed)} if call.scopes_needed else None,

@@ -235,6 +235,9 @@ class Snapshot:
     servers: Mapping[str, ServerPart] = field(default_factory=dict)
     access: AccessPart = field(default_factory=AccessPart)
     revisions: Mapping[str, int] = field(default_factory=dict)
+    # Of the rows that each part was read from; and what records of calls say of it, by server.
+    digests: Mapping[str, str] = field(default_factory=dict)
+    stamps: Mapping[str, str] = field(default_factory=dict)
     read_at: float = float("-inf")
 
     def is_stale(self, now: float) -> bool:

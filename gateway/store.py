@@ -28,7 +28,7 @@ from access.keys import token_key
 from access.models import Grant, Membership, Revision
 from access.policy import Reason, ServerFacts
 from access.principals import GrantFacts
-from access.services import ACCESS_PART, server_part, suspended_now
+from access.services import ACCESS_PART, policy_digest, server_part, stamp, suspended_now
 from access.services.revisions import CHANNEL
 from access.suspended import Suspended
 from access.token_format import TokenKind, is_genuine
@@ -273,15 +273,25 @@ def _refreshed(snapshot: Snapshot, resource: Callable[[str], str]) -> Snapshot:
     """
     looked_at = time.monotonic()
     revisions = dict(Revision.objects.values_list("part", "n"))
+    digests = dict(snapshot.digests)
     for part, n in revisions.items():
         if snapshot.revisions.get(part) == n:
             continue
+        digests[part] = policy_digest(part)
         if part == ACCESS_PART:
             snapshot = replace(snapshot, access=_read_access())
         elif part.startswith(_SERVER_PREFIX):
             slug = part.removeprefix(_SERVER_PREFIX)
             snapshot = snapshot.with_server(slug, _readable_server(slug, resource))
+    if digests != snapshot.digests:
+        snapshot = replace(snapshot, digests=MappingProxyType(digests), stamps=_stamps(digests))
     return replace(snapshot, revisions=MappingProxyType(revisions), read_at=looked_at)
+
+
+def _stamps(digests: Mapping[str, str]) -> Mapping[str, str]:
+    access = digests.get(ACCESS_PART, "")
+    servers = ((part.removeprefix(_SERVER_PREFIX), each) for part, each in digests.items() if part != ACCESS_PART)
+    return MappingProxyType({slug: stamp(access, each) for slug, each in servers})
 
 
 def _read_access() -> AccessPart:

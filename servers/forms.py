@@ -66,6 +66,15 @@ class ServerForm(forms.Form):
     poll_interval = forms.IntegerField(
         label=_("Seconds between polls"), min_value=POLL_INTERVAL[0], max_value=POLL_INTERVAL[1], initial=300
     )
+    capture = forms.JSONField(
+        label=_("What is kept of calls"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
+        help_text=_(
+            'Nothing beside commitments where it is empty. {"arguments": true, "result": true} keeps both, encrypted '
+            "and without secrets, for auditors. Rules for single fields: see the documentation of payloads."
+        ),
+    )
     drift_mode = forms.ChoiceField(
         label=_("While a change waits, agents get"),
         choices=DRIFT_MODES,
@@ -133,6 +142,12 @@ class ServerForm(forms.Form):
         """Whether a limit is to be corrected, so that the fold that holds them is open."""
         return any(name in self.errors for name in LIMITS)
 
+    def clean_capture(self) -> Any:
+        """What was written; a form that does not have the field leaves it as it is."""
+        if self.add_prefix("capture") not in self.data:
+            return self.initial.get("capture", {})
+        return {} if self.cleaned_data["capture"] is None else self.cleaned_data["capture"]
+
     def clean_drift_mode(self) -> str:
         """What was chosen; without a choice it stays as it is."""
         return str(self.cleaned_data["drift_mode"] or self.initial.get("drift_mode") or DriftMode.BLOCK.value)
@@ -171,6 +186,7 @@ def values_of(server: Server) -> dict[str, Any]:
         "team": server.owner_team.slug if server.owner_team else "",
         "required_approvals": server.required_approvals,
         "poll_interval": server.poll_interval,
+        "capture": server.capture,
         "drift_mode": server.drift_mode,
         "intention": server.intention,
         **asdict(server.limits),

@@ -2,12 +2,40 @@
 
 from typing import ClassVar
 
-from django.db import migrations
+from django.db import migrations, models
 from django.db.migrations.operations.base import Operation
 
 
 class Migration(migrations.Migration):
-    """Nothing yet."""
+    """Five kinds more."""
 
     dependencies = [("alerts", "0004_suspended")]
-    operations: ClassVar[list[Operation]] = []
+    operations: ClassVar[list[Operation]] = [
+        migrations.RemoveConstraint(model_name="alert", name="alerts_alert_kind_known"),
+        migrations.AddConstraint(
+            model_name="alert",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "kind__in",
+                        [
+                            "audit_interrupted",
+                            "break_glass",
+                            "call_unknown",
+                            "channel_failing",
+                            "checkpoint_refused",
+                            "drift",
+                            "incomplete",
+                            "policy_altered",
+                            "review_waiting",
+                            "shown_differently",
+                            "sink_stopped",
+                            "suspended",
+                            "unreachable",
+                        ],
+                    )
+                ),
+                name="alerts_alert_kind_known",
+            ),
+        ),
+    ]

@@ -17,6 +17,7 @@ from alerts.models import Alert, Cursor
 from alerts.rules import (
     COMES_AND_GOES,
     FOLLOWED,
+    GATHERED,
     ITSELF,
     OF_A_SERVER,
     OPENED_AGAIN_WITHIN,
@@ -119,7 +120,7 @@ def _raise_alert(kind: AlertKind, fact: Fact, record: Record) -> None:
         kind=kind.value,
         severity=SEVERITY[kind],
         key=key,
-        subject=f"server:{record.server}" if kind is AlertKind.REVIEW_WAITING else record.subject,
+        subject=f"server:{record.server}" if kind in GATHERED else record.subject,
         server=record.server,
         owner_team=record.owner_team,
         environment=record.environment,

@@ -65,7 +65,10 @@ class NewSearchSerializer(serializers.Serializer[dict[str, Any]]):
     """What `POST audit/searches/` takes."""
 
     name = serializers.CharField(max_length=NAME_MAX)
-    query = serializers.DictField(child=serializers.CharField(trim_whitespace=False, max_length=LONGEST))
+    query = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, trim_whitespace=False, max_length=LONGEST),
+        help_text="The list's query parameters.",
+    )
     shared = serializers.BooleanField(default=False, help_text="With everybody who may read the log.")
 
 

@@ -17,6 +17,7 @@ import core.ids
 
 _ONCE = "event <> 'call.completed'"
 INDEXES = {
+    "team": "(owner_team, shard, id) WHERE owner_team <> ''",
     "denied": "(shard, id) WHERE decision = 'denied'",
     "reason": "(reason, shard, id) WHERE reason <> ''",
     "event": f"(event, shard, id) WHERE event <> 'call.intended' AND {_ONCE}",
@@ -83,7 +84,7 @@ def _but(*events: str) -> models.Q:
 
 
 class Migration(migrations.Migration):
-    """Five indexes, each of few rows, and a table whose rows may change."""
+    """Six indexes, most of few rows, and a table whose rows may change."""
 
     atomic = False
     dependencies = [("audit", "0007_pruning")]
@@ -91,6 +92,14 @@ class Migration(migrations.Migration):
         migrations.SeparateDatabaseAndState(
             database_operations=[migrations.RunPython(build, drop)],
             state_operations=[
+                migrations.AddIndex(
+                    "record",
+                    models.Index(
+                        fields=["owner_team", "shard", "id"],
+                        condition=~models.Q(owner_team=""),
+                        name="audit_record_team",
+                    ),
+                ),
                 migrations.AddIndex(
                     "record",
                     models.Index(

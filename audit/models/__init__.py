@@ -7,6 +7,7 @@ from audit.models.records import Leaf, Pending, Record, Writer
 from audit.models.searches import SavedSearch
 from audit.models.sinks import ExportCursor, Sink
 from audit.models.subjects import Subject
+from audit.models.verifications import Verification
 
 __all__ = [
     "Anchor",
@@ -24,5 +25,6 @@ __all__ = [
     "Sink",
     "StoredPayload",
     "Subject",
+    "Verification",
     "Writer",
 ]

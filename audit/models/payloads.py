@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from audit.payload import ARGUMENTS, PARTS, RESULT
-from audit.querysets import PayloadQuerySet
+from audit.querysets import PayloadQuerySet, RemovalQuerySet
 
 SEALED_MAX = 300_000  # bytes of one row's content
 
@@ -56,6 +56,8 @@ class Removal(models.Model):
     reason = models.TextField()
     requested_by = models.TextField()
     requested_at = models.DateTimeField(db_default=Now())
+
+    objects = RemovalQuerySet.as_manager()
 
     class Meta:
         db_table = "audit_removal"

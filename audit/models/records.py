@@ -90,8 +90,12 @@ class Record(models.Model):
             models.Index(fields=["agent", "shard", "id"], name="audit_record_agent"),
             models.Index(fields=["server", "tool", "shard", "id"], name="audit_record_tool"),
             models.Index(fields=["type", "shard", "id"], name="audit_record_type"),
-            # Every index costs every call, so these hold what is rare: of an ordinary call the last but one, if it has
-            # a trace, and the last, if it has an intention, take one row.
+            # A reader who sees one small team's records would else read everybody's.
+            models.Index(
+                fields=["owner_team", "shard", "id"], condition=~models.Q(owner_team=""), name="audit_record_team"
+            ),
+            # Every index costs every call, so the others hold what is rare: of a call's two records they take the
+            # first, where it has a trace or an intention.
             models.Index(fields=["shard", "id"], condition=models.Q(decision="denied"), name="audit_record_denied"),
             models.Index(fields=["reason", "shard", "id"], condition=~models.Q(reason=""), name="audit_record_reason"),
             models.Index(fields=["event", "shard", "id"], condition=_NO_CALL, name="audit_record_event"),

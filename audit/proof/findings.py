@@ -83,10 +83,12 @@ class Finding:
 
 
 def at(kind: Kind, entry: Entry, *, expected: str = "", found: str = "") -> Finding:
-    """A finding about this entry."""
+    """A finding about this entry; below 0 its index says that it has none."""
     index, shard, record, writer, seq, *_ = entry
     name = writer.decode("ascii", "replace") if writer is not None else ""
-    return Finding(kind, index, shard, record.decode("ascii", "replace"), name, seq, expected, found)
+    return Finding(
+        kind, index if index >= 0 else None, shard, record.decode("ascii", "replace"), name, seq, expected, found
+    )
 
 
 @dataclass(slots=True)

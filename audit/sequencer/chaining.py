@@ -35,8 +35,9 @@ class Boundary:
             self._quiet_since = now if Record.objects.filter(mac=None).exists() else now - QUIET
         if self._placer.bare > self._bare:
             self._bare, self._quiet_since = self._placer.bare, now
-        is_over = now - self._quiet_since >= QUIET
-        return (is_over or _is_late()) and draw_boundary(self._placer.judge)
+        if now - self._quiet_since >= QUIET or _is_late():
+            self._placer.is_chained = draw_boundary(self._placer.judge)
+        return self._placer.is_chained
 
 
 def draw_boundary(judge: Judge) -> bool:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -28,11 +28,10 @@ _BATCHES: Final = 20  # of one round
 
 
 class Sequencer:
-    """One process's. `also`: what the leader does each round besides."""
+    """One process's."""
 
-    def __init__(self, setup: Setup, *, also: Sequence[Callable[[], object]] = ()) -> None:
+    def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._also = also
         self.alarms = Alarms(setup.origin)
         self.leadership = Leadership()
         self.placer = Placer(report=self.alarms.held)
@@ -53,8 +52,6 @@ class Sequencer:
                 held = self.placer.held()
                 if not self._place_batch(tree) and self.placer.held() == held:
                     break
-            for each in self._also:
-                each()
 
     def sign(self) -> None:
         """Sign the tree if it has grown since."""

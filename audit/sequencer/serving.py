@@ -3,11 +3,12 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from django.db import DatabaseError, connection
 
+from audit import services
 from audit.sequencer.figures import figures
 from audit.sequencer.publishing import Publisher
 from audit.sequencer.running import Sequencer
@@ -18,6 +19,7 @@ _PLACE: Final = 0.2  # seconds between two looks
 _SIGN: Final = 2.0
 _PUBLISH: Final = 1.0
 _BOUNDARY: Final = 10.0
+_RECONCILE: Final = 10.0
 _DATABASE_PATIENCE: Final = 15.0
 _PUBLISHER_PATIENCE: Final = 10.0
 
@@ -38,14 +40,14 @@ class _Every:
 
 
 class Service:
-    """Runs until `stop` is set."""
+    """Runs until `stop` is set. Beat asks for the reconciler as well: here it needs no broker."""
 
-    def __init__(self, setup: Setup, stop: threading.Event, *, also: Sequence[Callable[[], object]] = ()) -> None:
+    def __init__(self, setup: Setup, stop: threading.Event) -> None:
         self._setup = setup
         self._stop = stop
-        self._sequencer = Sequencer(setup, also=also)
+        self._sequencer = Sequencer(setup)
         self._publisher = Publisher(setup.anchors, self._sequencer.alarms, setup.alarms)
-        self._signs, self._boundary = _Every(_SIGN), _Every(_BOUNDARY)
+        self._signs, self._boundary, self._reconciles = _Every(_SIGN), _Every(_BOUNDARY), _Every(_RECONCILE)
         self._away_since: float | None = None
 
     def run(self) -> None:
@@ -55,7 +57,7 @@ class Service:
         try:
             while not self._stop.wait(_PLACE):
                 self._guarded(self.round)
-            self._guarded(self._sequencer.sign)
+            self._guarded(self._finish)
         finally:
             self._guarded(self._sequencer.close)
             connection.close()
@@ -69,6 +71,14 @@ class Service:
             self._tell()
         if self._boundary.due():
             self._sequencer.draw_boundary()
+        if self._reconciles.due():
+            services.reconcile_unfinished()
+
+    def _finish(self) -> None:
+        """What was recorded until now is signed before we go."""
+        self._sequencer.place()
+        self._sequencer.sign()
+        self._tell()
 
     def once(self) -> bool:
         """One round with everything in it, for tests and scripts. Whether nothing is refused."""

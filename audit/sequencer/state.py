@@ -93,7 +93,7 @@ def _line(note: bytes, signed_at: datetime) -> bytes:
 def _tail(file: BinaryIO) -> bytes:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _TAIL))
-    return file.read()
+    return file.read(_TAIL)
 
 
 def _last_note(tail: bytes) -> str | None:

@@ -1,6 +1,8 @@
 """Writing to the audit log from the control plane. Gateways write through `audit.writer`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Final, Required, TypedDict, Unpack
 from uuid import UUID
@@ -18,6 +20,7 @@ from audit.subjects import principal_of
 from core.actor import Actor, ActorKind
 
 _BATCH: Final = 500  # rows of one statement
+_noted: ContextVar[list[tuple[int, UUID]] | None] = ContextVar("records of this request", default=None)
 
 
 class Fact(TypedDict, total=False):
@@ -74,7 +77,27 @@ def record_drafts(drafts: Sequence[RecordDraft]) -> list[Record]:
     # Beat creates shards two months ahead; after a longer standstill the first record of a month does.
     ensure_shard(shard)
     rows = [_row(draft, shard) for draft in drafts]
-    return Record.objects.bulk_create(rows, batch_size=_BATCH)
+    made = Record.objects.bulk_create(rows, batch_size=_BATCH)
+    noted = _noted.get()
+    if noted is not None:
+        noted += [(shard, row.id) for row in made]
+    return made
+
+
+@contextmanager
+def noting() -> Iterator[Callable[[], bool]]:
+    """Note what is recorded within; the answer says whether any of it is there: a rollback takes records along."""
+    noted: list[tuple[int, UUID]] = []
+    token = _noted.set(noted)
+
+    def is_there() -> bool:
+        shards, ids = {shard for shard, _ in noted}, [id_ for _, id_ in noted]
+        return bool(noted) and Record.objects.filter(shard__in=shards, id__in=ids).exists()
+
+    try:
+        yield is_there
+    finally:
+        _noted.reset(token)
 
 
 def denied(*, actor: Actor, permission: str, subject: str, reason: str = "", server: str = "") -> None:

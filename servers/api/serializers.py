@@ -17,6 +17,8 @@ _DRIFT_MODE: Final = "What agents get while a change waits: nothing of it, or th
 _INTENTIONS: Final = [each.value for each in IntentionNeeded]
 _INTENTION: Final = "Which calls must say why (`holdfast/intention`): none, those of what is sensitive, or all."
 
+_CAPTURE: Final = "What is kept of calls beside commitments: docs/audit-payloads.md. Empty: nothing."
+
 
 class SameEndpointSerializer(serializers.ModelSerializer[Server]):
     """Another server at the same endpoint."""
@@ -35,6 +37,7 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
     suspended = SuspendedField("server", "slug")
     drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, read_only=True, help_text=_DRIFT_MODE)
     intention = serializers.ChoiceField(choices=_INTENTIONS, read_only=True, help_text=_INTENTION)
+    capture = serializers.JSONField(read_only=True, help_text=_CAPTURE)
     team = serializers.CharField(source="owner_team.slug", default=None, read_only=True, allow_null=True)
     registered_by = serializers.CharField(
         source="registered_by.username", default=None, read_only=True, allow_null=True
@@ -58,6 +61,7 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
             "team",
             "required_approvals",
             "poll_interval",
+            "capture",
             "drift_mode",
             "intention",
             *LIMITS,
@@ -100,6 +104,7 @@ class RegistrationSerializer(serializers.Serializer[Server]):
     environment = serializers.ChoiceField(choices=[choice.value for choice in Environment])
     required_approvals = serializers.IntegerField(min_value=1, max_value=2, default=1)
     poll_interval = serializers.IntegerField(min_value=5, max_value=86_400, default=300, help_text="Seconds.")
+    capture = serializers.JSONField(required=False, default=dict, help_text=_CAPTURE)
     drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, default=DriftMode.BLOCK.value, help_text=_DRIFT_MODE)
     intention = serializers.ChoiceField(choices=_INTENTIONS, default=NOT_NEEDED, help_text=_INTENTION)
     team = serializers.CharField(max_length=100, required=False, allow_null=True, default=None)
@@ -117,6 +122,7 @@ class EditSerializer(serializers.Serializer[Server]):
     environment = serializers.ChoiceField(choices=[choice.value for choice in Environment], required=False)
     required_approvals = serializers.IntegerField(min_value=1, max_value=2, required=False)
     poll_interval = serializers.IntegerField(min_value=5, max_value=86_400, required=False, help_text="Seconds.")
+    capture = serializers.JSONField(required=False, help_text=_CAPTURE)
     drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, required=False, help_text=_DRIFT_MODE)
     intention = serializers.ChoiceField(choices=_INTENTIONS, required=False, help_text=_INTENTION)
     team = serializers.CharField(max_length=100, required=False, allow_null=True)

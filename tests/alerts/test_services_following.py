@@ -42,6 +42,23 @@ def test_drift_raises_an_alert_that_says_what_and_where(log: Log) -> None:
     assert Cursor.objects.get().index == Leaf.objects.head() == 0
 
 
+def test_calls_that_ended_unknown_are_one_alert_of_their_server_and_say_why(log: Log) -> None:
+    for tool in ("read", "write"):
+        log.says(Event.CALL_UNKNOWN, f"tool:files/{tool}", reason="the gateway process ended")
+    log.says(Event.CALL_UNKNOWN, "tool:mail/send")
+    of_files, of_mail = Alert.objects.live().order_by("subject")
+    assert (of_files.kind, of_files.subject, of_files.count) == ("call_unknown", "server:files", 2)
+    assert (of_files.owner_team, of_files.reason) == ("red", "the gateway process ended")
+    assert of_mail.subject == "server:mail"
+
+
+def test_an_interruption_of_the_log_is_an_alert_that_somebody_has_to_look_into(log: Log) -> None:
+    log.says(Event.AUDIT_INTERRUPTED, "process:gw-1", server="", reason="the database took no records")
+    log.says(Event.SERVER_RETIRED, "server:files")
+    alert = Alert.objects.live().get()
+    assert (alert.kind, alert.severity, alert.subject) == ("audit_interrupted", "high", "process:gw-1")
+
+
 def test_the_same_drift_again_is_counted_and_nobody_is_told_twice(log: Log, operator: Actor) -> None:
     services.create_channel(name="hook", url="https://hooks.example/x", actor=operator)
     drift(log)

@@ -135,7 +135,7 @@ def replaced(entry: Entry, **changes: Any) -> Entry:
     names = ("index", "shard", "record", "writer", "seq", "chain", "mac", "leaf", "body")
     parts = [changes.pop(name, value) for name, value in zip(names, entry, strict=True)]
     assert not changes
-    return tuple(parts)  # type: ignore[return-value]
+    return tuple(parts)
 
 
 def _body(said: dict[str, Any], **place: Any) -> bytes:

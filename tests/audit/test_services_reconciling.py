@@ -234,3 +234,13 @@ def _in_a_thread() -> None:
         look(5)
     finally:
         connection.close()
+
+
+async def test_a_call_id_that_comes_twice_is_one_call() -> None:
+    twice, ended = new_id(), new_id()
+    async with GroupCommitWriter(process="test") as writer:
+        for draft in (a_record(twice), a_record(twice), a_record(ended), a_record(ended)):
+            await writer.write(draft)
+        await writer.write(a_record(ended, RecordType.OUTCOME))
+    assert await sync_to_async(look)() == 1
+    assert await sync_to_async(unknown)() == [twice]

@@ -10,13 +10,14 @@ import yaml
 from django.core.management import get_commands
 
 from controlplane.env import DECLARED
+from controlplane.sequencing import DECLARED as OF_THE_SEQUENCER
 from tests.databases import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = ("migrate", "set-up", "web", "gateway", "worker", "courier", "exporter", "beat")
+OURS = ("migrate", "set-up", "web", "gateway", "worker", "courier", "exporter", "beat", "sequencer")
 # Read by one command rather than by the settings.
-OF_COMMANDS = {"ADMIN_PASSWORD"}
+OF_COMMANDS = {"ADMIN_PASSWORD", *OF_THE_SEQUENCER}
 
 
 def test_it_has_the_processes_of_production():
@@ -64,6 +65,16 @@ def test_every_secret_is_defined_and_every_secret_file_is_mounted(name):
     for variable, value in service["environment"].items():
         if variable.endswith("_FILE"):
             assert value.removeprefix("/run/secrets/") in service["secrets"], variable
+
+
+def test_the_signing_key_and_the_directory_are_the_sequencers_alone():
+    for name in OURS:
+        service = SERVICES[name]
+        assert ("audit_signing_key" in service["secrets"]) == (name == "sequencer"), name
+        assert ("volumes" in service) == (name == "sequencer"), name
+    (volume,) = SERVICES["sequencer"]["volumes"]
+    assert volume == f"sequencer:{SERVICES['sequencer']['environment']['AUDIT_STATE_DIR']}"
+    assert "/var/lib/holdfast" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_no_secret_stands_in_the_file_itself():

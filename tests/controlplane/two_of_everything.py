@@ -28,13 +28,15 @@ from access.services.second_factors import PASSKEYS_MAX
 from access.sessions import ABOUT
 from alerts.models import Alert, Channel
 from alerts.services import create_channel, follow_records
+from audit.filters import Filters
 from audit.models import Record
-from audit.services import create_sink, place_records
+from audit.services import create_sink, place_records, request_erasure, save_search
 from controlplane.routes import API, Route
 from core.actor import Actor
 from servers.models import Server
 from servers.services import Registration, register_server
 from tests.access.doors import SETUP, Api
+from tests.audit.calls import kept_call
 from tests.factories import ConsentFactory, MembershipFactory, PersonFactory, TeamFactory
 from tests.tools.making import approve, poll, reject, tool
 from tools.classify import ChangeClass
@@ -65,6 +67,7 @@ class Side:
     review: Review
     rejected: Review
     digests: tuple[str, str]
+    call: UUID
 
 
 def founder() -> Actor:
@@ -86,6 +89,8 @@ def side(slug: str, actor: Actor) -> Side:
     agent = register_agent(name=f"agent-{slug}", owner_team=slug, actor=actor).agent
     holder = Holder(agent=agent.client_id)
     grant = give_grant(role="robots", holder=holder, actor=actor, reason=f"For {slug}.")
+    call = kept_call(owner_team=slug)
+    request_erasure(call_id=call, actor=actor, reason="A test.")
     place_records()
     follow_records()
     older, newer = review.base, review.version
@@ -102,6 +107,7 @@ def side(slug: str, actor: Actor) -> Side:
         review=review,
         rejected=rejected,
         digests=(older.digest, newer.digest),
+        call=call,
     )
 
 
@@ -152,6 +158,7 @@ class Installation:
         self.policy = write_policy(name="small", rule=rule, why="Typing mistakes.", actor=actor).policy
         self.role = Role.objects.get(name="robots")
         self.record = Record.objects.order_by("pk")[0]
+        self.search = save_search(name="Denied", filters=Filters(decision="denied"), shared=True, actor=actor)
         self.others_token = insert_api_token(self.sides[THEIRS].person, actor=SETUP, scopes=[], name="theirs")[0]
 
 
@@ -193,17 +200,29 @@ class Doors:
 
         What it changed is taken back.
         """
-        chosen = self._world.sides[which]
-        path, body = self._address(route, chosen), self._body(route, chosen)
         mark = transaction.savepoint()
+        try:
+            return self.enter(route, which)
+        finally:
+            transaction.savepoint_rollback(mark)
+
+    def enter(self, route: Route, which: str, *, address: str = "", body: Any = None) -> Any:
+        """The same, and what it changed stays. `address` and `body` stand for those that fit."""
+        chosen = self._world.sides[which]
+        path = address or self._address(route, chosen)
+        sent = self._body(route, chosen) if body is None else body
         try:
             if route.door == API:
                 path = path.removeprefix("/api/v1/")
-                return self._api.get(path) if route.method == "GET" else self._api.send(route.method, path, body)
-            return self._browser.get(path) if route.method == "GET" else self._browser.post(path, body)
+                return self._api.get(path) if route.method == "GET" else self._api.send(route.method, path, sent)
+            return self._browser.get(path) if route.method == "GET" else self._browser.post(path, sent)
         finally:
-            transaction.savepoint_rollback(mark)
             self._browser.cookies = copy(self._cookies)
+
+    def fitting(self, route: Route, which: str) -> tuple[str, Any]:
+        """Address and body of a request that fits."""
+        chosen = self._world.sides[which]
+        return self._address(route, chosen), self._body(route, chosen)
 
     def _address(self, route: Route, chosen: Side) -> str:
         found = self._found(route, chosen)
@@ -224,18 +243,21 @@ class Doors:
             "agent": chosen.agent, "alert": chosen.alert, "channel": world.channel, "definition": definition,
             "grant": chosen.grant, "person": chosen.person, "policy": world.policy, "review": review,
             "session": ConsoleSession.objects.get(person=self._person) if is_mine else self._others_session,
-            "role": world.role, "separation": world.separation, "sink": world.sink, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
+            "role": world.role, "search": world.search, "separation": world.separation, "sink": world.sink, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
         }  # fmt: skip
         ids = {name: str(row.public_id) for name, row in rows.items()} | {"record": str(world.record.id)}
         plural = {f"{name}s": value for name, value in ids.items()} | {
             "policies": ids["policy"],
+            "searches": ids["search"],
+            "audit": ids["record"],
+            "payloads": str(chosen.call),
         }
         named = {
             "agents": chosen.agent.client_id, "servers": chosen.server.slug, "slug": chosen.server.slug,
             "teams": chosen.team.slug, "n": "1", "passkey_id": str(self._passkey.pk),
             "username": self._person.username if themselves else chosen.person.username,
         }  # fmt: skip
-        return {f"{name}_id": value for name, value in ids.items()} | plural | named
+        return {f"{name}_id": value for name, value in ids.items()} | {"call_id": str(chosen.call)} | plural | named
 
     def _body(self, route: Route, chosen: Side) -> dict[str, Any]:
         world, (older, newer) = self._world, chosen.digests
@@ -258,6 +280,7 @@ class Doors:
             "api:role-detail": {"scopes": ["mcp:connect"]},
             "api:role-list": {"name": "r", "scopes": ["mcp:connect"]},
             "api:separation-list": {"roles": ["robots", "spare"], **_WHY},
+            "api:search-list": {"name": "mine", "query": {"decision": "denied"}},
             "api:server-detail": {"name": "Renamed"},
             "api:server-introspector": {"agent": chosen.agent.client_id, **_WHY},
             "api:server-list": {"slug": "fresh", **server},
@@ -266,6 +289,7 @@ class Doors:
             "api:team-list": {"slug": "green"},
             "api:team-members": {"username": "founder"},
             "api:token-list": {"username": owner, "scopes": ["server:read"]},
+            "audit:save_search": {"name": "mine", "decision": "denied"},
             "servers:edit": {**server, "required_approvals": 1, "poll_interval": 300},
             "servers:register": {"slug": "fresh", **server, "required_approvals": 1, "poll_interval": 300},
             "api:right-sizing-narrow": {"role": str(world.role.public_id), "name": "narrower"},

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,6 +153,59 @@ class Process:
         """SIGKILL, and wait."""
         self.running.kill()
         self.running.wait(20)
+
+
+# What a gateway takes longest for is loading its modules: here that is done once, and each process is a fork of it.
+_STABLE = """
+import os, signal, sys
+import uvicorn
+from gateway.asgi import application
+
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+begun = []
+for line in sys.stdin:
+    pid = os.fork()
+    if not pid:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        options = {"log_level": "warning", "access_log": False, "proxy_headers": False}
+        uvicorn.run(application, host="127.0.0.1", port=int(line), timeout_graceful_shutdown=10, **options)
+        os._exit(0)
+    begun.append(pid)
+    print(pid, flush=True)
+for pid in begun:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+"""
+
+
+@contextmanager
+def stable(log: Path) -> Iterator[Callable[[int], int]]:
+    """Gateway processes one after the other, each in a moment: called with a port, answers the pid."""
+    from django.conf import settings
+
+    addresses = {"PUBLIC_URL": settings.PUBLIC_URL, "GATEWAY_URL": settings.GATEWAY_URL}
+    with log.open("ab") as output:
+        parent = subprocess.Popen(
+            [sys.executable, "-c", _STABLE],
+            cwd=ROOT,
+            env={**os.environ, **addresses},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            text=True,
+        )
+    with parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        commands, answers = parent.stdin, parent.stdout
+
+        def begin(port: int) -> int:
+            print(port, file=commands, flush=True)
+            return int(answers.readline())
+
+        yield begin
 
 
 @contextmanager

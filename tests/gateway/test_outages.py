@@ -4,10 +4,12 @@ What is checked each time: no call arrived at the server that has no intent, no 
 outcome, nobody was let in who should not be, and it recovers by itself.
 """
 
+import json
 import os
 import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,30 +18,36 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import psycopg
 import pytest
+from django.conf import settings
+from django.db import connections
 from django.test import override_settings
 from psycopg.sql import SQL, Identifier
 from redis import Redis
 
 from access.services import revisions, suspend_agent
+from audit.events import Event
 from audit.models import Record
+from audit.services import reconcile_unfinished
 from controlplane import devservices, devvalkey
 from controlplane.devpostgres import APP_ROLE, OWNER_ROLE
 from tests import databases
+from tests.alerts.receiver import receiving
 from tests.audit.test_writer_faults import Postgres
 from tests.fixtures_mcp.processes import HonestServer, honest_server
-from tests.gateway.faults import HONEST, agency, answer, called, honest_calls, process, register
+from tests.gateway.faults import HONEST, ROOT, agency, answer, called, honest_calls, process, register, stable
 from tests.gateway.test_pipeline import INITIALIZE
 from tests.gateway.world import World, free_port, running, until
 
 pytestmark = [pytest.mark.network, pytest.mark.story]
 
 DENIED_SECONDS = 15  # the writer's two, and a machine that does other things as well
-KILLS = 3
+KILLS = 20
+UNKNOWN_SECONDS = 60
 KINDS = ("intent", "outcome")
 
 
@@ -145,19 +153,60 @@ def token(world: World, honest: HonestServer, request: pytest.FixtureRequest) ->
     return agency(world, [HONEST], name=name).token(HONEST)
 
 
+@contextmanager
+def reconciling() -> Iterator[None]:
+    """The reconciler at its pace, for the length of the block."""
+    stop, seconds = threading.Event(), settings.CELERY_BEAT_SCHEDULE["reconcile-unfinished"]["schedule"]
+
+    def run() -> None:
+        try:
+            while not stop.wait(seconds):
+                reconcile_unfinished()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(30)
+
+
+def of_calls(event: Event) -> dict[UUID, Record]:
+    """The records of one event, by call."""
+    return {record.call_id: record for record in Record.objects.filter(event=event.value) if record.call_id}
+
+
+def endless() -> set[UUID]:
+    """Calls whose intent has no end."""
+    ends = of_calls(Event.CALL_COMPLETED).keys() | of_calls(Event.CALL_UNKNOWN).keys()
+    return of_calls(Event.CALL_INTENDED).keys() - ends
+
+
 def test_a_gateway_that_is_killed_leaves_no_call_without_an_intent_and_no_answer_without_an_outcome(
     world: World, honest: HonestServer, token: str, tmp_path: Path
 ) -> None:
+    """And every call whose end it took along is on record as unknown within a minute."""
     port, log = free_port(), tmp_path / "log"
-    with loaded(f"http://127.0.0.1:{port}/mcp/{HONEST}", token) as load:
-        for _ in range(KILLS):
-            with process(log, port=port) as gateway:
-                load.grows()
-                gateway.kill()
+    url = f"http://127.0.0.1:{port}/mcp/{HONEST}"
+    with reconciling(), stable(log) as begin:
+        with loaded(url, token) as load:
+            for _ in range(KILLS):
+                pid = begin(port)
+                load.grows(10)
+                os.kill(pid, signal.SIGKILL)
+        until(lambda: not endless(), seconds=UNKNOWN_SECONDS)
     assert load.wrong == []
     assert load.unreachable > 0
     assert arrived(honest) - recorded("intent") == set()
-    assert load.released - recorded("outcome") == set()
+    intents, outcomes, unknown = map(of_calls, (Event.CALL_INTENDED, Event.CALL_COMPLETED, Event.CALL_UNKNOWN))
+    assert load.released - {record.trace_id for record in outcomes.values()} == set()
+    assert unknown.keys() & outcomes.keys() == set()
+    assert len(unknown) == Record.objects.filter(event=Event.CALL_UNKNOWN.value).count() > 0
+    waited = [(record.time - intents[call].time).total_seconds() for call, record in unknown.items()]
+    assert max(waited) < UNKNOWN_SECONDS
     assert token not in log.read_text(errors="replace")
 
 
@@ -214,14 +263,53 @@ def locked(postgres: Postgres) -> Iterator[None]:
         yield
 
 
+_INTERRUPTED = (
+    "SELECT (after ->> 'refused')::int FROM audit_record WHERE event = 'audit.interrupted'",
+    OWNER_ROLE,
+)
+_ENDLESS = """
+    SELECT call_id FROM audit_record WHERE event = 'call.intended'
+    EXCEPT SELECT call_id FROM audit_record WHERE type = 'outcome'
+"""
+_LEAVES = """
+    SELECT count(*) = count(DISTINCT record_id) AND count(*) = (SELECT count(*) FROM audit_record),
+        count(*) = max(index) + 1 FROM audit_leaf
+"""
 WAYS = (killed, without_connections, locked)
+_SETTLE = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "controlplane.settings"
+import django
+django.setup()
+from datetime import timedelta
+from audit import services
+from audit.models import Boot
+from audit.services import reconciling
+reconciling.GRACE = timedelta(0)
+while Boot.objects.filter(reconciled_at=None).exists():
+    services.reconcile_unfinished()
+while services.place_records():
+    pass
+"""
+
+
+def settle(environment: dict[str, str]) -> None:
+    """What the control plane does after a gateway's end, in a process that has that database."""
+    done = subprocess.run(
+        [sys.executable, "-c", _SETTLE], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
 
 
 def test_calls_are_denied_while_postgresql_is_away_and_go_on_when_it_is_back(
     honest: HonestServer, token: str, postgres: Postgres, tmp_path: Path
 ) -> None:
-    log, environment = tmp_path / "log", {"DATABASE_URL": postgres.cluster.url(APP_ROLE)}
-    with process(log, environment=environment) as gateway, loaded(gateway.endpoint(HONEST), token) as load:
+    log, database = tmp_path / "log", {"DATABASE_URL": postgres.cluster.url(APP_ROLE)}
+    with ExitStack() as stack:
+        alarms = stack.enter_context(receiving())
+        environment = {**database, "AUDIT_ALARM_URL": alarms.url}
+        gateway = stack.enter_context(process(log, environment=environment))
+        load = stack.enter_context(loaded(gateway.endpoint(HONEST), token))
         for away in WAYS:
             load.grows()
             with away(postgres):
@@ -229,8 +317,8 @@ def test_calls_are_denied_while_postgresql_is_away_and_go_on_when_it_is_back(
                 before = len(honest.calls())
                 load.is_denied()
                 assert len(honest.calls()) == before
-                # What it knows of policy is too old by then; the other ways are over sooner.
-                assert away is not locked or not gateway.ready()
+                # It cannot record, or what it knows of policy is too old by then.
+                assert not gateway.ready()
             load.grows()
             until(gateway.ready, seconds=60)
     assert load.wrong == []
@@ -239,6 +327,13 @@ def test_calls_are_denied_while_postgresql_is_away_and_go_on_when_it_is_back(
     intents, outcomes = ({trace for (trace,) in postgres.execute(query, OWNER_ROLE, (kind,))} for kind in KINDS)
     assert arrived(honest) - intents == set()
     assert load.released - outcomes == set()
+    assert {json.loads(body)["type"] for _, body in alarms.requests} == {"audit.unavailable"}
+    interruptions = postgres.execute(*_INTERRUPTED)
+    assert 1 <= len(interruptions) <= len(alarms.requests)
+    assert all(count > 0 for (count,) in interruptions)
+    settle(database)
+    assert postgres.execute(_ENDLESS, OWNER_ROLE) == []
+    assert postgres.execute(_LEAVES, OWNER_ROLE) == [(True, True)]
     # The control plane's records have no number.
     sequences = [seqs for seqs in postgres.sequences().values() if None not in seqs]
     assert sequences

@@ -12,6 +12,8 @@ import pytest
 from asgiref.sync import sync_to_async
 from mcp.shared.exceptions import MCPError
 
+from access.services import altered, tell_alterations, was_left_by_changes
+from audit.models import Record
 from core.sampling import Sampler
 from servers.services import edit_server
 from tests.fixtures_mcp.processes import HonestServer
@@ -248,7 +250,8 @@ def test_lists_are_approved_text_private_and_short_lived(world: "World", servers
 def test_without_a_valid_token_there_is_a_challenge_and_nothing_else(
     world: "World", servers: dict[str, HonestServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.auth._STRANGERS", Sampler(limit=30, window=60))
+    for name in ("_STRANGERS", "_TOKENLESS"):
+        monkeypatch.setattr(f"gateway.auth.{name}", Sampler(limit=30, window=60))
     token = approved(world, servers["modern"])
     world.register(servers["handshake"].url, slug="other")
     elsewhere = world.agent("mcp:other:call", name="second").token("other")
@@ -265,8 +268,8 @@ def test_without_a_valid_token_there_is_a_challenge_and_nothing_else(
     for query in ("?access_token=", "?token="):
         assert httpx2.post(world.endpoint() + query + token, json=INITIALIZE).status_code == 401
     assert world.post(None, INITIALIZE, slug="absent").status_code == 401
-    unknown = ("deny", "invalid_token")  # not for who shows no token at all: so clients find out where to get one
-    assert codes(world) == [unknown, ("deny", "wrong_audience"), unknown]
+    unknown = ("deny", "invalid_token")
+    assert codes(world) == [unknown, unknown, ("deny", "wrong_audience"), *[unknown] * 4]
 
 
 def test_metadata_names_the_endpoint_and_its_authorization_server(
@@ -316,7 +319,8 @@ def test_nothing_of_the_caller_but_the_call_reaches_the_server(
     assert seen["arguments"] == {"text": "hi"}
 
 
-WHY = {"holdfast/intention": "To close the books of May.\x1b[2J\u202e"}
+WHY: Any = {"holdfast/intention": "To close the books of May.\x1b[2J\u202e"}
+BLANK: Any = {"holdfast/intention": " ... "}
 
 
 def said(world: "World", **filters: Any) -> list[tuple[str, str, str]]:
@@ -365,7 +369,7 @@ async def test_a_call_without_a_reason_is_refused_where_policy_asks_for_one(
     token = await sync_to_async(asking)()
     async with world.client(token, era) as client:
         refused = await client.call_tool("echo", {"text": "hi"})
-        blank = await client.call_tool("echo", {"text": "hi"}, meta={"holdfast/intention": " ... "})
+        blank = await client.call_tool("echo", {"text": "hi"}, meta=BLANK)
         with pytest.raises(MCPError) as unread:
             await client.read_resource("memo://1")
         allowed = await client.call_tool("echo", {"text": "hi"}, meta=WHY)
@@ -407,6 +411,38 @@ def test_a_reason_that_is_none_or_has_another_name_is_refused_and_the_former_rec
     assert (variant.status_code, answer(variant)["error"]["code"]) == (400, -32600)
     assert codes(world, type="deny") == [("deny", "invalid_request")] * 3
     assert servers["modern"].calls() == []
+
+
+def test_the_digest_in_a_calls_record_is_that_of_the_policy_it_was_decided_by(
+    world: "World", servers: dict[str, HonestServer], owner_connection: Any
+) -> None:
+    token = approved(world, servers["modern"])
+
+    def called() -> list[str]:
+        assert world.modern(token, "tools/call", {"name": "echo"}).status_code == 200
+        records = list(Record.objects.filter(method="tools/call").order_by("-id")[:2])
+        assert [record.type for record in records] == ["outcome", "intent"]
+        return [record.policy_digest for record in records]
+
+    first, again = called()
+    assert first == again
+    assert was_left_by_changes(first, slug="files")
+    edit_server(slug="files", changes={"required_approvals": 2}, actor=world.admin)
+    world.settle()
+    changed, _ = called()
+    assert changed != first
+    assert was_left_by_changes(changed, slug="files")
+    assert (tell_alterations(), altered("access"), altered("server:files")) == (0, (), ())
+    # By hand, and so that gateways read it: nothing of ours did this.
+    owner_connection.execute("UPDATE access_grant SET expires_at = now() + interval '10 years'")
+    owner_connection.execute("UPDATE access_revision SET n = n + 1 WHERE part = 'access'")
+    world.settle()
+    silently, _ = called()
+    assert silently.split(".")[1] == changed.split(".")[1]
+    assert not was_left_by_changes(silently, slug="files")
+    assert tell_alterations() == 1
+    told = Record.objects.get(event="policy.altered")
+    assert (told.subject, told.reason) == ("policy:access", "Changed past the services: access_grant.")
 
 
 def test_a_call_that_cannot_be_recorded_is_not_made(

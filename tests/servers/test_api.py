@@ -152,6 +152,17 @@ def test_which_calls_must_say_why_can_be_chosen(client: APIClient) -> None:
     assert other.json()["intention"] == "all"
 
 
+def test_what_is_kept_of_calls_can_be_chosen(client: APIClient) -> None:
+    assert client.post("/api/v1/servers/", BODY, format="json").json()["capture"] == {}
+    rule = {"part": "result", "pointer": "/content/*/text", "do": "hmac"}
+    edited = client.patch("/api/v1/servers/files/", {"capture": {"result": True, "rules": [rule]}}, format="json")
+    assert (edited.status_code, edited.json()["capture"]["rules"]) == (200, [rule | {"tool": "*"}])
+    refused = client.patch("/api/v1/servers/files/", {"capture": {"result": True, "rules": [1]}}, format="json")
+    assert (refused.status_code, refused.json()["error"]["details"][0]["field"]) == (400, "capture")
+    nothing = client.patch("/api/v1/servers/files/", {"capture": {"result": False}}, format="json")
+    assert nothing.json()["capture"] == {}
+
+
 def test_limits_are_set_and_changed_one_by_one(client: APIClient) -> None:
     made = client.post("/api/v1/servers/", BODY | {"concurrent_calls": 8}, format="json").json()
     wanted = asdict(DEFAULTS) | {"concurrent_calls": 8}

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from access.account.fresh import fresh_where
 from core.actor import Actor
-from core.console import actor_of, attempt, back, carry_out, form_status, fulfil, page, reason_of
+from core.console import actor_of, attempt, back, carry_out, form_status, fulfil, is_refused, page, reason_of
 from core.needs import asks
 from core.permissions import Permission
 from tools import services
@@ -92,7 +92,7 @@ def withdraw(request: HttpRequest, definition_id: UUID) -> HttpResponse:
             done=done,
         )
     else:
-        messages.error(request, _ASK_AGAIN)
+        is_refused(request, "invalid", _ASK_AGAIN)
     return back(request, _page_of(definition_id))
 
 
@@ -110,7 +110,7 @@ def return_to(request: HttpRequest, definition_id: UUID) -> HttpResponse:
             done=done,
         )
     else:
-        messages.error(request, _ASK_AGAIN)
+        is_refused(request, "invalid", _ASK_AGAIN)
     return back(request, _page_of(definition_id))
 
 

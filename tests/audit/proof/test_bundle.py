@@ -97,6 +97,21 @@ def test_a_header_is_read_again_and_the_lines_follow_it() -> None:
 
 
 HEADER = json.loads(a_log().header().line())
+NO_HEADER: list[dict[str, Any]] = [
+    {"format": "holdfast-audit/2"},
+    {"kind": "everything"},
+    {"kind": []},
+    {"first": -1},
+    {"first": "0"},
+    {"first": True},
+    {"end": 2**63},
+    {"origin": None},
+    {"checkpoint": 5},
+    {"frontier": None},
+    {"frontier": ["zz"]},
+    {"frontier": [5]},
+    {"consistency": ["00"]},
+]
 
 
 @pytest.mark.parametrize(
@@ -109,24 +124,7 @@ HEADER = json.loads(a_log().header().line())
         b"{}\n",
         b"no JSON\n",
         b"[" * 100_000 + b"\n",
-        *(
-            json.dumps(HEADER | change).encode() + b"\n"
-            for change in (
-                {"format": "holdfast-audit/2"},
-                {"kind": "everything"},
-                {"kind": []},
-                {"first": -1},
-                {"first": "0"},
-                {"first": True},
-                {"end": 2**63},
-                {"origin": None},
-                {"checkpoint": 5},
-                {"frontier": None},
-                {"frontier": ["zz"]},
-                {"frontier": [5]},
-                {"consistency": ["00"]},
-            )
-        ),
+        *(json.dumps(HEADER | change).encode() + b"\n" for change in NO_HEADER),
         json.dumps(HEADER).encode(),
     ],
 )

@@ -1,0 +1,181 @@
+"""Nobody changes anything, or tries to, without a record: every route that can, with every way in which it can end.
+
+What a gateway's requests leave is in tests/gateway/test_coverage.py.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, override_settings
+from django.urls import include, path
+from django.views.decorators.http import require_POST
+
+from access.services import Holder, give_grant
+from audit.events import Event
+from audit.models import Record
+from controlplane import urls
+from controlplane.routes import API, Route, routes
+from core.console import page
+from core.sampling import Sampler
+from servers.surface import Problem, Surface
+from tests import databases
+from tests.access.doors import SETUP, Api
+from tests.controlplane.two_of_everything import MINE, THEIRS, Doors, Installation
+from tests.factories import PersonFactory
+from tests.tools.making import failing
+
+OUTCOMES: Final = ("allowed", "denied", "invalid", "missing", "conflict", "unauthenticated")
+# Routes whose requests leave nothing, or only where they are refused; each with its reason.
+EXCUSED: Final = {
+    "access:preferences": "Cookies of whoever sends it, and nothing of ours.",
+    "access:end_other_sessions": "Where there is another one its end is recorded; here there is none.",
+    "api:policy-try": "Says what a policy would do, and changes nothing.",
+    "api:server-poll": "Asks for a look now; the look records what it finds.",
+}
+NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def installation(django_db_setup: None, django_db_blocker: Any) -> Iterator[Installation]:
+    """In a database of its own: building it is most of what a test here would cost."""
+    with django_db_blocker.unblock(), databases.fresh_copy():
+        whole = transaction.atomic()
+        whole._from_testcase = True  # services may be durable within it
+        with whole:
+            found = Installation()
+            transaction.get_connection().run_on_commit.clear()
+        yield found
+
+
+@pytest.fixture
+def world(installation: Installation, db: None, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """What a test does to it is taken back. Strangers are not left out of the sample."""
+    monkeypatch.setattr("servers.observe.observe", unanswered)
+    everything = Sampler(limit=10**9, window=60)
+    monkeypatch.setattr("controlplane.middleware._STRANGERS", everything)
+    for place in ("views._STRANGERS", "register._STRANGERS", "authorize._REFUSALS"):
+        monkeypatch.setattr(f"access.oauth.{place}", everything)
+    return installation
+
+
+async def unanswered(*_args: Any, **_options: Any) -> Surface:
+    return failing(Problem.REFUSED)
+
+
+def changing() -> list[Route]:
+    """What can change something."""
+    return [route for route in routes() if route.method != "GET"]
+
+
+class Trial:
+    """Everybody who may knock, and what was left in the log by it."""
+
+    def __init__(self, world: Installation, outcome: str) -> None:
+        person = PersonFactory.create(username="tried")
+        if outcome != "denied":
+            give_grant(role="administrator", holder=Holder(person="tried"), actor=SETUP, reason="A test.")
+        self.outcome = outcome
+        self.earlier = 0  # records of what came before the attempt that counts
+        self.doors = Doors(world, person)
+        self.browser = Client(raise_request_exception=False)
+
+    def silent(self, route: Route) -> str:
+        """The attempt, with how it was answered, where no record of it is left."""
+        mark = transaction.savepoint()
+        try:
+            before = Record.objects.count()
+            answer = getattr(self, self.outcome)(route)
+            left = Record.objects.count() - before - self.earlier
+        finally:
+            transaction.savepoint_rollback(mark)
+        return "" if left > 0 else f"{route} ({route.name}): answered {answer.status_code}"
+
+    def allowed(self, route: Route) -> Any:
+        return self.doors.enter(route, MINE)
+
+    def conflict(self, route: Route) -> Any:
+        """The same request a second time."""
+        address, body = self.doors.fitting(route, MINE)
+        before = Record.objects.count()
+        self.doors.enter(route, MINE, address=address, body=body)
+        self.earlier = Record.objects.count() - before
+        return self.doors.enter(route, MINE, address=address, body=body)
+
+    def denied(self, route: Route) -> Any:
+        return self.doors.enter(route, THEIRS)
+
+    def invalid(self, route: Route) -> Any:
+        return self.doors.enter(route, MINE, body={"reason": "", "nonsense": "\0"})
+
+    def missing(self, route: Route) -> Any:
+        return self.doors.enter(route, MINE, address=re.sub(r"\{\w+\}", NOBODY, route.path))
+
+    def unauthenticated(self, route: Route) -> Any:
+        address = re.sub(r"\{\w+\}", NOBODY, route.path)
+        if route.door == API:
+            return Api(None).send(route.method, address.removeprefix("/api/v1/"), {})
+        return self.browser.post(address, {})
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_no_route_and_no_outcome_is_silent(world: Installation, outcome: str) -> None:
+    trial = Trial(world, outcome)
+    found = [trial.silent(route) for route in changing() if route.name not in EXCUSED]
+    silent = [each for each in found if each]
+    assert not silent, "\n".join(silent)
+
+
+def test_what_is_excused_exists() -> None:
+    assert EXCUSED.keys() <= {route.name for route in changing()}
+
+
+@require_POST
+@page()
+def silent(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+@require_POST
+@page()
+def broken(request: HttpRequest) -> HttpResponse:
+    raise ValueError
+
+
+urlpatterns = [path("silent/", silent, name="silent"), path("broken/", broken, name="broken"), path("", include(urls))]
+
+
+def test_a_silent_route_fails_this_test_and_a_broken_one_is_on_record(world: Installation) -> None:
+    with override_settings(ROOT_URLCONF=__name__):
+        trial = Trial(world, "allowed")
+        planted = [route for route in changing() if route.name in ("silent", "broken")]
+        assert len(planted) == 2
+        assert [trial.silent(route) for route in planted] == ["", "POST /silent/ (silent): answered 200"]
+
+
+def test_whoever_is_known_is_recorded_each_time_and_strangers_in_a_sample(
+    world: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controlplane.middleware._STRANGERS", Sampler(limit=3, window=60))
+    trial = Trial(world, "denied")
+    route = next(route for route in changing() if route.name == "api:team-list")
+    refused = Record.objects.filter(event=Event.REQUEST_REFUSED.value)
+    for _ in range(5):
+        trial.unauthenticated(route)
+        trial.invalid(route)
+    assert refused.filter(actor="anonymous").count() == 3
+    assert Record.objects.exclude(actor="anonymous").filter(subject="page:/api/v1/teams/").count() == 5
+
+
+def test_a_refused_form_says_who_sent_it_and_nothing_of_what_was_typed(world: Installation) -> None:
+    trial = Trial(world, "missing")
+    route = next(route for route in changing() if route.name == "access:resume_agent")
+    answer = trial.doors.enter(route, MINE, body={"reason": "a secret"})
+    record = Record.objects.filter(event=Event.REQUEST_REFUSED.value).newest_first()[0]
+    assert answer.status_code == 302  # the next page says what was wrong
+    assert (record.reason, record.after) == ("conflict", {"method": "POST", "status": 302})
+    assert record.client_ip == "127.0.0.1"
+    assert b"a secret" not in bytes(record.body)
