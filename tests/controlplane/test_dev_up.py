@@ -41,7 +41,7 @@ class Up:
     def output(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
-    def ready(self, seconds: float = 120) -> dict[str, Any]:
+    def ready(self, seconds: float = 240) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
         while not self._ready_file.exists():
             assert self.process.poll() is None, self.output
