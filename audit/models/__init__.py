@@ -1,7 +1,7 @@
 """Tables of the audit log."""
 
 from audit.models.boots import Boot
-from audit.models.checkpoints import Anchor, Checkpoint, ClosedWriter, Epoch
+from audit.models.checkpoints import Checkpoint, ClosedWriter, Epoch
 from audit.models.payloads import Removal, RemovalConfirmation, Retention, StoredPayload
 from audit.models.records import Leaf, Pending, Record, Writer
 from audit.models.searches import SavedSearch
@@ -10,7 +10,6 @@ from audit.models.subjects import Subject
 from audit.models.verifications import Verification
 
 __all__ = [
-    "Anchor",
     "Boot",
     "Checkpoint",
     "ClosedWriter",
