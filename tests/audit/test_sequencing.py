@@ -392,7 +392,7 @@ def test_a_database_that_goes_away_is_waited_for_and_compared_with_again(
     recorded()
     service._guarded(service.round)
     sequencer.sign()
-    assert kept(state).size == 3
+    assert kept(state).size == 4, "with the records of the key and of the boundary"
     assert Epoch.objects.count() == 2
     sequencer.close()
 
