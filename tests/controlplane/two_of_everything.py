@@ -324,4 +324,4 @@ class Doors:
 def _named_by(path: str) -> str:
     """What a path of the API names things by: its first part, or the second where that is the audit log's."""
     first, second = path.split("/")[3:5]
-    return second if first == "audit" and second == "payloads" else first
+    return second if first == "audit" else first
