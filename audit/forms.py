@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.events import Event, RecordType
 from audit.filters import FILTERS, LONGEST, Filters, read_filters
+from audit.formats.kinds import SinkKind
 from audit.formats.writing import Format
 from core.errors import Invalid
 
@@ -96,6 +97,11 @@ FORMAT_NAMES = {
     Format.CEF: _("CEF"),
     Format.OTLP: _("OpenTelemetry logs (JSON lines)"),
 }
+_KIND_NAMES = (
+    (SinkKind.SYSLOG_TLS.value, _("Syslog over TLS")),
+    (SinkKind.OTLP.value, _("OpenTelemetry collector")),
+    (SinkKind.WEBHOOK.value, _("Webhook")),
+)
 
 
 class ExportForm(forms.Form):
@@ -111,3 +117,29 @@ class ExportForm(forms.Form):
             self.filters = read_filters({name: self.data.get(name, "") for name in FILTERS})
         except Invalid as error:
             raise forms.ValidationError(error.message) from error
+
+
+class SinkForm(forms.Form):
+    """A new sink. What fits together is the service's to say."""
+
+    name = forms.CharField(label=_("Name"), max_length=100)
+    kind = forms.ChoiceField(label=_("Kind"), choices=_KIND_NAMES)
+    format = forms.ChoiceField(
+        label=_("Format"),
+        choices=[(form.value, FORMAT_NAMES[form]) for form in (Format.CEF, Format.OCSF, Format.JSONL, Format.OTLP)],
+        help_text=_("A collector takes OpenTelemetry logs, a webhook OCSF or JSONL, syslog CEF, OCSF or JSONL."),
+    )
+    endpoint = forms.CharField(
+        label=_("Endpoint"),
+        max_length=2000,
+        widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false", "autocomplete": "off"}),
+        help_text=_("An https URL, or tls://host:6514 for syslog."),
+    )
+    secret = forms.CharField(
+        label=_("Authorization header"),
+        required=False,
+        max_length=4000,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_("Of a collector that asks for one. A webhook's secret is made here."),
+    )
+    from_beginning = forms.BooleanField(label=_("From the beginning of the log"), required=False)

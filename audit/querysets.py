@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import UUID
 
 from django.apps import apps
@@ -20,7 +20,16 @@ from core.names import split_canonical
 from core.permissions import Permission
 
 if TYPE_CHECKING:
-    from audit.models import Leaf, Record, Removal, SavedSearch, StoredPayload, Subject  # noqa: F401 -- type arguments below
+    from audit.models import (  # noqa: F401 -- type arguments below
+        ExportCursor,
+        Leaf,
+        Record,
+        Removal,
+        SavedSearch,
+        Sink,
+        StoredPayload,
+        Subject,
+    )
 
 
 # How far a record's id may stand from its time: both are read from one clock, one after the other.
@@ -203,6 +212,34 @@ class RemovalQuerySet(models.QuerySet["Removal"]):
         """Those that another person can still agree to, the latest first."""
         since = timezone.now() - timedelta(days=REMOVAL_DAYS)
         return self.filter(confirmation__isnull=True, requested_at__gt=since).order_by("-requested_at")
+
+
+class SinkQuerySet(models.QuerySet["Sink"]):
+    """Receivers of records."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        """All of them to who manages sinks; a sink belongs to the installation, not to a team."""
+        return self.all() if actor.may(Permission.SINK_MANAGE) else self.none()
+
+    def locked(self, sink_id: UUID) -> "Sink":
+        """The sink, its row locked for this transaction. Raises `NotFound`."""
+        sink = self.select_for_update().filter(public_id=sink_id).first()
+        if sink is None:
+            raise NotFound("There is no such sink.")
+        return sink
+
+
+class ExportCursorQuerySet(models.QuerySet["ExportCursor"]):
+    """How far sinks are."""
+
+    def due(self, now: datetime) -> Self:
+        """Of active sinks whose time has come and on whom nobody holds a lease."""
+        free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+        return self.filter(free, sink__state="active", next_attempt_at__lte=now)
+
+    def held(self, token: UUID, now: datetime) -> Self:
+        """The one whose lease this is, while it lasts."""
+        return self.filter(lease_token=token, lease_until__gte=now, sink__state="active")
 
 
 class PayloadQuerySet(models.QuerySet["StoredPayload"]):

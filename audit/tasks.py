@@ -14,6 +14,12 @@ def create_shards() -> None:
     services.create_shards()
 
 
+@shared_task(name="audit.send_exports")
+def send_exports() -> None:
+    """Feed the sinks for a minute."""
+    services.send_exports()
+
+
 @shared_task(name="audit.place_records")
 def place_records() -> None:
     """Give waiting records their place in the log, as long as no sequencer ever did: from then on only one may."""

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,20 +16,17 @@ from django_htmx.http import HttpResponseClientRedirect
 from audit import services
 from audit.events import RecordType
 from audit.filters import FILTERS, read_filters
-from audit.formats.writing import Format
-from audit.forms import FORMAT_NAMES, ExportForm, RecordFilterForm
-from audit.models import Record, Removal, SavedSearch, Subject
+from audit.forms import FORMAT_NAMES, RecordFilterForm
+from audit.models import Record, Removal, SavedSearch, Subject, Verification
 from core.actor import Actor
-from core.console import UNPROCESSABLE, actor_of, attempt, carry_out, page, show
-from core.download import download
-from core.needs import asks
+from core.console import UNPROCESSABLE, actor_of, carry_out, page, show
 from core.permissions import Permission
 
 PAGE_SIZE = 50
 SEARCHES = 200  # that the page lists
 _ID_LENGTH = 36
 _PERSON = "person:"
-_FORMATS = tuple((form.value, FORMAT_NAMES[form]) for form in Format)
+_FORMATS = tuple((form.value, name) for form, name in FORMAT_NAMES.items())
 
 
 @require_safe
@@ -51,11 +48,12 @@ def records(request: HttpRequest) -> HttpResponse:
         "rows": _named(rows[:PAGE_SIZE]),
         "next": _next_url(query, rows[PAGE_SIZE - 1]) if len(rows) > PAGE_SIZE else "",
         "is_first": "after" not in request.GET,
-        "formats": _FORMATS if actor_of(request).may_somewhere(Permission.AUDIT_EXPORT) else (),
+        "may_manage_sinks": actor.may(Permission.SINK_MANAGE),
+        "formats": _FORMATS if actor.may_somewhere(Permission.AUDIT_EXPORT) else (),
     }
     if request.htmx:  # type: ignore[attr-defined]
         return show(request, "audit/_records.html", context)
-    context["searches"] = _searches(actor)
+    context |= {"searches": _searches(actor), "verified": Verification.objects.standing()}
     return show(request, "audit/records.html", context, status=200 if valid else UNPROCESSABLE)
 
 
@@ -103,6 +101,7 @@ def record_detail(request: HttpRequest, record_id: UUID) -> HttpResponse:
         "others": list(others[:PAGE_SIZE]),
         "body": bytes(found.body).decode("utf-8", "backslashreplace"),
         "changes": _changes(found),
+        "verified": Verification.objects.standing(),
         "may_read_payload": actor.may(Permission.PAYLOAD_READ),
         "may_erase_payload": may_erase,
         "erasure": Removal.objects.waiting().filter(call_id=found.call_id).first() if may_erase else None,
@@ -119,24 +118,6 @@ def _searches(actor: Actor) -> list[tuple[SavedSearch, str, str, bool]]:
         (search, _address(search.query), names.get(search.owner, ""), services.may_remove(actor, search, me))
         for search in found
     ]
-
-
-@require_safe
-@page(needs=asks(Permission.AUDIT_EXPORT, Permission.AUDIT_READ))
-def export(request: HttpRequest) -> StreamingHttpResponse | HttpResponse:
-    """The records that fit the filters as a file, which begins once that is recorded."""
-    actor, form = actor_of(request), ExportForm(request.GET)
-    if not form.is_valid():
-        return redirect(f"{reverse('audit:records')}?{_query_of(request)}")
-    wanted = Format(form.cleaned_data["format"])
-    made = attempt(request, lambda: services.begin_export(form=wanted, filters=form.filters, actor=actor))
-    if made is None:
-        return redirect(f"{reverse('audit:records')}?{_query_of(request)}")
-    return download(made.chunks(), name=made.name, content_type=made.content_type)
-
-
-def _query_of(request: HttpRequest) -> str:
-    return urlencode({name: value for name, value in request.GET.items() if name != "format"})
 
 
 def _address(query: Mapping[str, str]) -> str:

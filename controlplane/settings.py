@@ -406,6 +406,8 @@ CELERY_TASK_ROUTES = {
     "alerts.*": {"queue": "alerts"},
     # They take as long as the log is, and others wait on that queue for seconds at most.
     "audit.verify_*": {"queue": "scan"},
+    # Before the pattern that fits it as well: receivers that hang must not hold up the log.
+    "audit.send_exports": {"queue": "export"},
     "audit.*": {"queue": "audit"},
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
@@ -436,6 +438,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": crontab(hour="3", minute="17"),
         "options": {"expires": 43_200},
     },
+    "send-exports": {"task": "audit.send_exports", "schedule": 5.0, "options": {"expires": 5}},
     "create-shards": {"task": "audit.create_shards", "schedule": 3600.0, "options": {"expires": 3600}},
     "follow-records": {"task": "alerts.follow_records", "schedule": 1.0, "options": {"expires": 5}},
     "deliver": {"task": "alerts.deliver_due", "schedule": 2.0, "options": {"expires": 10}},

@@ -41,7 +41,7 @@ _THE_SEQUENCERS = (
     *(f"AUDIT_ANCHOR_WEBHOOK{suffix}" for suffix in ("", "_FILE", "_SECRET", "_SECRET_FILE")),
 )
 # By program: servers that hang must not hold up the log and its alerts.
-QUEUES = {"worker": ("poll,scan", 2), "courier": ("audit,alerts", 1)}  # queues and processes
+QUEUES = {"worker": ("poll,scan", 2), "courier": ("audit,alerts", 1), "exporter": ("export", 1)}  # and processes
 
 
 def main(arguments: list[str]) -> int:

@@ -21,9 +21,9 @@ def download(chunks: Iterator[bytes], *, name: str, content_type: str) -> Stream
 
 async def _in_turn(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
     # Asynchronous, because Django would read a synchronous iterator to its end before it sends anything.
-    following = sync_to_async(next)
+    following = sync_to_async(lambda: next(chunks, None))
     while True:
-        chunk: bytes | None = await following(chunks, None)
+        chunk = await following()
         if chunk is None:
             return
         if chunk:

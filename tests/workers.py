@@ -18,15 +18,16 @@ from xdist.workermanage import WorkerController
 # What takes longest begins first, so that no worker is left alone with it at the end.
 _LONGEST_FIRST = ("conformance", "browser", "network")
 _FILLING, _WAITING = "stories that fill the machine", "stories that wait"
+# In this order: those that wait for few seconds only come when what fills the machine most is over.
 _STORIES = {
-    "tests/conformance/test_authorization.py": _WAITING,
-    "tests/controlplane/test_dev_up.py": _WAITING,
+    "tests/story/test_rolling.py": _FILLING,
+    "tests/story/test_hostile.py": _FILLING,
     "tests/gateway/test_faults.py": _FILLING,
     "tests/gateway/test_outages.py": _FILLING,
-    "tests/story/test_authorization.py": _WAITING,
+    "tests/controlplane/test_dev_up.py": _WAITING,
+    "tests/conformance/test_authorization.py": _WAITING,
     "tests/story/test_canary.py": _WAITING,
-    "tests/story/test_hostile.py": _FILLING,
-    "tests/story/test_rolling.py": _FILLING,
+    "tests/story/test_authorization.py": _WAITING,
     "tests/story/test_story.py": _WAITING,
 }
 _FEW = 2  # tests that xdist holds ready in a worker, which begins the last one only when there is a next or no more
@@ -96,7 +97,7 @@ def _rank(item: pytest.Item) -> int:
     if (item.get_closest_marker("story") is not None) != (file in _STORIES):
         raise pytest.UsageError(f"{file}: whether its tests are stories, tests/workers.py says otherwise.")
     if file in _STORIES:
-        return len(_LONGEST_FIRST) + 1
+        return len(_LONGEST_FIRST) + 1 + list(_STORIES).index(file)
     marks = {mark.name for mark in item.iter_markers()}
     return next((rank for rank, name in enumerate(_LONGEST_FIRST) if name in marks), len(_LONGEST_FIRST))
 

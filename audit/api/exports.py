@@ -33,8 +33,8 @@ class ExportView(APIView):
         operation_id="audit_export_retrieve",
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        """Every placed record that fits, oldest first. `jsonl` verifies by itself and takes `since` and `until` only."""
-        given = {name: text for name, text in request.query_params.items() if name != _FORMAT}
+        """Every placed record that fits, oldest first. `jsonl` can be verified, and takes `since` and `until` only."""
+        given = {name: str(text) for name, text in request.query_params.items() if name != _FORMAT}
         try:
             form = Format(request.query_params.get(_FORMAT, ""))
         except ValueError as error:

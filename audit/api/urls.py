@@ -5,11 +5,13 @@ from rest_framework.routers import SimpleRouter
 
 from audit.api.exports import ExportView
 from audit.api.payloads import ConfirmErasureView, ErasePayloadView, ReadPayloadView
+from audit.api.sinks import SinkViewSet
 from audit.api.views import RecordViewSet, SavedSearchViewSet
 
 router = SimpleRouter()
 router.register("audit/records", RecordViewSet, basename="record")
 router.register("audit/searches", SavedSearchViewSet, basename="search")
+router.register("audit/sinks", SinkViewSet, basename="sink")
 
 _CALL = "audit/payloads/<uuid:call_id>"
 urlpatterns = [

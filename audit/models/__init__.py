@@ -1,19 +1,20 @@
 """Tables of the audit log."""
 
 from audit.models.boots import Boot
-from audit.models.checkpoints import Anchor, Checkpoint, ClosedWriter, Epoch
+from audit.models.checkpoints import Checkpoint, ClosedWriter, Epoch
 from audit.models.payloads import Removal, RemovalConfirmation, Retention, StoredPayload
 from audit.models.records import Leaf, Pending, Record, Writer
 from audit.models.searches import SavedSearch
+from audit.models.sinks import ExportCursor, Sink
 from audit.models.subjects import Subject
 from audit.models.verifications import Verification
 
 __all__ = [
-    "Anchor",
     "Boot",
     "Checkpoint",
     "ClosedWriter",
     "Epoch",
+    "ExportCursor",
     "Leaf",
     "Pending",
     "Record",
@@ -21,6 +22,7 @@ __all__ = [
     "RemovalConfirmation",
     "Retention",
     "SavedSearch",
+    "Sink",
     "StoredPayload",
     "Subject",
     "Verification",

@@ -91,7 +91,9 @@ class Record(models.Model):
             models.Index(fields=["server", "tool", "shard", "id"], name="audit_record_tool"),
             models.Index(fields=["type", "shard", "id"], name="audit_record_type"),
             # A reader who sees one small team's records would else read everybody's.
-            models.Index(fields=["owner_team", "shard", "id"], condition=~models.Q(owner_team=""), name="audit_record_team"),
+            models.Index(
+                fields=["owner_team", "shard", "id"], condition=~models.Q(owner_team=""), name="audit_record_team"
+            ),
             # Every index costs every call, so the others hold what is rare: of a call's two records they take the
             # first, where it has a trace or an intention.
             models.Index(fields=["shard", "id"], condition=models.Q(decision="denied"), name="audit_record_denied"),

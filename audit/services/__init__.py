@@ -8,18 +8,23 @@ from audit.services.reconciling import reconcile_unfinished
 from audit.services.recording import Fact, denied, noting, record, record_many
 from audit.services.removing import confirm_erasure, expire_payloads, request_erasure
 from audit.services.searches import may_remove, remove_search, save_search
+from audit.services.sending import send_exports
 from audit.services.shards import create_shards
+from audit.services.sinks import CreatedSink, change_sink, create_sink, remove_sink
 from audit.services.verifying import verify_log
 
 __all__ = [
     "CallPayload",
+    "CreatedSink",
     "Export",
     "Fact",
     "PartShown",
     "begin_export",
+    "change_sink",
     "confirm_erasure",
     "confirm_pruning",
     "create_shards",
+    "create_sink",
     "denied",
     "expire_payloads",
     "has_sequencer",
@@ -31,8 +36,10 @@ __all__ = [
     "record",
     "record_many",
     "remove_search",
+    "remove_sink",
     "request_erasure",
     "request_pruning",
     "save_search",
+    "send_exports",
     "verify_log",
 ]

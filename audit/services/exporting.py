@@ -1,10 +1,11 @@
 """Downloads of the log. An export is recorded before its first byte, with what it holds and for whom.
 
-What is recorded after that is not in it: its end is the log's head at that moment, so it does not grow while it is read.
+It ends at the log's head of that moment, so it does not grow while it is read.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from django.conf import settings
@@ -18,9 +19,9 @@ from audit.formats.ocsf import Chain
 from audit.formats.writing import CONTENT_TYPES, EXTENSIONS, Format, Lines
 from audit.models import Leaf, Record
 from audit.proof import bundle
-from audit.proof.merkle import Frontier
 from audit.querysets import LeafQuerySet, RecordQuerySet
 from audit.services.permitting import permit
+from audit.services.proving import last_signed, signed_over, tree_before
 from audit.services.recording import record
 from audit.sinks.source import window
 from core.actor import Actor
@@ -29,7 +30,6 @@ from core.names import subject
 from core.permissions import Permission
 
 _WINDOW: Final = 500  # places, and at most as many bodies of 8 KB
-_HASHES: Final = 10_000
 _WHOLE: Final = frozenset({"since", "until"})
 
 
@@ -65,9 +65,16 @@ class Export:
             yield b"".join(lines.line(each.placed()) for each in found if each.body is not None)
 
     def _proof(self) -> Iterator[bytes]:
-        frontier = _frontier(self.first)
+        signed = signed_over(self.end)
         header = bundle.Header(
-            installation=settings.INSTALLATION_ID, first=self.first, end=self.end, frontier=frontier.edge()
+            installation=settings.INSTALLATION_ID,
+            first=self.first,
+            end=self.end,
+            frontier=tree_before(self.first).edge(),
+            origin=signed.origin,
+            vkey=signed.vkey,
+            checkpoint=signed.checkpoint,
+            consistency=signed.consistency,
         )
         yield header.line()
         for first in range(self.first, self.end, _WINDOW):
@@ -88,14 +95,14 @@ def begin_export(*, form: Format, filters: Filters, actor: Actor) -> Export:
     if form is Format.JSONL:
         if not actor.may(Permission.AUDIT_READ) or set(filters.canonical()) - _WHOLE:
             raise Invalid("JSONL proves a time whole: narrow it by its beginning and end alone.", field="format")
-        first, end = _ends_of(visible, filters)
+        first, end = _signed_ends(*_ends_of(visible, filters), until=filters.until)
     else:
         first, end = _bounds(filters)
     after = {"format": form.value, "filters": filters.canonical(), "first": first, "end": end}
     # Committed here, in a transaction of its own: nothing leaves on the strength of a record that may yet be undone.
     with transaction.atomic(durable=True):
         made = record(type=RecordType.ADMIN, event=Event.AUDIT_EXPORTED, actor=actor, subject=about, after=after)
-    return Export(form, first, end, _fitting(visible, filters), str(made.id))
+    return Export(form, first, end, visible.matching(filters), str(made.id))
 
 
 def _bounds(filters: Filters) -> tuple[int, int]:
@@ -108,32 +115,20 @@ def _bounds(filters: Filters) -> tuple[int, int]:
     return _ends(leaves)
 
 
+def _signed_ends(first: int, end: int, *, until: datetime | None) -> tuple[int, int]:
+    """No further than the last checkpoint, where nobody named an end: what a signature covers proves more."""
+    signed = last_signed()
+    return first, min(end, signed) if until is None and signed > first else end
+
+
 def _ends_of(records: RecordQuerySet, filters: Filters) -> tuple[int, int]:
     """From the first record of that time to the last one, whatever stands between them."""
     if not filters:
         return 0, Leaf.objects.head() + 1
-    fitting = _fitting(records, filters).order_by().filter(shard=OuterRef("shard"), id=OuterRef("record_id"))
+    fitting = records.matching(filters).order_by().filter(shard=OuterRef("shard"), id=OuterRef("record_id"))
     return _ends(Leaf.objects.filter(Exists(fitting)))
 
 
 def _ends(leaves: LeafQuerySet) -> tuple[int, int]:
     found = leaves.aggregate(first=Min("index"), last=Max("index"))
     return (0, 0) if found["first"] is None else (found["first"], found["last"] + 1)
-
-
-def _frontier(first: int) -> Frontier:
-    """The tree before this place, by the leaves themselves."""
-    tree = Frontier()
-    for begin in range(0, first, _HASHES):
-        leaves = Leaf.objects.filter(index__gte=begin, index__lt=min(begin + _HASHES, first)).order_by("index")
-        tree.extend(bytes(each) for each in leaves.values_list("hash", flat=True))
-    return tree
-
-
-def _fitting(records: RecordQuerySet, wanted: Filters) -> RecordQuerySet:
-    """What fits every filter."""
-    given = {name: getattr(wanted, name) for name in wanted.canonical()}
-    exact = {name: given.pop(name) for name in ("reason", "trace_id") if name in given}
-    words = given.pop("intention", "")
-    found = records.matching(**given).filter(**exact)
-    return found.filter(intention__icontains=words) if words else found

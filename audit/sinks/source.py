@@ -4,9 +4,10 @@ Windows of places, and no cursor over everything: a reader that is slow, or gone
 and no result of the whole log on the database's disk.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Collection
 from uuid import UUID
+
+from msgspec import Struct
 
 from audit.formats.placed import Placed, placed
 from audit.models import Leaf, Record
@@ -14,7 +15,7 @@ from audit.proof.findings import Entry
 from audit.querysets import RecordQuerySet
 
 
-class Found(NamedTuple):
+class Found(Struct, frozen=True):
     """A place and what stands there. `body` is None where the record is gone or was not asked for."""
 
     index: int
@@ -47,17 +48,17 @@ class Found(NamedTuple):
 def window(first: int, end: int, records: RecordQuerySet | None = None) -> list[Found]:
     """Every place from `first` up to `end`, which is not in it, with what `records` has of it."""
     places = Leaf.objects.filter(index__gte=first, index__lt=end).order_by("index")
-    leaves = list(places.values_list("index", "shard", "record_id", "hash"))
-    bodies = _rows(leaves, Record.objects.all() if records is None else records)
-    return [
-        Found(index, shard, id_, bytes(hash_), *bodies.get((shard, id_), ())) for index, shard, id_, hash_ in leaves
+    leaves = [
+        (index, shard, id_, bytes(hash_))
+        for index, shard, id_, hash_ in places.values_list("index", "shard", "record_id", "hash")
     ]
+    bodies = _rows(leaves, Record.objects.all() if records is None else records)
+    return [Found(*leaf, *bodies.get((leaf[1], leaf[2]), ())) for leaf in leaves]
 
 
 def _rows(
-    leaves: Iterable[tuple[int, int, UUID, bytes]], records: RecordQuerySet
+    leaves: Collection[tuple[int, int, UUID, bytes]], records: RecordQuerySet
 ) -> dict[tuple[int, UUID], tuple[UUID | None, int | None, bytes | None, bytes | None, bytes]]:
-    leaves = list(leaves)
     found = records.order_by().filter(shard__in={leaf[1] for leaf in leaves}, id__in=[leaf[2] for leaf in leaves])
     return {
         (shard, id_): (writer, seq, _bytes(chain), _bytes(mac), bytes(body))

@@ -1,8 +1,10 @@
 """Downloads of the log: who may, what is in them, and that JSONL verifies without us."""
 
+import base64
 import csv
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,20 +12,26 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings
+from django.utils import timezone
 from rest_framework.test import APIRequestFactory, force_authenticate
 
-from audit import services
+from audit import services, verify
 from audit.api.exports import ExportView
 from audit.events import Event, RecordType
 from audit.filters import Filters, read_filters
 from audit.formats.writing import Format
+from audit.models import Checkpoint as Signed
 from audit.models import Leaf, Record
 from audit.proof import bundle
+from audit.proof.checkpoint import Checkpoint, sign_checkpoint
+from audit.proof.merkle import Frontier
 from audit.proof.verifier import Verifier
+from audit.services.proving import tree_before
 from core.actor import Actor, ActorKind, system_actor
 from core.errors import Invalid, PermissionDenied
 from core.ids import new_id
 from core.permissions import Permission
+from tests.audit.made_log import ORIGIN, SIGNING_KEY
 
 pytestmark = pytest.mark.django_db
 SYSTEM = system_actor("test")
@@ -66,8 +74,6 @@ def sent(answer: Any) -> bytes:
 
 def verified(file: bytes) -> Any:
     header, lines = bundle.read(io.BytesIO(file))
-    from audit.proof.merkle import Frontier
-
     verifier = Verifier(installation=header.installation, tree=Frontier(header.first, header.frontier))
     return header, verifier.run(bundle.entries(lines))
 
@@ -127,7 +133,7 @@ def test_each_format_holds_what_fits_and_nothing_else(form: Format) -> None:
 
 def test_more_than_a_window_is_in_the_files_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audit.services.exporting._WINDOW", 3)
-    monkeypatch.setattr("audit.services.exporting._HASHES", 2)
+    monkeypatch.setattr("audit.services.proving._HASHES", 2)
     a_log(10)
     rows = list(csv.DictReader(io.StringIO(whole(Format.CSV).decode(), newline="")))
     assert [int(row["index"]) for row in rows] == list(range(10))
@@ -196,10 +202,55 @@ def test_a_record_that_cannot_be_written_breaks_the_file_off(monkeypatch: pytest
 
 
 def test_the_verifier_that_stands_alone_takes_the_file(tmp_path: Path) -> None:
-    pytest.importorskip("audit.verify")
     a_log()
-    file = tmp_path / "export.jsonl"
+    file, key = tmp_path / "export.jsonl", tmp_path / "audit.key"
     file.write_bytes(whole(Format.JSONL))
-    from audit import verify
+    key.write_text(",".join(base64.b64encode(each).decode() for each in settings.AUDIT_KEYS) + "\n")
+    command = ["--audit-key-file", str(key)]
+    assert verify.main([str(file), *command]) == verify.CLEAN
+    file.write_bytes(file.read_bytes().replace(b"team:t3", b"team:t9"))
+    assert verify.main([str(file), *command]) == verify.FOUND
 
-    assert verify.main([str(file)]) == 0
+
+def a_checkpoint(size: int) -> None:
+    """As the sequencer signs it."""
+    root = tree_before(size).root()
+    note = sign_checkpoint(Checkpoint(ORIGIN, size, root), SIGNING_KEY).decode()
+    Signed.objects.create(origin=ORIGIN, size=size, root=root, note=note, signed_at=timezone.now(), epoch=1)
+
+
+def verdict(tmp_path: Path, file: bytes, *options: str) -> int:
+    path = tmp_path / "export.jsonl"
+    path.write_bytes(file)
+    return verify.main([str(path), "--vkey", str(SIGNING_KEY.verifier), *options])
+
+
+def test_it_brings_its_checkpoint_and_ends_there(tmp_path: Path) -> None:
+    a_log(5)
+    a_checkpoint(4)
+    file = whole(Format.JSONL)
+    header, _ = bundle.read(io.BytesIO(file))
+    assert (header.end, header.origin) == (4, ORIGIN)
+    assert verdict(tmp_path, file) == verify.CLEAN
+    lines = file.splitlines(keepends=True)
+    assert verdict(tmp_path, b"".join(lines[:-1])) == verify.FOUND
+
+
+def test_a_time_that_ends_before_the_checkpoint_is_proved_to_be_in_its_log(tmp_path: Path) -> None:
+    a_log(3)
+    until = Record.objects.order_by("-id")[0].time
+    a_log(4)
+    a_checkpoint(7)
+    file = whole(Format.JSONL, Filters(until=until))
+    header, _ = bundle.read(io.BytesIO(file))
+    assert header.end == 2
+    assert header.consistency
+    assert verdict(tmp_path, file) == verify.CLEAN
+
+
+def test_what_no_checkpoint_covers_yet_has_none() -> None:
+    a_log(2)
+    a_checkpoint(1)
+    until = Record.objects.order_by("-id")[0].time + timedelta(seconds=1)
+    header, _ = bundle.read(io.BytesIO(whole(Format.JSONL, Filters(until=until))))
+    assert (header.end, header.checkpoint, header.origin) == (2, "", ORIGIN)

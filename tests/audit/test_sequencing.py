@@ -185,6 +185,18 @@ def test_adopting_a_checkpoint_goes_on_from_it(sequencer: Make, state: Path) -> 
     assert Record.objects.get(event=Event.CHECKPOINT_ADOPTED.value).after == {"note": note.decode()}
 
 
+def test_a_state_file_that_is_no_note_is_refused_and_replaced_by_adopting_one(sequencer: Make, state: Path) -> None:
+    recorded()
+    a_round(sequencer())
+    note = (state / "checkpoint").read_bytes()
+    (state / "checkpoint").write_bytes(b"half a no")
+    a_round(sequencer())
+    assert refusals() == ["unreadable"]
+    adopt(a_setup(state), note)
+    a_round(sequencer())
+    assert kept(state).size == 4
+
+
 @pytest.mark.parametrize("wrong", ["root", "key", "size", "text"])
 def test_a_checkpoint_that_the_log_contradicts_is_not_adopted(wrong: str, sequencer: Make, state: Path) -> None:
     recorded()
@@ -224,7 +236,7 @@ def test_a_row_that_we_did_not_sign_is_passed_over_and_told(
     Checkpoint.objects.create(origin=ORIGIN, size=99, root=bytes(32), note=note, signed_at=timezone.now(), epoch=1)
     recorded()
     a_round(sequencer())
-    assert "in the database is not signed by us" in caplog.text
+    assert "1 checkpoints in the database are not signed by us" in caplog.text
     assert kept(state).size == 3
 
 

@@ -1,6 +1,7 @@
 """Saved searches: whose they are, who sees them, what is recorded."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -94,9 +95,7 @@ def test_who_may_not_read_the_log_keeps_and_removes_nothing(ada: Actor, bob: Act
     assert SavedSearch.objects.count() == 1
 
 
-def test_another_s_search_is_removed_by_who_reads_the_whole_log_where_it_is_shared(
-    ada: Actor, eve: Actor
-) -> None:
+def test_another_s_search_is_removed_by_who_reads_the_whole_log_where_it_is_shared(ada: Actor, eve: Actor) -> None:
     own, shared, ours = save(eve, "own"), save(eve, "shared", shared=True), save(ada, "ours", shared=True)
     with pytest.raises(NotFound):
         services.remove_search(search_id=own.public_id, actor=ada)
@@ -111,5 +110,5 @@ def test_a_search_follows_its_person_to_a_new_name_and_goes_when_they_are_forgot
     save(ada, "mine")
     save(ada, "ours", shared=True)
     assert names(replace(ada, name="ada.l")) == ["mine", "ours"]
-    subjects.forget(public_id=subjects.UUID(ada.id))
+    subjects.forget(public_id=UUID(ada.id))
     assert [search.name for search in SavedSearch.objects.all()] == ["ours"]

@@ -1,214 +1,401 @@
-"""Places outside that get checkpoints: webhooks and syslog servers, for real, and what happens while one is away."""
+"""Sinks: every record arrives at least once and in order, whatever fails on the way; and who may say where."""
 
+import asyncio
 import json
-import re
-import socket
-import ssl
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as configured
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from standardwebhooks.webhooks import Webhook
 
-from audit.models import Anchor, Checkpoint
-from audit.sequencer.publishing import Publisher
-from audit.sequencer.refusing import Alarms
-from audit.sinks.alarm import AlarmSink
-from audit.sinks.base import Message, Undelivered
-from audit.sinks.syslog import SyslogSink
-from audit.sinks.webhook import WebhookSink
-from tests.alerts.receiver import receiving
-from tests.core.certificates import certificate
-from tests.ports import free_ports
+from audit import services
+from audit.events import Event, RecordType
+from audit.models import ExportCursor, Leaf, Record, Sink
+from audit.services import sending
+from audit.services.sending import Pace, send_exports
+from audit.services.sinks import sink_secret
+from audit.sinks.posts import OtlpTransport
+from audit.sinks.source import Found
+from core.actor import Actor, ActorKind, system_actor
+from core.envelope import CannotOpen
+from core.errors import Conflict, Invalid, NotFound, PermissionDenied
+from core.ids import new_id
+from core.permissions import Permission
+from tests.audit.receivers import HttpReceiver, forget_contexts, http_receiver, syslog_receiver
+from tests.audit.test_formats import parsed_cef
 
-SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
-SAID = Message("checkpoint.signed", {"size": 3, "note": "a\n3\n"}, datetime(2026, 11, 28, tzinfo=UTC), "checkpoint_1")
-
-pytestmark = pytest.mark.network
-
-
-def test_a_webhook_gets_what_standard_webhooks_signs() -> None:
-    with receiving() as receiver:
-        WebhookSink(receiver.url, SECRET).send([SAID, SAID])
-    assert len(receiver.requests) == 2
-    headers, body = receiver.requests[0]
-    assert Webhook(SECRET).verify(body, headers) == json.loads(body)
-    assert json.loads(body) == {
-        "type": "checkpoint.signed",
-        "timestamp": "2026-11-28T00:00:00.000000Z",
-        "data": {"size": 3, "note": "a\n3\n"},
-    }
-    assert headers["webhook-id"] == "checkpoint_1"
+pytestmark = [pytest.mark.django_db, pytest.mark.network]
+SYSTEM = system_actor("test")
+ADA = Actor(kind=ActorKind.PERSON, id=str(new_id()), name="ada", permissions=frozenset({Permission.SINK_MANAGE}))
+QUICK = Pace(run=0.3, idle=0.02, lease=30.0, settle=0.1, batch=4)
 
 
-def test_a_webhook_that_refuses_or_is_away_did_not_get_it() -> None:
-    with receiving() as receiver:
-        sink = WebhookSink(receiver.url, SECRET)
-        receiver.answers = [(500, {})]
-        with pytest.raises(Undelivered, match="answered 500"):
-            sink.send([SAID])
-    with pytest.raises(Undelivered, match="No connection"):
-        sink.send([SAID])
-
-
-def test_the_name_of_a_webhook_does_not_show_its_address() -> None:
-    name = WebhookSink("https://hooks.example/very-secret", SECRET).name
-    assert re.fullmatch(r"webhook:hooks\.example:[0-9a-f]{8}", name)
-
-
-@contextmanager
-def listening(context: ssl.SSLContext | None = None, *, closes: bool = True) -> Iterator[tuple[int, list[bytes]]]:
-    """A syslog server that reads each connection to its end."""
-    got: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            try:
-                raw, _ = server.accept()
-            except OSError:
-                return
-            with suppress(ssl.SSLError), context.wrap_socket(raw, server_side=True) if context else raw as link:
-                if not closes:
-                    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-                    return
-                while part := link.recv(4096):
-                    got.append(part)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield server.getsockname()[1], got
-        thread.join(5)
-
-
-def frames(data: bytes) -> Iterator[bytes]:
-    """What RFC 6587 and RFC 5425 put on the wire: a length, a blank, so many bytes."""
-    while data:
-        length, _, rest = data.partition(b" ")
-        yield rest[: int(length)]
-        data = rest[int(length) :]
-
-
-def test_syslog_over_tcp_is_framed_by_length() -> None:
-    with listening() as (port, got):
-        SyslogSink(f"tcp://127.0.0.1:{port}").send([SAID, SAID])
-    found = list(frames(b"".join(got)))
-    assert len(found) == 2
-    for line in found:
-        head, _, said = line.decode().partition(" - ")
-        assert re.fullmatch(r"<109>1 2026-11-28T00:00:00\.000000Z \S+ holdfast \d+ checkpoint\.signed", head)
-        assert json.loads(said)["data"] == {"size": 3, "note": "a\n3\n"}
-
-
-def test_a_syslog_connection_that_breaks_off_did_not_get_it() -> None:
-    with listening(closes=False) as (port, _got):
-        with pytest.raises(Undelivered):
-            SyslogSink(f"tcp://127.0.0.1:{port}").send([SAID] * 5000)
-    with pytest.raises(Undelivered):
-        SyslogSink(f"tcp://127.0.0.1:{free_ports(1)}").send([SAID])
-
-
-def test_syslog_over_udp_is_one_datagram_each() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
-        server.settimeout(5)
-        SyslogSink(f"udp://127.0.0.1:{server.getsockname()[1]}").send([SAID])
-        assert b"checkpoint.signed" in server.recv(4096)
-
-
-@pytest.mark.parametrize("url", ["logs.example:514", "http://logs.example", "tls://", "tcp://a@b:1", "udp://h/path"])
-def test_what_is_no_address_of_a_syslog_server_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="is expected"):
-        SyslogSink(url)
-
-
-def signed(count: int) -> None:
+def a_log(count: int) -> None:
     for number in range(count):
-        Checkpoint.objects.create(
-            origin="o", size=number, root=bytes(32), note=f"o\n{number}\n", signed_at=timezone.now(), epoch=1
-        )
+        services.record(type=RecordType.ADMIN, event=Event.TEAM_CREATED, actor=SYSTEM, subject=f"team:t{number}")
+    services.place_records()
 
 
-def sizes(requests: list[tuple[dict[str, str], bytes]]) -> list[int]:
-    return [json.loads(body)["data"]["size"] for _, body in requests]
+def a_sink(kind: str = "otlp", form: str = "otlp", endpoint: str = "http://127.0.0.1:9/", **given: Any) -> Sink:
+    fields = {"name": f"to-{kind}", "from_beginning": True, "actor": ADA} | given
+    return services.create_sink(kind=kind, format=form, endpoint=endpoint, **fields).sink
 
 
-def make_due() -> None:
-    Anchor.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
+def cursor_of(sink: Sink) -> ExportCursor:
+    return ExportCursor.objects.get(sink=sink)
 
 
-@pytest.mark.django_db
-def test_an_anchor_that_is_away_gets_every_checkpoint_later() -> None:
-    alarms = Alarms("o")
-    with receiving() as receiver, receiving() as second:
-        sinks = [WebhookSink(each.url, SECRET) for each in (receiver, second)]
-        publisher = Publisher(sinks, alarms, [])
-        signed(1)
-        publisher.publish()
-        signed(3)
-        receiver.answers = [(500, {})]
-        publisher.publish()
-        anchor = Anchor.objects.get(name=sinks[0].name)
-        assert (anchor.failures, anchor.last_error) == (1, "answered 500")
-        signed(2)
-        publisher.publish()
-        assert sizes(second.requests) == [0, 0, 1, 2, 0, 1], "nobody waits for another"
-        make_due()
-        publisher.publish()
-        assert sizes(receiver.requests[2:]) == [0, 1, 2, 0, 1], "in order, from the one that did not arrive"
-        assert Anchor.objects.get(name=sinks[0].name).failing_since is None
-        make_due()
-        publisher.publish()
-        assert len(receiver.requests) == 7
+def again(sink: Sink, pace: Pace = QUICK) -> None:
+    """Another run, after the pause that a failure sets and the lease that a killed sender leaves."""
+    ExportCursor.objects.filter(sink=sink).update(next_attempt_at=timezone.now())
+    ExportCursor.objects.filter(sink=sink, lease_until__isnull=False).update(lease_until=timezone.now() - timedelta(1))
+    send_exports(pace)
 
 
-@pytest.mark.django_db
-def test_an_anchor_that_is_away_for_long_is_an_alarm() -> None:
-    alarms = Alarms("o")
-    publisher = Publisher([WebhookSink("http://127.0.0.1:9/", SECRET)], alarms, [])
-    signed(1)
-    publisher.publish()
-    assert alarms.waiting.empty()
-    Anchor.objects.update(failing_since=timezone.now() - timedelta(hours=1))
-    make_due()
-    publisher.publish()
-    assert alarms.waiting.get_nowait().kind == "anchor.failing"
+def to_the_end(sink: Sink, pace: Pace = QUICK) -> None:
+    """As many runs as it takes; a busy machine takes more."""
+    for _ in range(100):
+        again(sink, pace)
+        if cursor_of(sink).index == Leaf.objects.head():
+            return
+    raise AssertionError(cursor_of(sink).last_error)
 
 
-@pytest.mark.django_db
-def test_an_alarm_goes_to_the_webhook_and_is_not_sent_twice() -> None:
-    with receiving() as receiver:
-        alarms = Alarms("o")
-        publisher = Publisher([], alarms, [WebhookSink(receiver.url, SECRET)])
-        alarms.sound("checkpoint.refused", "shorter", "The log is shorter.")
-        publisher.publish()
-        publisher.publish()
-        ((_, body),) = receiver.requests
-    said = json.loads(body)
-    assert said["type"] == "checkpoint.refused"
-    assert said["data"] == {"origin": "o", "about": "shorter", "sentence": "The log is shorter."}
+@pytest.fixture
+def collector() -> Any:
+    with http_receiver() as receiver:
+        yield receiver
 
 
-def test_an_alarm_goes_to_the_installations_own_webhook_too(settings: Any) -> None:
-    with receiving() as receiver:
-        settings.AUDIT_ALARM_URL, settings.AUDIT_ALARM_SECRET = receiver.url, SECRET
-        AlarmSink().send([Message("checkpoint.refused", {"about": "shorter"})])
-        ((headers, body),) = receiver.requests
-    Webhook(SECRET).verify(body, headers)
-    assert json.loads(body)["type"] == "checkpoint.refused"
+def test_a_collector_gets_every_record_in_order_and_the_cursor_follows(collector: HttpReceiver) -> None:
+    a_log(10)
+    sink = a_sink(endpoint=collector.url, secret="Bearer abc")
+    to_the_end(sink)
+    assert collector.indexes() == list(range(10))
+    assert cursor_of(sink).index == 9
+    headers, _ = collector.requests[0]
+    assert headers["authorization"] == "Bearer abc"
+    assert headers["content-type"] == "application/x-protobuf"
+    assert cursor_of(sink).lease_token is None
+    a_log(1)
+    to_the_end(sink)
+    assert collector.indexes()[-1] == Leaf.objects.head()
 
 
-def test_syslog_over_tls_verifies_the_server(tmp_path: Path) -> None:
-    pem = certificate(tmp_path, "localhost")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(pem)
-    with listening(context) as (port, got):
-        SyslogSink(f"tls://localhost:{port}", ca_file=str(pem)).send([SAID])
-    assert b"checkpoint.signed" in b"".join(got)
-    with listening(context) as (port, got), pytest.raises(Undelivered, match="TLS"):
-        SyslogSink(f"tls://localhost:{port}").send([SAID])
-    assert got == []
+def test_killed_between_sending_and_noting_it_is_sent_again_and_nothing_is_missing(
+    collector: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_log(40)
+    sink = a_sink(endpoint=collector.url)
+    real, kills = OtlpTransport.send, []
+
+    async def killed(self: OtlpTransport, batch: Any) -> None:
+        await real(self, batch)
+        if len(kills) % 2 == 0:
+            kills.append("after the receiver had it")
+            raise asyncio.CancelledError
+        kills.append("")
+
+    monkeypatch.setattr(OtlpTransport, "send", killed)
+    for _ in range(20):
+        again(sink, QUICK._replace(run=0.05))
+    monkeypatch.undo()
+    to_the_end(sink)
+    got = collector.indexes()
+    head = Leaf.objects.head()
+    assert kills.count("after the receiver had it") >= 5
+    assert set(got) == set(range(head + 1))
+    assert len(got) > head + 1  # some came twice, and are told by their id
+    assert cursor_of(sink).index == head
+    firsts = list(dict.fromkeys(got))
+    assert firsts == sorted(firsts)
+
+
+def test_a_webhook_gets_lines_that_verify_and_chain(collector: HttpReceiver) -> None:
+    a_log(6)
+    made = services.create_sink(
+        name="siem", kind="webhook", format="ocsf", endpoint=collector.url, from_beginning=True, actor=ADA
+    )
+    to_the_end(made.sink, QUICK._replace(batch=3))
+    events = []
+    for headers, body in collector.requests:
+        webhook_id = headers["webhook-id"]
+        assert webhook_id.startswith(f"exp_{made.sink.public_id.hex}_")
+        moment = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+        assert headers["webhook-signature"] == Webhook(made.secret).sign(webhook_id, moment, body.decode())
+        events += [json.loads(line) for line in body.splitlines()]
+    assert [event["metadata"]["sequence"] for event in events] == list(range(Leaf.objects.head() + 1))
+    chain = [event["attestation_list"][0] for event in events]
+    assert [entry.get("prev_event", {}).get("fingerprint") for entry in chain] == [
+        None,
+        *(entry["fingerprint"] for entry in chain[:-1]),
+    ]
+    assert (cursor_of(made.sink).chain or {})["uid"] == chain[-1]["uid"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (503, {"retry-after": "7"}, b""),
+        (200, {}, ExportLogsServiceResponse(partial_success={"rejected_log_records": 1}).SerializeToString()),
+        (200, {}, b"\xff not protobuf"),
+        (307, {"location": "http://127.0.0.1:9/"}, b""),
+    ],
+)
+def test_what_was_not_accepted_whole_is_sent_again(collector: HttpReceiver, answer: Any) -> None:
+    a_log(3)
+    sink = a_sink(endpoint=collector.url)
+    collector.answers.append(answer)
+    again(sink)
+    cursor = cursor_of(sink)
+    assert (cursor.index, cursor.failures) == (-1, 1)
+    assert cursor.last_error
+    assert cursor.failing_since is not None
+    assert cursor.next_attempt_at > timezone.now()
+    to_the_end(sink)
+    cursor = cursor_of(sink)
+    assert (cursor.index, cursor.failures, cursor.failing_since, cursor.last_error) == (
+        Leaf.objects.head(),
+        0,
+        None,
+        "",
+    )
+    assert len(collector.requests) == 2
+
+
+def test_a_receiver_is_heard_when_it_asks_for_time(collector: HttpReceiver) -> None:
+    a_log(1)
+    sink = a_sink(endpoint=collector.url)
+    collector.answers.append((429, {"retry-after": "120"}, b""))
+    again(sink)
+    assert cursor_of(sink).next_attempt_at > timezone.now() + timedelta(seconds=100)
+
+
+def test_a_slow_receiver_slows_nobody_else(collector: HttpReceiver) -> None:
+    a_log(8)
+    with http_receiver() as other:
+        slow = a_sink(endpoint=collector.url, name="slow")
+        quick = a_sink(endpoint=other.url, name="quick")
+        collector.may_answer.clear()
+        other.answered_often = collector.may_answer
+        again(slow)
+        # The slow one answered only once the other had more than one batch.
+        assert collector.may_answer.is_set()
+        assert cursor_of(quick).index > QUICK.batch
+
+
+def test_two_senders_do_not_both_move_a_cursor(collector: HttpReceiver) -> None:
+    a_log(4)
+    sink = a_sink(endpoint=collector.url)
+    (first,) = sending._claim(QUICK)
+    assert sending._claim(QUICK) == []
+    ExportCursor.objects.filter(sink=sink).update(lease_until=timezone.now() - timedelta(seconds=1))
+    (second,) = sending._claim(QUICK)
+    with pytest.raises(sending.LeaseLost):
+        sending._confirm(first, 3, first.chain, QUICK)
+    with pytest.raises(sending.LeaseLost):
+        sending._renew(first, QUICK)
+    assert cursor_of(sink).index == -1
+    sending._confirm(second, 2, second.chain, QUICK)
+    assert cursor_of(sink).index == 2
+
+
+def test_a_cursor_never_goes_back() -> None:
+    a_log(2)
+    sink = a_sink()
+    ExportCursor.objects.filter(sink=sink).update(index=1)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ExportCursor.objects.filter(sink=sink).update(index=0)
+
+
+def test_a_record_that_cannot_be_formatted_stops_its_sink_and_no_other(
+    collector: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_log(6)
+    bad = Leaf.objects.get(index=2).record_id
+    webhook = a_sink("webhook", "ocsf", collector.url, name="breaks")
+    with http_receiver() as other:
+        sink = a_sink(endpoint=other.url, name="goes-on")
+        real = Found.placed
+
+        def placed(self: Found) -> Any:
+            record = real(self)
+            return record if self.id != bad else type(record)(**{**_fields(record), "said": {"time": "never"}})
+
+        monkeypatch.setattr(Found, "placed", placed)
+        monkeypatch.setattr("audit.formats.otlp._log_record", _forgiving)
+        again(webhook)
+        monkeypatch.undo()
+        stopped = Record.objects.get(event="sink.stopped")
+        assert stopped.subject == "sink:breaks"
+        assert stopped.reason == "record 2 cannot be written as ocsf: ValueError"
+        assert Sink.objects.get(pk=webhook.pk).state == "stopped"
+        # What is before it went out, and nothing behind it.
+        assert cursor_of(webhook).index == 1
+        to_the_end(sink)
+    services.change_sink(sink_id=webhook.public_id, enabled=True, actor=ADA)
+    to_the_end(webhook)
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__struct_fields__}
+
+
+def _forgiving(record: Any) -> Any:
+    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+    return LogRecord(body={"string_value": record.body.decode()})
+
+
+def test_a_record_that_is_gone_stops_the_sink() -> None:
+    with pytest.raises(ValueError, match="not in the log"):
+        Found(0, 202611, new_id(), b"").placed()
+
+
+@pytest.fixture
+def authority(tmp_path: Path, settings: Any) -> Any:
+    settings.OUTBOUND_CA_FILE = str(tmp_path / "localhost.pem")
+    forget_contexts()
+    yield tmp_path
+    forget_contexts()
+
+
+def test_syslog_over_tls_carries_cef_and_is_confirmed_once_the_connection_has_lived(authority: Path) -> None:
+    a_log(9)
+    with syslog_receiver(authority) as receiver:
+        sink = a_sink("syslog_tls", "cef", f"tls://localhost:{receiver.port}")
+        to_the_end(sink)
+    found = [parsed_cef(message[message.index(b"CEF:") :].decode())[1]["cn1"] for message in receiver.messages()]
+    assert found[:9] == [str(index) for index in range(9)]
+    assert cursor_of(sink).index == int(found[-1])
+
+
+def test_a_receiver_that_goes_away_loses_nothing_of_syslog(authority: Path) -> None:
+    a_log(12)
+    with syslog_receiver(authority) as receiver:
+        receiver.drop_after += [1, 500]  # twice it hangs up and what it had read is lost
+        sink = a_sink("syslog_tls", "cef", f"tls://localhost:{receiver.port}")
+        again(sink)
+        assert cursor_of(sink).index == -1
+        assert cursor_of(sink).last_error
+        to_the_end(sink)
+    found = [int(parsed_cef(message[message.index(b"CEF:") :].decode())[1]["cn1"]) for message in receiver.messages()]
+    assert set(found) == set(range(Leaf.objects.head() + 1))
+    assert cursor_of(sink).index == Leaf.objects.head()
+
+
+def test_a_receiver_with_a_certificate_of_another_name_gets_nothing(authority: Path) -> None:
+    a_log(1)
+    with syslog_receiver(authority) as receiver:
+        sink = a_sink("syslog_tls", "cef", f"tls://127.0.0.1:{receiver.port}")
+        again(sink)
+    assert receiver.data == b""
+    assert "TLS" in cursor_of(sink).last_error
+
+
+@pytest.mark.parametrize("endpoint", ["tls://10.0.0.1:6514", "tls://169.254.169.254:6514"])
+def test_an_address_inside_is_not_dialled(endpoint: str) -> None:
+    a_log(1)
+    sink = a_sink("syslog_tls", "cef", endpoint)
+    again(sink)
+    assert cursor_of(sink).last_error == "This address is not open to outbound traffic here."
+
+
+def test_a_disabled_sink_keeps_its_place(collector: HttpReceiver) -> None:
+    a_log(2)
+    sink = a_sink(endpoint=collector.url)
+    services.change_sink(sink_id=sink.public_id, enabled=False, actor=ADA)
+    again(sink)
+    assert collector.requests == []
+    services.change_sink(sink_id=sink.public_id, enabled=True, actor=ADA)
+    again(sink)
+    assert collector.indexes()[:2] == [0, 1]
+
+
+def test_a_new_sink_begins_at_the_head_unless_told_otherwise() -> None:
+    a_log(3)
+    assert cursor_of(a_sink(from_beginning=False)).index == 2
+
+
+def test_a_secret_that_does_not_open_sends_nothing(collector: HttpReceiver) -> None:
+    a_log(1)
+    one, other = a_sink(endpoint=collector.url, secret="Bearer a"), a_sink(name="other", secret="Bearer b")
+    Sink.objects.filter(pk=one.pk).update(secret=bytes(Sink.objects.get(pk=other.pk).secret or b""))
+    with pytest.raises(CannotOpen):
+        sink_secret(Sink.objects.get(pk=one.pk))
+    again(one)
+    assert collector.requests == []
+    assert cursor_of(one).last_error == "The sink's secret cannot be opened."
+
+
+def test_every_change_is_recorded_and_no_secret_with_it() -> None:
+    sink = a_sink(endpoint="https://collector.example/v1/logs?key=abc", secret="Bearer canary")
+    change = {"endpoint": "https://other.example/v1/logs", "secret": "Bearer canary2"}
+    services.change_sink(sink_id=sink.public_id, actor=ADA, **change)
+    services.remove_sink(sink_id=sink.public_id, actor=ADA, reason="moved")
+    rows = list(Record.objects.filter(subject="sink:to-otlp").order_by("id"))
+    assert [row.event for row in rows] == ["sink.created", "sink.changed", "sink.removed"]
+    whole = b"".join(bytes(row.body) for row in rows)
+    assert b"canary" not in whole
+    assert b"key=abc" not in whole
+    assert rows[2].reason == "moved"
+    assert not ExportCursor.objects.exists()
+    with pytest.raises(NotFound):
+        services.remove_sink(sink_id=sink.public_id, actor=ADA)
+
+
+def test_secrets_are_sealed_at_rest() -> None:
+    sink = a_sink(secret="Bearer canary")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT secret FROM audit_sink")
+        assert b"canary" not in bytes(cursor.fetchone()[0])
+    assert sink_secret(sink) == "Bearer canary"
+    assert configured.SECRETS_KEY
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"kind": "fax"}, "kind"),
+        ({"kind": "webhook", "format": "csv"}, "format"),
+        ({"kind": "otlp", "format": "cef"}, "format"),
+        ({"name": " "}, "name"),
+        ({"name": "a\nb"}, "name"),
+        ({"endpoint": "ftp://collector.example"}, "endpoint"),
+        ({"endpoint": "https://user:word@collector.example"}, "endpoint"),
+        ({"endpoint": "https://[::1"}, "endpoint"),
+        ({"kind": "syslog_tls", "format": "cef", "endpoint": "https://a.example"}, "endpoint"),
+        ({"kind": "syslog_tls", "format": "cef", "endpoint": "tls://a.example/path"}, "endpoint"),
+        ({"kind": "webhook", "format": "ocsf", "secret": "mine"}, "secret"),
+        ({"secret": "line\nbreak"}, "secret"),
+    ],
+)
+def test_what_does_not_fit_is_said(given: dict[str, Any], field: str) -> None:
+    whole = {"name": "s", "kind": "otlp", "format": "otlp", "endpoint": "https://collector.example"} | given
+    with pytest.raises(Invalid) as refusal:
+        services.create_sink(**whole, actor=ADA)
+    assert refusal.value.field == field
+
+
+def test_names_are_used_once() -> None:
+    a_sink()
+    with pytest.raises(Conflict):
+        a_sink()
+
+
+def test_only_who_manages_sinks_may(ada: Actor) -> None:
+    sink = a_sink()
+    for attempt in (
+        lambda: a_sink(name="mine", actor=ada),
+        lambda: services.change_sink(sink_id=sink.public_id, enabled=False, actor=ada),
+        lambda: services.remove_sink(sink_id=sink.public_id, actor=ada),
+    ):
+        with pytest.raises(PermissionDenied):
+            attempt()
+    assert Record.objects.filter(event="action.denied").count() == 3
+    assert list(Sink.objects.visible_to(ada)) == []

@@ -30,7 +30,7 @@ from alerts.models import Alert, Channel
 from alerts.services import create_channel, follow_records
 from audit.filters import Filters
 from audit.models import Record
-from audit.services import place_records, request_erasure, save_search
+from audit.services import create_sink, place_records, request_erasure, save_search
 from controlplane.routes import API, Route
 from core.actor import Actor
 from servers.models import Server
@@ -48,6 +48,8 @@ MINE, THEIRS = "red", "blue"
 PASSWORD = "correct horse battery"
 _WHY = {"reason": "A test."}
 _RULE = {"classes": ["wording"], "environments": ["development"], "text_max": 20}
+
+_SINK = {"name": "more", "kind": "otlp", "format": "otlp", "endpoint": "http://127.0.0.1:9/v1/logs"}
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,9 @@ class Installation:
             for slug, each in self.sides.items()
         }
         self.channel: Channel = create_channel(name="ops", url="http://127.0.0.1:9/", actor=actor).channel
+        self.sink = create_sink(
+            name="siem", kind="otlp", format="otlp", endpoint="http://127.0.0.1:9/v1/logs", actor=actor
+        ).sink
         rule = Rule(frozenset({ChangeClass.WORDING}), frozenset({"development"}), frozenset(), frozenset(), 20)
         self.policy = write_policy(name="small", rule=rule, why="Typing mistakes.", actor=actor).policy
         self.role = Role.objects.get(name="robots")
@@ -222,9 +227,10 @@ class Doors:
     def _address(self, route: Route, chosen: Side) -> str:
         found = self._found(route, chosen)
         path = route.path.replace("{username}", found["username"], 1)
-        kind = found[_named_by(path)] if route.door == API and "{" in path else ""
+        kind = found[_thing_in(path)] if route.door == API and "{" in path else ""
         path = re.sub(r"\{(\w+)\}", lambda match: kind if route.door == API else found[match[1]], path)
-        return path + ("?from={}&to={}".format(*chosen.digests) if path.endswith("/compare/") else "")
+        asked = {"compare": "?from={}&to={}".format(*chosen.digests), "export": "?format=csv"}
+        return path + asked.get(path.split("/")[-2], "")
 
     def _found(self, route: Route, chosen: Side) -> dict[str, str]:
         """What stands for a parameter: by its name in the console, by the first part of the path in the API."""
@@ -237,7 +243,7 @@ class Doors:
             "agent": chosen.agent, "alert": chosen.alert, "channel": world.channel, "definition": definition,
             "grant": chosen.grant, "person": chosen.person, "policy": world.policy, "review": review,
             "session": ConsoleSession.objects.get(person=self._person) if is_mine else self._others_session,
-            "role": world.role, "search": world.search, "separation": world.separation, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
+            "role": world.role, "search": world.search, "separation": world.separation, "sink": world.sink, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
         }  # fmt: skip
         ids = {name: str(row.public_id) for name, row in rows.items()} | {"record": str(world.record.id)}
         plural = {f"{name}s": value for name, value in ids.items()} | {
@@ -279,6 +285,7 @@ class Doors:
             "api:server-introspector": {"agent": chosen.agent.client_id, **_WHY},
             "api:server-list": {"slug": "fresh", **server},
             "api:suspension-list": {"kind": "server", "name": chosen.server.slug, **_WHY},
+            "api:sink-detail": {"enabled": False},
             "api:team-list": {"slug": "green"},
             "api:team-members": {"username": "founder"},
             "api:token-list": {"username": owner, "scopes": ["server:read"]},
@@ -301,6 +308,7 @@ class Doors:
         """What both doors take alike."""
         shared: dict[str, dict[str, Any]] = {
             "add-channel": {"name": "more", "url": "http://127.0.0.1:9/"},
+            "add-sink": _SINK,
             "break-glass": {"digest": newer, "until": until, "hours": 4, **_WHY},
             "channel-list": {"name": "more", "url": "http://127.0.0.1:9/"},
             "create-person": {"username": "fresh", "password": PASSWORD},
@@ -313,6 +321,7 @@ class Doors:
             "register-agent": {"name": "robot", "kind": "own", "name_style": "slash"},
             "return": {"digest": older, "expected_pin": older, **_WHY},
             "revise-policy": rule,
+            "sink-list": _SINK,
             "write-policy": rule,
         }
         given = shared.get(name.replace("return-to", "return").removeprefix("definition-").removeprefix("review-"))
@@ -321,7 +330,7 @@ class Doors:
         return given or {"digest": newer, **_WHY}
 
 
-def _named_by(path: str) -> str:
-    """What a path of the API names things by: its first part, or the second where that is the audit log's."""
-    first, second = path.split("/")[3:5]
-    return second if first == "audit" else first
+def _thing_in(path: str) -> str:
+    """What an operation's path is about; below `audit/` there are several things."""
+    parts = path.split("/")
+    return parts[4] if parts[3] == "audit" else parts[3]

@@ -19,9 +19,10 @@ READ_ONLY = frozenset({"audit_retention", "django_migrations"})
 # Tables of `audit` whose rows may change, each with its reason.
 AUDIT_MUTABLE = frozenset(
     {
-        "audit_anchor",  # how far a place outside has come moves on
         "audit_boot",  # how far a gateway process is: a hint, and no part of the log
+        "audit_exportcursor",  # goes on with what was sent, and by a trigger never back
         "audit_savedsearch",  # searches that people keep are no part of the log
+        "audit_sink",  # is set, changed and removed by people; each time is on record
         "audit_subject",  # forgetting a person removes the name behind a pseudonym
     }
 )
