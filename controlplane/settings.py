@@ -60,7 +60,9 @@ SECRETS_KEY = _key("SECRETS_KEY", "encrypts stored secrets")
 TOKEN_KEY = _key("TOKEN_KEY", "authenticates the tokens we issue")
 AUDIT_KEYS = _keys("AUDIT_KEY", "authenticates records of the audit log")
 PAYLOAD_KEYS = _keys("PAYLOAD_KEY", "encrypts kept arguments and results of calls")
-AUDIT_ALARM_URL = env.web_url("AUDIT_ALARM_URL", "where alarms go that the database cannot carry; a webhook", default="")
+AUDIT_ALARM_URL = env.web_url(
+    "AUDIT_ALARM_URL", "where alarms go that the database cannot carry; a webhook", default=""
+)
 AUDIT_ALARM_SECRET = env.webhook_secret("AUDIT_ALARM_SECRET", "signs alarms (Standard Webhooks), `whsec_` and base64")
 
 INSTALLED_APPS = [

@@ -69,8 +69,8 @@ class Outcome(Struct, frozen=True):
     """How a call ended.
 
     `status`: ok, tool_error, input_required (the server asks something first), task (it goes on by itself), error (the
-    server's), failed (no usable answer), invalid (wrong arguments, answered here), cancelled, closed (a stream), sent (a
-    notification, which nobody answers), unknown (see `gateway.outage`).
+    server's), failed (no usable answer), invalid (wrong arguments, answered here), cancelled, closed (a stream), sent
+    (a notification, which nobody answers), unknown (see `gateway.outage`).
     """
 
     status: str
@@ -82,9 +82,7 @@ class Outcome(Struct, frozen=True):
 class Recorder:
     """Writes drafts; what cannot be recorded raises the refusal that the caller gets."""
 
-    def __init__(
-        self, writer: Writer, outage: Outage, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, writer: Writer, outage: Outage, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._writer = writer
         self._outage = outage
         self._now = now

@@ -53,9 +53,7 @@ class Migration(migrations.Migration):
                 ("mark", models.UUIDField(null=True)),
                 (
                     "open_calls",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.UUIDField(), default=list, size=None
-                    ),
+                    django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), default=list, size=None),
                 ),
                 ("missed_at", models.DateTimeField(null=True)),
                 ("ended_at", models.DateTimeField(null=True)),

@@ -119,7 +119,10 @@ def test_every_broken_glass_stands_alone() -> None:
         (
             {"event": Event.SERVER_RETIRED},
             {
-                AlertKind.DRIFT, AlertKind.INCOMPLETE, AlertKind.REVIEW_WAITING, AlertKind.SHOWN_DIFFERENTLY,
+                AlertKind.DRIFT,
+                AlertKind.INCOMPLETE,
+                AlertKind.REVIEW_WAITING,
+                AlertKind.SHOWN_DIFFERENTLY,
                 AlertKind.UNREACHABLE,
             },
         ),

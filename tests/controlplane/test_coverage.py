@@ -36,6 +36,14 @@ EXCUSED: Final = {
     "api:policy-try": "Says what a policy would do, and changes nothing.",
     "api:server-poll": "Asks for a look now; the look records what it finds.",
 }
+# Routes whose request leaves nothing where there is nothing to do, because all is as it asks for.
+IDLE: Final = {
+    "access:end_sessions": "Nobody is signed in there.",
+    "api:definition-sensitive": "It is marked already.",
+    "api:person-end-sessions": "Nobody is signed in there.",
+    "tools:mark_sensitive": "It is marked already.",
+    "tools:poll": "What the look finds is what is known already.",
+}
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 
 
@@ -44,7 +52,7 @@ def installation(django_db_setup: None, django_db_blocker: Any) -> Iterator[Inst
     """In a database of its own: building it is most of what a test here would cost."""
     with django_db_blocker.unblock(), databases.fresh_copy():
         whole = transaction.atomic()
-        whole._from_testcase = True  # services may be durable within it
+        whole._from_testcase = True  # type: ignore[attr-defined]  # services may be durable within it
         with whole:
             found = Installation()
             transaction.get_connection().run_on_commit.clear()
@@ -92,7 +100,8 @@ class Trial:
             left = Record.objects.count() - before - self.earlier
         finally:
             transaction.savepoint_rollback(mark)
-        return "" if left > 0 else f"{route} ({route.name}): answered {answer.status_code}"
+        is_idle = route.name in IDLE and answer.status_code < 400
+        return "" if left > 0 or is_idle else f"{route} ({route.name}): answered {answer.status_code}"
 
     def allowed(self, route: Route) -> Any:
         return self.doors.enter(route, MINE)
@@ -130,7 +139,7 @@ def test_no_route_and_no_outcome_is_silent(world: Installation, outcome: str) ->
 
 
 def test_what_is_excused_exists() -> None:
-    assert EXCUSED.keys() <= {route.name for route in changing()}
+    assert EXCUSED.keys() | IDLE.keys() <= {route.name for route in changing()}
 
 
 @require_POST

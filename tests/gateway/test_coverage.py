@@ -16,7 +16,7 @@ from tests.gateway.world import BOTH, META, PLAIN, World
 pytestmark = pytest.mark.network
 
 # What stands behind a name in each method; `missing` replaces it.
-FITTING: Final[Mapping[str, Mapping[str, Any]]] = {
+FITTING: Final[Mapping[str, Any]] = {
     "completion/complete": {
         "ref": {"type": "ref/prompt", "name": "greet-0"}, "argument": {"name": "who", "value": "a"},
     },
@@ -29,8 +29,13 @@ FITTING: Final[Mapping[str, Mapping[str, Any]]] = {
     "subscriptions/listen": {"notifications": {}},
     "tools/call": {"name": "echo", "arguments": {"text": "a"}},
 }  # fmt: skip
-MISSING: Final = {"name": "nothing", "uri": "memo://nothing", "taskId": "nothing", "ref": {"type": "ref/prompt", "name": "x"}}
-INVALID: Final = {
+MISSING: Final[Mapping[str, Any]] = {
+    "name": "nothing",
+    "uri": "memo://nothing",
+    "taskId": "nothing",
+    "ref": {"type": "ref/prompt", "name": "x"},
+}
+INVALID: Final[Mapping[str, Any]] = {
     "arguments": [], "capabilities": {"a": "\0"}, "level": "loud", "name": 1, "notifications": 1, "ref": 1, "taskId": 1,
     "uri": 1, "cursor": "no page of ours",
 }  # fmt: skip
@@ -67,7 +72,8 @@ class Knocks:
         if modern:
             body["params"]["_meta"] = META
             headers |= {"mcp-protocol-version": "2026-07-28", "mcp-method": method}
-            headers |= {"mcp-name": str(params[key]) for key in ("name", "uri", "taskId") if key in params}
+            named = [str(params[key]) for key in ("name", "uri", "taskId") if key in params]
+            headers |= {"mcp-name": named[0]} if named else {}
         elif method != "initialize":
             headers["mcp-session-id"] = self.session
         return self.stream("POST", headers, body)
