@@ -5,7 +5,9 @@ COPY requirements/base.txt /build/base.txt
 RUN python -m venv /usr/local/holdfast && /usr/local/holdfast/bin/pip install --no-cache-dir --require-hashes -r /build/base.txt
 
 FROM python:3.11-slim
-RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin holdfast
+# The directory is the sequencer's: a new volume takes its owner over.
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin holdfast && \
+    install -d -o 10001 -g 10001 -m 700 /var/lib/holdfast
 COPY --from=build /usr/local/holdfast /usr/local/holdfast
 WORKDIR /srv/holdfast
 COPY manage.py ./

@@ -39,7 +39,8 @@ LOCKS = {
     "base.txt": ("pyproject.toml", "-c", "requirements/dev.txt"),
 }
 LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
-GATES = (
+Gate = tuple[str, tuple[str, ...]]  # its name, and what follows `python`
+GATES: tuple[Gate, ...] = (
     ("format", ("-m", "ruff", "format", "--check", "--quiet", ".")),
     ("lint", ("-m", "ruff", "check", "--quiet", ".")),
     ("import contracts", ("-c", LINT_IMPORTS)),
@@ -48,9 +49,10 @@ GATES = (
     ("generated documents", ("manage.py", "generate_docs", "--check")),
 )
 
+# Beside the others it takes a processor that idles. Then all that is read is compiled, once for all workers.
+COLLECTION = ("collection", ("-m", "pytest", "--collect-only", "--quiet"))
 # pytest's arguments for several processes at once; how many, and what runs where, is in tests/workers.py.
 WORKERS = ("-n", "auto", "--dist", "loadfile")
-INTERRUPTED, NO_TESTS = 2, 5  # pytest's exit codes
 LOOKS_ON = ("-s", "--capture=no", "--pdb", "--trace", "no:xdist", "-pno:xdist")
 
 # Settings with which Django loads, for commands that reach no server.
@@ -101,36 +103,25 @@ def manage(arguments: list[str]) -> int:
 def check(_arguments: list[str]) -> int:
     """The gates that need no database."""
     prepare("dev.txt")
-    return 1 if run_gates() else 0
+    return 1 if run_gates(GATES) else 0
 
 
 def test(arguments: list[str]) -> int:
     """All gates, then the whole suite; every failure is shown, the worst decides the exit code."""
     prepare("dev.txt")
-    failed = run_gates()
+    spread = workers(arguments)
+    failed = run_gates((*GATES, COLLECTION) if spread else GATES)
     sys.stdout.flush()
-    code = suite(arguments)
+    code = run_through(["-m", "pytest", *spread, *arguments])
     if failed:
         print(f"failed before the tests: {', '.join(failed)}", file=sys.stderr)
     return code or (1 if failed else 0)
 
 
-def suite(arguments: list[str]) -> int:
-    """pytest, spread over processes but for what runs the whole product, which follows alone. Returns its exit code.
-
-    In one process where a file is named, or somebody wants to look on.
-    """
+def workers(arguments: list[str]) -> tuple[str, ...]:
+    """What spreads the suite over processes; nothing where a file is named, or somebody wants to look on."""
     files = [argument for argument in arguments if (ROOT / argument.partition("::")[0]).suffix == ".py"]
-    if files or any(argument in LOOKS_ON for argument in arguments):
-        return run_through(["-m", "pytest", *arguments])
-    if any(argument.startswith("-m") for argument in arguments):
-        return run_through(["-m", "pytest", *WORKERS, *arguments])
-    first = run_through(["-m", "pytest", *WORKERS, "-m", "not story", *arguments])
-    if first == INTERRUPTED:
-        return first
-    then = run_through(["-m", "pytest", "-m", "story", *arguments])
-    codes = [code for code in (first, then) if code != NO_TESTS]
-    return next(filter(None, codes), 0) if codes else NO_TESTS
+    return () if files or any(argument in LOOKS_ON for argument in arguments) else WORKERS
 
 
 def lock(_arguments: list[str]) -> int:
@@ -220,14 +211,14 @@ def pip_environment() -> dict[str, str]:
 
 
 # --- gates -------------------------------------------------------------------------------------------------------
-def run_gates() -> list[str]:
-    """Run the gates, as many at once as there are processors. Returns the failed.
+def run_gates(gates: tuple[Gate, ...]) -> list[str]:
+    """Run gates, as many at once as there are processors. Returns the failed.
 
     Prints each one's name, result and time, and the output of those that fail.
     """
     failed = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for (name, _), (done, seconds) in zip(GATES, pool.map(run_gate, GATES), strict=True):
+        for (name, _), (done, seconds) in zip(gates, pool.map(run_gate, gates), strict=True):
             result = "ok" if done.returncode == 0 else "FAILED"
             print(f"{name:<22}{result:<8}{seconds:5.1f} s", flush=True)
             if done.returncode != 0:
@@ -236,7 +227,7 @@ def run_gates() -> list[str]:
     return failed
 
 
-def run_gate(gate: tuple[str, tuple[str, ...]]) -> "tuple[subprocess.CompletedProcess[str], float]":
+def run_gate(gate: Gate) -> "tuple[subprocess.CompletedProcess[str], float]":
     """Run one gate; what came of it and how long it took."""
     started = time.monotonic()
     command = [str(PYTHON), *gate[1]]
@@ -248,13 +239,18 @@ def gate_environment() -> dict[str, str]:
     """Settings with which Django loads; no gate reaches a server."""
     dropped = ("PUBLIC_URL", "GATEWAY_URL", "INSTALLATION_ID", "DJANGO_SETTINGS_MODULE", "OUTBOUND_ALLOW")
     kept = {name: value for name, value in os.environ.items() if name not in dropped and not name.endswith("_FILE")}
-    return {**kept, **MADE_UP}
+    return {**compiling(kept), **MADE_UP}
+
+
+def compiling(environment: dict[str, str]) -> dict[str, str]:
+    """Let Python keep what it compiles, whatever this machine's habit: a hundred processes read the same files."""
+    return {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def run_through(command: list[str]) -> int:
     """Run a program of `.venv` to its end; a SIGTERM to us is one to it, so that it stops its servers."""
     environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-    process = subprocess.Popen([str(PYTHON), *command], cwd=ROOT, env=environment)
+    process = subprocess.Popen([str(PYTHON), *command], cwd=ROOT, env=compiling(environment))
     # pytest ends cleanly on SIGINT, and at once, without cleaning up, on SIGTERM.
     signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
     while True:

@@ -18,6 +18,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from access.intentions import NOT_NEEDED, is_needed
 from access.principals import GrantFacts, PrincipalFacts
 from access.rules import Rule
 from access.suspended import Stop
@@ -34,6 +35,7 @@ class Reason(StrEnum):
     AUDIT_UNAVAILABLE = "audit_unavailable"
     DEFINITION_QUARANTINED = "definition_quarantined"
     INSUFFICIENT_SCOPE = "insufficient_scope"
+    INTENTION_REQUIRED = "intention_required"
     INVALID_ARGUMENTS = "invalid_arguments"
     INVALID_REQUEST = "invalid_request"
     INVALID_RESULT = "invalid_result"
@@ -80,6 +82,7 @@ REASONS: Final[Mapping[Rule, Reason]] = {
     Rule.DEFINITION_UNEXPIRED: Reason.PIN_EXPIRED,
     Rule.DEFINITION_SCHEMA: Reason.SCHEMA_UNUSABLE,
     Rule.DEFINITION_SCHEME: Reason.SCHEME_NOT_ALLOWED,
+    Rule.INTENTION_GIVEN: Reason.INTENTION_REQUIRED,
     Rule.TOKEN_SCOPE: Reason.INSUFFICIENT_SCOPE,
 }
 
@@ -98,7 +101,8 @@ class ServerFacts:
     """The server, or None where there is none. `withheld`: its identity or endpoint changed unapproved.
 
     `trusted_until`: only an emergency keeps it from being withheld, and that ends then. `schemes`: those that its
-    approved resources and templates spell out; a URI of any other is none of its resources.
+    approved resources and templates spell out; a URI of any other is none of its resources. `intention`: which calls
+    must say why (`access.intentions`).
     """
 
     slug: str
@@ -108,6 +112,7 @@ class ServerFacts:
     withheld: bool = False
     trusted_until: datetime | None = None
     schemes: frozenset[str] = frozenset()
+    intention: str = NOT_NEEDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +148,11 @@ class Facts(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """What is asked. `definition` is None for connecting and listing."""
+    """What is asked. `definition` is None for connecting and listing; `intention`: the caller says why."""
 
     method: str
     definition: DefinitionFacts | None = None
+    intention: bool = False
 
 
 class Allowed(Struct, frozen=True):
@@ -274,6 +280,9 @@ def _decide_definition(
         return Denied(Rule.DEFINITION_SCHEMA)
     if _needs_scheme(call.method, definition) and definition.scheme not in server.schemes:
         return Denied(Rule.DEFINITION_SCHEME)
+    asks_why = server.intention != NOT_NEEDED and not call.intention
+    if asks_why and is_needed(server.intention, call.method, sensitive=definition.sensitive):
+        return Denied(Rule.INTENTION_GIVEN)
     # A broader scope of the token includes what a narrower one of the role allows (R3: the hierarchy is honoured).
     used = accepted & facts.principal.token_scopes
     if not used:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ConsoleSession,
         Grant,
         Person,
+        PolicyDigest,
         Role,
         RoleSeparation,
         Suspension,
@@ -305,3 +306,15 @@ class SuspensionQuerySet(_VisibleQuerySet["Suspension"]):
         person = models.Case(models.When(kind="person", then=Subquery(named.values("username")[:1])))
         agent = models.Case(models.When(kind="agent", then=Subquery(called.values("name")[:1])))
         return self.annotate(title=Coalesce(person, agent, "name", output_field=models.TextField()))
+
+
+class PolicyDigestQuerySet(models.QuerySet["PolicyDigest"]):
+    """Digests of policy. Nobody is shown them; checks and proofs read them."""
+
+    def last_of(self, part: str) -> PolicyDigest | None:
+        """What the last change of `part` left."""
+        return self.filter(part=part).order_by("-pk").first()
+
+    def left(self, part: str, beginning: str) -> Self:
+        """The changes of `part` that left a digest which begins so."""
+        return self.filter(part=part, digest__startswith=beginning)

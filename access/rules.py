@@ -30,6 +30,7 @@ class Rule(StrEnum):
     DEFINITION_UNEXPIRED = "definition.unexpired"
     DEFINITION_SCHEMA = "definition.schema"
     DEFINITION_SCHEME = "definition.scheme"
+    INTENTION_GIVEN = "intention.given"
     TOKEN_SCOPE = "token.scope"  # noqa: S105 -- as above
     ALLOW_CONNECTION = "allow.connection"
     ALLOW_DEFINITION = "allow.definition"

@@ -94,12 +94,16 @@ class Repeat(Struct, frozen=True):
     latency_ms: int | None = None
     bytes: int | None = None
     trace_id: str = ""
+    args_commit: Commitment | None = None
+    result_commit: Commitment | None = None
+    intention: str = ""
 
     def draft(self) -> RecordDraft:
         """The same written out."""
         return replace(
             self.pattern.draft, id=self.id, time=self.time, call_id=self.call_id, latency_ms=self.latency_ms,
-            bytes=self.bytes, trace_id=self.trace_id,
+            bytes=self.bytes, trace_id=self.trace_id, args_commit=self.args_commit, result_commit=self.result_commit,
+            intention=self.intention,
         )  # fmt: skip
 
 
@@ -132,11 +136,6 @@ def next_shard(shard: int) -> int:
     return (year + 1) * 100 + 1 if month == 12 else shard + 1
 
 
-def leaf_hash(body: bytes) -> bytes:
-    """RFC 6962, section 2.1: the hash of a leaf."""
-    return hashlib.sha256(b"\x00" + body).digest()
-
-
 def columns(draft: RecordDraft, *, installation: str, shard: int, position: Position | None = None) -> dict[str, Any]:
     """Every column of the record's row, the body included. Never raises for what a text holds."""
     place = {"v": BODY_VERSION, "installation": installation}
@@ -147,14 +146,17 @@ def columns(draft: RecordDraft, *, installation: str, shard: int, position: Posi
         body = canonical_bytes(place | {name: _plain(value) for name, value in values.items() if _said(value)})
         if len(body) <= BODY_MAX:
             break
-    row = {name: _visible(value) for name, value in values.items()}
+    row = {name: visible(value) for name, value in values.items()}
     writer, seq = (position.writer, position.seq) if position is not None else (None, None)
     return {"shard": shard, "writer": writer, "seq": seq, **row, "body": body}
 
 
-def search_text(text: str) -> str:
-    """`text` as it stands in a search column, so that a filter finds what was shortened or made visible."""
-    shown = _visible(_shortened(text, LIMITS[0][0]))
+def search_text(text: str, *, long: bool = False) -> str:
+    """`text` as it stands in a search column, so that a filter finds what was shortened or made visible.
+
+    `long`: a column of `LONG_TEXTS`.
+    """
+    shown = visible(_shortened(text, LIMITS[0][1 if long else 0]))
     return str(shown)
 
 
@@ -214,13 +216,14 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
-def _visible(value: Any) -> Any:
+def visible(value: Any) -> Any:
+    """The value as it stands in a search column."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
         return value.replace("\0", "\u2400")
     if isinstance(value, Mapping):
-        return {_visible(key): _visible(item) for key, item in value.items()}
+        return {visible(key): visible(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_visible(item) for item in value]
+        return [visible(item) for item in value]
     return value

@@ -2,7 +2,7 @@
 
 psycopg connects, so whatever a connection string can say holds here as everywhere; its cursors are left out, because
 each of their waits costs an event loop more than the statement (docs/adr, "Audit writer's driver"). For writing
-only: results are counted as done or failed, rows are thrown away. Not for several tasks at once.
+only: rows are counted and thrown away. Not for several tasks at once.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ class Link:
         self._socket = self._libpq.socket
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] | None = None
+        self._count = 0  # rows of the answer
         self._error: psycopg.Error | None = None
         self._writing = False  # whether we wait until the socket takes more
         self.lost = False
@@ -50,8 +51,8 @@ class Link:
         """The process id of the server's end."""
         return int(self._libpq.backend_pid)
 
-    async def run(self, statement: str, values: Sequence[bytes | None]) -> None:
-        """Execute in a transaction of its own; parameters are in binary format.
+    async def run(self, statement: str, values: Sequence[bytes | None]) -> int:
+        """Execute in a transaction of its own and answer how many rows it wrote; parameters are in binary format.
 
         Raises the `psycopg.Error` that the server answered: then nothing of it happened, and the link goes on unless
         it is `lost`. A statement that is cancelled or loses its connection has an unknown fate, and the link is lost.
@@ -59,6 +60,7 @@ class Link:
         if self.lost:
             raise psycopg.OperationalError("The connection is lost.")
         await self._exchange(self._libpq.send_query_prepared, statement.encode(), values, [1] * len(values))
+        return self._count
 
     async def _exchange(self, send: Callable[..., None], *arguments: Any) -> None:
         done = self._done = self._loop.create_future()
@@ -107,6 +109,7 @@ class Link:
         """One answer of the server; None is the end of them."""
         if result is not None:
             self._error = self._error or _error_of(result)
+            self._count = result.command_tuples or 0
         elif self._done is not None and self._error is None:
             self._done.set_result(None)
         elif self._done is not None and self._error is not None:

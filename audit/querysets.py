@@ -1,22 +1,41 @@
 """Reads of the audit log. Every list starts from `visible_to(actor)`."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import UUID
 
 from django.apps import apps
+from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
 from django.db.models import Exists, Max, Min, OuterRef, Q, Subquery
+from django.utils import timezone
 
 from audit.drafts import next_shard, search_text, shard_of
-from core.actor import Actor
+from audit.events import Event
+from audit.filters import Filters
+from core.actor import Actor, ActorKind
 from core.errors import NotFound
 from core.names import split_canonical
 from core.permissions import Permission
 
 if TYPE_CHECKING:
-    from audit.models import Leaf, Record, Subject  # noqa: F401 -- type arguments below
+    from audit.models import (  # noqa: F401 -- type arguments below
+        ExportCursor,
+        Leaf,
+        Record,
+        Removal,
+        SavedSearch,
+        Sink,
+        StoredPayload,
+        Subject,
+    )
+
+
+# How far a record's id may stand from its time: both are read from one clock, one after the other.
+_SLACK: Final = timedelta(minutes=10)
+REMOVAL_DAYS: Final = 7  # in which another person can agree; the database knows them too (`audit.0006`)
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
 class RecordQuerySet(models.QuerySet["Record"]):
@@ -63,11 +82,22 @@ class RecordQuerySet(models.QuerySet["Record"]):
         """Intent, outcome or denial of one call."""
         return self.filter(call_id=call_id)
 
+    def in_trace(self, trace_id: str) -> "RecordQuerySet":
+        """What was recorded under a W3C trace id."""
+        # All that a call leaves carries its trace, so only half of it is in the index: see `audit_record_trace`.
+        marked = apps.get_model("audit", "Record").objects.filter(trace_id=trace_id).exclude(event=Event.CALL_COMPLETED)
+        return self.filter(trace_id=trace_id, call_id__in=marked.values("call_id"))
+
     def by_principal(self, name: str) -> "RecordQuerySet":
         """By user name, pseudonym, agent client id, or `system:<name>`."""
         text = search_text(name)
         people = apps.get_model("audit", "Subject").objects.named(text)
-        return self.filter(Q(principal__in=[text, f"agent:{text}", f"system:{text}", *people]))
+        meant = (text, f"agent:{text}", f"system:{text}", *people)
+        # Nearly always it is one of them, and the records of one are in the order of the list already.
+        records = apps.get_model("audit", "Record").objects
+        looks = [records.filter(principal=each).values("principal")[:1] for each in meant]
+        found = [str(row["principal"]) for row in looks[0].union(*looks[1:], all=True)]
+        return self.filter(principal=found[0]) if len(found) == 1 else self.filter(principal__in=found)
 
     def by_agent(self, client_id: str) -> "RecordQuerySet":
         """What an agent did, for itself or for a person."""
@@ -85,44 +115,57 @@ class RecordQuerySet(models.QuerySet["Record"]):
             return self.filter(bare)
         return self.filter(bare | Q(server=parts[0], tool=search_text(parts[1])))
 
+    def of_type(self, record_type: str) -> "RecordQuerySet":
+        """Of one of the kinds of record."""
+        return self.filter(type=record_type)
+
+    def of_event(self, event: str) -> "RecordQuerySet":
+        """About one sort of event."""
+        return self.filter(event=event)
+
+    def decided(self, decision: str) -> "RecordQuerySet":
+        """Allowed or denied."""
+        return self.filter(decision=decision)
+
+    def for_reason(self, reason: str) -> "RecordQuerySet":
+        """With this reason, whole: a denial's name, or a person's words."""
+        return self.exclude(reason="").filter(reason=search_text(reason, long=True))
+
+    def saying(self, words: str) -> "RecordQuerySet":
+        """Whose intention holds these words, asked as in a search engine: `"a phrase"`, `or`, `-without`."""
+        wanted = SearchQuery(words, config="simple", search_type="websearch")
+        said = SearchVector("intention", config="simple")
+        return self.exclude(intention="").alias(words=said).filter(words=wanted)
+
     def between(self, since: datetime | None, until: datetime | None) -> "RecordQuerySet":
-        """`since <= time < until`; also narrows to the shards that can hold such times."""
+        """`since <= time < until`."""
         records = self
         if since is not None:
-            records = records.filter(time__gte=since, shard__gte=shard_of(since))
+            records = records.filter(time__gte=since, pk__gte=(shard_of(since), id_at(since, -_SLACK)))
         if until is not None:
-            # A gateway's record may stand in the shard of the month after its time, never further on.
-            records = records.filter(time__lt=until, shard__lte=next_shard(shard_of(until)))
+            records = records.filter(time__lt=until, id__lt=id_at(until, _SLACK))
         return records
 
-    def matching(  # noqa: PLR0913 -- one parameter per filter
-        self,
-        *,
-        call_id: UUID | None = None,
-        principal: str = "",
-        agent: str = "",
-        server: str = "",
-        tool: str = "",
-        type: str = "",  # noqa: A002 -- the filter's public name
-        event: str = "",
-        decision: str = "",
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> "RecordQuerySet":
-        """Every filter that was given, together; shared by API and console."""
-        records = self.between(since, until)
-        if call_id is not None:
-            records = records.in_call(call_id)
-        if principal:
-            records = records.by_principal(principal)
-        if agent:
-            records = records.by_agent(agent)
-        if server:
-            records = records.on_server(server)
-        if tool:
-            records = records.on_tool(tool)
-        exact = {"type": type, "event": event, "decision": decision}
-        return records.filter(**{name: value for name, value in exact.items() if value})
+    def end_of(self, until: datetime) -> tuple[int, UUID]:
+        """Where in the order of the list nothing begins that happened before `until`: what follows is read from there.
+
+        A process goes on in the shard that it began, so after its clock was ahead its records stand in a later one.
+        """
+        shard, behind = shard_of(until), id_at(until, _SLACK)
+        laters = [later for later in self._shards() if later > shard]
+        looks = [self.filter(shard=later, id__lt=behind).values("shard")[:1] for later in laters]
+        found = looks[0].union(*looks[1:], all=True) if looks else ()
+        return max([shard, *(row["shard"] for row in found)]), behind
+
+    def matching(self, wanted: Filters, *, after: tuple[int, UUID] | None = None) -> "RecordQuerySet":
+        """What fits every filter, newest first, from behind the row at `after` on: shard and id."""
+        records = self.between(wanted.since, wanted.until)
+        if after is None and wanted.until is not None:
+            after = apps.get_model("audit", "Record").objects.end_of(wanted.until)
+        for name, method in _BY.items():
+            if value := getattr(wanted, name):
+                records = method(records, value)
+        return (records if after is None else records.after_position(*after)).newest_first()
 
     def after_position(self, shard: int, record_id: UUID) -> "RecordQuerySet":
         """What follows a row in `newest_first` order."""
@@ -132,6 +175,21 @@ class RecordQuerySet(models.QuerySet["Record"]):
         """Records without a leaf."""
         leaves = apps.get_model("audit", "Leaf").objects
         return self.filter(~Exists(leaves.filter(shard=OuterRef("shard"), record_id=OuterRef("id"))))
+
+
+_BY: Final[dict[str, Callable[[RecordQuerySet, Any], RecordQuerySet]]] = {
+    "principal": RecordQuerySet.by_principal,
+    "agent": RecordQuerySet.by_agent,
+    "server": RecordQuerySet.on_server,
+    "tool": RecordQuerySet.on_tool,
+    "type": RecordQuerySet.of_type,
+    "event": RecordQuerySet.of_event,
+    "decision": RecordQuerySet.decided,
+    "reason": RecordQuerySet.for_reason,
+    "intention": RecordQuerySet.saying,
+    "call_id": RecordQuerySet.in_call,
+    "trace_id": RecordQuerySet.in_trace,
+}
 
 
 class LeafQuerySet(models.QuerySet["Leaf"]):
@@ -147,12 +205,63 @@ class LeafQuerySet(models.QuerySet["Leaf"]):
         return -1 if last is None else last
 
 
+class RemovalQuerySet(models.QuerySet["Removal"]):
+    """What somebody asked to remove."""
+
+    def waiting(self) -> "RemovalQuerySet":
+        """Those that another person can still agree to, the latest first."""
+        since = timezone.now() - timedelta(days=REMOVAL_DAYS)
+        return self.filter(confirmation__isnull=True, requested_at__gt=since).order_by("-requested_at")
+
+
+class SinkQuerySet(models.QuerySet["Sink"]):
+    """Receivers of records."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        """All of them to who manages sinks; a sink belongs to the installation, not to a team."""
+        return self.all() if actor.may(Permission.SINK_MANAGE) else self.none()
+
+    def locked(self, sink_id: UUID) -> "Sink":
+        """The sink, its row locked for this transaction. Raises `NotFound`."""
+        sink = self.select_for_update().filter(public_id=sink_id).first()
+        if sink is None:
+            raise NotFound("There is no such sink.")
+        return sink
+
+
+class ExportCursorQuerySet(models.QuerySet["ExportCursor"]):
+    """How far sinks are."""
+
+    def due(self, now: datetime) -> Self:
+        """Of active sinks whose time has come and on whom nobody holds a lease."""
+        free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+        return self.filter(free, sink__state="active", next_attempt_at__lte=now)
+
+    def held(self, token: UUID, now: datetime) -> Self:
+        """The one whose lease this is, while it lasts."""
+        return self.filter(lease_token=token, lease_until__gte=now, sink__state="active")
+
+
+class PayloadQuerySet(models.QuerySet["StoredPayload"]):
+    """Payloads of calls."""
+
+    def of_call(self, call_id: UUID) -> "PayloadQuerySet":
+        """The rows of one call, that of its arguments first."""
+        return self.filter(call_id=call_id).order_by("part", "record_id")
+
+
 class SubjectQuerySet(models.QuerySet["Subject"]):
     """Pseudonyms and who they stand for."""
 
     def named(self, name: str) -> list[str]:
         """The pseudonyms of whoever has, or had, this user name."""
         return [str(found) for found in self.filter(name=name).values_list("pseudonym", flat=True)]
+
+    def standing_for(self, actor: Actor) -> list[str]:
+        """How `actor` stands in records; nothing for a person of whom there is none yet."""
+        if actor.kind is not ActorKind.PERSON:
+            return [f"{actor.kind}:{actor.id}"]
+        return [str(found) for found in self.filter(public_id=actor.id).values_list("pseudonym", flat=True)]
 
     def shown_names(self, principals: Iterable[str]) -> dict[str, str]:
         """Stored principal to the name people know: user name, client id, `system:<name>`."""
@@ -164,12 +273,44 @@ class SubjectQuerySet(models.QuerySet["Subject"]):
         return shown
 
 
+class SavedSearchQuerySet(models.QuerySet["SavedSearch"]):
+    """Searches that somebody keeps."""
+
+    def visible_to(self, actor: Actor) -> "SavedSearchQuerySet":
+        """Own ones and shared ones, for who may read the log."""
+        if not actor.may_somewhere(Permission.AUDIT_READ):
+            return self.none()
+        mine = apps.get_model("audit", "Subject").objects.standing_for(actor)
+        return self.filter(Q(shared=True) | Q(owner__in=mine))
+
+    def by_name(self) -> "SavedSearchQuerySet":
+        """In the order of their names."""
+        return self.order_by("name", "id")
+
+    def one(self, search_id: UUID) -> "SavedSearch":
+        """The search with this public id. Raises `NotFound`."""
+        search = self.filter(public_id=search_id).first()
+        if search is None:
+            raise NotFound("There is no such search.")
+        return search
+
+    def locked(self, search_id: UUID) -> "SavedSearch":
+        """The same, its row locked for this transaction. Raises `NotFound`."""
+        return self.select_for_update().one(search_id)
+
+
 def shard_of_id(record_id: UUID) -> int:
     """The shard that a UUIDv7's own time belongs to; a UUID of another version gives a shard without rows."""
     milliseconds = record_id.int >> 80
     if record_id.version != 7 or milliseconds >= 10**14:
         return 0
     return shard_of(datetime.fromtimestamp(milliseconds / 1000, tz=UTC))
+
+
+def id_at(moment: datetime, later: timedelta) -> UUID:
+    """The least UUIDv7 of so much after a moment; the first or last of all where it lies beyond what those can tell."""
+    milliseconds = (moment - _EPOCH + later) // timedelta(milliseconds=1)
+    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 
 
 def _uuid(text: str) -> UUID | None:

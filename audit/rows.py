@@ -18,6 +18,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from audit.chaining import Chain
 from audit.drafts import (
     BODY_MAX,
     BODY_VERSION,
@@ -63,6 +64,7 @@ _words_of: Final = attrgetter(*WORDS)
 _others_of: Final = attrgetter(*OTHERS)
 _rare_of: Final = attrgetter(*RARE)
 _NOTHING: Final = tuple("" if name in UNIQUE else None for name in RARE)  # what `RARE` are where nothing is said
+_PLACED, _UNPLACED = ORDER[:2], ORDER[4:]  # between them the link and the MAC
 _OTHERS_BEFORE_SEQ: Final = sum(name < "seq" for name in OTHERS)
 
 
@@ -145,29 +147,35 @@ class Rows:
             forms[words] = form
         return form
 
-    def place(self, prepared: Prepared, writer: UUID, seq: int) -> Row:
-        """The row at its place; what a record is chained or signed with belongs here.
+    def place(self, prepared: Prepared, chain: Chain) -> Row:
+        """The row with the next number of the chain, which it extends.
 
-        Raises `struct.error` or `ValueError` for what no column holds.
+        Raises `struct.error` or `ValueError` for what no column holds: then the chain is as it was.
         """
+        writer, seq = chain.writer, chain.seq + 1
         if writer is not self._writer:
             self._writer, self._end = writer, b'"v":%d,"writer":"%b"}' % (BODY_VERSION, str(writer).encode())
         if prepared.own is not None:
             body = b'{%b"seq":%d,%b%b' % (prepared.before_seq, seq, prepared.after_seq, self._end)
             if len(body) <= BODY_MAX:
-                return (_SIZED_BIG(8, seq), sized(body)), prepared.shared, prepared.own
+                link, mac = chain.add(body)
+                return (_SIZED_BIG(8, seq), sized(body), sized(link), sized(mac)), prepared.shared, prepared.own
         draft = written_out(prepared.record)
         row = columns(draft, installation=self._installation, shard=0, position=Position(writer, seq))
-        return tuple(encoded(name, row[name]) for name in ORDER), (), ()
+        seq_and_body, others = (tuple(encoded(name, row[name]) for name in names) for names in (_PLACED, _UNPLACED))
+        return seq_and_body + tuple(map(sized, chain.add(row["body"]))), others, ()
 
 
 def _filled(record: RecordDraft | Repeat, form: _Form) -> Prepared:
+    asked = _ABSENT if record.args_commit is None else _encode_args(record.args_commit)
     size = _ABSENT if record.bytes is None else _encode_bytes(record.bytes)
     call = _ABSENT if record.call_id is None else _encode_call_id(record.call_id)
     id_, time, trace = _encode_id(record.id), _encode_time(record.time), _encode_trace_id(record.trace_id)
+    why = _encode_intention(record.intention)
     latency = _ABSENT if record.latency_ms is None else _encode_latency(record.latency_ms)
-    before = form.before_seq % (size[0], call[0], id_[0], latency[0])
-    own = (size[1], call[1], id_[1], latency[1], time[1], trace[1])
+    told = _ABSENT if record.result_commit is None else _encode_result(record.result_commit)
+    before = form.before_seq % (asked[0], size[0], call[0], id_[0], why[0], latency[0], told[0])
+    own = (asked[1], size[1], call[1], id_[1], why[1], latency[1], told[1], time[1], trace[1])
     return Prepared(record, before, form.after_seq % (time[0], trace[0]), form.values, own)
 
 
@@ -294,5 +302,8 @@ def _encoded(encoders: "list[Callable[[Any], Encoded]]", values: tuple[Any, ...]
 
 
 _ENCODERS: Final = [_encoder(name) for name in OTHERS]
-_encode_bytes, _encode_call_id, _encode_id, _encode_latency, _encode_time, _encode_trace_id = map(_encoder, VARYING)
+(
+    _encode_args, _encode_bytes, _encode_call_id, _encode_id, _encode_intention, _encode_latency, _encode_result,
+    _encode_time, _encode_trace_id,
+) = map(_encoder, VARYING)  # fmt: skip
 _SILENT: Final = _encoded([_encoder(name) for name in RARE], _NOTHING)

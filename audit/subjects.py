@@ -3,7 +3,7 @@
 import uuid
 from uuid import UUID
 
-from audit.models import Subject
+from audit.models import SavedSearch, Subject
 from core.actor import Actor, ActorKind
 
 
@@ -33,5 +33,10 @@ def pseudonym_for(*, public_id: UUID, name: str) -> str:
 
 
 def forget(*, public_id: UUID) -> None:
-    """Cut the tie between a person and their pseudonym for good; their records stay and still verify."""
+    """Cut the tie between a person and their pseudonym for good; their records stay and still verify.
+
+    The searches that only they saw go with it.
+    """
+    pseudonyms = Subject.objects.filter(public_id=public_id).values_list("pseudonym", flat=True)
+    SavedSearch.objects.filter(owner__in=[str(each) for each in pseudonyms], shared=False).delete()
     Subject.objects.filter(public_id=public_id).update(public_id=None, name="forgotten")

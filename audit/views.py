@@ -1,48 +1,87 @@
-"""Pages of the audit log: search, and one record with the others of its call."""
+"""Pages of the audit log: search, saved searches, and one record with the others of its call."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
+from audit import services
 from audit.events import RecordType
-from audit.forms import RecordFilterForm
-from audit.models import Record, Subject
-from audit.querysets import RecordQuerySet
-from core.console import UNPROCESSABLE, actor_of, page, show
+from audit.filters import FILTERS, read_filters
+from audit.forms import FORMAT_NAMES, RecordFilterForm
+from audit.models import Record, Removal, SavedSearch, Subject, Verification
+from core.actor import Actor
+from core.console import UNPROCESSABLE, actor_of, carry_out, page, show
 from core.permissions import Permission
 
 PAGE_SIZE = 50
+SEARCHES = 200  # that the page lists
 _ID_LENGTH = 36
 _PERSON = "person:"
+_FORMATS = tuple((form.value, name) for form, name in FORMAT_NAMES.items())
 
 
 @require_safe
 @page(Permission.AUDIT_READ)
 def records(request: HttpRequest) -> HttpResponse:
     """Search the log, newest first. Pages follow a cursor: a count of a large table would cost too much."""
-    filters = RecordFilterForm(request.GET)
-    valid = filters.is_valid()
+    actor, form = actor_of(request), RecordFilterForm(request.GET)
+    valid = form.is_valid()
     if request.htmx and not valid:  # type: ignore[attr-defined]
         # What is wrong stands at its field, which is not part of the fragment.
         return HttpResponseClientRedirect(request.get_full_path())
-    visible = Record.objects.visible_to(actor_of(request)) if valid else Record.objects.none()
-    found = _after(narrowed(visible, filters.cleaned_data), request.GET.get("after", ""))
+    visible = Record.objects.visible_to(actor) if valid else Record.objects.none()
+    found = visible.matching(form.filters, after=_position(request.GET.get("after", "")))
     rows = list(found[: PAGE_SIZE + 1])
+    query = form.filters.canonical() if valid else {}
     context = {
-        "filters": filters,
-        "is_filtered": valid and any(filters.cleaned_data.values()),
-        "call_id": filters.cleaned_data.get("call_id"),
+        "form": form,
+        "query": query,
         "rows": _named(rows[:PAGE_SIZE]),
-        "next": _next_url(request, rows[PAGE_SIZE - 1]) if len(rows) > PAGE_SIZE else "",
+        "next": _next_url(query, rows[PAGE_SIZE - 1]) if len(rows) > PAGE_SIZE else "",
         "is_first": "after" not in request.GET,
+        "may_manage_sinks": actor.may(Permission.SINK_MANAGE),
+        "formats": _FORMATS if actor.may_somewhere(Permission.AUDIT_EXPORT) else (),
     }
-    template = "audit/_records.html" if request.htmx else "audit/records.html"  # type: ignore[attr-defined]
-    return show(request, template, context, status=200 if valid else UNPROCESSABLE)
+    if request.htmx:  # type: ignore[attr-defined]
+        return show(request, "audit/_records.html", context)
+    context |= {"searches": _searches(actor), "verified": Verification.objects.standing()}
+    return show(request, "audit/records.html", context, status=200 if valid else UNPROCESSABLE)
+
+
+@require_POST
+@page(Permission.AUDIT_READ)
+def save_search(request: HttpRequest) -> HttpResponse:
+    """Keep the filters that the form carries, under a name."""
+    given = {name: request.POST[name] for name in FILTERS if name in request.POST}
+
+    def save() -> None:
+        services.save_search(
+            name=request.POST.get("name", ""),
+            filters=read_filters(given),
+            shared="shared" in request.POST,
+            actor=actor_of(request),
+        )
+
+    carry_out(request, save, done=_("Saved. It is listed above the filters."))
+    return redirect(_address(given))
+
+
+@require_POST
+@page(Permission.AUDIT_READ)
+def remove_search(request: HttpRequest, search_id: UUID) -> HttpResponse:
+    """Remove a saved search."""
+    services.remove_search(search_id=search_id, actor=actor_of(request))
+    messages.success(request, _("The search is removed. The log is as it was."))
+    return redirect("audit:records")
 
 
 @require_safe
@@ -52,7 +91,9 @@ def record_detail(request: HttpRequest, record_id: UUID) -> HttpResponse:
     visible = Record.objects.visible_to(actor_of(request))
     found = visible.with_index().one(record_id)
     others = visible.in_call(found.call_id).exclude(pk=found.pk).order_by("shard", "id") if found.call_id else ()
-    ((_, who, by, _about),) = _named([found])
+    ((_row, who, by, _about),) = _named([found])
+    actor = actor_of(request)
+    may_erase = actor.may(Permission.PAYLOAD_ERASE)
     context = {
         "record": found,
         "who": who,
@@ -60,39 +101,42 @@ def record_detail(request: HttpRequest, record_id: UUID) -> HttpResponse:
         "others": list(others[:PAGE_SIZE]),
         "body": bytes(found.body).decode("utf-8", "backslashreplace"),
         "changes": _changes(found),
+        "verified": Verification.objects.standing(),
+        "may_read_payload": actor.may(Permission.PAYLOAD_READ),
+        "may_erase_payload": may_erase,
+        "erasure": Removal.objects.waiting().filter(call_id=found.call_id).first() if may_erase else None,
     }
     return show(request, "audit/record.html", context)
 
 
-def narrowed(found: RecordQuerySet, wanted: dict[str, Any]) -> RecordQuerySet:
-    """`found` by what the form names."""
-    by: dict[str, Callable[[RecordQuerySet, Any], RecordQuerySet]] = {
-        "principal": RecordQuerySet.by_principal,
-        "agent": RecordQuerySet.by_agent,
-        "server": RecordQuerySet.on_server,
-        "tool": RecordQuerySet.on_tool,
-        "call_id": RecordQuerySet.in_call,
-    }
-    for name, method in by.items():
-        if wanted.get(name):
-            found = method(found, wanted[name])
-    exact = {name: wanted[name] for name in ("type", "decision") if wanted.get(name)}
-    return found.filter(**exact).between(wanted.get("since"), wanted.get("until")).newest_first()
+def _searches(actor: Actor) -> list[tuple[SavedSearch, str, str, bool]]:
+    """Each saved search with its address, its owner's name where that is somebody else, and whether it may go."""
+    (me,) = Subject.objects.standing_for(actor) or [""]
+    found = list(SavedSearch.objects.visible_to(actor).by_name()[:SEARCHES])
+    names = Subject.objects.shown_names({search.owner for search in found} - {me})
+    return [
+        (search, _address(search.query), names.get(search.owner, ""), services.may_remove(actor, search, me))
+        for search in found
+    ]
 
 
-def _after(found: RecordQuerySet, cursor: str) -> RecordQuerySet:
-    shard, _, record_id = cursor.partition(".")
+def _address(query: Mapping[str, str]) -> str:
+    return f"{reverse('audit:records')}?{urlencode(query)}"
+
+
+def _position(cursor: str) -> tuple[int, UUID] | None:
+    """The row that the last page ended with; what is no cursor of ours begins at the newest."""
+    shard, _dot, record_id = cursor.partition(".")
     if not shard.isascii() or not shard.isdigit() or len(shard) != 6 or len(record_id) != _ID_LENGTH:
-        return found
+        return None
     try:
-        return found.after_position(int(shard), UUID(record_id))
+        return int(shard), UUID(record_id)
     except ValueError:
-        return found
+        return None
 
 
-def _next_url(request: HttpRequest, last: Record) -> str:
-    query = {name: value for name, value in request.GET.items() if name != "after" and value}
-    return "?" + urlencode({**query, "after": f"{last.shard}.{last.id}"})
+def _next_url(query: Mapping[str, str], last: Record) -> str:
+    return _address({**query, "after": f"{last.shard}.{last.id}"})
 
 
 def _named(rows: Iterable[Record]) -> list[tuple[Record, str, str, str]]:

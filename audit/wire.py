@@ -12,6 +12,7 @@ from struct import Struct
 from typing import Any, Final
 from uuid import UUID
 
+from audit.chaining import Chain
 from audit.drafts import FIELDS
 
 Values = tuple[bytes, ...]
@@ -56,40 +57,53 @@ _UUID: Final = Type("uuid", 2950, lambda value: value.bytes)
 _INT4: Final = Type("int4", 23, INT)
 _INT8: Final = Type("int8", 20, BIG)
 _JSONB: Final = Type("jsonb", 3802, _jsonb)
-_TIME: Final = Type("timestamptz", 1184, lambda value: BIG(microseconds(value.astimezone(UTC))))
+TIME: Final = Type("timestamptz", 1184, lambda value: BIG(microseconds(value.astimezone(UTC))))
 TYPES: Final = {
     **dict.fromkeys(("rule_ids", "scopes_used"), TEXTS),
-    **dict.fromkeys(("args_commit", "result_commit", "body"), _BYTEA),
+    **dict.fromkeys(("args_commit", "result_commit", "body", "chain", "mac"), _BYTEA),
     **dict.fromkeys(("id", "writer", "call_id", "parent_call_id", "batch_id"), _UUID),
     **dict.fromkeys(("shard", "latency_ms"), _INT4),
     **dict.fromkeys(("seq", "bytes"), _INT8),
     **dict.fromkeys(("before", "after"), _JSONB),
-    "time": _TIME,
+    "time": TIME,
 }
 UNIQUE: Final = ("intention", "reason", "trace_id")  # texts that hardly any two calls share
 _PLACE: Final = ("shard", "writer")  # the same for a whole batch
 WORDS: Final = tuple(name for name in FIELDS if TYPES.get(name, TEXT) in (TEXT, TEXTS) and name not in UNIQUE)
 OTHERS: Final = tuple(sorted(set(FIELDS) - set(WORDS)))  # in the order in which the body has them (RFC 8785)
 # What records of calls say besides words, in order.
-VARYING: Final = ("bytes", "call_id", "id", "latency_ms", "time", "trace_id")
+VARYING: Final = (
+    "args_commit", "bytes", "call_id", "id", "intention", "latency_ms", "result_commit", "time", "trace_id",
+)  # fmt: skip
 RARE: Final = tuple(name for name in OTHERS if name not in VARYING)
-ORDER: Final = ("seq", "body", *WORDS, *RARE, *VARYING)
+ORDER: Final = ("seq", "body", "chain", "mac", *WORDS, *RARE, *VARYING)
 _OIDS: Final = tuple(TYPES.get(name, TEXT).oid for name in ORDER)
 
 
+PARAMETERS: Final = 4 + len(ORDER)  # of either statement
+_FIRST: Final = 5  # the number of the first parameter of a row; before it those of `CONTINUES`
+CONTINUES: Final = (
+    "($3::int8 = 0 OR EXISTS (SELECT FROM audit_record AS last WHERE last.shard = $1::int4 AND last.writer = $2::uuid "
+    "AND last.seq = $3::int8 AND last.chain IS NOT DISTINCT FROM $4::bytea))"
+)
+
+
 def _insert(source: Callable[[list[str]], str]) -> bytes:
+    """Nothing is inserted where the writer's last record is not what it left: that is no error, but zero rows."""
     names = ", ".join(f'"{name}"' for name in (*_PLACE, *ORDER))
     kinds = [TYPES.get(name, TEXT) for name in ORDER]
-    return f"INSERT INTO audit_record ({names}) {source([kind.name for kind in kinds])}".encode()
+    chosen = source([kind.name for kind in kinds])
+    return f"INSERT INTO audit_record ({names}) {chosen} WHERE {CONTINUES}".encode()
 
 
 def _one(kinds: list[str]) -> str:
-    values = (f"${n}::text::text[]" if kind == "text[]" else f"${n}::{kind}" for n, kind in enumerate(kinds, start=3))
-    return f"VALUES ($1::int4, $2::uuid, {', '.join(values)})"
+    numbered = enumerate(kinds, start=_FIRST)
+    values = (f"${n}::text::text[]" if kind == "text[]" else f"${n}::{kind}" for n, kind in numbered)
+    return f"SELECT $1::int4, $2::uuid, {', '.join(values)}"
 
 
 def _many(kinds: list[str]) -> str:
-    arrays = (f"${n}::{kind.removesuffix('[]')}[]" for n, kind in enumerate(kinds, start=3))
+    arrays = (f"${n}::{kind.removesuffix('[]')}[]" for n, kind in enumerate(kinds, start=_FIRST))
     names = [f'"{name}"' for name in ORDER]
     chosen = (f"u.{name}::text[]" if kind == "text[]" else f"u.{name}" for name, kind in zip(names, kinds, strict=True))
     from_arrays = f"unnest({', '.join(arrays)}) AS u ({', '.join(names)})"
@@ -101,13 +115,13 @@ INSERT_MANY: Final = _insert(_many)
 CREATE_SHARD: Final = b"SELECT audit_create_shard($1::int4)"
 INSERT_WRITER: Final = (
     b"INSERT INTO audit_writer (id, shard, host, process, started_at, key_id) "
-    b"VALUES ($1::uuid, $2::int4, $3::text, $4::text, $5::timestamptz, '')"
+    b"VALUES ($1::uuid, $2::int4, $3::text, $4::text, $5::timestamptz, $6::text)"
 )
 
 
-def parameters(shard: int, writer: UUID, rows: Sequence[Row]) -> list[bytes | None]:
-    """What `INSERT_ONE` takes for one row, `INSERT_MANY` for several: binary, null is None."""
-    place: list[bytes | None] = [INT(shard), writer.bytes]
+def parameters(after: Chain, rows: Sequence[Row]) -> list[bytes | None]:
+    """What `INSERT_ONE` takes for one row, `INSERT_MANY` for several, which follow `after`: binary, null is None."""
+    place: list[bytes | None] = [INT(after.shard), after.writer.bytes, BIG(after.seq), after.link]
     if len(rows) == 1:
         first, shared, last = rows[0]
         return [*place, *_bare(first), *_bare_shared(shared), *_bare(last)]
@@ -129,9 +143,12 @@ def shard_parameters(shard: int) -> list[bytes | None]:
     return [INT(shard)]
 
 
-def writer_parameters(writer: UUID, shard: int, host: str, process: str, started_at: datetime) -> list[bytes | None]:
+def writer_parameters(
+    writer: UUID, shard: int, host: str, process: str, started_at: datetime, key_id: str
+) -> list[bytes | None]:
     """What `INSERT_WRITER` takes."""
-    return [writer.bytes, INT(shard), host.encode(), process.encode(), _TIME.encode(started_at)]
+    time = TIME.encode(started_at)
+    return [writer.bytes, INT(shard), host.encode(), process.encode(), time, key_id.encode()]
 
 
 def encoded(name: str, value: Any) -> bytes:

@@ -5,7 +5,8 @@ next batch. Each batch is one INSERT, which PostgreSQL makes all or nothing, so 
 hole. Whether a batch whose connection broke was committed cannot be known; the process then goes on as a new writer
 with a sequence of its own, and the records in doubt stay consistent whichever way it went. What the server itself
 refused is known not to be there, and the writer goes on. At the turn of the month it goes on as a new writer of the
-new shard. Not for the control plane, which records inside its transactions.
+new shard. Each record is chained to the one before and authenticated (`audit.proof.chain`); a batch is only written
+where the last record is as the writer left it. Not for the control plane, which records inside its transactions.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 from types import TracebackType
@@ -25,10 +26,13 @@ import psycopg
 from django.conf import settings
 from msgspec import Struct
 
-from audit import boots, wire
+from audit import boots, kept, wire
 from audit.boots import OwnBoot
+from audit.chaining import Chain
 from audit.drafts import RecordDraft, Repeat, shard_of
 from audit.link import Link, parameters_from_settings
+from audit.payload import Payload
+from audit.proof.chain import key_id
 from audit.rows import Prepared, Rows
 from audit.wire import Row
 from core.deadline import Deadline
@@ -39,6 +43,8 @@ logger = logging.getLogger(__name__)
 _STATEMENTS: Final = {
     "audit_one": wire.INSERT_ONE,
     "audit_many": wire.INSERT_MANY,
+    "audit_one_kept": kept.KEEP_ONE,
+    "audit_many_kept": kept.KEEP_MANY,
     "audit_shard": wire.CREATE_SHARD,
     "audit_writer": wire.INSERT_WRITER,
     **boots.STATEMENTS,
@@ -68,6 +74,10 @@ class AuditBusy(AuditUnavailable):
     code = "audit_busy"
 
 
+class TailChanged(Exception):
+    """The last record that this writer made is gone, or is not what it was."""
+
+
 class Told(Protocol):
     """What hears of commits."""
 
@@ -79,13 +89,14 @@ class _Waiting(Struct, eq=False):
     prepared: Prepared
     done: asyncio.Future[None]
     deadline: float  # by the loop's clock
+    payload: Payload | None
 
 
 class GroupCommitWriter:
     """Use as `async with GroupCommitWriter(process="gateway-1") as writer: await writer.write(draft)`.
 
     `capacity`: records that may wait; `batch`: records of one commit; `timeout`: seconds until `AuditUnavailable`;
-    `told`: called after each commit.
+    `told`: called after each commit; `new_chain` differs in measurements only.
     """
 
     def __init__(
@@ -97,6 +108,7 @@ class GroupCommitWriter:
         timeout: float = 2.0,
         database: Mapping[str, Any] | None = None,
         told: Told | None = None,
+        new_chain: Callable[[str, UUID, int, bytes], Chain] = Chain,
     ) -> None:
         self._process = process or f"pid {os.getpid()}"
         self.boot = OwnBoot(self._process)
@@ -105,6 +117,7 @@ class GroupCommitWriter:
         self._timeout = timeout
         self._database = dict(database) if database is not None else parameters_from_settings()
         self._told = told
+        self._new_chain = new_chain
         self._rows = Rows(settings.INSTALLATION_ID)
         self._waiting: deque[_Waiting] = deque()
         self._batched: list[_Waiting] = []  # those of the commit under way
@@ -115,9 +128,8 @@ class GroupCommitWriter:
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self._link: Link | None = None
-        self._writer: UUID | None = None
-        self._shard = 0
-        self._seq = 0
+        self._chain: Chain | None = None  # what is durable
+        self._shard = 0  # never an earlier one, whatever the clock says
         self._unwritten = 0  # since the last line in the log
         self._silent_until = 0.0
 
@@ -146,17 +158,18 @@ class GroupCommitWriter:
                 timer.cancel()
         self._disconnect()
 
-    async def write(self, record: RecordDraft | Repeat) -> None:
-        """Return once the record is durable. Raises `AuditBusy` or `AuditUnavailable`: then nothing may follow it.
+    async def write(self, record: RecordDraft | Repeat, payload: Payload | None = None) -> None:
+        """Return once the record is durable, and its payload with it.
 
-        A record refused for time may become durable later; it then stands for something that was not done.
+        Raises `AuditBusy` or `AuditUnavailable`: then nothing may follow it. A record refused for time may
+        become durable later; it then stands for something that was not done.
         """
         if self._closing or self._task is None:
             raise AuditUnavailable("The audit writer is not running.")
         if len(self._waiting) >= self._capacity:
             raise AuditBusy("Too many calls wait to be recorded.")
         loop = asyncio.get_running_loop()
-        item = _Waiting(self._rows.prepare(record), loop.create_future(), loop.time() + self._timeout)
+        item = _Waiting(self._rows.prepare(record), loop.create_future(), loop.time() + self._timeout, payload)
         self._waiting.append(item)
         self._arrived.set()
         if self._alarm is None:
@@ -250,6 +263,10 @@ class GroupCommitWriter:
             in_doubt = self._link is not None and self._link.lost
             self._start_over_if_in_doubt()
             _fail(batch, error, in_doubt=in_doubt)
+        except TailChanged as error:
+            logger.critical("the audit log was changed behind writer %s", error)
+            self._chain = None
+            _fail(batch, error)
         except Exception as error:  # the process's edge: a defect fails its callers and never ends the writer
             logger.exception("audit batch of %d not written", len(batch))
             self._start_over()
@@ -281,29 +298,35 @@ class GroupCommitWriter:
                 await self._commit([item])
 
     async def _write_batch(self, batch: list[_Waiting]) -> None:
-        link, writer = self._link or await self._connect(), self._writer
+        link, chain = self._link or await self._connect(), self._chain
         shard = max(self._shard, shard_of(datetime.now(UTC)))
-        if writer is None or shard != self._shard:
-            writer = await self._register(link, shard)
-        placed = self._placed(batch, writer)
+        if chain is None or shard != chain.shard:
+            chain = await self._register(link, shard)
+        longer = chain.ahead()
+        placed, payloads = self._placed(batch, longer)
         if placed:
-            statement = "audit_one" if len(placed) == 1 else "audit_many"
-            await link.run(statement, wire.parameters(shard, writer, placed))
-        self._seq += len(placed)
+            statement, values = _statement(chain, placed, payloads)
+            if await link.run(statement, values) != len(placed):
+                raise TailChanged(chain.writer)
+        self._chain = longer
 
-    def _placed(self, batch: list[_Waiting], writer: UUID) -> list[Row]:
-        """Each record with its number, in their order: the one place that sees every row of this writer.
+    def _placed(self, batch: list[_Waiting], chain: Chain) -> tuple[list[Row], list[Payload]]:
+        """Each record with its number, in their order, and their payloads: the one place that sees every row.
 
         A record that no column holds is refused here and takes no number.
         """
         placed: list[Row] = []
+        payloads: list[Payload] = []
         for item in batch:
             try:
-                placed.append(self._rows.place(item.prepared, writer, self._seq + len(placed) + 1))
+                placed.append(self._rows.place(item.prepared, chain))
             except Exception as error:  # the process's edge: whatever is wrong with it, it is this record's alone
                 logger.exception("an audit record has no row")
                 _refuse(item, "The call could not be recorded.", error)
-        return placed
+                continue
+            if item.payload is not None:
+                payloads.append(item.payload)
+        return placed, payloads
 
     async def _connect(self) -> Link:
         limits = boots.SETTINGS + _SETTINGS.format(milliseconds=int(self._timeout * 750))
@@ -315,15 +338,17 @@ class GroupCommitWriter:
             raise
         return link
 
-    async def _register(self, link: Link, shard: int) -> UUID:
+    async def _register(self, link: Link, shard: int) -> Chain:
         """Become the writer of a shard. It counts only when both statements went through."""
-        self._writer = None
-        writer = new_id()
+        self._chain = None
+        writer, key = new_id(), settings.AUDIT_KEYS[0]
         await link.run("audit_shard", wire.shard_parameters(shard))
         names = socket.gethostname(), self._process
-        await link.run("audit_writer", wire.writer_parameters(writer, shard, *names, datetime.now(UTC)))
-        self._writer, self._shard, self._seq = writer, shard, 0
-        return writer
+        now = datetime.now(UTC)
+        await link.run("audit_writer", wire.writer_parameters(writer, shard, *names, now, key_id(key).hex()))
+        self._shard = shard
+        self._chain = self._new_chain(settings.INSTALLATION_ID, writer, shard, key)
+        return self._chain
 
     def _start_over_if_in_doubt(self) -> None:
         """A link that still answers said that nothing was written: the sequence goes on."""
@@ -331,13 +356,18 @@ class GroupCommitWriter:
             self._start_over()
 
     def _start_over(self) -> None:
-        self._writer = None
+        self._chain = None
         self._disconnect()
 
     def _disconnect(self) -> None:
         if self._link is not None:
             self._link.close()
             self._link = None
+
+
+def _statement(after: Chain, rows: list[Row], payloads: list[Payload]) -> tuple[str, list[bytes | None]]:
+    name, values = "audit_one" if len(rows) == 1 else "audit_many", wire.parameters(after, rows)
+    return (f"{name}_kept", values + kept.parameters(payloads)) if payloads else (name, values)
 
 
 def _fail(batch: Iterable[_Waiting], error: BaseException, *, in_doubt: bool = False) -> None:

@@ -9,7 +9,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -47,6 +47,14 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
+class Process:
+    """A further gateway process."""
+
+    pid: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
     """The running product, met through its API."""
 
@@ -56,10 +64,11 @@ class Product:
     gateway_pid: int
     valkey_pid: int
     database_admin_url: str
+    others: Mapping[str, Process]
 
-    def endpoint(self, slug: str) -> str:
-        """Where agents call a server."""
-        return f"{self.gateway_url}/{slug}"
+    def endpoint(self, slug: str, application: str = "") -> str:
+        """Where agents call a server, through another gateway process where one is named."""
+        return f"{self.others[application].url if application else self.gateway_url}/{slug}"
 
     @property
     def metrics_url(self) -> str:
@@ -155,8 +164,8 @@ def database(stack: ExitStack, directory: Path) -> tuple[Services, dict[str, str
 
 
 @contextmanager
-def running_product(directory: Path) -> Iterator[Product]:
-    """The product for the length of the block."""
+def running_product(directory: Path, *others: str) -> Iterator[Product]:
+    """The product for the length of the block, with a gateway process for each further ASGI application."""
     gateway_port = machine.free_port()
     with ExitStack() as stack:
         services, environment = database(stack, directory)
@@ -166,6 +175,11 @@ def running_product(directory: Path) -> Iterator[Product]:
         start = partial(_started, stack, directory, environment)
         start("controlplane.asgi:application", int(issuer.rpartition(":")[2]), machine.AROUND)
         gateway_pid = start("gateway.asgi:application", gateway_port, machine.MEASURED)
+        ports = {application: machine.free_port() for application in others}
+        more = {
+            application: Process(start(application, port, machine.MEASURED), f"http://127.0.0.1:{port}/mcp")
+            for application, port in ports.items()
+        }
         yield Product(
             api=Api(f"{issuer}/api/v1/", token),
             issuer=issuer,
@@ -173,6 +187,7 @@ def running_product(directory: Path) -> Iterator[Product]:
             gateway_pid=gateway_pid,
             valkey_pid=services.valkey_pid or 0,
             database_admin_url=services.database_admin_url,
+            others=more,
         )
 
 
@@ -181,5 +196,5 @@ def _started(
 ) -> int:
     command = [sys.executable, *_UVICORN, "--port", str(port), application]
     ready = partial(up.answers, f"http://127.0.0.1:{port}/readyz")
-    log = directory / f"{application.partition('.')[0]}.log"
+    log = directory / f"{application.replace(':', '.')}.log"
     return stack.enter_context(machine.running(command, cpu=cpu, log=log, ready=ready, environment=environment)).pid

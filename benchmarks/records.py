@@ -32,6 +32,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 
 from audit import wire
+from audit.chaining import Chain
 from audit.drafts import COLUMNS, Position, RecordDraft, columns, shard_of
 from audit.events import Event, RecordType
 from audit.rows import Rows
@@ -43,6 +44,7 @@ SHARD = shard_of(datetime.now(UTC))
 SEQUENCE = itertools.count(1)
 WRITER = new_id()
 INSTALLATION = "acme"
+BEGINNING = Chain(INSTALLATION, WRITER, SHARD, bytes(32))
 CALL = {
     "principal": "agent:019a5c1e-7d1b-7c3a-9f00-0123456789ab",
     "actor": "agent:019a5c1e-7d1b-7c3a-9f00-0123456789ab",
@@ -93,15 +95,17 @@ def outcome(call_id: UUID) -> RecordDraft:
 
 def _making(rounds: int) -> None:
     call_id, maker = new_id(), Rows(INSTALLATION)
+    chain = Chain(INSTALLATION, WRITER, SHARD, bytes(32))
+    chain.seq = 1234567
     for name, make in (("intent", intent), ("outcome", outcome)):
         draft = make(call_id)
         position = Position(WRITER, 1234567)
-        placed = [maker.place(maker.prepare(draft), WRITER, 1234567)] * 16
+        placed = [maker.place(maker.prepare(draft), chain)] * 16
         steps: dict[str, Callable[[], object]] = {
             "columns()": lambda: columns(draft, installation=INSTALLATION, shard=SHARD, position=position),  # noqa: B023
             "draft": lambda: make(call_id),  # noqa: B023
-            "row": lambda: maker.place(maker.prepare(draft), WRITER, 1234567),  # noqa: B023
-            "parameters": lambda: wire.parameters(SHARD, WRITER, placed),  # noqa: B023
+            "row": lambda: maker.place(maker.prepare(draft), chain),  # noqa: B023
+            "parameters": lambda: wire.parameters(chain, placed),  # noqa: B023
         }
         took = dict(zip(steps, _cpu(rounds * 10, *steps.values()), strict=True))
         took["parameters"] /= 16
@@ -223,7 +227,7 @@ class AsyncpgUnnest(AsyncpgCopy):
 
     def ready(self, rows: list[dict[str, Any]]) -> Any:
         kinds = {name: wire.TYPES.get(name, wire.TEXT) for name in wire.ORDER}
-        return [[self._value(kinds[name], row[name]) for name in wire.ORDER] for row in rows]
+        return [[self._value(kinds[name], row.get(name)) for name in wire.ORDER] for row in rows]
 
     @staticmethod
     def _value(kind: wire.Type, value: Any) -> Any:
@@ -232,7 +236,7 @@ class AsyncpgUnnest(AsyncpgCopy):
         return json.dumps(value) if isinstance(value, dict) else value
 
     async def write(self, batch: Any) -> None:
-        await self.statement.fetch(SHARD, WRITER, *map(list, zip(*batch, strict=True)))
+        await self.statement.fetch(SHARD, WRITER, 0, b"", *map(list, zip(*batch, strict=True)))
 
 
 class Ours:
@@ -250,10 +254,10 @@ class Ours:
         return self.link.backend
 
     def ready(self, rows: list[dict[str, Any]]) -> Any:
-        return [tuple(wire.encoded(name, row[name]) for name in wire.ORDER) for row in rows]
+        return [(tuple(wire.encoded(name, row.get(name)) for name in wire.ORDER), (), ()) for row in rows]
 
     async def write(self, batch: Any) -> None:
-        await self.link.run("one" if len(batch) == 1 else "many", wire.parameters(SHARD, WRITER, batch))
+        await self.link.run("one" if len(batch) == 1 else "many", wire.parameters(BEGINNING, batch))
 
     async def close(self) -> None:
         self.link.close()

@@ -71,7 +71,7 @@ not change.
 """
 _PAYLOADS: Final = """
 `payload:read` counts only for a person to whom two others gave the auditor's role, and for no team
-([ADR 0020](../adr/0020-auditors.md)). Nothing asks for it yet: no payload of a call is stored.
+([ADR 0020](../adr/0020-auditors.md)). Whoever erases payloads or prunes the log needs another person to agree.
 """
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 
 from access.suspended import SuspensionKind
@@ -64,6 +65,16 @@ AUDIT_ALARM_URL = env.web_url(
     "AUDIT_ALARM_URL", "where alarms go that the database cannot carry; a webhook", default=""
 )
 AUDIT_ALARM_SECRET = env.webhook_secret("AUDIT_ALARM_SECRET", "signs alarms (Standard Webhooks), `whsec_` and base64")
+PAYLOAD_RETENTION_DAYS = env.integer(
+    "PAYLOAD_RETENTION_DAYS",
+    "days that a call's payload is kept: what is stored of it, and what its commitments can be checked with",
+    default=30, minimum=1, maximum=3650,
+)  # fmt: skip
+LOG_RETENTION_MONTHS = env.integer(
+    "LOG_RETENTION_MONTHS",
+    "whole months after which the bodies of records may be pruned, by two people; 0: never",
+    default=0, minimum=0, maximum=1200,
+)  # fmt: skip
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -327,6 +338,8 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PAGINATION_CLASS": "core.api.Pagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    # A parameter called `format` is the view's own.
+    "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "audit.api.denials.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
@@ -391,6 +404,10 @@ CELERY_TASK_ROUTES = {
     "tools.*": {"queue": "poll"},
     "servers.*": {"queue": "poll"},
     "alerts.*": {"queue": "alerts"},
+    # They take as long as the log is, and others wait on that queue for seconds at most.
+    "audit.verify_*": {"queue": "scan"},
+    # Before the pattern that fits it as well: receivers that hang must not hold up the log.
+    "audit.send_exports": {"queue": "export"},
     "audit.*": {"queue": "audit"},
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
@@ -405,13 +422,23 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "end-emergencies": {"task": "tools.end_emergencies", "schedule": 5.0, "options": {"expires": 5}},
     "place-records": {"task": "audit.place_records", "schedule": 1.0, "options": {"expires": 5}},
     "reconcile-unfinished": {"task": "audit.reconcile_unfinished", "schedule": 10.0, "options": {"expires": 10}},
+    "expire-payloads": {"task": "audit.expire_payloads", "schedule": 300.0, "options": {"expires": 300}},
     "clear-expired-tokens": {"task": "access.clear_expired", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget-old-samples": {
         "task": "servers.forget_old_samples",
         "schedule": 86_400.0,
         "options": {"expires": 86_400},
     },
+    "tell-alterations": {"task": "access.tell_alterations", "schedule": 60.0, "options": {"expires": 60}},
     "count-uses": {"task": "tools.count_uses", "schedule": 10.0, "options": {"expires": 10}},
+    "verify-new-records": {"task": "audit.verify_new_records", "schedule": 60.0, "options": {"expires": 60}},
+    # At a quiet hour (UTC); some minutes for a log of millions.
+    "verify-log": {
+        "task": "audit.verify_log",
+        "schedule": crontab(hour="3", minute="17"),
+        "options": {"expires": 43_200},
+    },
+    "send-exports": {"task": "audit.send_exports", "schedule": 5.0, "options": {"expires": 5}},
     "create-shards": {"task": "audit.create_shards", "schedule": 3600.0, "options": {"expires": 3600}},
     "follow-records": {"task": "alerts.follow_records", "schedule": 1.0, "options": {"expires": 5}},
     "deliver": {"task": "alerts.deliver_due", "schedule": 2.0, "options": {"expires": 10}},

@@ -35,8 +35,13 @@ from controlplane.upwelcome import ADMIN, GATEWAY, NOTES, WEATHER, demo_url, rea
 
 ROOT = Path(__file__).resolve().parent.parent
 GRACEFUL_SECONDS = {"gateway": 25}  # its calls have 20, and their outcomes are written
+# What only the program that signs the audit log may have.
+_THE_SEQUENCERS = (
+    *(f"AUDIT_SIGNING_KEY{suffix}" for suffix in ("", "_FILE")),
+    *(f"AUDIT_ANCHOR_WEBHOOK{suffix}" for suffix in ("", "_FILE", "_SECRET", "_SECRET_FILE")),
+)
 # By program: servers that hang must not hold up the log and its alerts.
-QUEUES = {"worker": ("poll,scan", 2), "courier": ("audit,alerts", 1)}  # queues and processes
+QUEUES = {"worker": ("poll,scan", 2), "courier": ("audit,alerts", 1), "exporter": ("export", 1)}  # and processes
 
 
 def main(arguments: list[str]) -> int:
@@ -86,7 +91,8 @@ def _run(options: Options) -> None:
         supervisor = stack.enter_context(Supervisor(directory=ROOT))
         prepare_database(supervisor, services, environment)
         token = set_up_installation(environment)
-        pids = start_programs(supervisor, options, environment)
+        signing = sequencer_environment(options, environment, secret_files)
+        pids = start_programs(supervisor, options, environment, signing)
         wait_for_answers(supervisor, options)
         if options.demo:
             places = ("--notes-url", demo_url(options, NOTES), "--weather-url", demo_url(options, WEATHER))
@@ -115,7 +121,7 @@ def refuse_taken_ports(options: Options) -> None:
 
 # --- environment -------------------------------------------------------------------------------------------------
 def environment_for(options: Options, services: devservices.Services, files: Mapping[str, Path]) -> dict[str, str]:
-    """What every program gets: the caller's environment, completed. Never the owner role's connection."""
+    """What every program gets: the caller's environment, completed. Never what is the owner's or the sequencer's."""
     web = f"http://127.0.0.1:{options.port}"
     defaults = {
         "PUBLIC_URL": web,
@@ -130,10 +136,23 @@ def environment_for(options: Options, services: devservices.Services, files: Map
     dropped = ("DATABASE_ADMIN_URL", "DATABASE_ADMIN_URL_FILE", "DATABASE_URL_FILE", "REDIS_URL_FILE")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     kept["DJANGO_SETTINGS_MODULE"] = "controlplane.settings"
+    for name in _THE_SEQUENCERS:
+        kept.pop(name, None)
     given = {name for name in files if name in kept or f"{name}_FILE" in kept}
-    from_files = {f"{name}_FILE": str(path) for name, path in files.items() if name not in given}
+    ours = {name: path for name, path in files.items() if f"{name}_FILE" not in _THE_SEQUENCERS}
+    from_files = {f"{name}_FILE": str(path) for name, path in ours.items() if name not in given}
     urls = {"DATABASE_URL": services.database_url, "REDIS_URL": services.redis_url}
     return defaults | kept | from_files | urls
+
+
+def sequencer_environment(
+    options: Options, environment: Mapping[str, str], files: Mapping[str, Path]
+) -> dict[str, str]:
+    """What the sequencer gets besides: the key that nobody else has, and its directory."""
+    given = {name: os.environ[name] for name in _THE_SEQUENCERS if os.environ.get(name)}
+    if not given.keys() & {"AUDIT_SIGNING_KEY", "AUDIT_SIGNING_KEY_FILE"}:
+        given["AUDIT_SIGNING_KEY_FILE"] = str(files["AUDIT_SIGNING_KEY"])
+    return {**environment, "AUDIT_STATE_DIR": str(options.state / "sequencer"), **given}
 
 
 # --- steps -------------------------------------------------------------------------------------------------------
@@ -168,10 +187,13 @@ def set_up_installation(environment: dict[str, str]) -> str:
     return str(json.loads(done.stdout.splitlines()[-1])["api_token"])
 
 
-def start_programs(supervisor: Supervisor, options: Options, environment: dict[str, str]) -> dict[str, int]:
+def start_programs(
+    supervisor: Supervisor, options: Options, environment: dict[str, str], signing: dict[str, str]
+) -> dict[str, int]:
     """Start all programs; returns their process ids by name."""
     python, port = sys.executable, options.port
-    (options.state / "beat").mkdir(exist_ok=True)
+    for name in ("beat", "sequencer"):
+        (options.state / name).mkdir(exist_ok=True)
     # As root Celery warns of pickled messages; ours are JSON.
     silence = ["-W", "ignore:You're running the worker with superuser privileges"]
     celery = [python, *silence, "-m", "celery", "--quiet", "-A", "controlplane"]
@@ -188,7 +210,8 @@ def start_programs(supervisor: Supervisor, options: Options, environment: dict[s
     if options.demo:
         commands["notes"] = uvicorn("controlplane.demo.notes:application", port + NOTES)
         commands["weather"] = uvicorn("controlplane.demo.weather:application", port + WEATHER)
-    return {name: supervisor.start(name, command, environment) for name, command in commands.items()}
+    pids = {"sequencer": supervisor.start("sequencer", manage("audit_sequencer"), signing)}
+    return pids | {name: supervisor.start(name, command, environment) for name, command in commands.items()}
 
 
 def uvicorn(application: str, port: int) -> list[str]:
@@ -204,7 +227,7 @@ def wait_for_answers(supervisor: Supervisor, options: Options) -> None:
     for name, offset in (("web", 0), ("gateway", GATEWAY)):
         address = f"http://127.0.0.1:{options.port + offset}/readyz"
         supervisor.wait_until(partial(answers, address), f"the {name} process", seconds=60)
-    for name in QUEUES:
+    for name in ("sequencer", *QUEUES):
         supervisor.wait_until(partial(supervisor.says_ready, name), f"the {name} process", seconds=60)
     for offset in (NOTES, WEATHER) if options.demo else ():
         address = f"http://127.0.0.1:{options.port + offset}/healthz"

@@ -18,10 +18,11 @@ from controlplane import devpostgres
 from controlplane.devprocess import server_account
 
 # Everything that `up` makes below the state directory and that `--fresh` removes.
-_OURS = ("postgres", "valkey", "secrets", "beat", "environment.json", "postgres.log", "valkey.log")
+_OURS = ("postgres", "valkey", "secrets", "beat", "sequencer", "environment.json", "postgres.log", "valkey.log")
 _SECRETS = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(64),
     "SECRETS_KEY": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
+    "AUDIT_SIGNING_KEY": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
     "TOKEN_KEY": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
     "ADMIN_PASSWORD": lambda: secrets.token_urlsafe(15),
     "REVIEWER_PASSWORD": lambda: secrets.token_urlsafe(15),

@@ -27,7 +27,7 @@ def ready_facts(
     pids: Mapping[str, int],
 ) -> dict[str, Any]:
     """The content of --ready-file, a contract with outside tools."""
-    processes = {name: pids[name] for name in ("web", "gateway", "worker", "beat")}
+    processes = {name: pids[name] for name in ("web", "gateway", "worker", "beat", "sequencer")}
     facts: dict[str, Any] = {
         "console_url": environment["PUBLIC_URL"],
         "api_url": f"{environment['PUBLIC_URL']}/api/v1/",

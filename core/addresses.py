@@ -16,6 +16,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 PUBLIC_PORTS: Final = frozenset({443, 8443})
+SYSLOG_PORTS: Final = frozenset({6514})  # RFC 5425: for what speaks TLS and no HTTP
 
 _NOT_PUBLIC_4: Final = tuple(
     IPv4Network(network)

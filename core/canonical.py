@@ -32,6 +32,22 @@ def canonical_bytes(value: Any) -> bytes:
         raise ValueError(f"no canonical form: {error}") from error
 
 
+def untagged(value: Any) -> Any:
+    """What went into `canonical_bytes`, from the JSON that came out of it."""
+    if isinstance(value, dict):
+        return {_untagged_text(key): untagged(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [untagged(item) for item in value]
+    if isinstance(value, str):
+        return int(value.removeprefix(_TAG)) if value.startswith(_TAG) else _untagged_text(value)
+    # Beyond I-JSON an integer is tagged: what looks like one was written by a float.
+    return float(value) if type(value) is int and abs(value) > _LIMIT else value
+
+
+def _untagged_text(text: str) -> str:
+    return text.removeprefix(_ESCAPE)
+
+
 def _is_plain(value: Any) -> bool:
     """Whether both encoders write `value` alike.
 

@@ -92,16 +92,23 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
 
 
 async def judged_addresses(
-    policy: OutboundPolicy, resolver: Resolver, host: str, port: int, *, encrypted: bool, seconds: float
+    policy: OutboundPolicy,
+    resolver: Resolver,
+    host: str,
+    port: int,
+    *,
+    encrypted: bool,
+    seconds: float,
+    ports: frozenset[int] = PUBLIC_PORTS,
 ) -> list[Address]:
     """The addresses of `host`, looked up once within `seconds`. Raises `OutboundError` unless every one may be dialled.
 
-    `encrypted` says whether TLS will be spoken: public addresses are open to nothing else.
+    `encrypted` says whether TLS will be spoken: public addresses are open to nothing else, and at `ports` only.
     """
     addresses = await _addresses(resolver, host, port, seconds)
     for address in addresses:
         verdict = reach(address, policy.allow)
-        public = verdict is Reach.PUBLIC and encrypted and port in PUBLIC_PORTS
+        public = verdict is Reach.PUBLIC and encrypted and port in ports
         if not public and verdict is not Reach.ALLOWED:
             raise OutboundError(Refusal.BLOCKED)
     return addresses
@@ -147,10 +154,11 @@ async def look_up(threads: ThreadPoolExecutor, host: str, port: int) -> Sequence
 
 
 @functools.lru_cache(maxsize=4)
-def tls_context(ca_file: str) -> ssl.SSLContext:
-    """Verifies certificate and name against the usual authorities and those of `ca_file`; HTTP/1.1 only."""
+def tls_context(ca_file: str, *, http: bool = True) -> ssl.SSLContext:
+    """Verifies certificate and name against the usual authorities and those of `ca_file`; HTTP/1.1 only, or none."""
     context = httpx2.create_ssl_context(trust_env=False)
-    context.set_alpn_protocols(["http/1.1"])
+    if http:
+        context.set_alpn_protocols(["http/1.1"])
     if ca_file:
         context.load_verify_locations(cafile=ca_file)
     return context

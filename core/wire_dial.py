@@ -23,16 +23,16 @@ async def dial(policy: OutboundPolicy, resolver: Resolver, origin: Origin, deadl
     context = tls_context(policy.ca_file) if origin.encrypted else None
     try:
         async with asyncio.timeout_at(deadline):
-            connected = await _first(addresses[:DIALLED], origin.port)
+            connected = await first_that_answers(addresses, origin.port)
             return await _over(connected, origin, context)
     except TimeoutError as error:
         raise OutboundError(Refusal.TIMEOUT) from error
 
 
-async def _first(addresses: list[Address], port: int) -> socket.socket:
-    """A socket that is connected to the first address that answers."""
+async def first_that_answers(addresses: list[Address], port: int) -> socket.socket:
+    """A socket that is connected to the first judged address that answers. Raises `OutboundError`."""
     failure: OSError | None = None
-    for address in addresses:
+    for address in addresses[:DIALLED]:
         try:
             return await _connected(address, port)
         except OSError as error:

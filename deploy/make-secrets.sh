@@ -25,6 +25,7 @@ fi
 make secret_key "$(random 64)"
 make secrets_key "$(random 32)"
 make token_key "$(random 32)"
+make audit_signing_key "$(random 32)"
 make admin_password "$(password)"
 # The containers run as user 10001 and read through a bind mount, so the files are readable inside a private folder.
 chmod 700 secrets

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any, Final
@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.conf import settings
 
 from access.resource_uri import canonical_resource
+from audit.sealing import Sealer
 from audit.writer import GroupCommitWriter
 from core.alarm import sound_alarm
 from core.ids import new_id
@@ -20,6 +21,7 @@ from gateway.asks import Asks
 from gateway.body import read_body
 from gateway.bulkhead import CALLS, STREAMS, Bulkheads
 from gateway.calls import Calls
+from gateway.capture import Captures
 from gateway.dispatch import Parts
 from gateway.errors import SHUTTING_DOWN, Refused
 from gateway.exchange import Exchange
@@ -56,10 +58,22 @@ class Gateway:
     """One process's gateway. `owns(path)` says which requests of a shared listener are its own."""
 
     def __init__(
-        self, *, site: Site, doors: Doors, store: Store, sessions: Sessions, seals: Seals, notice: float = 0.0
+        self,
+        *,
+        site: Site,
+        doors: Doors,
+        store: Store,
+        sessions: Sessions,
+        seals: Seals,
+        notice: float = 0.0,
+        make_writer: Callable[..., GroupCommitWriter] = GroupCommitWriter,
     ) -> None:
-        """`notice`: seconds between readiness going false and the listener closing, after a signal."""
+        """`notice`: seconds between readiness going false and the listener closing, after a signal.
+
+        `make_writer` differs in measurements only.
+        """
         self._notice = notice
+        self._make_writer = make_writer
         self._site = site
         self._doors = doors
         self._store = store
@@ -84,7 +98,7 @@ class Gateway:
         self._leaving = self._stopping = False
         self._loop = asyncio.get_running_loop()
         self._stack.push_async_callback(self._telemetry.close)
-        writer = await self._stack.enter_async_context(GroupCommitWriter(told=self._telemetry.commit))
+        writer = await self._stack.enter_async_context(self._make_writer(told=self._telemetry.commit))
         client = WireClient(policy_from_settings(), connections=_CONNECTIONS, per_origin=_CONNECTIONS)
         self._stack.push_async_callback(client.close)
         self._store.refreshed = self._telemetry.refreshed
@@ -121,6 +135,9 @@ class Gateway:
             handles=Handles(seals.handles),
             bulkheads=Bulkheads(),
             telemetry=self._telemetry,
+            captures=Captures(
+                Sealer(settings.PAYLOAD_KEYS, settings.INSTALLATION_ID), days=settings.PAYLOAD_RETENTION_DAYS
+            ),
         )
         return Pipeline(parts, site=self._site, policy=self._store, sessions=self._sessions, messages=self._store)
 
@@ -270,7 +287,7 @@ class Gateway:
         return Reply(200, jsonrpc.dumps(self._site.metadata(slug, slug)), (("cache-control", "max-age=300"),))
 
 
-def from_settings() -> Gateway:
+def from_settings(make_writer: Callable[..., GroupCommitWriter] = GroupCommitWriter) -> Gateway:
     """The gateway of this installation."""
     site = Site(gateway_url=settings.GATEWAY_URL, issuer=settings.ISSUER)
     return Gateway(
@@ -281,6 +298,7 @@ def from_settings() -> Gateway:
         sessions=Sessions(key=settings.SECRETS_KEY, installation=settings.INSTALLATION_ID),
         seals=Seals(settings.SECRETS_KEY, settings.INSTALLATION_ID),
         notice=settings.NOTICE_SECONDS,
+        make_writer=make_writer,
     )
 
 

@@ -126,4 +126,4 @@ def asked_bytes(request: Request, id_: str) -> bytes:
 
 
 def _recorded(recorded: Recorded, question: Question) -> Recorded:
-    return replace(recorded, call_id=question.id, parent_call_id=question.call, method=question.method)
+    return replace(recorded, call_id=question.id, parent_call_id=question.call, method=question.method, intention="")

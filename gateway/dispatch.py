@@ -19,6 +19,7 @@ from gateway.asks import Asks, Mark
 from gateway.bulkhead import Bulkheads
 from gateway.calls import Calls, Ended, Waiting
 from gateway.capabilities import has_tasks, passed_on
+from gateway.capture import Captured, Captures
 from gateway.eras import HANDSHAKE, REFUSED, Eras
 from gateway.errors import HEADER_MISMATCH, INVALID_PARAMS, UPSTREAM_FAILED, Refused, modern_status
 from gateway.exchange import Admitted, error_reply, invalid, result_reply
@@ -88,6 +89,7 @@ class Parts:
     handles: Handles
     bulkheads: Bulkheads
     telemetry: Telemetry
+    captures: Captures
     eras: Eras = field(default_factory=Eras)
 
     def look(self, token: Token, server: ServerPart, session: Session | None) -> Look:
@@ -159,7 +161,7 @@ class Dispatch:
                 return parts.upstream.go_on(outgoing, behind, mark.event, mark.upstream_id)
 
             await admitted.exchange.channel.open()
-            return await self._exchanged(admitted, way, hearing, go_on)
+            return await self._exchanged(admitted, way, hearing, self._captured(admitted, {}), go_on)
 
     async def _sent(self, admitted: Admitted, params: dict[str, Any], headers: Mapping[str, str]) -> Reply:
         exchange, parts = admitted.exchange, self._parts
@@ -170,14 +172,22 @@ class Dispatch:
             def send(leg: Leg) -> Awaitable[Response]:
                 return parts.upstream.send(self._outgoing(admitted, way, hearing, params, headers, leg.trace()))
 
-            return await self._exchanged(admitted, way, hearing, send)
+            return await self._exchanged(admitted, way, hearing, self._captured(admitted, params), send)
+
+    def _captured(self, admitted: Admitted, params: Mapping[str, Any]) -> Captured:
+        return self._parts.captures.begin(admitted.server.capture, admitted.exchange.recorded.tool, params)
 
     async def _exchanged(
-        self, admitted: Admitted, way: Way, hearing: Hearing, send: "Callable[[Leg], Awaitable[Response]]"
+        self,
+        admitted: Admitted,
+        way: Way,
+        hearing: Hearing,
+        captured: Captured,
+        send: "Callable[[Leg], Awaitable[Response]]",
     ) -> Reply:
         """Intent, the exchange, outcome, and only then the reply."""
         exchange, recorder = admitted.exchange, self._parts.recorder
-        await recorder.intended(exchange.recorded)
+        await recorder.intended(exchange.recorded, captured=captured)
         started, released = time.monotonic(), None
         try:
             with exchange.operation.upstream(url=admitted.server.url, version=way.wire.version) as leg:
@@ -190,7 +200,7 @@ class Dispatch:
                 await asyncio.shield(recorder.completed(exchange.recorded, Outcome("failed", "internal")))
         latency = round((time.monotonic() - started) * 1000)
         outcome = Outcome(released.status, released.error_class, latency, len(released.result or b""))
-        await recorder.completed(exchange.recorded, outcome)
+        await recorder.completed(exchange.recorded, outcome, captured=captured, released=released.said)
         exchange.operation.ended("ok" if released.status in _WELL else released.status, released.error_class)
         if released.status == "detached":
             await exchange.channel.close()

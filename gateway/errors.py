@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from access.intentions import BYTES_MAX, KEY
 from access.policy import Reason
 
 PARSE_ERROR: Final = -32700
@@ -98,6 +99,11 @@ _SHAPES: Final[Mapping[Reason, _Shape]] = {
     Reason.AUDIT_UNAVAILABLE: _Shape(AUDIT_UNAVAILABLE, 503, "The call cannot be recorded now, so it is refused."),
     Reason.DEFINITION_QUARANTINED: _Shape(WITHHELD, None, "Withheld until a person has reviewed it."),
     Reason.INSUFFICIENT_SCOPE: _Shape(DENIED, 403, "The access token lacks a scope that this operation needs."),
+    Reason.INTENTION_REQUIRED: _Shape(
+        DENIED,
+        None,
+        f'This call must say why it is made: set "{KEY}" in params._meta to a text of at most {BYTES_MAX} bytes.',
+    ),
     Reason.INVALID_ARGUMENTS: _Shape(INVALID_PARAMS, None, "The arguments do not fit."),
     Reason.INVALID_REQUEST: _Shape(INVALID_REQUEST, 400, "This is not a valid request."),
     Reason.INVALID_RESULT: _Shape(UPSTREAM_FAILED, None, "The result does not fit the approved output schema."),
@@ -154,6 +160,12 @@ def refuse(
         headers=headers + (_RETRY if shape.status == 503 else ()),
         recorded_as=reason if recorded and reason is not Reason.AUDIT_UNAVAILABLE else None,
     )
+
+
+def intention_required(kind: str) -> Refused:
+    """The refusal of a call that does not say why; of a tool's the model learns it."""
+    shape = _SHAPES[Reason.INTENTION_REQUIRED]
+    return Refused(Reason.INTENTION_REQUIRED, shape.message, code=shape.code, readable=kind == "tool")
 
 
 def unknown_tool(name: str, *, recorded_as: Reason) -> Refused:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from access.policy import Allowed, Decision, Reason
+from access.policy import Allowed, Call, Decision, Reason
 from gateway import jsonrpc
 from gateway.errors import INVALID_REQUEST, Refused, http_status
 from gateway.front import Head
@@ -80,11 +80,12 @@ class Admitted(Struct, frozen=True):
         return caller_of(self.token, self.exchange.slug, self.session)
 
     def decide_read(self, uri: str) -> Decision:
-        """Whether the caller may read a resource, by the snapshot that this request was decided by."""
+        """Whether the caller may read a resource, saying why, by the snapshot that this request was decided by."""
         candidates = self.server.readable(uri, self.shown)
         exchange = self.exchange
+        asked = Call("resources/read", intention=True)
         judged = self.snapshot.decide_any(
-            "resources/read", candidates, self.token, exchange.slug, exchange.now, exchange.head.client_ip
+            asked, candidates, self.token, exchange.slug, exchange.now, exchange.head.client_ip
         )
         return judged[1]
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from access.intentions import BYTES_MAX, KEY, fits
 from access.policy import Reason
 from gateway.errors import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION, Refused
 from gateway.headers import NAME_BEARING, decode_value
@@ -183,6 +184,16 @@ def wire_of(head: Head, request: Request) -> Wire:
     if header not in MODERN_VERSIONS:
         raise _unsupported(header)
     return _WIRES[header]
+
+
+def intention_of(request: Request) -> str:
+    """Why the caller makes the request, empty where it does not say. Raises `Refused` for anything but a text."""
+    given = request.meta.get(KEY, "")
+    if given == "":
+        return ""
+    if not fits(given):
+        raise _bad_request(f"params._meta[{KEY!r}] must be a text of at most {BYTES_MAX} bytes.", code=INVALID_PARAMS)
+    return str(given)
 
 
 def _bad_request(message: str, *, code: int = INVALID_REQUEST, status: int = 400) -> Refused:

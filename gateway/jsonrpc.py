@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 from msgspec import Struct, field
 
+from access.intentions import KEY as INTENTION
 from core import strictjson
 from gateway.errors import INVALID_REQUEST, PARSE_ERROR
 
@@ -44,6 +45,7 @@ _META: Final = _names(
     "io.modelcontextprotocol/clientInfo",
     "io.modelcontextprotocol/logLevel",
     "io.modelcontextprotocol/protocolVersion",
+    INTENTION,
 )
 
 

@@ -106,7 +106,7 @@ def _make(admitted: Admitted, of: ListOf) -> _Made:
     usable = [
         each
         for each in admitted.server.of_kind(of.kind, admitted.shown)
-        if each.body and isinstance(decide(Call(of.used_by, each.facts), facts, now), Allowed)
+        if each.body and isinstance(decide(Call(of.used_by, each.facts, intention=True), facts, now), Allowed)
     ]
     ends = [each.expires_at for each in (*facts.principal.grants, *(facts.principal.ceiling or ()))]
     ends += [each.facts.expires_at for each in admitted.server.of_kind(of.kind)]

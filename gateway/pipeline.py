@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 from uuid import UUID
 
+from access.intentions import says_something
 from access.policy import Allowed, Call, Decision, Denied, Reason, ServerFacts
 from access.rules import Rule
 from gateway import auth, capabilities, front, jsonrpc
@@ -20,6 +21,7 @@ from gateway.errors import (
     INTERNAL_ERROR,
     METHOD_NOT_FOUND,
     Refused,
+    intention_required,
     refuse,
     unknown_prompt,
     unknown_resource,
@@ -103,6 +105,7 @@ class Pipeline:
 
     async def _requested(self, exchange: Exchange, request: Request, token: Token, session: Session | None) -> Reply:
         self._observe(exchange, request, session)
+        exchange.recorded.intention = front.intention_of(request)
         handler = self._methods.find(request.method, modern=exchange.wire.modern)
         if handler is None:
             raise refuse(Reason.METHOD_NOT_SUPPORTED)
@@ -150,7 +153,9 @@ class Pipeline:
             request = Request(mark.client_id, mark.method, named)
             exchange.recorded.method = mark.method
             self._observe(exchange, request, session)
-            return await self._dispatch.resume(self._admitted(exchange, request, token, session), mark)
+            # The call that began it has said why, or had no need to.
+            admitted = self._admitted(exchange, request, token, session, intention=True)
+            return await self._dispatch.resume(admitted, mark)
         request = Request(0, "GET")
         self._observe(exchange, request, session)
         admitted = self._admitted(exchange, request, token, session)
@@ -190,16 +195,21 @@ class Pipeline:
             raise invalid("The session was opened in another protocol version.", status=400)
         return session
 
-    def _admitted(self, exchange: Exchange, request: Request, token: Token, session: Session | None) -> Admitted:
+    def _admitted(
+        self, exchange: Exchange, request: Request, token: Token, session: Session | None, *, intention: bool = False
+    ) -> Admitted:
         """The request after the decision. Raises `Refused`."""
         exchange.now = datetime.now(UTC)  # a body may have been long in coming: what ended meanwhile has ended
         snapshot = self._policy.current()
         server, recorded = snapshot.servers.get(exchange.slug), exchange.recorded
+        recorded.policy_digest = snapshot.stamps.get(exchange.slug, "")
         if server is not None:
             recorded.environment, recorded.owner_team = server.facts.environment, server.owner_team
         named = self._named(exchange, request, token)
         shown = self._parts.looks.shown(class_of(token, server)) if server is not None else None
-        definition, decision = self._decided(snapshot, exchange, request, token, named, shown)
+        said = bool(recorded.intention) and says_something(recorded.intention)
+        asked = Call(request.method, intention=intention or said)
+        definition, decision = self._decided(snapshot, exchange, asked, token, named, shown)
         if isinstance(decision, Denied) or server is None:
             denied = decision if isinstance(decision, Denied) else Denied(Rule.SERVER_KNOWN)
             recorded.rule_ids, recorded.scopes_needed = denied.rule_ids, tuple(sorted(denied.needed))
@@ -219,16 +229,16 @@ class Pipeline:
         self,
         snapshot: Snapshot,
         exchange: Exchange,
-        request: Request,
+        asked: Call,
         token: Token,
         named: Target | None,
         shown: Shown,
     ) -> tuple[Definition | None, Decision]:
         slug, now, client_ip = exchange.slug, exchange.now, exchange.head.client_ip
         if named is None:
-            return None, snapshot.decide(Call(request.method), token, slug, now, client_ip)
+            return None, snapshot.decide(asked, token, slug, now, client_ip)
         candidates = _candidates(snapshot.servers.get(slug) or _NO_SERVER, named, shown)
-        return snapshot.decide_any(request.method, candidates, token, slug, now, client_ip)
+        return snapshot.decide_any(asked, candidates, token, slug, now, client_ip)
 
     def _named(self, exchange: Exchange, request: Request, token: Token) -> Target | None:
         """What a request names. A record of any decision about it names it too."""
@@ -253,6 +263,8 @@ class Pipeline:
         if named is not None and reaches and denied.reason in _HIDDEN:
             # Alike on the wire, so that nobody learns what a server has that their role does not reach.
             return _unknown(named, denied.reason, modern=exchange.wire.modern)
+        if denied.reason is Reason.INTENTION_REQUIRED:
+            return intention_required(named.kind if named is not None else "")
         return auth.refused(denied, exchange.slug, site=self._site)
 
     async def _again(self, admitted: Admitted) -> Admitted | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from access.intentions import KEY as INTENTION
 from gateway.jsonrpc import dumps
 
 DEFAULT_VERSION: Final = "2025-03-26"  # what a request without a version header speaks
@@ -29,8 +30,10 @@ SUBSCRIPTION_ID: Final = _RESERVED + "subscriptionId"
 # Of RFC 5424. No set, for what is looked up in it may be a list or an object.
 LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 GATEWAY_INFO: Final[Mapping[str, Any]] = {"name": "holdfast-gateway", "version": "1"}
-# What a client chose for its own side of a request; on ours it is made anew.
-_OURS: Final = frozenset({PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES, LOG_LEVEL, SERVER_INFO, SUBSCRIPTION_ID})
+# What a client chose for its own side of a request, and is made anew on ours, or told us alone.
+_OURS: Final = frozenset({
+    PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES, LOG_LEVEL, SERVER_INFO, SUBSCRIPTION_ID, INTENTION,
+})  # fmt: skip
 _TRACE: Final = frozenset({"traceparent", "tracestate", "baggage"})
 _MODERN_ONLY: Final = frozenset({"resultType", "ttlMs", "cacheScope", "requestState", "inputRequests"})
 
@@ -97,7 +100,8 @@ def outgoing_meta(
 
     Version, identity and capabilities are ours, because we are the client there; of its capabilities a client's are
     told that we pass on. The progress token is ours too: two callers may have chosen the same. The trace context is
-    `trace`. A log level is kept between sides of the modern era. Everything else is the caller's and stays.
+    `trace`. A log level is kept between sides of the modern era. Why the call is made stays here. Everything else is
+    the caller's and goes on.
     """
     if not meta and progress_token is None and not trace and not wire.modern:
         return {}

@@ -1,7 +1,8 @@
 """The records of a call: intent before dispatch, outcome before release, one deny per denial. Durable or refused."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
@@ -11,13 +12,18 @@ from msgspec.structs import replace
 from access.policy import Reason
 from audit.drafts import Pattern, RecordDraft, Repeat
 from audit.events import Event, RecordType
+from audit.payload import Payload
 from audit.writer import AuditBusy, AuditUnavailable
 from core.ids import new_id
+from gateway.capture import Captured, Said
 from gateway.errors import refuse
 from gateway.outage import NOT_SENT, UNRECORDED, Outage
 
 _PATTERNS: Final = 512
 _REMEMBERED: Final = 2048  # characters of a pattern's words
+_SILENT: Final = Said()
+
+Saying = Callable[[UUID, datetime], Awaitable[Said]]  # what goes with the record of this id and time
 
 
 class What(NamedTuple):
@@ -34,8 +40,8 @@ class What(NamedTuple):
 class Writer(Protocol):
     """What makes records durable (`audit.writer.GroupCommitWriter`)."""
 
-    async def write(self, record: RecordDraft | Repeat) -> None:
-        """Return once the record is durable. Raises `AuditUnavailable`."""
+    async def write(self, record: RecordDraft | Repeat, payload: Payload | None = None) -> None:
+        """Return once the record is durable, and its payload with it. Raises `AuditUnavailable`."""
 
 
 class Recorded(Struct):
@@ -43,7 +49,8 @@ class Recorded(Struct):
 
     Texts may be a caller's: the draft bounds them. `rule_ids` is what policy decided by, whatever happened later;
     `scopes_needed` what a token had to hold and did not (step-up).
-    `parent_call_id` is the call in whose course this one happens.
+    `parent_call_id` is the call in whose course this one happens; `intention` why the caller makes it,
+    `policy_digest` which state of policy it was decided by.
     """
 
     call_id: UUID
@@ -63,6 +70,8 @@ class Recorded(Struct):
     client_ip: str = ""
     trace_id: str = ""
     parent_call_id: UUID | None = None
+    intention: str = ""
+    policy_digest: str = ""
 
 
 class Outcome(Struct, frozen=True):
@@ -88,14 +97,17 @@ class Recorder:
         self._now = now
         self._patterns: dict[tuple[object, ...], Pattern] = {}
 
-    async def intended(self, call: Recorded, event: Event = Event.CALL_INTENDED) -> None:
+    async def intended(
+        self, call: Recorded, event: Event = Event.CALL_INTENDED, captured: Captured | None = None
+    ) -> None:
         """Before anything is sent. Raises `Refused`: then nothing may be sent."""
+        say = None if captured is None else partial(captured.arguments, call.call_id)
         what = What(RecordType.INTENT, event)
         if event is not Event.CALL_INTENDED:  # what a client is asked, any process may hear the answer of
-            return await self._write(call, what)
+            return await self._write(call, what, say=say)
         self._outage.began(call.call_id)
         try:
-            await self._write(call, what)
+            await self._write(call, what, say=say)
         except BaseException as error:
             # What was refused for time, or given up meanwhile, may be on record all the same.
             cause = error.__cause__
@@ -105,11 +117,22 @@ class Recorder:
                 self._outage.ended(call.call_id)
             raise
 
-    async def completed(self, call: Recorded, outcome: Outcome, event: Event = Event.CALL_COMPLETED) -> None:
-        """Before the answer is released. Raises `Refused`: then the answer stays here."""
+    async def completed(
+        self,
+        call: Recorded,
+        outcome: Outcome,
+        event: Event = Event.CALL_COMPLETED,
+        captured: Captured | None = None,
+        released: bytes | None = None,
+    ) -> None:
+        """Before the answer is released. Raises `Refused`: then the answer stays here.
+
+        `released`: the result or error as the client gets it, None where it gets none of the server's.
+        """
         what = What(RecordType.OUTCOME, event, status=outcome.status, error_class=outcome.error_class)
+        say = None if captured is None or released is None else partial(captured.result, call.call_id, released)
         try:
-            await self._write(call, what, outcome.latency_ms, outcome.bytes)
+            await self._write(call, what, outcome.latency_ms, outcome.bytes, say)
         except BaseException:
             if event is Event.CALL_COMPLETED:
                 self._outage.lost(call.call_id, self._unknown(call, UNRECORDED))
@@ -128,12 +151,22 @@ class Recorder:
         """A session was opened. Raises `Refused`."""
         await self._write(call, What(RecordType.AUTH, Event.CONNECTION_OPENED))
 
-    async def _write(self, call: Recorded, what: What, latency_ms: int | None = None, size: int | None = None) -> None:
-        pattern = self._pattern(call, what)
-        again = Repeat(pattern, new_id(), self._now(), call.call_id, latency_ms, size, call.trace_id)
+    async def _write(
+        self,
+        call: Recorded,
+        what: What,
+        latency_ms: int | None = None,
+        size: int | None = None,
+        say: Saying | None = None,
+    ) -> None:
+        pattern, id_, now = self._pattern(call, what), new_id(), self._now()
+        said = _SILENT if say is None else await say(id_, now)
+        intention = "" if what.event is Event.CALL_COMPLETED else call.intention  # the intent has said it
+        commitments = said.args_commit, said.result_commit
+        again = Repeat(pattern, id_, now, call.call_id, latency_ms, size, call.trace_id, *commitments, intention)
         record = replace(again.draft(), parent_call_id=call.parent_call_id) if call.parent_call_id else again
         try:
-            await self._writer.write(record)
+            await self._writer.write(record, said.payload)
         except AuditUnavailable as error:
             if not isinstance(error, AuditBusy):
                 self._outage.refused()
@@ -151,7 +184,7 @@ class Recorder:
         key = (
             *what, call.principal, call.agent, call.token_id, call.server, call.environment, call.owner_team,
             call.method, call.kind, call.tool, call.tool_hash, call.rule_ids, call.scopes_used, call.scopes_needed,
-            call.client_ip,
+            call.client_ip, call.policy_digest,
         )  # fmt: skip
         pattern = self._patterns.get(key)
         if pattern is None:
@@ -181,6 +214,7 @@ def _draft(call: Recorded, what: What, now: datetime) -> RecordDraft:
         tool=call.tool,
         tool_hash=call.tool_hash,
         rule_ids=call.rule_ids,
+        policy_digest=call.policy_digest,
         scopes_used=call.scopes_used,
         client_ip=call.client_ip,
         after={"scopes_needed": list(call.scopes_needed)} if call.scopes_needed else None,

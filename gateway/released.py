@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from access.policy import Reason
-from gateway import protocol
+from gateway import jsonrpc, protocol
 from gateway.capabilities import has_tasks
 from gateway.errors import (
     HEADER_MISMATCH,
@@ -42,6 +42,11 @@ class Released(Struct, frozen=True):
     result: bytes | None = None
     error: Mapping[str, Any] | None = None
     failure: Refused | None = None
+
+    @property
+    def said(self) -> bytes | None:
+        """What of the server's own reaches the client; None where nothing does."""
+        return jsonrpc.dumps(self.error) if self.error is not None else self.result
 
 
 class Release:

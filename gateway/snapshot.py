@@ -22,6 +22,7 @@ from access.policy import (
 )
 from access.principals import GrantFacts, PrincipalFacts
 from access.suspended import Suspended
+from audit.redaction import NOTHING, Capture
 from gateway import capabilities
 from gateway.headers import HeaderMap
 from gateway.protocol import HANDSHAKE_VERSIONS, Wire
@@ -128,6 +129,7 @@ class ServerPart:
     card: Card | None = None
     owner_team: str = ""
     limits: CallLimits = DEFAULTS
+    capture: Capture = NOTHING
     definitions: Mapping[Key, Definition] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     # The kinds of which it has lists, by its word or by what it showed the poller.
@@ -233,6 +235,9 @@ class Snapshot:
     servers: Mapping[str, ServerPart] = field(default_factory=dict)
     access: AccessPart = field(default_factory=AccessPart)
     revisions: Mapping[str, int] = field(default_factory=dict)
+    # Of the rows that each part was read from; and what records of calls say of it, by server.
+    digests: Mapping[str, str] = field(default_factory=dict)
+    stamps: Mapping[str, str] = field(default_factory=dict)
     read_at: float = float("-inf")
 
     def is_stale(self, now: float) -> bool:
@@ -254,18 +259,18 @@ class Snapshot:
 
     def decide_any(
         self,
-        method: str,
+        asked: Call,
         candidates: tuple[Definition, ...],
         token: Token,
         slug: str,
         now: datetime,
         client_ip: str = "",
     ) -> tuple[Definition, Decision]:
-        """The first of `candidates` that allows the call, or the first of all with what it says."""
+        """The first of `candidates` of which what is `asked` is allowed, or the first of all with what it says."""
         facts = self.facts(token, slug, client_ip)
         denied: list[tuple[Definition, Decision]] = []
         for each in candidates:
-            decision = decide(Call(method, each.facts), facts, now)
+            decision = decide(Call(asked.method, each.facts, asked.intention), facts, now)
             if isinstance(decision, Allowed):
                 return each, decision
             denied.append((each, decision))

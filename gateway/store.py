@@ -28,11 +28,12 @@ from access.keys import token_key
 from access.models import Grant, Membership, Revision
 from access.policy import Reason, ServerFacts
 from access.principals import GrantFacts
-from access.services import ACCESS_PART, server_part, suspended_now
+from access.services import ACCESS_PART, policy_digest, server_part, stamp, suspended_now
 from access.services.revisions import CHANNEL
 from access.suspended import Suspended
 from access.token_format import TokenKind, is_genuine
 from access.tokens import TokenFacts, verify_access_token
+from audit.redaction import capture_of
 from audit.subjects import pseudonym_for
 from core.actor import system_actor
 from core.errors import Conflict
@@ -272,15 +273,25 @@ def _refreshed(snapshot: Snapshot, resource: Callable[[str], str]) -> Snapshot:
     """
     looked_at = time.monotonic()
     revisions = dict(Revision.objects.values_list("part", "n"))
+    digests = dict(snapshot.digests)
     for part, n in revisions.items():
         if snapshot.revisions.get(part) == n:
             continue
+        digests[part] = policy_digest(part)
         if part == ACCESS_PART:
             snapshot = replace(snapshot, access=_read_access())
         elif part.startswith(_SERVER_PREFIX):
             slug = part.removeprefix(_SERVER_PREFIX)
             snapshot = snapshot.with_server(slug, _readable_server(slug, resource))
+    if digests != snapshot.digests:
+        snapshot = replace(snapshot, digests=MappingProxyType(digests), stamps=_stamps(digests))
     return replace(snapshot, revisions=MappingProxyType(revisions), read_at=looked_at)
+
+
+def _stamps(digests: Mapping[str, str]) -> Mapping[str, str]:
+    access = digests.get(ACCESS_PART, "")
+    servers = ((part.removeprefix(_SERVER_PREFIX), each) for part, each in digests.items() if part != ACCESS_PART)
+    return MappingProxyType({slug: stamp(access, each) for slug, each in servers})
 
 
 def _read_access() -> AccessPart:
@@ -353,6 +364,7 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         withheld=trust.withheld,
         trusted_until=trust.until,
         schemes=schemes_of(definitions.values()),
+        intention=server.intention,
     )
     return ServerPart(
         facts=facts,
@@ -361,6 +373,7 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         card=card_of(card) if card is not None else None,
         owner_team=server.owner_team.slug if server.owner_team else "",
         limits=server.limits,
+        capture=capture_of(server.capture),
         definitions=MappingProxyType(definitions),
         resources=resources_of(definitions.values()),
         lists=_lists(server, card, observed),

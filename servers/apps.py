@@ -9,3 +9,10 @@ class ServersConfig(AppConfig):
     name = "servers"
     label = "servers"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Count the rows that say how a server is served."""
+        from access.services import count_for_servers
+        from servers.rules import POLICY_ROWS
+
+        count_for_servers(*POLICY_ROWS)

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from access.intentions import NOT_NEEDED, IntentionNeeded
 from access.models import Team
 from core.actor import Actor
 from core.names import SLUG_MAX
@@ -22,6 +23,11 @@ ENVIRONMENTS = (
 DRIFT_MODES = (
     (DriftMode.BLOCK.value, _("Nothing of it")),
     (DriftMode.SERVE_PINNED.value, _("The approved text, where the change cannot hurt")),
+)
+INTENTIONS = (
+    (IntentionNeeded.NONE.value, _("None")),
+    (IntentionNeeded.SENSITIVE.value, _("Those of what is marked sensitive")),
+    (IntentionNeeded.ALL.value, _("All")),
 )
 STATES = (
     (ServerState.REGISTERED.value, _("Registered")),
@@ -60,6 +66,15 @@ class ServerForm(forms.Form):
     poll_interval = forms.IntegerField(
         label=_("Seconds between polls"), min_value=POLL_INTERVAL[0], max_value=POLL_INTERVAL[1], initial=300
     )
+    capture = forms.JSONField(
+        label=_("What is kept of calls"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
+        help_text=_(
+            'Nothing beside commitments where it is empty. {"arguments": true, "result": true} keeps both, encrypted '
+            "and without secrets, for auditors. Rules for single fields: see the documentation of payloads."
+        ),
+    )
     drift_mode = forms.ChoiceField(
         label=_("While a change waits, agents get"),
         choices=DRIFT_MODES,
@@ -67,6 +82,15 @@ class ServerForm(forms.Form):
         required=False,
         widget=forms.RadioSelect,
         help_text=_("The latter only for wording, titles, icons and equivalent schemas without a serious finding."),
+    )
+
+    intention = forms.ChoiceField(
+        label=_("Calls that must say why"),
+        choices=INTENTIONS,
+        initial=NOT_NEEDED,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text=_("In _meta, under holdfast/intention. The audit log keeps it; the server is not told."),
     )
 
     connect_seconds = _limit(
@@ -118,9 +142,19 @@ class ServerForm(forms.Form):
         """Whether a limit is to be corrected, so that the fold that holds them is open."""
         return any(name in self.errors for name in LIMITS)
 
+    def clean_capture(self) -> Any:
+        """What was written; a form that does not have the field leaves it as it is."""
+        if self.add_prefix("capture") not in self.data:
+            return self.initial.get("capture", {})
+        return {} if self.cleaned_data["capture"] is None else self.cleaned_data["capture"]
+
     def clean_drift_mode(self) -> str:
         """What was chosen; without a choice it stays as it is."""
         return str(self.cleaned_data["drift_mode"] or self.initial.get("drift_mode") or DriftMode.BLOCK.value)
+
+    def clean_intention(self) -> str:
+        """As for `drift_mode`."""
+        return str(self.cleaned_data["intention"] or self.initial.get("intention") or NOT_NEEDED)
 
 
 class RegisterForm(ServerForm):
@@ -152,7 +186,9 @@ def values_of(server: Server) -> dict[str, Any]:
         "team": server.owner_team.slug if server.owner_team else "",
         "required_approvals": server.required_approvals,
         "poll_interval": server.poll_interval,
+        "capture": server.capture,
         "drift_mode": server.drift_mode,
+        "intention": server.intention,
         **asdict(server.limits),
     }
 

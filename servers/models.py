@@ -1,5 +1,6 @@
 """Servers, observations and health. Invariants are constraints of the database."""
 
+from enum import StrEnum
 from typing import ClassVar
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from access.intentions import NOT_NEEDED, IntentionNeeded
 from core.ids import new_id
 from core.names import SLUG_MAX
 from servers.limits import BOUNDS, DEFAULTS, LIMITS, MEANINGS, WITHIN_TOTAL, CallLimits
@@ -15,7 +17,7 @@ from servers.querysets import ObservationQuerySet, ServerQuerySet
 from servers.rules import DriftMode, Environment, Era, ServerState, Transport
 
 
-def _known(field: str, values: type[ServerState | Environment | Era | Transport | DriftMode]) -> models.CheckConstraint:
+def _known(field: str, values: type[StrEnum]) -> models.CheckConstraint:
     accepted = [member.value for member in values]
     return models.CheckConstraint(condition=Q(**{f"{field}__in": accepted}), name=f"server_{field}_known")
 
@@ -50,7 +52,13 @@ class Server(models.Model):
     state = models.CharField(max_length=20, default=ServerState.REGISTERED.value)
     owner_team = models.ForeignKey("access.Team", null=True, blank=True, on_delete=models.PROTECT)
     required_approvals = models.PositiveSmallIntegerField(default=1)
+    capture = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="what is kept of calls (`audit.redaction`); empty: nothing"
+    )
     drift_mode = models.CharField(max_length=20, default=DriftMode.BLOCK.value)
+    intention = models.CharField(
+        max_length=20, default=NOT_NEEDED, db_default=NOT_NEEDED, help_text="which calls must say why"
+    )
     registered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -119,6 +127,7 @@ class Server(models.Model):
             _known("environment", Environment),
             _known("transport", Transport),
             _known("drift_mode", DriftMode),
+            _known("intention", IntentionNeeded),
             _known("protocol_era", Era),
             *(_bounded(name) for name in LIMITS),
             models.CheckConstraint(

@@ -6,6 +6,19 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
+from access.counted import Counted
+
+POLICY_ROWS: Final = (
+    Counted(
+        "servers_server",
+        (
+            "id", "slug", "url", "environment", "state", "owner_team_id", "required_approvals", "drift_mode",
+            "intention", "endpoint_changed_by_id",
+        ),
+        of_part="t.slug = %s",
+    ),
+)  # fmt: skip
+
 
 class ServerState(StrEnum):
     """`registered` has not been observed completely yet; `retired` keeps its slug for ever."""

@@ -5,8 +5,9 @@ nothing of pins. Each command is one transaction with one audit record and one r
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,10 +16,12 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 import access.services as access
+from access.intentions import NOT_NEEDED, IntentionNeeded
 from access.models import Person, Team
 from access.services import bump_revision, keep_protected_resource, refuse_leaving, server_part
 from audit.events import Event
 from audit.permit import audited_denials, refuse_unless
+from audit.redaction import capture_of, plain
 from core.actor import Actor, ActorKind
 from core.errors import Conflict, Invalid, NotFound, SecondFactorNeeded
 from core.names import SLUG_MAX, is_slug, subject
@@ -54,7 +57,9 @@ class Registration:
     transport: str = Transport.STREAMABLE_HTTP.value
     required_approvals: int = 1
     poll_interval: int = 300
+    capture: Mapping[str, Any] = field(default_factory=dict)
     drift_mode: str = DriftMode.BLOCK.value
+    intention: str = NOT_NEEDED
     team: str | None = None
     connect_seconds: int = DEFAULTS.connect_seconds
     first_byte_seconds: int = DEFAULTS.first_byte_seconds
@@ -172,7 +177,9 @@ EDITABLE: Final = (
     "environment",
     "required_approvals",
     "poll_interval",
+    "capture",
     "drift_mode",
+    "intention",
     "team",
     *LIMITS,
 )
@@ -252,7 +259,11 @@ def _drift_mode(value: Any) -> str:
     return _one_of(DriftMode, value, "drift_mode")
 
 
-def _one_of(choices: type[Transport | Environment | DriftMode], value: Any, field: str) -> str:
+def _intention(value: Any) -> str:
+    return _one_of(IntentionNeeded, value, "intention")
+
+
+def _one_of(choices: type[StrEnum], value: Any, field: str) -> str:
     accepted = [member.value for member in choices]
     if value not in accepted:
         raise Invalid(f"Must be one of: {', '.join(accepted)}.", field=field)
@@ -270,6 +281,13 @@ def _interval(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise Invalid(f"The poll interval is {low} to {high} seconds.", field="poll_interval")
     return value
+
+
+def _capture(value: Any) -> dict[str, Any]:
+    try:
+        return plain(capture_of(value))
+    except ValueError as error:
+        raise Invalid(str(error), field="capture") from error
 
 
 def _limits(values: Mapping[str, Any], standing: CallLimits) -> dict[str, int]:
@@ -297,7 +315,9 @@ _CHECKS: Final = {
     "environment": _environment,
     "required_approvals": _approvals,
     "poll_interval": _interval,
+    "capture": _capture,
     "drift_mode": _drift_mode,
+    "intention": _intention,
 }
 
 
@@ -364,7 +384,9 @@ def _facts(server: Server) -> dict[str, Any]:
         "team": server.owner_team.slug if server.owner_team else None,
         "required_approvals": server.required_approvals,
         "poll_interval": server.poll_interval,
+        "capture": server.capture,
         "drift_mode": server.drift_mode,
+        "intention": server.intention,
         **asdict(server.limits),
         "state": server.state,
     }

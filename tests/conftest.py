@@ -46,6 +46,22 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker:
         _use_own_redis()
     _hash_quickly()
+    _find_static_files_once()
+
+
+def _find_static_files_once() -> None:
+    """Each test client builds its own middleware, and the one for static files looks at every file of every app."""
+    from servestatic.middleware import ServeStaticMiddleware
+
+    find, found = ServeStaticMiddleware.add_files_from_finders, []
+
+    def add_files(self: Any) -> None:
+        if not found:
+            find(self)
+            found.extend((self.files, self.directories))
+        self.files, self.directories = (known.copy() for known in found)
+
+    ServeStaticMiddleware.add_files_from_finders = add_files
 
 
 def _hash_quickly() -> None:

@@ -77,20 +77,29 @@ def _migrate(admin_url: str) -> None:
 
 
 @contextmanager
-def fresh_copy() -> Iterator[str]:
-    """A copy of the template for the length of the block, and Django's default connection pointed to it."""
+def copied() -> Iterator[str]:
+    """A copy of the template for the length of the block, for other processes."""
     name = f"{os.environ[RUN_VARIABLE]}_{os.getpid()}_{next(_numbers)}"
     source = template()
-    before = str(connections["default"].settings_dict["NAME"])
     with owner_connection() as connection:
         names = (sql.Identifier(name), sql.Identifier(source))
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
-    _point_to(name)
     try:
         yield name
     finally:
-        _point_to(before)
         _drop(name)
+
+
+@contextmanager
+def fresh_copy() -> Iterator[str]:
+    """A copy of the template for the length of the block, and Django's default connection pointed to it."""
+    before = str(connections["default"].settings_dict["NAME"])
+    with copied() as name:
+        _point_to(name)
+        try:
+            yield name
+        finally:
+            _point_to(before)
 
 
 def _drop(name: str) -> None:

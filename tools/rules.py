@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from access.counted import Counted
 from tools.classify import ChangeClass
 
 REASON_MAX: Final = 2000  # characters of the reason of a decision
@@ -18,6 +19,23 @@ MOVES_LOUD: Final = 16  # changes of one definition in a day, of which each has 
 NAMES_KEPT: Final = 20_000  # definitions of one server, those that are gone included
 VERSIONS_A_DAY: Final = 48  # new forms of one definition in a day that are kept
 TEXTS_KEPT: Final = 10  # texts of one definition that nobody ever decided about
+
+_VERSION: Final = "(SELECT v.digest FROM tools_definitionversion v WHERE v.id = t.version_id)"
+_OF_SERVER: Final = (
+    "t.definition_id IN (SELECT d.id FROM tools_definition d JOIN servers_server s ON s.id = d.server_id "
+    "WHERE s.slug = %s)"
+)
+_SERVED: Final = ("id", "definition_id", "version_id", _VERSION, "expires_at")
+POLICY_ROWS: Final = (
+    Counted("tools_breakglass", _SERVED, "t.ended_at IS NULL", _OF_SERVER, "definition_id"),
+    Counted(
+        "tools_definition",
+        ("id", "kind", "name"),
+        "t.sensitive",
+        "t.server_id = (SELECT s.id FROM servers_server s WHERE s.slug = %s)",
+    ),
+    Counted("tools_pin", _SERVED, "t.ended_at IS NULL", _OF_SERVER, "definition_id"),
+)
 
 
 class ReviewState(StrEnum):

@@ -12,6 +12,7 @@ from access.models.agents import (
 )
 from access.models.clients import FailedDocument, RequestCount
 from access.models.consents import Consent
+from access.models.digests import PolicyDigest
 from access.models.people import ApiToken, FailedSignIn, Membership, Person, Team
 from access.models.resources import ProtectedResource, Revision
 from access.models.roles import Environment, Grant, Reach, Role, RoleSeparation
@@ -37,6 +38,7 @@ __all__ = [
     "Membership",
     "NameStyle",
     "Person",
+    "PolicyDigest",
     "ProtectedResource",
     "Reach",
     "RefreshToken",

@@ -6,6 +6,14 @@ from access.services.attempts import TooManyAttempts
 from access.services.authority import actor_for, may_pass_on, people_who_may
 from access.services.clients import awaits_person, is_listed, resolve_client
 from access.services.consents import revoke_consent
+from access.services.digests import (
+    altered,
+    count_for_servers,
+    policy_digest,
+    stamp,
+    tell_alterations,
+    was_left_by_changes,
+)
 from access.services.grants import Holder, give_grant, revoke_grant
 from access.services.housekeeping import clear_expired
 from access.services.people import create_person, deactivate_person, reactivate_person, set_password
@@ -50,11 +58,13 @@ __all__ = [
     "add_app",
     "add_member",
     "add_passkey",
+    "altered",
     "authenticate_api_token",
     "awaits_person",
     "bump_revision",
     "change_role",
     "clear_expired",
+    "count_for_servers",
     "create_api_token",
     "create_first_administrator",
     "create_person",
@@ -77,6 +87,7 @@ __all__ = [
     "name_introspector",
     "pending_person",
     "people_who_may",
+    "policy_digest",
     "reactivate_person",
     "reauthenticate",
     "refuse_leaving",
@@ -99,9 +110,12 @@ __all__ = [
     "sign_in",
     "sign_in_by_passkey",
     "sign_out",
+    "stamp",
     "suspend",
     "suspend_agent",
     "suspended_now",
     "target_of",
+    "tell_alterations",
+    "was_left_by_changes",
     "withdraw_server_scopes",
 ]

@@ -1,7 +1,4 @@
-"""Who reads payloads: a person whom two others made an auditor, and nobody in any other way (ADR 0020).
-
-No payload is stored yet, so nothing asks for `payload:read`; who may come to hold it is settled before there is one.
-"""
+"""Who reads payloads: a person whom two others made an auditor, and nobody in any other way (ADR 0020)."""
 
 from typing import Any
 

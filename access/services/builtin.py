@@ -8,7 +8,7 @@ from core.permissions import Permission
 ADMINISTRATOR: Final = "administrator"
 AUDITOR: Final = "auditor"
 # Reading the audit log tells who did what; that is a role of its own. Reading payloads is that role's alone.
-_AUDITS: Final = frozenset({Permission.AUDIT_READ, Permission.PAYLOAD_READ})
+_AUDITS: Final = frozenset({Permission.AUDIT_EXPORT, Permission.AUDIT_READ, Permission.PAYLOAD_READ})
 _EVERYTHING: Final = frozenset(Permission) - {Permission.PAYLOAD_READ}
 _READS: Final = frozenset(name for name in Permission if name.endswith(":read")) - _AUDITS
 
@@ -66,7 +66,7 @@ BUILTIN_ROLES: Final = (
     ),
     BuiltinRole(
         AUDITOR,
-        "Reads everything, the audit log included; payload:read counts once two people have given this role.",
+        "Reads everything, reads and exports the audit log; payload:read counts once two people have given this role.",
         _READS | _AUDITS,
     ),
     BuiltinRole("reader", "Reads everything but the audit log and payloads.", _READS),

@@ -12,12 +12,14 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from audit.models import Record
-from audit.querysets import RecordQuerySet
 from core.api import Pagination
 
 
 class RecordPagination(BasePagination):
-    """The list envelope with a cursor that names the last record of the page."""
+    """The list envelope with a cursor that names the last record of the page.
+
+    The view asks for the records behind `position`: with filters of time, that is where to read from.
+    """
 
     cursor_query_param = "cursor"
     page_size_query_param = "limit"
@@ -28,18 +30,20 @@ class RecordPagination(BasePagination):
         self.next_link: str | None = None
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        """One page, newest first. Raises `ValidationError` for a cursor or limit that does not fit."""
-        records: RecordQuerySet = queryset.newest_first()
-        cursor = request.query_params.get(self.cursor_query_param)
-        if cursor:
-            records = records.after_position(*_position(cursor))
+        """The first records of a list that is in order. Raises `ValidationError` for a limit that does not fit."""
         limit = self._limit(request)
-        page = list(records[: limit + 1])
+        page = list(queryset[: limit + 1])
         if len(page) > limit:
             page = page[:limit]
             url = request.build_absolute_uri()
             self.next_link = replace_query_param(url, self.cursor_query_param, _cursor(page[-1]))
         return page
+
+    @classmethod
+    def position(cls, request: Request) -> tuple[int, UUID] | None:
+        """Shard and id of the last record that the caller has. Raises `ValidationError` for no cursor of ours."""
+        cursor = request.query_params.get(cls.cursor_query_param)
+        return _position(cursor) if cursor else None
 
     def get_paginated_response(self, data: Any) -> Response:
         """The list envelope."""

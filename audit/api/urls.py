@@ -1,10 +1,23 @@
 """Routes of the audit log in the API."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from audit.api.views import RecordViewSet
+from audit.api.exports import ExportView
+from audit.api.payloads import ConfirmErasureView, ErasePayloadView, ReadPayloadView
+from audit.api.sinks import SinkViewSet
+from audit.api.views import RecordViewSet, SavedSearchViewSet
 
 router = SimpleRouter()
 router.register("audit/records", RecordViewSet, basename="record")
+router.register("audit/searches", SavedSearchViewSet, basename="search")
+router.register("audit/sinks", SinkViewSet, basename="sink")
 
-urlpatterns = router.urls
+_CALL = "audit/payloads/<uuid:call_id>"
+urlpatterns = [
+    *router.urls,
+    path("audit/export/", ExportView.as_view(), name="audit-export"),
+    path(f"{_CALL}/read/", ReadPayloadView.as_view(), name="payload-read"),
+    path(f"{_CALL}/erase/", ErasePayloadView.as_view(), name="payload-erase"),
+    path(f"{_CALL}/confirm-erasure/", ConfirmErasureView.as_view(), name="payload-confirm-erasure"),
+]

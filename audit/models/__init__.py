@@ -1,7 +1,30 @@
 """Tables of the audit log."""
 
 from audit.models.boots import Boot
+from audit.models.checkpoints import Checkpoint, ClosedWriter, Epoch
+from audit.models.payloads import Removal, RemovalConfirmation, Retention, StoredPayload
 from audit.models.records import Leaf, Pending, Record, Writer
+from audit.models.searches import SavedSearch
+from audit.models.sinks import ExportCursor, Sink
 from audit.models.subjects import Subject
+from audit.models.verifications import Verification
 
-__all__ = ["Boot", "Leaf", "Pending", "Record", "Subject", "Writer"]
+__all__ = [
+    "Boot",
+    "Checkpoint",
+    "ClosedWriter",
+    "Epoch",
+    "ExportCursor",
+    "Leaf",
+    "Pending",
+    "Record",
+    "Removal",
+    "RemovalConfirmation",
+    "Retention",
+    "SavedSearch",
+    "Sink",
+    "StoredPayload",
+    "Subject",
+    "Verification",
+    "Writer",
+]

@@ -5,19 +5,23 @@ migration, because the ORM cannot write it. Say tamper-evident, never immutable.
 """
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 
 from audit.events import RecordType
 from audit.querysets import LeafQuerySet, RecordQuerySet
 
 _DECISIONS = ("", "allowed", "denied")
+_ONCE = ~models.Q(event="call.completed")  # one record of a call, and all that is none
+_NO_CALL = ~models.Q(event="call.intended") & _ONCE
 
 
 class Record(models.Model):
     """One recorded fact. `body` holds the canonical bytes that count; the other columns are for searching.
 
-    `shard` is YYYYMM. `writer` and `seq` are set for records of a gateway process only. `chain` and `mac` stay
-    empty until records are chained.
+    `shard` is YYYYMM. `writer` and `seq` are set for records of a gateway process only, and so is `chain`
+    (see `audit.proof.chain`). `mac` is null in records of releases that made none.
     """
 
     pk = models.CompositePrimaryKey("shard", "id")
@@ -86,6 +90,21 @@ class Record(models.Model):
             models.Index(fields=["agent", "shard", "id"], name="audit_record_agent"),
             models.Index(fields=["server", "tool", "shard", "id"], name="audit_record_tool"),
             models.Index(fields=["type", "shard", "id"], name="audit_record_type"),
+            # A reader who sees one small team's records would else read everybody's.
+            models.Index(
+                fields=["owner_team", "shard", "id"], condition=~models.Q(owner_team=""), name="audit_record_team"
+            ),
+            # Every index costs every call, so the others hold what is rare: of a call's two records they take the
+            # first, where it has a trace or an intention.
+            models.Index(fields=["shard", "id"], condition=models.Q(decision="denied"), name="audit_record_denied"),
+            models.Index(fields=["reason", "shard", "id"], condition=~models.Q(reason=""), name="audit_record_reason"),
+            models.Index(fields=["event", "shard", "id"], condition=_NO_CALL, name="audit_record_event"),
+            models.Index(fields=["trace_id"], condition=~models.Q(trace_id="") & _ONCE, name="audit_record_trace"),
+            GinIndex(
+                SearchVector("intention", config="simple"),
+                condition=~models.Q(intention=""),
+                name="audit_record_intention",
+            ),
         ]
 
     def __str__(self) -> str:

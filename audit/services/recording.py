@@ -14,6 +14,7 @@ from django.utils import timezone
 from audit.drafts import RecordDraft, columns, shard_of
 from audit.events import Event, RecordType
 from audit.models import Record
+from audit.proof.chain import control_plane_mac, leaf
 from audit.services.shards import ensure_shard
 from audit.subjects import principal_of
 from core.actor import Actor, ActorKind
@@ -75,7 +76,7 @@ def record_drafts(drafts: Sequence[RecordDraft]) -> list[Record]:
     shard = shard_of(timezone.now())
     # Beat creates shards two months ahead; after a longer standstill the first record of a month does.
     ensure_shard(shard)
-    rows = [Record(**columns(draft, installation=settings.INSTALLATION_ID, shard=shard)) for draft in drafts]
+    rows = [_row(draft, shard) for draft in drafts]
     made = Record.objects.bulk_create(rows, batch_size=_BATCH)
     noted = _noted.get()
     if noted is not None:
@@ -112,6 +113,11 @@ def denied(*, actor: Actor, permission: str, subject: str, reason: str = "", ser
             reason=reason or f"needs the permission {permission}",
             after={"permission": permission} if permission else None,
         )
+
+
+def _row(draft: RecordDraft, shard: int) -> Record:
+    values = columns(draft, installation=settings.INSTALLATION_ID, shard=shard)
+    return Record(**values, mac=control_plane_mac(settings.AUDIT_KEYS[0], draft.id, shard, leaf(values["body"])))
 
 
 def _draft(fact: Fact, names: dict[Actor, str], now: datetime) -> RecordDraft:

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from access.api.suspended import SuspendedField
+from access.intentions import NOT_NEEDED, IntentionNeeded
 from core.names import SLUG_MAX
 from servers.limits import BOUNDS, DEFAULTS, LIMITS, MEANINGS
 from servers.models import Server
@@ -13,6 +14,10 @@ from servers.rules import DriftMode, Environment, ServerState
 
 _DRIFT_MODES: Final = [mode.value for mode in DriftMode]
 _DRIFT_MODE: Final = "What agents get while a change waits: nothing of it, or the approved text where it cannot hurt."
+_INTENTIONS: Final = [each.value for each in IntentionNeeded]
+_INTENTION: Final = "Which calls must say why (`holdfast/intention`): none, those of what is sensitive, or all."
+
+_CAPTURE: Final = "What is kept of calls beside commitments: docs/audit-payloads.md. Empty: nothing."
 
 
 class SameEndpointSerializer(serializers.ModelSerializer[Server]):
@@ -31,6 +36,8 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
     state = serializers.ChoiceField(choices=[state.value for state in ServerState], read_only=True)
     suspended = SuspendedField("server", "slug")
     drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, read_only=True, help_text=_DRIFT_MODE)
+    intention = serializers.ChoiceField(choices=_INTENTIONS, read_only=True, help_text=_INTENTION)
+    capture = serializers.JSONField(read_only=True, help_text=_CAPTURE)
     team = serializers.CharField(source="owner_team.slug", default=None, read_only=True, allow_null=True)
     registered_by = serializers.CharField(
         source="registered_by.username", default=None, read_only=True, allow_null=True
@@ -54,7 +61,9 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
             "team",
             "required_approvals",
             "poll_interval",
+            "capture",
             "drift_mode",
+            "intention",
             *LIMITS,
             "protocol_version",
             "reachable",
@@ -95,7 +104,9 @@ class RegistrationSerializer(serializers.Serializer[Server]):
     environment = serializers.ChoiceField(choices=[choice.value for choice in Environment])
     required_approvals = serializers.IntegerField(min_value=1, max_value=2, default=1)
     poll_interval = serializers.IntegerField(min_value=5, max_value=86_400, default=300, help_text="Seconds.")
+    capture = serializers.JSONField(required=False, default=dict, help_text=_CAPTURE)
     drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, default=DriftMode.BLOCK.value, help_text=_DRIFT_MODE)
+    intention = serializers.ChoiceField(choices=_INTENTIONS, default=NOT_NEEDED, help_text=_INTENTION)
     team = serializers.CharField(max_length=100, required=False, allow_null=True, default=None)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -111,7 +122,9 @@ class EditSerializer(serializers.Serializer[Server]):
     environment = serializers.ChoiceField(choices=[choice.value for choice in Environment], required=False)
     required_approvals = serializers.IntegerField(min_value=1, max_value=2, required=False)
     poll_interval = serializers.IntegerField(min_value=5, max_value=86_400, required=False, help_text="Seconds.")
+    capture = serializers.JSONField(required=False, help_text=_CAPTURE)
     drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, required=False, help_text=_DRIFT_MODE)
+    intention = serializers.ChoiceField(choices=_INTENTIONS, required=False, help_text=_INTENTION)
     team = serializers.CharField(max_length=100, required=False, allow_null=True)
     reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
 

@@ -1,13 +1,20 @@
-"""What is kept of arguments and results."""
-
-from typing import ClassVar
-
-from django.db import migrations
-from django.db.migrations.operations.base import Operation
+from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Nothing yet."""
+    """What is kept of calls. The database knows the default: the previous release inserts without this column."""
 
     dependencies = [("servers", "0008_intention")]
-    operations: ClassVar[list[Operation]] = []
+
+    operations = [
+        migrations.AddField(
+            model_name="server",
+            name="capture",
+            field=models.JSONField(
+                blank=True,
+                db_default={},
+                default=dict,
+                help_text="what is kept of calls (`audit.redaction`); empty: nothing",
+            ),
+        ),
+    ]

@@ -1,4 +1,4 @@
-"""The whole table of `decide`: principal x role x server state x pin state x token, against an oracle of its own.
+"""The whole table of `decide`: principal x role x server state x pin state x token x reason, against its own oracle.
 
 The oracle knows no scope grammar and no order of checks from the code: it is told what each role and token reaches, and
 says in words of the documentation (docs/access.md) which rule must have decided.
@@ -88,6 +88,9 @@ SERVERS = {
     "another": (replace(FILES, resource=f"{RESOURCE}2"), Rule.TOKEN_AUDIENCE),
     "active": (FILES, None),
     "in an emergency": (replace(FILES, trusted_until=SOON), None),
+    "asking why of all": (replace(FILES, intention="all"), None),
+    "asking why of what is sensitive": (replace(FILES, intention="sensitive"), None),
+    "asking why as a later release does": (replace(FILES, intention="twice"), None),
     "suspended": (replace(FILES, active=False), Rule.SERVER_ACTIVE),
     "withheld": (replace(FILES, withheld=True), Rule.SERVER_CARD),
     "after an emergency": (replace(FILES, trusted_until=NOW), Rule.SERVER_EMERGENCY),
@@ -110,6 +113,13 @@ PINS = {
 }  # fmt: skip
 
 
+# At which servers a call must say why, and of which pins.
+ASKING = {
+    "asking why of all": frozenset(PINS),
+    "asking why of what is sensitive": frozenset(pin for pin in PINS if pin.startswith("sensitive")),
+    "asking why as a later release does": frozenset(PINS),
+}
+
 # What is suspended, and the first gate that it shuts: against the caller, the server, the definition.
 STOPS = {
     "nothing": None,
@@ -127,7 +137,9 @@ STOPS = {
 }
 
 
-def _expected(who: str, role: str, where: str, pin: str, token: str, stopped: str = "nothing") -> Rule:
+def _expected(
+    who: str, role: str, where: str, pin: str, token: str, stopped: str = "nothing", *, why: bool = False
+) -> Rule:
     """What documentation promises for calling the tool: the first of the gates that is shut."""
     agent, person, own = PRINCIPALS[who]
     held, bound = ROLES[role], ROLES[own] if own is not None else None
@@ -150,6 +162,7 @@ def _expected(who: str, role: str, where: str, pin: str, token: str, stopped: st
         (bound is not None and not getattr(bound, reached), Rule.CEILING_DEFINITION),
         (stop and ("tool", "read") in stop.definitions, Rule.SUSPENDED_DEFINITION),
         (after is not None, after),
+        (pin in ASKING.get(where, ()) and not why, Rule.INTENTION_GIVEN),
         (reached not in TOKENS[token][1].split(), Rule.TOKEN_SCOPE),
         (True, Rule.ALLOW_DEFINITION),
     )
@@ -168,10 +181,18 @@ def _facts(who: str, role: str, where: str, token: str, stopped: str = "nothing"
 @pytest.mark.parametrize("who", PRINCIPALS)
 def test_every_row_is_decided_by_the_rule_that_the_documentation_names(who: str) -> None:
     for role, where, pin, token in product(ROLES, SERVERS, PINS, TOKENS):
-        decision = decide(Call("tools/call", PINS[pin][0]), _facts(who, role, where, token), NOW)
-        expected = _expected(who, role, where, pin, token)
-        assert decision.rule is expected, f"{role} at {where} for {pin} by {token}"
-        assert isinstance(decision, Allowed) is (expected is Rule.ALLOW_DEFINITION)
+        for why in (False, True) if where in ASKING else (False,):
+            decision = decide(Call("tools/call", PINS[pin][0], why), _facts(who, role, where, token), NOW)
+            expected = _expected(who, role, where, pin, token, why=why)
+            assert decision.rule is expected, f"{role} at {where} for {pin} by {token}, saying why: {why}"
+            assert isinstance(decision, Allowed) is (expected is Rule.ALLOW_DEFINITION)
+
+
+def test_who_says_why_where_nobody_asks_is_judged_alike() -> None:
+    for who, where, pin in product(PRINCIPALS, SERVERS.keys() - ASKING.keys(), PINS):
+        decision = decide(Call("tools/call", PINS[pin][0], intention=True), _facts(who, "call", where, "call"), NOW)
+        expected = _expected(who, "call", where, pin, "call")
+        assert decision.rule is expected, f"{who} at {where} for {pin}"
 
 
 @pytest.mark.parametrize("stopped", STOPS)

@@ -126,6 +126,11 @@ def test_the_log_is_read_only(ada: Actor, method: str) -> None:
         ("?tool=a%00b", "tool"),
         ("?principal=" + "x" * 3000, "principal"),
         ("?colour=red", "colour"),
+        ("?colour=", "colour"),
+        ("?trace_id=12", "trace_id"),
+        ("?intention=%21%21", "intention"),
+        ("?reason=a%00b", "reason"),
+        ("?since=2026-11-28&until=2026-11-27", "until"),
         ("?cursor=%00", "cursor"),
         ("?cursor=AAAA", "cursor"),
         ("?cursor=%FF%FE", "cursor"),
@@ -149,6 +154,8 @@ def test_filters_reach_the_log(ada: Actor, drifted: Record) -> None:
         "?server=files",
         "?decision=denied",
         "?server=files&type=config",
+        "?reason=the%20description%20changed",
+        "?reason=the%20description%20changed&since=2001-01-01&tool=files/read",
     ):
         assert [item["id"] for item in ask(ada, query).data["results"]] == [str(drifted.id)]
     assert len(ask(ada, "?tool=read&principal=ada&event=tool.drifted").data["results"]) == 2

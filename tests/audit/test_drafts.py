@@ -15,7 +15,6 @@ from audit.drafts import (
     Position,
     RecordDraft,
     columns,
-    leaf_hash,
     next_shard,
     search_text,
     shard_of,
@@ -137,11 +136,6 @@ def test_the_worst_characters_in_every_field_fit_the_body_limit() -> None:
         draft(**texts, rule_ids=(bad,) * 99, scopes_used=(bad,) * 99, before={"x": bad}), installation="a", shard=202611
     )
     assert len(row["body"]) <= BODY_MAX
-
-
-def test_leaf_hash_follows_rfc_6962() -> None:
-    # The hash of an empty leaf, from the vectors of Certificate Transparency.
-    assert leaf_hash(b"").hex() == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
 
 
 @pytest.mark.parametrize(("shard", "following"), [(202611, 202612), (202612, 202701), (202601, 202602)])

@@ -12,16 +12,19 @@ from django.utils import timezone
 from msgspec import structs
 
 from audit import services, subjects
-from audit.drafts import RecordDraft, columns, shard_of
+from audit.drafts import RecordDraft, columns, next_shard, shard_of
 from audit.events import Event, RecordType
+from audit.filters import Filters
 from audit.models import Record, Subject
 from core.actor import Actor, system_actor
 from core.errors import NotFound
 from core.ids import new_id
 from core.permissions import Permission
 
-CALL = uuid4()
+CALL, CHILD = uuid4(), uuid4()
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 NOW = timezone.now()
+LONG = "because " * 200
 
 
 def insert(**fields: Any) -> Record:
@@ -34,14 +37,35 @@ def insert(**fields: Any) -> Record:
 def log(db: None, ada: Actor) -> dict[str, UUID]:
     person = subjects.principal_of(ada)
     rows = {
-        "intent": insert(call_id=CALL, server="files", tool="read", decision="allowed"),
+        "intent": insert(
+            call_id=CALL,
+            server="files",
+            tool="read",
+            decision="allowed",
+            trace_id=TRACE,
+            intention="To sum up the Quarterly report of \u00dcbersee-Handel, not the yearly one",
+        ),
         "outcome": insert(
-            call_id=CALL, server="files", tool="read", type=RecordType.OUTCOME, event=Event.CALL_COMPLETED
+            call_id=CALL,
+            server="files",
+            tool="read",
+            type=RecordType.OUTCOME,
+            event=Event.CALL_COMPLETED,
+            trace_id=TRACE,
         ),
         "deny": insert(
-            type=RecordType.DENY, server="db", tool="read", decision="denied", principal=person, agent="ide"
+            type=RecordType.DENY,
+            event=Event.CALL_DENIED,
+            server="db",
+            tool="read",
+            decision="denied",
+            principal=person,
+            agent="ide",
+            reason="no_grant",
+            call_id=CHILD,
+            trace_id="0" * 31 + "1",
         ),
-        "slash": insert(server="db", tool="files/read"),
+        "slash": insert(server="db", tool="files/read", intention="report; drop table audit_record", reason=LONG),
         "long": insert(server="db", tool="\0" + "x" * 900),
         "admin": insert(
             type=RecordType.ADMIN,
@@ -71,6 +95,29 @@ def log(db: None, ada: Actor) -> dict[str, UUID]:
         ({"tool": "db/read"}, {"deny"}),
         ({"tool": "\0" + "x" * 900}, {"long"}),
         ({"type": "deny"}, {"deny"}),
+        ({"reason": "no_grant"}, {"deny"}),
+        ({"reason": "no_gran"}, set()),
+        ({"reason": LONG}, {"slash"}),
+        ({"reason": "' OR 1=1 --"}, set()),
+        ({"trace_id": TRACE}, {"intent", "outcome"}),
+        ({"trace_id": "0" * 31 + "1"}, {"deny"}),
+        ({"trace_id": "f" * 32}, set()),
+        ({"intention": "report"}, {"intent", "slash"}),
+        ({"intention": "REPORT quarterly"}, {"intent"}),
+        ({"intention": '"sum up"'}, {"intent"}),
+        ({"intention": '"up sum"'}, set()),
+        ({"intention": "report -yearly"}, {"slash"}),
+        ({"intention": "-yearly"}, {"slash"}),
+        ({"intention": "yearly or drop"}, {"intent", "slash"}),
+        ({"intention": "repo"}, set()),
+        ({"intention": "drop table audit_record"}, {"slash"}),
+        ({"intention": "report & ! ( <-> ' \" :* \\"}, {"intent", "slash"}),
+        ({"event": "call.denied"}, {"deny"}),
+        ({"event": "call.completed", "trace_id": TRACE, "server": "files"}, {"outcome"}),
+        ({"reason": "no_grant", "decision": "denied", "principal": "ada", "tool": "db/read"}, {"deny"}),
+        ({"reason": "no_grant", "decision": "allowed"}, set()),
+        ({"intention": "report", "agent": "ci", "until": NOW}, set()),
+        ({"intention": "report", "agent": "ci", "since": NOW, "decision": "allowed"}, {"intent"}),
         ({"decision": "denied"}, {"deny"}),
         ({"decision": "allowed"}, {"intent"}),
         ({"event": "team.created"}, {"admin"}),
@@ -81,7 +128,7 @@ def log(db: None, ada: Actor) -> dict[str, UUID]:
     ],
 )
 def test_filters_find_exactly(log: dict[str, UUID], ada: Actor, filters: dict[str, Any], expected: set[str]) -> None:
-    found = set(Record.objects.visible_to(ada).matching(**filters).values_list("id", flat=True))
+    found = set(Record.objects.visible_to(ada).matching(Filters(**filters)).values_list("id", flat=True))
     assert {name for name, record_id in log.items() if record_id in found} == expected
 
 
@@ -120,6 +167,80 @@ def test_a_right_for_own_teams_shows_records_of_their_things(db: None, bob: Acto
         team_slugs=frozenset({"red"}),
     )
     assert [row.owner_team for row in Record.objects.visible_to(red)] == ["red"]
+
+
+FILTERS_OF_A_RECORD: tuple[dict[str, Any], ...] = (
+    {},
+    {"principal": "ci"},
+    {"agent": "ci"},
+    {"server": "files"},
+    {"tool": "files/read"},
+    {"tool": "read"},
+    {"type": "intent"},
+    {"event": "call.intended"},
+    {"decision": "denied"},
+    {"reason": "no_grant"},
+    {"intention": "report"},
+    {"since": NOW},
+    {"until": NOW + timedelta(minutes=1)},
+    {"call_id": CALL},
+    {"trace_id": TRACE},
+)
+
+
+@pytest.mark.parametrize("filters", FILTERS_OF_A_RECORD)
+def test_no_filter_shows_what_belongs_to_another_team_and_pages_hold_with_each(
+    db: None, bob: Actor, filters: dict[str, Any]
+) -> None:
+    said = {"server": "files", "tool": "read", "decision": "denied", "reason": "no_grant", "intention": "A report."}
+    made = [
+        insert(**said, owner_team=team, call_id=CALL, trace_id=TRACE).id for team in ("red", "blue", "red", "", "red")
+    ]
+    red = replace(
+        bob,
+        own_team_permissions=frozenset({Permission.AUDIT_READ.value}),
+        team_ids=frozenset({1}),
+        team_slugs=frozenset({"red"}),
+    )
+    seen: list[UUID] = []
+    after = None
+    while page := list(Record.objects.visible_to(red).matching(Filters(**filters), after=after)[:2]):
+        seen += [row.id for row in page]
+        after = page[-1].shard, page[-1].id
+    assert seen == [made[4], made[2], made[0]]
+
+
+def test_since_and_until_hold_across_a_clock_that_was_set_back(db: None) -> None:
+    at = datetime(NOW.year, NOW.month, 15, 12, tzinfo=UTC)
+    minutes = [0, 1, 2, -7, -6, 3]  # a clock that is set back, and set right again
+    for minute in minutes:
+        with time_machine.travel(at + timedelta(minutes=minute), tick=False):
+            insert(time=datetime.now(UTC), subject=f"team:{minute}", id=new_id())
+    ahead = next_shard(next_shard(shard_of(at)))
+    with time_machine.travel(at + timedelta(minutes=4), tick=False):
+        draft = RecordDraft(type=RecordType.ADMIN, event=Event.TEAM_CREATED, principal="x", time=datetime.now(UTC))
+        # A gateway whose clock was two months ahead goes on in the shard that it began.
+        Record.objects.create(**columns(draft, installation=settings.INSTALLATION_ID, shard=ahead))
+
+    def found(**given: int) -> int:
+        moments = {name: at + timedelta(minutes=minute) for name, minute in given.items()}
+        return Record.objects.all().matching(Filters(**moments)).count()  # type: ignore[arg-type]
+
+    for since in range(-8, 6):
+        for until in range(since + 1, 6):
+            expected = sum(since <= minute < until for minute in (*minutes, 4))
+            assert found(since=since, until=until) == expected, (since, until)
+    assert found(until=5) == found(since=-8) == 7
+    assert found(until=-8) == 0
+
+
+@pytest.mark.parametrize("moment", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)])
+def test_the_ends_of_time_are_moments_too(log: dict[str, UUID], moment: datetime) -> None:
+    counts = [
+        Record.objects.all().matching(Filters(since=moment)).count(),
+        Record.objects.all().matching(Filters(until=moment)).count(),
+    ]
+    assert sorted(counts) == [0, len(log)]
 
 
 def test_one_finds_a_record_by_its_id_and_nothing_else(log: dict[str, UUID]) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from audit import wire
+from audit.chaining import Chain
 from audit.drafts import FIELDS, Pattern, Position, RecordDraft, Repeat, columns
 from audit.events import Event, RecordType
 from audit.rows import Prepared, Rows
@@ -55,8 +56,14 @@ def a_draft(**fields: Any) -> RecordDraft:
     return RecordDraft(**{"time": datetime(2026, 11, 22, 9, 30, tzinfo=UTC), **given_fields})
 
 
-def placed(prepared: Prepared, writer: UUID, seq: int) -> wire.Values:
-    first, shared, last = MAKER.place(prepared, writer, seq)
+def chain_before(seq: int, writer: UUID = WRITER) -> Chain:
+    chain = Chain("acme \u00fc", writer, 202611, bytes(32))
+    chain.seq = seq - 1
+    return chain
+
+
+def placed(prepared: Prepared, seq: int) -> wire.Values:
+    first, shared, last = MAKER.place(prepared, chain_before(seq))
     return *first, *shared, *last
 
 
@@ -67,11 +74,11 @@ def body_of(row: wire.Values) -> bytes:
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(DRAFTS, st.integers(1, 2**62))
 def test_a_row_is_that_of_columns_byte_for_byte(draft: RecordDraft, seq: int) -> None:
-    row = placed(MAKER.prepare(draft), WRITER, seq)
+    row = placed(MAKER.prepare(draft), seq)
     expected = columns(draft, installation="acme \u00fc", shard=202611, position=Position(WRITER, seq))
     assert body_of(row) == expected["body"]
-    assert row == placed(Prepared(draft), WRITER, seq)
-    assert row == placed(MAKER.prepare(draft), WRITER, seq)  # as it is remembered now
+    assert row == placed(Prepared(draft), seq)
+    assert row == placed(MAKER.prepare(draft), seq)  # as it is remembered now
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -81,28 +88,43 @@ def test_what_one_record_left_in_memory_does_not_show_in_the_next(
 ) -> None:
     MAKER.prepare(draft)
     following = replace(draft, id=identity, time=time, trace_id=trace_id, call_id=identity, latency_ms=7)
-    assert placed(MAKER.prepare(following), WRITER, 1) == placed(Prepared(following), WRITER, 1)
+    assert placed(MAKER.prepare(following), 1) == placed(Prepared(following), 1)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(DRAFTS, st.uuids(), TIMES, TEXTS, st.none() | st.integers(-1, 2**31), st.none() | st.uuids())
+@given(
+    DRAFTS,
+    st.uuids(),
+    TIMES,
+    TEXTS,
+    st.none() | st.integers(-1, 2**31),
+    st.none() | st.uuids(),
+    st.none() | st.binary(max_size=40),
+)
 def test_a_repeat_is_the_row_of_its_pattern_written_out(
-    draft: RecordDraft, identity: UUID, time: datetime, trace_id: str, number: int | None, call: UUID | None
+    draft: RecordDraft,
+    identity: UUID,
+    time: datetime,
+    text: str,
+    number: int | None,
+    call: UUID | None,
+    commitment: bytes | None,
 ) -> None:
     pattern = Pattern(draft)
     first = Repeat(pattern, new_id(), time, call)
-    again = Repeat(pattern, identity, time, call, number, number, trace_id)
+    again = Repeat(pattern, identity, time, call, number, number, text, commitment, commitment, text)
     written_out = replace(
-        draft, id=identity, time=time, call_id=call, latency_ms=number, bytes=number, trace_id=trace_id
-    )
+        draft, id=identity, time=time, call_id=call, latency_ms=number, bytes=number, trace_id=text,
+        args_commit=commitment, result_commit=commitment, intention=text,
+    )  # fmt: skip
     MAKER.prepare(first)
     try:
-        expected = placed(Prepared(written_out), WRITER, 7)
+        expected = placed(Prepared(written_out), 7)
     except struct.error:
         with pytest.raises(struct.error):
-            placed(MAKER.prepare(again), WRITER, 7)
+            placed(MAKER.prepare(again), 7)
     else:
-        assert placed(MAKER.prepare(again), WRITER, 7) == expected
+        assert placed(MAKER.prepare(again), 7) == expected
 
 
 def test_a_usual_record_takes_the_fast_way() -> None:
@@ -121,27 +143,32 @@ def test_a_usual_record_takes_the_fast_way() -> None:
     for fields in ({}, {"reason": "not_granted"}):
         repeat = Repeat(Pattern(a_draft(**fields)), new_id(), datetime.now(UTC), new_id())
         assert MAKER.prepare(repeat).own is not None
-    repeat = Repeat(Pattern(a_draft(tool="read_file")), new_id(), datetime.now(UTC), new_id(), 3, 12, "a" * 32)
-    assert MAKER.prepare(repeat).own is not None
+    for more in ((3, 12, "a" * 32), (3, 12, "", b"\x00" * 32, b"\x01" * 32, "because")):
+        repeat = Repeat(Pattern(a_draft(tool="read_file")), new_id(), datetime.now(UTC), new_id(), *more)
+        prepared = MAKER.prepare(repeat)
+        assert prepared.own is not None
+        assert len(prepared.own) == len(wire.VARYING)
 
 
 def test_a_body_that_is_too_long_is_bounded_as_ever() -> None:
     long = a_draft(rule_ids=("r" * 500,) * 20, scopes_used=("s" * 500,) * 20)
     assert MAKER.prepare(long).own is not None
     expected = columns(long, installation="acme \u00fc", shard=202611, position=Position(WRITER, 7))
-    assert body_of(placed(MAKER.prepare(long), WRITER, 7)) == expected["body"]
+    assert body_of(placed(MAKER.prepare(long), 7)) == expected["body"]
 
 
 def test_a_change_of_writer_is_in_the_next_body() -> None:
     maker, other = Rows("acme"), uuid4()
     for writer in (WRITER, other, WRITER):
-        assert json.loads(maker.place(maker.prepare(a_draft()), writer, 1)[0][1][4:])["writer"] == str(writer)
+        assert json.loads(maker.place(maker.prepare(a_draft()), chain_before(1, writer))[0][1][4:])["writer"] == str(
+            writer
+        )
 
 
 @pytest.mark.parametrize("field", [{"latency_ms": 2**31}, {"bytes": 2**63}])
 def test_what_no_column_holds_is_refused(field: dict[str, int]) -> None:
     with pytest.raises(struct.error):
-        placed(MAKER.prepare(a_draft(**field)), WRITER, 1)
+        placed(MAKER.prepare(a_draft(**field)), 1)
 
 
 def test_memory_of_texts_is_bounded() -> None:

@@ -5,10 +5,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.conf import settings
 
 from audit import services
 from audit.events import Event, RecordType
 from audit.models import Record
+from audit.proof.chain import control_plane_mac, leaf
 from core.actor import Actor, ActorKind, system_actor
 
 AGENT = Actor(kind=ActorKind.AGENT, id="client-1", name="CI")
@@ -60,7 +62,9 @@ def test_columns_say_what_the_body_says(ada: Actor) -> None:
     ):
         assert body[name] == getattr(row, name), name
     assert (UUID(body["batch_id"]), UUID(body["call_id"])) == (row.batch_id, row.call_id) == (batch, call)
-    assert (row.chain, row.mac, row.writer, row.seq) == (None, None, None, None)
+    assert (row.chain, row.writer, row.seq) == (None, None, None)
+    mac = control_plane_mac(settings.AUDIT_KEYS[0], row.id, row.shard, leaf(bytes(row.body)))
+    assert bytes(row.mac or b"") == mac
 
 
 @pytest.mark.django_db

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from audit import services, wire
+from audit.chaining import Chain
 from audit.drafts import COLUMNS, Position, RecordDraft, columns, shard_of
 from audit.events import Event, RecordType
 from audit.models import Record, Writer
@@ -48,8 +49,10 @@ def test_a_row_arrives_as_it_was_meant(count: int) -> None:
     services.create_shards()
     shard, maker = shard_of(datetime.now(UTC)), Rows("acme")
     drafts = [a_draft(number) for number in range(count)]
-    placed = [maker.place(maker.prepare(draft), WRITER, seq) for seq, draft in enumerate(drafts, start=1)]
-    execute(wire.INSERT_ONE if count == 1 else wire.INSERT_MANY, wire.parameters(shard, WRITER, placed))
+    nothing = Chain("acme", WRITER, shard, bytes(32))
+    chain = nothing.ahead()
+    placed = [maker.place(maker.prepare(draft), chain) for draft in drafts]
+    execute(wire.INSERT_ONE if count == 1 else wire.INSERT_MANY, wire.parameters(nothing, placed))
     for seq, draft in enumerate(drafts, start=1):
         expected = columns(draft, installation="acme", shard=shard, position=Position(WRITER, seq))
         found = Record.objects.get(id=draft.id)
@@ -59,10 +62,10 @@ def test_a_row_arrives_as_it_was_meant(count: int) -> None:
 def test_a_writer_is_registered_in_a_shard_that_is_made() -> None:
     now = datetime.now(UTC)
     execute(wire.CREATE_SHARD, wire.shard_parameters(shard_of(now)))
-    execute(wire.INSERT_WRITER, wire.writer_parameters(WRITER, shard_of(now), "host \u00fc", "gateway-1", now))
+    execute(wire.INSERT_WRITER, wire.writer_parameters(WRITER, shard_of(now), "host \u00fc", "gateway-1", now, "ab"))
     found = Writer.objects.get()
     assert (found.id, found.shard, found.host, found.process) == (WRITER, shard_of(now), "host \u00fc", "gateway-1")
-    assert (found.started_at, found.key_id) == (now, "")
+    assert (found.started_at, found.key_id) == (now, "ab")
 
 
 def plain(value: Any) -> Any:

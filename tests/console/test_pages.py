@@ -39,6 +39,8 @@ GUARDED = (
     ("/policies/", Permission.POLICY_READ),
     ("/policies/write/", Permission.POLICY_MANAGE),
     ("/audit/", Permission.AUDIT_READ),
+    ("/audit/sinks/", Permission.SINK_MANAGE),
+    ("/audit/sinks/add/", Permission.SINK_MANAGE),
     ("/alerts/", Permission.ALERT_READ),
     ("/alerts/channels/", Permission.CHANNEL_MANAGE),
     ("/alerts/channels/add/", Permission.CHANNEL_MANAGE),

@@ -110,6 +110,8 @@ class World:
             "/people/",
             "/people/create/",
             "/audit/",
+            "/audit/sinks/",
+            "/audit/sinks/add/",
             "/policies/",
             "/policies/write/",
             "/alerts/",

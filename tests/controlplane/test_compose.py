@@ -10,13 +10,14 @@ import yaml
 from django.core.management import get_commands
 
 from controlplane.env import DECLARED
+from controlplane.sequencing import DECLARED as OF_THE_SEQUENCER
 from tests.databases import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = ("migrate", "set-up", "web", "gateway", "worker", "courier", "beat")
+OURS = ("migrate", "set-up", "web", "gateway", "worker", "courier", "exporter", "beat", "sequencer")
 # Read by one command rather than by the settings.
-OF_COMMANDS = {"ADMIN_PASSWORD"}
+OF_COMMANDS = {"ADMIN_PASSWORD", *OF_THE_SEQUENCER}
 
 
 def test_it_has_the_processes_of_production():
@@ -37,6 +38,7 @@ def test_every_required_setting_is_given():
         name for name, item in DECLARED.items() if item.default == "required" or (item.secret and not item.default)
     }
     required -= {"DATABASE_ADMIN_URL", "METRICS_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"}  # may be left out
+    required -= {"AUDIT_KEY", "PAYLOAD_KEY"}  # derived from SECRETS_KEY where nobody gives one
     given = {name.removesuffix("_FILE") for name in SERVICES["web"]["environment"]}
     assert required <= given
 
@@ -66,9 +68,19 @@ def test_every_secret_is_defined_and_every_secret_file_is_mounted(name):
             assert value.removeprefix("/run/secrets/") in service["secrets"], variable
 
 
+def test_the_signing_key_and_the_directory_are_the_sequencers_alone():
+    for name in OURS:
+        service = SERVICES[name]
+        assert ("audit_signing_key" in service["secrets"]) == (name == "sequencer"), name
+        assert ("volumes" in service) == (name == "sequencer"), name
+    (volume,) = SERVICES["sequencer"]["volumes"]
+    assert volume == f"sequencer:{SERVICES['sequencer']['environment']['AUDIT_STATE_DIR']}"
+    assert "/var/lib/holdfast" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
 def test_no_secret_stands_in_the_file_itself():
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    assert not re.search(r"(PASSWORD|SECRET|KEY): *[^/\s]", text)
+    assert not re.search(r"(PASSWORD|SECRET|KEY): *[^/\s$]", text)
 
 
 def test_commands_name_programs_that_exist():

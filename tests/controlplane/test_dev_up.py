@@ -1,4 +1,7 @@
-"""`./dev up` for real: its own processes, servers and state directory."""
+"""`./dev up` for real: its own processes, servers and state directory.
+
+What the first start made stays for the later ones, which need not migrate; each test also works alone.
+"""
 
 import json
 import os
@@ -11,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +54,10 @@ class Up:
 
 
 @contextmanager
-def dev_up(directory: Path, *arguments: str) -> Iterator[Up]:
+def dev_up(directory: Path, state: Path, *arguments: str) -> Iterator[Up]:
     ready_file, log = directory / "ready.json", directory / "log"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
-    command = [str(ROOT / "dev"), "up", "--state-dir", str(directory / "state"), "--ready-file", str(ready_file)]
+    command = [str(ROOT / "dev"), "up", "--state-dir", str(state), "--ready-file", str(ready_file)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, *arguments],
@@ -71,26 +75,32 @@ def dev_up(directory: Path, *arguments: str) -> Iterator[Up]:
             process.wait(60)
 
 
-@pytest.fixture(autouse=True)
-def _no_data_left(tmp_path):
-    """As root, PostgreSQL cannot reach a private temporary directory, and its data goes elsewhere."""
-    yield
-    shutil.rmtree(devpostgres.data_directory(tmp_path / "state" / "postgres", server_account()), ignore_errors=True)
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    found = tmp_path_factory.mktemp("kept") / "state"
+    yield found
+    shutil.rmtree(data_in(found), ignore_errors=True)
 
 
-def descendants(directory: Path) -> list[str]:
+def data_in(state: Path) -> Path:
+    """PostgreSQL's data: as root it cannot reach a private temporary directory, and its data goes elsewhere."""
+    return devpostgres.data_directory(state / "postgres", server_account())
+
+
+def descendants(directory: Path, state: Path) -> list[str]:
     """The command lines of all living processes that came from our `./dev up`: they inherit our mark.
 
     PostgreSQL and Valkey may run as another user and PostgreSQL is given another environment, so their command
-    lines are looked at as well: data or socket below `directory`.
+    lines are looked at as well: where their data is.
     """
+    marks = [bytes(place) for place in (directory, state, data_in(state))]
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             environment, command = (entry / "environ").read_bytes(), (entry / "cmdline").read_bytes()
         except OSError:
             continue
-        if command and int(entry.name) != os.getpid() and bytes(directory) in environment + command:
+        if command and int(entry.name) != os.getpid() and any(mark in environment + command for mark in marks):
             found.append(command.replace(b"\0", b" ").decode())
     return found
 
@@ -111,51 +121,66 @@ def get(url: str) -> int:
         return int(response.status)
 
 
-def test_it_starts_answers_and_leaves_nothing_behind(tmp_path):
+def test_it_starts_answers_and_leaves_nothing_behind(tmp_path, state):
     port = free_ports(4)
-    with dev_up(tmp_path, "--port", str(port)) as up:
+    with dev_up(tmp_path, state, "--port", str(port)) as up:
         facts = up.ready()
         assert {"console_url", "api_url", "gateway_url", "issuer", "admin", "processes"} <= set(facts)
         assert set(facts["admin"]) == {"username", "password", "api_token"}
-        assert set(facts["processes"]) == {"web", "gateway", "worker", "beat", "postgres", "valkey"}
+        assert set(facts["processes"]) == {"web", "gateway", "worker", "beat", "sequencer", "postgres", "valkey"}
         assert facts["gateway_url"].endswith("/mcp")
         assert get(f"{facts['console_url']}/readyz") == 200
         assert get(f"{facts['gateway_url'].removesuffix('/mcp')}/readyz") == 200
         assert all(alive(pid) for pid in facts["processes"].values())
         assert facts["admin"]["password"] in up.output, "it says how to sign in"
         assert (tmp_path / "ready.json").stat().st_mode & 0o077 == 0
-        for secret in (tmp_path / "state" / "secrets").iterdir():
+        for secret in (state / "secrets").iterdir():
             assert secret.stat().st_mode & 0o077 == 0
+        assert descendants(tmp_path, state) != []
         up.process.send_signal(signal.SIGINT)
         assert up.wait() == 130
         assert not any(alive(pid) for pid in facts["processes"].values())
-        assert descendants(tmp_path) == []
+        assert descendants(tmp_path, state) == []
         assert "Traceback" not in up.output
 
 
-def test_a_child_that_dies_is_named_loudly_and_ends_everything(tmp_path):
-    with dev_up(tmp_path, "--port", str(free_ports(4)), "--no-demo") as up:
-        facts = up.ready()
-        os.kill(facts["processes"]["beat"], signal.SIGKILL)
-        assert up.wait() == 1
-        assert "*** Holdfast has stopped: 'beat' ended by itself by signal SIGKILL" in up.output
-        assert not any(alive(pid) for pid in facts["processes"].values())
-        assert descendants(tmp_path) == []
+@dataclass(frozen=True)
+class Restarted:
+    """A `./dev up` whose supervisor was killed, and the one that came after it, which runs."""
+
+    directory: Path
+    before: dict[str, Any]
+    again: Up
 
 
-def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_start_works(tmp_path):
-    port = str(free_ports(4))
-    with dev_up(tmp_path, "--port", port, "--no-demo") as up:
-        facts = up.ready()
+@pytest.fixture(scope="module")
+def restarted(tmp_path_factory: pytest.TempPathFactory, state: Path) -> Iterator[Restarted]:
+    directory, port = tmp_path_factory.mktemp("restarted"), str(free_ports(4))
+    with dev_up(directory, state, "--port", port, "--no-demo") as up:
+        before = up.ready()
         up.process.kill()
         up.wait()
         deadline = time.monotonic() + 40
-        while any(alive(pid) for pid in facts["processes"].values()):
-            assert time.monotonic() < deadline, descendants(tmp_path)
+        while any(alive(pid) for pid in before["processes"].values()):
+            assert time.monotonic() < deadline, descendants(directory, state)
             time.sleep(0.1)
-    with dev_up(tmp_path, "--port", port, "--no-demo") as again:
-        facts_again = again.ready()
-        assert facts_again["admin"]["password"] == facts["admin"]["password"]
+    with dev_up(directory, state, "--port", port, "--no-demo") as again:
+        yield Restarted(directory, before, again)
+
+
+def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_start_works(restarted):
+    facts_again = restarted.again.ready()
+    assert facts_again["admin"]["password"] == restarted.before["admin"]["password"]
+
+
+def test_a_child_that_dies_is_named_loudly_and_ends_everything(restarted, state):
+    up = restarted.again
+    facts = up.ready()
+    os.kill(facts["processes"]["beat"], signal.SIGKILL)
+    assert up.wait() == 1
+    assert "*** Holdfast has stopped: 'beat' ended by itself by signal SIGKILL" in up.output
+    assert not any(alive(pid) for pid in facts["processes"].values())
+    assert descendants(restarted.directory, state) == []
 
 
 def test_a_taken_port_is_a_sentence(tmp_path):
@@ -163,7 +188,7 @@ def test_a_taken_port_is_a_sentence(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with dev_up(tmp_path, "--port", str(port)) as up:
+        with dev_up(tmp_path, tmp_path / "state", "--port", str(port)) as up:
             assert up.wait() == 1
             assert f"Port {port} cannot be used" in up.output
             assert "Traceback" not in up.output

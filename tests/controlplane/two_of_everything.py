@@ -28,13 +28,15 @@ from access.services.second_factors import PASSKEYS_MAX
 from access.sessions import ABOUT
 from alerts.models import Alert, Channel
 from alerts.services import create_channel, follow_records
+from audit.filters import Filters
 from audit.models import Record
-from audit.services import place_records
+from audit.services import create_sink, place_records, request_erasure, save_search
 from controlplane.routes import API, Route
 from core.actor import Actor
 from servers.models import Server
 from servers.services import Registration, register_server
 from tests.access.doors import SETUP, Api
+from tests.audit.calls import kept_call
 from tests.factories import ConsentFactory, MembershipFactory, PersonFactory, TeamFactory
 from tests.tools.making import approve, poll, reject, tool
 from tools.classify import ChangeClass
@@ -46,6 +48,8 @@ MINE, THEIRS = "red", "blue"
 PASSWORD = "correct horse battery"
 _WHY = {"reason": "A test."}
 _RULE = {"classes": ["wording"], "environments": ["development"], "text_max": 20}
+
+_SINK = {"name": "more", "kind": "otlp", "format": "otlp", "endpoint": "http://127.0.0.1:9/v1/logs"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Side:
     review: Review
     rejected: Review
     digests: tuple[str, str]
+    call: UUID
 
 
 def founder() -> Actor:
@@ -84,6 +89,8 @@ def side(slug: str, actor: Actor) -> Side:
     agent = register_agent(name=f"agent-{slug}", owner_team=slug, actor=actor).agent
     holder = Holder(agent=agent.client_id)
     grant = give_grant(role="robots", holder=holder, actor=actor, reason=f"For {slug}.")
+    call = kept_call(owner_team=slug)
+    request_erasure(call_id=call, actor=actor, reason="A test.")
     place_records()
     follow_records()
     older, newer = review.base, review.version
@@ -100,6 +107,7 @@ def side(slug: str, actor: Actor) -> Side:
         review=review,
         rejected=rejected,
         digests=(older.digest, newer.digest),
+        call=call,
     )
 
 
@@ -143,10 +151,14 @@ class Installation:
             for slug, each in self.sides.items()
         }
         self.channel: Channel = create_channel(name="ops", url="http://127.0.0.1:9/", actor=actor).channel
+        self.sink = create_sink(
+            name="siem", kind="otlp", format="otlp", endpoint="http://127.0.0.1:9/v1/logs", actor=actor
+        ).sink
         rule = Rule(frozenset({ChangeClass.WORDING}), frozenset({"development"}), frozenset(), frozenset(), 20)
         self.policy = write_policy(name="small", rule=rule, why="Typing mistakes.", actor=actor).policy
         self.role = Role.objects.get(name="robots")
         self.record = Record.objects.order_by("pk")[0]
+        self.search = save_search(name="Denied", filters=Filters(decision="denied"), shared=True, actor=actor)
         self.others_token = insert_api_token(self.sides[THEIRS].person, actor=SETUP, scopes=[], name="theirs")[0]
 
 
@@ -215,9 +227,10 @@ class Doors:
     def _address(self, route: Route, chosen: Side) -> str:
         found = self._found(route, chosen)
         path = route.path.replace("{username}", found["username"], 1)
-        kind = found[path.split("/")[3]] if route.door == API and "{" in path else ""
+        kind = found[_thing_in(path)] if route.door == API and "{" in path else ""
         path = re.sub(r"\{(\w+)\}", lambda match: kind if route.door == API else found[match[1]], path)
-        return path + ("?from={}&to={}".format(*chosen.digests) if path.endswith("/compare/") else "")
+        asked = {"compare": "?from={}&to={}".format(*chosen.digests), "export": "?format=csv"}
+        return path + asked.get(path.split("/")[-2], "")
 
     def _found(self, route: Route, chosen: Side) -> dict[str, str]:
         """What stands for a parameter: by its name in the console, by the first part of the path in the API."""
@@ -230,19 +243,21 @@ class Doors:
             "agent": chosen.agent, "alert": chosen.alert, "channel": world.channel, "definition": definition,
             "grant": chosen.grant, "person": chosen.person, "policy": world.policy, "review": review,
             "session": ConsoleSession.objects.get(person=self._person) if is_mine else self._others_session,
-            "role": world.role, "separation": world.separation, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
+            "role": world.role, "search": world.search, "separation": world.separation, "sink": world.sink, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
         }  # fmt: skip
         ids = {name: str(row.public_id) for name, row in rows.items()} | {"record": str(world.record.id)}
         plural = {f"{name}s": value for name, value in ids.items()} | {
             "policies": ids["policy"],
+            "searches": ids["search"],
             "audit": ids["record"],
+            "payloads": str(chosen.call),
         }
         named = {
             "agents": chosen.agent.client_id, "servers": chosen.server.slug, "slug": chosen.server.slug,
             "teams": chosen.team.slug, "n": "1", "passkey_id": str(self._passkey.pk),
             "username": self._person.username if themselves else chosen.person.username,
         }  # fmt: skip
-        return {f"{name}_id": value for name, value in ids.items()} | plural | named
+        return {f"{name}_id": value for name, value in ids.items()} | {"call_id": str(chosen.call)} | plural | named
 
     def _body(self, route: Route, chosen: Side) -> dict[str, Any]:
         world, (older, newer) = self._world, chosen.digests
@@ -265,13 +280,16 @@ class Doors:
             "api:role-detail": {"scopes": ["mcp:connect"]},
             "api:role-list": {"name": "r", "scopes": ["mcp:connect"]},
             "api:separation-list": {"roles": ["robots", "spare"], **_WHY},
+            "api:search-list": {"name": "mine", "query": {"decision": "denied"}},
             "api:server-detail": {"name": "Renamed"},
             "api:server-introspector": {"agent": chosen.agent.client_id, **_WHY},
             "api:server-list": {"slug": "fresh", **server},
             "api:suspension-list": {"kind": "server", "name": chosen.server.slug, **_WHY},
+            "api:sink-detail": {"enabled": False},
             "api:team-list": {"slug": "green"},
             "api:team-members": {"username": "founder"},
             "api:token-list": {"username": owner, "scopes": ["server:read"]},
+            "audit:save_search": {"name": "mine", "decision": "denied"},
             "servers:edit": {**server, "required_approvals": 1, "poll_interval": 300},
             "servers:register": {"slug": "fresh", **server, "required_approvals": 1, "poll_interval": 300},
             "api:right-sizing-narrow": {"role": str(world.role.public_id), "name": "narrower"},
@@ -290,6 +308,7 @@ class Doors:
         """What both doors take alike."""
         shared: dict[str, dict[str, Any]] = {
             "add-channel": {"name": "more", "url": "http://127.0.0.1:9/"},
+            "add-sink": _SINK,
             "break-glass": {"digest": newer, "until": until, "hours": 4, **_WHY},
             "channel-list": {"name": "more", "url": "http://127.0.0.1:9/"},
             "create-person": {"username": "fresh", "password": PASSWORD},
@@ -302,9 +321,16 @@ class Doors:
             "register-agent": {"name": "robot", "kind": "own", "name_style": "slash"},
             "return": {"digest": older, "expected_pin": older, **_WHY},
             "revise-policy": rule,
+            "sink-list": _SINK,
             "write-policy": rule,
         }
         given = shared.get(name.replace("return-to", "return").removeprefix("definition-").removeprefix("review-"))
         if name.removeprefix("definition-") == "withdraw":
             return {"digest": older, **_WHY}
         return given or {"digest": newer, **_WHY}
+
+
+def _thing_in(path: str) -> str:
+    """What an operation's path is about; below `audit/` there are several things."""
+    parts = path.split("/")
+    return parts[4] if parts[3] == "audit" else parts[3]

@@ -8,7 +8,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.canonical import _tagged, canonical_bytes
+from core.canonical import _tagged, canonical_bytes, untagged
 
 # Texts around what the two encoders could do differently: escapes, ends of planes, surrogates, what looks like a tag.
 CHARS = st.sampled_from('az"\\/\0\x08\x1f\x7f\x85\u2028\ud7ff\ud800\udfff\ue000\ufb33\uffff\U00010000\U0001f600')
@@ -56,3 +56,12 @@ def test_no_string_has_the_form_of_a_big_integer(number: int) -> None:
 def test_what_json_cannot_hold_has_no_canonical_form(value: object) -> None:
     with pytest.raises(ValueError, match="no canonical form"):
         canonical_bytes(value)
+
+
+@given(VALUES)
+def test_what_went_in_comes_out_of_the_json(value: Any) -> None:
+    try:
+        form = canonical_bytes(value)
+    except ValueError:
+        return
+    assert untagged(json.loads(form)) == value

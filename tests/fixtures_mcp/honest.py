@@ -173,7 +173,9 @@ async def call_tool(ctx: Any, params: Any) -> CallToolResult | InputRequiredResu
     headers = dict(ctx.request.headers) if getattr(ctx, "request", None) is not None else {}
     able = ctx.session.client_capabilities
     told = able.model_dump(by_alias=True, exclude_none=True) if able is not None else {}
-    STATE["calls"].append({"name": params.name, "arguments": params.arguments, "headers": headers, "able": told})
+    STATE["calls"].append(
+        {"name": params.name, "arguments": params.arguments, "headers": headers, "able": told, "meta": params.meta}
+    )
     arguments = params.arguments or {}
     if arguments.get("announce"):
         changed = CHANGED.get(arguments["announce"], ToolListChangedNotification)

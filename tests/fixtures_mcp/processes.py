@@ -46,7 +46,7 @@ class HonestServer:
             assert answer.status == 200
 
     def calls(self) -> list[dict[str, Any]]:
-        """Every tool call that arrived: `name`, `arguments` and the request's `headers`."""
+        """Every tool call that arrived: `name`, `arguments`, `meta` and the request's `headers`."""
         found: list[dict[str, Any]] = self._state()["calls"]
         return found
 

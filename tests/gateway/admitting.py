@@ -12,6 +12,7 @@ from access.policy import DefinitionFacts, PinState, ServerFacts
 from access.principals import GrantFacts
 from audit.drafts import RecordDraft, Repeat, written_out
 from audit.events import Event, RecordType
+from audit.payload import Payload
 from audit.writer import AuditUnavailable
 from core.ids import new_id
 from core.sse import EventDecoder
@@ -84,13 +85,15 @@ class Kept:
     """A writer that keeps drafts in memory; `away`: nothing can be recorded."""
 
     drafts: list[RecordDraft] = field(default_factory=list)
+    payloads: list[Payload] = field(default_factory=list)
     away: bool = False
 
-    async def write(self, record: RecordDraft | Repeat) -> None:
+    async def write(self, record: RecordDraft | Repeat, payload: Payload | None = None) -> None:
         """Keep it."""
         if self.away:
             raise AuditUnavailable("The record cannot be written.")
         self.drafts.append(written_out(record))
+        self.payloads += [payload] if payload is not None else []
 
     @property
     def kinds(self) -> list[tuple[RecordType, Event]]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
+from servers.services import edit_server
 from tests.fixtures_mcp.processes import everything_server
 from tests.gateway.clients import Able, Modern, Speaker, initialized, text_of, wait_for
 from tests.gateway.pair import Shared, gateways
@@ -257,7 +258,14 @@ def test_a_stream_that_broke_off_is_gone_on_with_at_another_process(pair: Pair) 
     errors = [each.answer()["error"] for each in refused]
     assert [each.status for each in refused] == [400] * 3
     assert len({error["message"] for error in errors}) == 1
-    resumed = other.send("GET", last_event_id=cut.ids[-1]).answer()
+    # To go on with a call is none that would have to say why it is made.
+    edit_server(slug="files", changes={"intention": "all"}, actor=pair.world.admin, reason="A test.")
+    try:
+        pair.world.settle()
+        resumed = other.send("GET", last_event_id=cut.ids[-1]).answer()
+    finally:
+        edit_server(slug="files", changes={"intention": "none"}, actor=pair.world.admin, reason="A test.")
+        pair.world.settle()
     assert text_of(resumed["result"]) == "Came back."
     records = pair.world.told(token, method="tools/call")
     assert [(event, status) for event, _, _, status in records] == [

@@ -6,7 +6,17 @@ import pytest
 from mcp.shared.inbound import InboundModernRoute, classify_inbound_request
 
 from gateway.errors import Refused
-from gateway.front import Doors, Head, accepts, check_media, check_single, read_head, wire_of, wire_of_header
+from gateway.front import (
+    Doors,
+    Head,
+    accepts,
+    check_media,
+    check_single,
+    intention_of,
+    read_head,
+    wire_of,
+    wire_of_header,
+)
 from gateway.jsonrpc import Request
 from gateway.protocol import Wire
 
@@ -178,3 +188,22 @@ def test_an_unknown_version_is_told_what_is_supported() -> None:
         wire_of_header(head(mcp_protocol_version="2099-01-01"))
     assert refused.value.data["supported"][0] == "2026-07-28"
     assert refused.value.data["requested"] == "2099-01-01"
+
+
+@pytest.mark.parametrize("text", ["To close the books.", "x" * 2000, "é\n\u202e", ""])
+def test_why_a_request_is_made_is_the_text_of_its_metadata(text: str) -> None:
+    assert intention_of(call(_meta={**META, "holdfast/intention": text})) == text
+
+
+def test_who_does_not_say_why_says_nothing() -> None:
+    assert intention_of(call()) == ""
+    assert intention_of(Request(1, "ping")) == ""
+
+
+@pytest.mark.parametrize("value", [None, 1, ["why"], {"why": "so"}, "x" * 2001, "é" * 1001])
+def test_what_is_no_reason_is_refused_by_its_name(value: Any) -> None:
+    with pytest.raises(Refused) as refused:
+        intention_of(call(_meta={**META, "holdfast/intention": value}))
+    assert refused.value.reason == "invalid_request"
+    assert "holdfast/intention" in refused.value.message
+    assert "2000 bytes" in refused.value.message

@@ -60,6 +60,14 @@ REFUSED: dict[str, tuple[str | bytes, int]] = {
         '{"jsonrpc":"2.0","id":1,"method":"a","params":{"_meta":{"ProgressToken":1}}}',
         -32600,
     ),
+    "a case variant of the key of intentions": (
+        '{"jsonrpc":"2.0","id":1,"method":"a","params":{"_meta":{"Holdfast/Intention":"x"}}}',
+        -32600,
+    ),
+    "a Unicode variant of the key of intentions": (
+        '{"jsonrpc":"2.0","id":1,"method":"a","params":{"_meta":{"holdfa\u017ft/intention":"x"}}}',
+        -32600,
+    ),
     "an id that is null": ('{"jsonrpc":"2.0","id":null,"method":"a"}', -32600),
     "an id that is true": ('{"jsonrpc":"2.0","id":true,"method":"a"}', -32600),
     "an id with a fraction": ('{"jsonrpc":"2.0","id":1.5,"method":"a"}', -32600),

@@ -12,7 +12,10 @@ import pytest
 from asgiref.sync import sync_to_async
 from mcp.shared.exceptions import MCPError
 
+from access.services import altered, tell_alterations, was_left_by_changes
+from audit.models import Record
 from core.sampling import Sampler
+from servers.services import edit_server
 from tests.fixtures_mcp.processes import HonestServer
 
 if TYPE_CHECKING:
@@ -314,6 +317,132 @@ def test_nothing_of_the_caller_but_the_call_reaches_the_server(
     assert "canary" not in text
     assert "authorization" not in seen["headers"]
     assert seen["arguments"] == {"text": "hi"}
+
+
+WHY: Any = {"holdfast/intention": "To close the books of May.\x1b[2J\u202e"}
+BLANK: Any = {"holdfast/intention": " ... "}
+
+
+def said(world: "World", **filters: Any) -> list[tuple[str, str, str]]:
+    """Method, type and intention of records, oldest first."""
+    return [(record.method, record.type, record.intention) for record in world.records(**filters)]
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_reason_for_a_call_is_on_record_and_stays_here(
+    world: "World", servers: dict[str, HonestServer], era: str
+) -> None:
+    token = await sync_to_async(approved)(world, servers[era])
+    async with world.client(token, era) as client:
+        await client.call_tool("echo", {"text": "hi"}, meta=WHY)
+        await client.call_tool("absent", {}, meta=WHY)
+        await client.read_resource("memo://1", meta=WHY)
+        await client.list_tools(meta=WHY)
+        await client.call_tool("echo", {"text": "hi"})
+    (first, second) = servers[era].calls()
+    assert "holdfast/intention" not in json.dumps([first, second])
+    assert set(first["meta"] or {}) == set(second["meta"] or {})
+    why = WHY["holdfast/intention"]
+    # Clients list tools by themselves, too, and give no reason for it.
+    assert ("tools/list", "outcome", why) in await sync_to_async(said)(world, method="tools/list")
+    assert await sync_to_async(said)(world, method__in=["tools/call", "resources/read"]) == [
+        ("tools/call", "intent", why),
+        ("tools/call", "outcome", ""),
+        ("tools/call", "deny", why),
+        ("resources/read", "intent", why),
+        ("resources/read", "outcome", ""),
+        ("tools/call", "intent", ""),
+        ("tools/call", "outcome", ""),
+    ]
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_call_without_a_reason_is_refused_where_policy_asks_for_one(
+    world: "World", servers: dict[str, HonestServer], era: str
+) -> None:
+    def asking() -> str:
+        token = approved(world, servers[era])
+        edit_server(slug="files", changes={"intention": "all"}, actor=world.admin)
+        world.settle()
+        return token
+
+    token = await sync_to_async(asking)()
+    async with world.client(token, era) as client:
+        refused = await client.call_tool("echo", {"text": "hi"})
+        blank = await client.call_tool("echo", {"text": "hi"}, meta=BLANK)
+        with pytest.raises(MCPError) as unread:
+            await client.read_resource("memo://1")
+        allowed = await client.call_tool("echo", {"text": "hi"}, meta=WHY)
+    assert (refused.is_error, blank.is_error, allowed.is_error) == (True, True, False)
+    assert '"holdfast/intention" in params._meta' in text_of(refused)
+    assert "holdfast/intention" in unread.value.error.message
+    told = (refused.meta or {})["holdfast/refusal"]
+    assert unread.value.error.data["reason"] == told["reason"] == "intention_required"
+    assert len(servers[era].calls()) == 1
+    denied = await sync_to_async(world.records)(type="deny")
+    assert [(each.reason, each.rule_ids, each.tool) for each in denied] == [
+        ("intention_required", ["intention.given"], "echo"),
+        ("intention_required", ["intention.given"], "echo"),
+        ("intention_required", ["intention.given"], "memo://1"),
+    ]
+
+
+def test_lists_are_not_touched_by_what_a_call_must_say(world: "World", servers: dict[str, HonestServer]) -> None:
+    token = approved(world, servers["modern"])
+    lists = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
+    before = {method: world.modern(token, method, {}).content for method in lists}
+    assert b'"echo"' in before["tools/list"]
+    for asked in ("sensitive", "all"):
+        edit_server(slug="files", changes={"intention": asked}, actor=world.admin)
+        world.settle()
+        assert {method: world.modern(token, method, {"_meta": WHY}).content for method in lists} == before
+        assert {method: world.modern(token, method, {}).content for method in lists} == before
+
+
+def test_a_reason_that_is_none_or_has_another_name_is_refused_and_the_former_recorded(
+    world: "World", servers: dict[str, HonestServer]
+) -> None:
+    token = approved(world, servers["modern"])
+    for meta in ({"holdfast/intention": 1}, {"holdfast/intention": "x" * 2001}):
+        refused = world.modern(token, "tools/call", {"name": "echo", "_meta": meta})
+        assert refused.status_code == 400
+        assert "params._meta['holdfast/intention'] must be a text" in answer(refused)["error"]["message"]
+    variant = world.modern(token, "tools/call", {"name": "echo", "_meta": {"Holdfast/intention": "x"}})
+    assert (variant.status_code, answer(variant)["error"]["code"]) == (400, -32600)
+    assert codes(world, type="deny") == [("deny", "invalid_request")] * 3
+    assert servers["modern"].calls() == []
+
+
+def test_the_digest_in_a_calls_record_is_that_of_the_policy_it_was_decided_by(
+    world: "World", servers: dict[str, HonestServer], owner_connection: Any
+) -> None:
+    token = approved(world, servers["modern"])
+
+    def called() -> list[str]:
+        assert world.modern(token, "tools/call", {"name": "echo"}).status_code == 200
+        records = list(Record.objects.filter(method="tools/call").order_by("-id")[:2])
+        assert [record.type for record in records] == ["outcome", "intent"]
+        return [record.policy_digest for record in records]
+
+    first, again = called()
+    assert first == again
+    assert was_left_by_changes(first, slug="files")
+    edit_server(slug="files", changes={"required_approvals": 2}, actor=world.admin)
+    world.settle()
+    changed, _ = called()
+    assert changed != first
+    assert was_left_by_changes(changed, slug="files")
+    assert (tell_alterations(), altered("access"), altered("server:files")) == (0, (), ())
+    # By hand, and so that gateways read it: nothing of ours did this.
+    owner_connection.execute("UPDATE access_grant SET expires_at = now() + interval '10 years'")
+    owner_connection.execute("UPDATE access_revision SET n = n + 1 WHERE part = 'access'")
+    world.settle()
+    silently, _ = called()
+    assert silently.split(".")[1] == changed.split(".")[1]
+    assert not was_left_by_changes(silently, slug="files")
+    assert tell_alterations() == 1
+    told = Record.objects.get(event="policy.altered")
+    assert (told.subject, told.reason) == ("policy:access", "Changed past the services: access_grant.")
 
 
 def test_a_call_that_cannot_be_recorded_is_not_made(

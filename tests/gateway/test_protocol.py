@@ -116,6 +116,14 @@ def test_protocol_keys_of_a_caller_never_travel_and_ours_do() -> None:
     }
 
 
+@pytest.mark.parametrize("wire", [HANDSHAKE, MODERN])
+def test_why_a_call_is_made_stays_here(wire: Wire) -> None:
+    given = {"holdfast/intention": "To close the books.", "holdfast/other": 1}
+    found = sent(given, wire)
+    assert "holdfast/intention" not in found
+    assert found["holdfast/other"] == 1
+
+
 def test_an_own_token_goes_out_and_a_callers_never_does() -> None:
     for wire in (HANDSHAKE, MODERN):
         assert "progressToken" not in sent(META, wire)

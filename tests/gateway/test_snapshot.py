@@ -214,7 +214,7 @@ def files(*definitions: Definition) -> ServerPart:
 def read(part: ServerPart, uri: str, scopes: frozenset[str] = READ) -> tuple[str, Reason | None]:
     """By which definition a reading of `uri` is judged, and why it is refused."""
     known = snapshot(part, agents={1: (GrantFacts(scopes),)})
-    found, decision = known.decide_any("resources/read", part.readable(uri), token(scopes=scopes), "files", NOW)
+    found, decision = known.decide_any(Call("resources/read"), part.readable(uri), token(scopes=scopes), "files", NOW)
     return found.facts.name, decision.reason if isinstance(decision, Denied) else None
 
 

@@ -160,7 +160,8 @@ class World:
         """One request of the modern era, headers in agreement unless `headers` says otherwise."""
         sent = {"mcp_protocol_version": "2026-07-28", "mcp_method": method}
         sent |= {"mcp_name": params["name"]} if "name" in params else {}
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": META}}
+        meta = META | params.get("_meta", {})
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
         return self.post(token, body, **{**sent, **headers})
 
 

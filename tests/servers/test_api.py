@@ -142,6 +142,27 @@ def test_what_agents_get_while_a_change_waits_can_be_chosen(client: APIClient) -
     assert other.json()["drift_mode"] == "serve_pinned"
 
 
+def test_which_calls_must_say_why_can_be_chosen(client: APIClient) -> None:
+    assert client.post("/api/v1/servers/", BODY, format="json").json()["intention"] == "none"
+    edited = client.patch("/api/v1/servers/files/", {"intention": "sensitive"}, format="json")
+    assert edited.json()["intention"] == "sensitive"
+    refused = client.patch("/api/v1/servers/files/", {"intention": "sometimes"}, format="json")
+    assert (refused.status_code, refused.json()["error"]["details"][0]["field"]) == (400, "intention")
+    other = client.post("/api/v1/servers/", BODY | {"slug": "more", "intention": "all"}, format="json")
+    assert other.json()["intention"] == "all"
+
+
+def test_what_is_kept_of_calls_can_be_chosen(client: APIClient) -> None:
+    assert client.post("/api/v1/servers/", BODY, format="json").json()["capture"] == {}
+    rule = {"part": "result", "pointer": "/content/*/text", "do": "hmac"}
+    edited = client.patch("/api/v1/servers/files/", {"capture": {"result": True, "rules": [rule]}}, format="json")
+    assert (edited.status_code, edited.json()["capture"]["rules"]) == (200, [rule | {"tool": "*"}])
+    refused = client.patch("/api/v1/servers/files/", {"capture": {"result": True, "rules": [1]}}, format="json")
+    assert (refused.status_code, refused.json()["error"]["details"][0]["field"]) == (400, "capture")
+    nothing = client.patch("/api/v1/servers/files/", {"capture": {"result": False}}, format="json")
+    assert nothing.json()["capture"] == {}
+
+
 def test_limits_are_set_and_changed_one_by_one(client: APIClient) -> None:
     made = client.post("/api/v1/servers/", BODY | {"concurrent_calls": 8}, format="json").json()
     wanted = asdict(DEFAULTS) | {"concurrent_calls": 8}

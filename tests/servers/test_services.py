@@ -77,6 +77,8 @@ def test_registering_leaves_one_record_and_one_revision(server: Server) -> None:
         ("required_approvals", True, "One or two"),
         ("poll_interval", 1, "5 to 86400"),
         ("drift_mode", "serve_anything", "one of"),
+        ("intention", "sometimes", "one of"),
+        ("capture", {"everything": True}, "no setting"),
         ("team", "nobody", "no team"),
     ],
 )
@@ -145,6 +147,27 @@ def test_what_agents_get_while_a_change_waits_is_chosen_recorded_and_noticed(ser
     assert ((record.before or {})["drift_mode"], (record.after or {})["drift_mode"]) == ("block", "serve_pinned")
     assert _revision("files") == before + 1
     assert Server.objects.get(slug="files").state == server.state
+
+
+def test_which_calls_must_say_why_is_chosen_recorded_and_noticed(server: Server, actor: Actor) -> None:
+    assert server.intention == "none"
+    before = _revision("files")
+    services.edit_server(slug="files", changes={"intention": "sensitive"}, actor=actor, reason="It moves money.")
+    assert Server.objects.get(slug="files").intention == "sensitive"
+    record = Record.objects.get(event="server.edited")
+    assert ((record.before or {})["intention"], (record.after or {})["intention"]) == ("none", "sensitive")
+    assert _revision("files") == before + 1
+
+
+def test_what_is_kept_of_calls_is_chosen_recorded_and_noticed(server: Server, actor: Actor) -> None:
+    assert server.capture == {}
+    before = _revision("files")
+    services.edit_server(slug="files", changes={"capture": {"arguments": True}}, actor=actor, reason="A dispute.")
+    kept = {"arguments": True, "result": False, "otherwise": "encrypt", "rules": []}
+    assert Server.objects.get(slug="files").capture == kept
+    record = Record.objects.get(event="server.edited")
+    assert ((record.before or {})["capture"], (record.after or {})["capture"]) == ({}, kept)
+    assert _revision("files") == before + 1
 
 
 def test_limits_are_changed_recorded_and_noticed_and_the_rest_stays(server: Server, actor: Actor) -> None:

@@ -1,4 +1,8 @@
-"""The running product as an outside tool meets it: processes, a ready file, HTTP."""
+"""The running product as an outside tool meets it: processes, a ready file, HTTP.
+
+In a test run its database is a copy of the run's template, for migrating takes longer than all the rest of a start.
+How it comes up with a PostgreSQL of its own, from nothing, is tests/controlplane/test_dev_up.py's.
+"""
 
 import json
 import os
@@ -7,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +21,7 @@ import httpx2
 
 from controlplane import devpostgres
 from controlplane.devprocess import server_account
+from tests import databases
 from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,8 +80,24 @@ class Product:
 
 
 @contextmanager
+def _database() -> Iterator[dict[str, str]]:
+    """What names a migrated database; nothing outside of a test run."""
+    if databases.RUN_VARIABLE not in os.environ:
+        yield {}
+        return
+    with databases.copied() as name:
+        yield {kind: databases.url_for(os.environ[kind], name) for kind in ("DATABASE_URL", "DATABASE_ADMIN_URL")}
+
+
+@contextmanager
 def running_product(directory: Path, *options: str) -> Iterator[Product]:
     """`./dev up` on free ports with its own state, stopped as Ctrl-C stops it."""
+    with _database() as urls, _started(directory, options, urls) as product:
+        yield product
+
+
+@contextmanager
+def _started(directory: Path, options: Sequence[str], urls: Mapping[str, str]) -> Iterator[Product]:
     ready_file, log = directory / "ready.json", directory / "up.log"
     command = [
         sys.executable, "manage.py", "up", "--port", str(free_ports(2)), "--state-dir", str(directory / "state"),
@@ -84,7 +105,7 @@ def running_product(directory: Path, *options: str) -> Iterator[Product]:
     ]  # fmt: skip
     kept = ("DATABASE_URL", "DATABASE_ADMIN_URL", "REDIS_URL", "SECRET_KEY", "SECRETS_KEY", "TOKEN_KEY")
     environment = {name: value for name, value in os.environ.items() if name not in kept}
-    environment |= {"PYTHONUNBUFFERED": "1", "OUTBOUND_ALLOW": "127.0.0.0/8", "POLL_TICK_SECONDS": "1"}
+    environment |= {"PYTHONUNBUFFERED": "1", "OUTBOUND_ALLOW": "127.0.0.0/8", "POLL_TICK_SECONDS": "1", **urls}
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True

@@ -1,14 +1,12 @@
 """A rolling restart of two gateway processes under load, open streams included: no failed call, no lost record."""
 
 import asyncio
-import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +19,7 @@ from controlplane import up
 from tests.fixtures_mcp.processes import HonestServer, honest_server
 from tests.gateway.world import free_port
 from tests.story.balancer import Balancer
+from tests.story.canaries import environment_of
 from tests.story.product import ROOT, Product, running_product, wait_until
 from tests.story.traffic import Traffic
 
@@ -38,7 +37,7 @@ TOOLS = ("echo", "slow")
 class Gateways:
     """Two gateway processes of one product, at ports that stay."""
 
-    environment: dict[str, str]
+    environment: Mapping[str, str]
     ports: list[int] = field(default_factory=lambda: [free_port(), free_port()])
     processes: dict[int, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
@@ -85,14 +84,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         upstream = stack.enter_context(honest_server())
         product = stack.enter_context(running_product(directory))
         token = _ready_agent(product, upstream)
-        given = json.loads((directory / "state" / "environment.json").read_text())
-        environment = {**os.environ, **given}
-        environment.pop("DATABASE_ADMIN_URL", None)
+        environment = environment_of(product.ready["processes"]["gateway"])
         gateways = Gateways(environment)
         stack.callback(gateways.stop)
         for each in gateways.ports:
             gateways.start(each)
-        yield Stage(product, upstream, gateways, port, token, given["DATABASE_URL"])
+        yield Stage(product, upstream, gateways, port, token, environment["DATABASE_URL"])
 
 
 def _ready_agent(product: Product, upstream: HonestServer) -> str:

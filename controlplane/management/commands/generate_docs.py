@@ -1,7 +1,7 @@
 """Write the documents that are made from code, or check that the committed ones are current."""
 
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from drf_spectacular.validation import validate_schema
 
-from controlplane import env, matrix
+from controlplane import env, matrix, sequencing
 from controlplane.openapi import document
 
 _SETTINGS_INTRODUCTION = """\
@@ -24,15 +24,28 @@ wins over `NAME`. A value that is missing or malformed stops the start with a se
 | variable | default | secret | purpose |
 |---|---|---|---|
 """
+_SEQUENCER_INTRODUCTION = """
+## The sequencer
+
+Read by `manage.py audit_sequencer` alone ([operations/sequencer.md](operations/sequencer.md)); give them to no other
+process.
+
+| variable | default | secret | purpose |
+|---|---|---|---|
+"""
 
 
 def settings_reference() -> str:
     """The table of all environment variables."""
+    return _SETTINGS_INTRODUCTION + _rows(env.DECLARED) + _SEQUENCER_INTRODUCTION + _rows(sequencing.DECLARED)
+
+
+def _rows(declared: Mapping[str, env.Declaration]) -> str:
     rows = [
         f"| `{item.name}` | {_shown(item.default)} | {'yes' if item.secret else ''} | {item.purpose} |"
-        for item in sorted(env.DECLARED.values(), key=lambda item: item.name)
+        for item in sorted(declared.values(), key=lambda item: item.name)
     ]
-    return _SETTINGS_INTRODUCTION + "\n".join(rows) + "\n"
+    return "\n".join(rows) + "\n"
 
 
 def _shown(default: str) -> str:

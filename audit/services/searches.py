@@ -1,0 +1,88 @@
+"""Saved searches: keeping and removing them."""
+
+from typing import Final
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from audit.events import Event, RecordType
+from audit.filters import Filters
+from audit.models import SavedSearch
+from audit.models.searches import NAME_MAX
+from audit.services.permitting import permit
+from audit.services.recording import record
+from audit.subjects import principal_of
+from core.actor import Actor
+from core.errors import Conflict, Invalid
+from core.names import subject
+from core.permissions import Permission
+
+MOST: Final = 100  # of one person's
+
+
+def save_search(*, name: str, filters: Filters, shared: bool, actor: Actor) -> SavedSearch:
+    """Keep filters under a name of the actor's own; `shared` shows it to everybody who may read the log.
+
+    Raises `PermissionDenied`, `Invalid`, `Conflict` for a name that the actor uses already.
+    """
+    permit(actor, Permission.AUDIT_READ, about=subject("search", name[:NAME_MAX]), somewhere=True)
+    name, query = _valid_name(name), filters.canonical()
+    if not query:
+        raise Invalid("A search needs a filter.", field="query")
+    with transaction.atomic():
+        owner = principal_of(actor)
+        if SavedSearch.objects.filter(owner=owner).count() >= MOST:
+            raise Conflict(f"You keep {MOST} searches: remove one first.")
+        search = SavedSearch(owner=owner, name=name, query=query, shared=shared)
+        _insert(search)
+        _record(Event.SEARCH_SAVED, search, actor)
+    return search
+
+
+def remove_search(*, search_id: UUID, actor: Actor) -> None:
+    """Remove a search: one's own, or a shared one for who may read the whole log.
+
+    Raises `NotFound`, `PermissionDenied`.
+    """
+    about = subject("search", str(search_id))
+    permit(actor, Permission.AUDIT_READ, about=about, somewhere=True)
+    with transaction.atomic():
+        search = SavedSearch.objects.visible_to(actor).locked(search_id)
+        if may_remove(actor, search, principal_of(actor)):
+            _record(Event.SEARCH_REMOVED, search, actor)
+            search.delete()
+            return
+    permit(actor, Permission.AUDIT_READ, about=about)
+
+
+def may_remove(actor: Actor, search: SavedSearch, me: str) -> bool:
+    """Whether `actor`, who stands in records as `me`, may remove a search that they see."""
+    return search.owner == me or actor.may(Permission.AUDIT_READ)
+
+
+def _valid_name(text: str) -> str:
+    name = text.strip()
+    if not name.isprintable() or not 1 <= len(name) <= NAME_MAX:
+        raise Invalid(f"A name is 1 to {NAME_MAX} printable characters.", field="name")
+    return name
+
+
+def _insert(search: SavedSearch) -> None:
+    try:
+        with transaction.atomic():
+            search.save(force_insert=True)
+    except IntegrityError as error:
+        raise Conflict("You keep a search under this name.", field="name") from error
+
+
+def _record(event: Event, search: SavedSearch, actor: Actor) -> None:
+    said = {"name": search.name, "query": search.query, "shared": search.shared}
+    gone = event is Event.SEARCH_REMOVED
+    record(
+        type=RecordType.ADMIN,
+        event=event,
+        actor=actor,
+        subject=subject("search", str(search.public_id)),
+        before=said if gone else None,
+        after=None if gone else said,
+    )
