@@ -11,14 +11,14 @@ import pytest
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
-from django.urls import include, path
+from django.urls import include, path, reverse
 from django.views.decorators.http import require_POST
 
 from access.services import Holder, give_grant
 from audit.events import Event
 from audit.models import Record
 from controlplane import urls
-from controlplane.routes import API, Route, routes
+from controlplane.routes import API, OPEN, Route, routes
 from core.console import page
 from core.sampling import Sampler
 from servers.surface import Problem, Surface
@@ -35,6 +35,13 @@ EXCUSED: Final = {
     "access:end_other_sessions": "Where there is another one its end is recorded; here there is none.",
     "api:policy-try": "Says what a policy would do, and changes nothing.",
     "api:server-poll": "Asks for a look now; the look records what it finds.",
+}
+OPEN_EXCUSED: Final = {
+    "access_oauth:ServerMetadata": "Reads only.",
+    "access_oauth:metadata": "Reads only.",
+    "api:schema": "Reads only.",
+    "healthz": "Reads only.",
+    "readyz": "Reads only.",
 }
 # Routes whose request leaves nothing where there is nothing to do, because all is as it asks for.
 IDLE: Final = {
@@ -61,13 +68,17 @@ def installation(django_db_setup: None, django_db_blocker: Any) -> Iterator[Inst
 
 @pytest.fixture
 def world(installation: Installation, db: None, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    """What a test does to it is taken back. Strangers are not left out of the sample."""
+    """What a test does to it is taken back."""
     monkeypatch.setattr("servers.observe.observe", unanswered)
-    everything = Sampler(limit=10**9, window=60)
-    monkeypatch.setattr("controlplane.middleware._STRANGERS", everything)
-    for place in ("views._STRANGERS", "register._STRANGERS", "authorize._REFUSALS"):
-        monkeypatch.setattr(f"access.oauth.{place}", everything)
+    everybody_is_sampled(monkeypatch)
     return installation
+
+
+def everybody_is_sampled(patch: pytest.MonkeyPatch) -> None:
+    everything = Sampler(limit=10**9, window=60)
+    patch.setattr("controlplane.middleware._STRANGERS", everything)
+    for place in ("views._STRANGERS", "register._STRANGERS", "authorize._REFUSALS"):
+        patch.setattr(f"access.oauth.{place}", everything)
 
 
 async def unanswered(*_args: Any, **_options: Any) -> Surface:
@@ -140,6 +151,20 @@ def test_no_route_and_no_outcome_is_silent(world: Installation, outcome: str) ->
 
 def test_what_is_excused_exists() -> None:
     assert EXCUSED.keys() | IDLE.keys() <= {route.name for route in changing()}
+    assert OPEN_EXCUSED.keys() <= OPEN.keys()
+
+
+def test_no_route_that_asks_for_nobody_is_silent(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What strangers may send leaves a record when it is refused, each time or as a sample."""
+    everybody_is_sampled(monkeypatch)
+    settings.DYNAMIC_REGISTRATION = "open"
+    browser, found = Client(raise_request_exception=False), []
+    for name in sorted(OPEN.keys() - OPEN_EXCUSED.keys()):
+        before = Record.objects.count()
+        address = "/api/v1/nothing/" if name == "api:no-such-route" else reverse(name)
+        answer = browser.post(address, {"username": "nobody", "password": "wrong"})
+        found += [] if Record.objects.count() > before else [f"{name}: answered {answer.status_code}"]
+    assert not found, "\n".join(found)
 
 
 @require_POST

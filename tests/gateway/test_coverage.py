@@ -7,6 +7,7 @@ from typing import Any, Final
 import httpx2
 import pytest
 
+from audit.drafts import BODY_MAX
 from audit.models import Record
 from core.sampling import Sampler
 from tests.fixtures_mcp.processes import HonestServer
@@ -168,3 +169,16 @@ def test_notifications_of_which_no_record_is_kept_are_accepted_and_change_nothin
     assert Record.objects.count() == before
     assert world.post(None, {"jsonrpc": "2.0", "method": "notifications/initialized"}).status_code == 401
     assert left(before)
+
+
+def test_64_kb_of_arguments_are_called_and_names_of_64_kb_refused_and_no_record_grows_with_them(
+    world: World, servers: dict[str, HonestServer]
+) -> None:
+    world.register(servers["handshake"].url)
+    world.approve()
+    knocks, long = Knocks(world), "a" * 65_536
+    for params in ({"name": "echo", "arguments": {"text": long}}, {"name": long, "arguments": {}}):
+        assert knocks.send(knocks.token, "tools/call", params, modern=False) == 200
+    calls = world.records(method="tools/call")
+    assert [record.type for record in calls] == ["intent", "outcome", "deny"]
+    assert max(len(bytes(record.body)) for record in calls) <= BODY_MAX
