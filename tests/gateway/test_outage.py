@@ -30,10 +30,10 @@ class Scene:
         self.outage = Outage(self, alarm=self.sound, give_up=self.give_up, most=most)
         self.recorder = Recorder(self, self.outage)
 
-    async def write(self, record: Any) -> None:
+    async def write(self, record: Any, payload: Any = None) -> None:
         if self.error is not None:
             raise self.error
-        await self.kept.write(record)
+        await self.kept.write(record, payload)
 
     async def sound(self, kind: str, data: Mapping[str, Any]) -> bool:
         self.alarms.append((kind, data))
@@ -125,7 +125,7 @@ async def test_a_call_that_is_stopped_while_its_intent_is_written_gets_an_end() 
     scene, call = Scene(), a_call()
     began = asyncio.Event()
 
-    async def write(_record: Any) -> None:
+    async def write(_record: Any, _payload: Any = None) -> None:
         began.set()
         await asyncio.sleep(60)
 
