@@ -100,6 +100,9 @@ def _start_services(stack: ExitStack) -> None:
 def _set_environment() -> None:
     """Secrets of this run; what a developer's shell may hold must not decide a test."""
     unwanted = (
+        "AUDIT_ALARM_SECRET",
+        "AUDIT_ALARM_SECRET_FILE",
+        "AUDIT_ALARM_URL",
         "PUBLIC_URL",
         "GATEWAY_URL",
         "OUTBOUND_CA_FILE",

@@ -36,7 +36,6 @@ ELSEWHERE = {
     "alerts/querysets.py": "tests/alerts/test_api.py",
     "alerts/views.py": "tests/console/test_pages.py",
     "audit/forms.py": "tests/console/test_forms.py",
-    "audit/proof/kept.py": "tests/audit/proof/test_verifier.py",
     "audit/views.py": "tests/console/test_pages.py",
     "controlplane/context.py": "tests/console/test_pages.py",
     "controlplane/devpostgres.py": "tests/controlplane/test_devservices.py",

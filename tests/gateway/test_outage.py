@@ -129,7 +129,8 @@ async def test_a_call_that_is_stopped_while_its_intent_is_written_gets_an_end() 
         began.set()
         await asyncio.sleep(60)
 
-    usual, scene.write = scene.write, write  # type: ignore[method-assign]  # for as long as it hangs
+    usual = scene.write
+    scene.write = write  # type: ignore[method-assign, assignment]  # for as long as it hangs
     task = asyncio.create_task(scene.recorder.intended(call))
     await began.wait()
     scene.write = usual  # type: ignore[method-assign]
