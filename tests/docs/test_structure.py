@@ -42,6 +42,7 @@ ELSEWHERE = {
     "controlplane/devprocess.py": "tests/controlplane/test_devservices.py",
     "controlplane/devvalkey.py": "tests/controlplane/test_devservices.py",
     "controlplane/management/commands/demo_data.py": "tests/controlplane/test_dev_up.py",
+    "controlplane/sequencing.py": "tests/controlplane/test_audit_sequencer.py",
     "controlplane/templatetags/governance.py": "tests/console/test_pages.py",
     "controlplane/templatetags/holdfast.py": "tests/console/test_pages.py",
     "controlplane/upwelcome.py": "tests/controlplane/test_up.py",
