@@ -33,8 +33,8 @@ def written() -> RecordDraft:
 def old(owner_connection: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
     """A month of two years ago with three placed records, and a retention of a year."""
     for parent in ("audit_record", "audit_leaf"):
-        owner_connection.execute(f"CREATE TABLE {parent}_{OLD} (LIKE {parent} INCLUDING ALL)")  # type: ignore[arg-type]
-        owner_connection.execute(f"ALTER TABLE {parent} ATTACH PARTITION {parent}_{OLD} FOR VALUES IN ({OLD})")  # type: ignore[arg-type]
+        owner_connection.execute(f"CREATE TABLE {parent}_{OLD} (LIKE {parent} INCLUDING ALL)")
+        owner_connection.execute(f"ALTER TABLE {parent} ATTACH PARTITION {parent}_{OLD} FOR VALUES IN ({OLD})")
     owner_connection.execute("INSERT INTO audit_retention VALUES (1, 12) ON CONFLICT (id) DO UPDATE SET months = 12")
     for _ in range(3):
         row = columns(written(), installation=settings.INSTALLATION_ID, shard=OLD)
