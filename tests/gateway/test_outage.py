@@ -8,6 +8,7 @@ import pytest
 
 from audit.drafts import RecordDraft
 from audit.events import Event, RecordType
+from audit.payload import Payload
 from audit.writer import AuditBusy, AuditUnavailable
 from core.ids import new_id
 from gateway import outage as module
@@ -30,7 +31,7 @@ class Scene:
         self.outage = Outage(self, alarm=self.sound, give_up=self.give_up, most=most)
         self.recorder = Recorder(self, self.outage)
 
-    async def write(self, record: Any, payload: Any = None) -> None:
+    async def write(self, record: Any, payload: Payload | None = None) -> None:
         if self.error is not None:
             raise self.error
         await self.kept.write(record, payload)
@@ -129,8 +130,7 @@ async def test_a_call_that_is_stopped_while_its_intent_is_written_gets_an_end() 
         began.set()
         await asyncio.sleep(60)
 
-    usual = scene.write
-    scene.write = write  # type: ignore[method-assign, assignment]  # for as long as it hangs
+    usual, scene.write = scene.write, write  # type: ignore[method-assign]  # for as long as it hangs
     task = asyncio.create_task(scene.recorder.intended(call))
     await began.wait()
     scene.write = usual  # type: ignore[method-assign]
