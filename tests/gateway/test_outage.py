@@ -126,11 +126,12 @@ async def test_a_call_that_is_stopped_while_its_intent_is_written_gets_an_end() 
     scene, call = Scene(), a_call()
     began = asyncio.Event()
 
-    async def write(record: Any, payload: Payload | None = None) -> None:
+    async def hang(_record: Any, _payload: Any = None) -> None:
         began.set()
         await asyncio.sleep(60)
 
-    usual, scene.write = scene.write, write  # type: ignore[method-assign]  # for as long as it hangs
+    usual = scene.write
+    scene.write = hang  # type: ignore[method-assign, assignment]
     task = asyncio.create_task(scene.recorder.intended(call))
     await began.wait()
     scene.write = usual  # type: ignore[method-assign]
