@@ -1,7 +1,7 @@
 """JSONL: the bytes that count, one line a record, as `audit.proof.bundle` has them. Pure module."""
 
 from audit.formats.placed import Placed
-from audit.proof import bundle
+from audit.proof.bundle import line as written
 
 
 def line(record: Placed) -> bytes:
@@ -11,4 +11,4 @@ def line(record: Placed) -> bytes:
         record.index, record.shard, record.text("id").encode(), writer, record.seq, record.chain, record.mac,
         record.hash, record.body,
     )  # fmt: skip
-    return bundle.line(entry)
+    return written(entry)

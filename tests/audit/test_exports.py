@@ -49,7 +49,12 @@ AUDITOR = may(Permission.AUDIT_EXPORT, Permission.AUDIT_READ)
 
 def a_log(count: int = 5, **said: Any) -> None:
     for number in range(count):
-        facts = {"type": RecordType.ADMIN, "event": Event.TEAM_CREATED, "actor": SYSTEM, "subject": f"team:t{number}"}
+        facts: dict[str, Any] = {
+            "type": RecordType.ADMIN,
+            "event": Event.TEAM_CREATED,
+            "actor": SYSTEM,
+            "subject": f"team:t{number}",
+        }
         services.record(**(facts | said))
     services.place_records()
 

@@ -10,7 +10,12 @@ import pytest
 from django.conf import settings as configured
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsPartialSuccess,
+    ExportLogsServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from standardwebhooks.webhooks import Webhook
 
 from audit import services
@@ -32,6 +37,7 @@ from tests.audit.test_formats import parsed_cef
 pytestmark = [pytest.mark.django_db, pytest.mark.network]
 SYSTEM = system_actor("test")
 ADA = Actor(kind=ActorKind.PERSON, id=str(new_id()), name="ada", permissions=frozenset({Permission.SINK_MANAGE}))
+REJECTED = ExportLogsServiceResponse(partial_success=ExportLogsPartialSuccess(rejected_log_records=1))
 QUICK = Pace(run=0.3, idle=0.02, lease=30.0, settle=0.1, batch=4)
 
 
@@ -42,7 +48,7 @@ def a_log(count: int) -> None:
 
 
 def a_sink(kind: str = "otlp", form: str = "otlp", endpoint: str = "http://127.0.0.1:9/", **given: Any) -> Sink:
-    fields = {"name": f"to-{kind}", "from_beginning": True, "actor": ADA} | given
+    fields: dict[str, Any] = {"name": f"to-{kind}", "from_beginning": True, "actor": ADA} | given
     return services.create_sink(kind=kind, format=form, endpoint=endpoint, **fields).sink
 
 
@@ -92,7 +98,8 @@ def test_killed_between_sending_and_noting_it_is_sent_again_and_nothing_is_missi
 ) -> None:
     a_log(40)
     sink = a_sink(endpoint=collector.url)
-    real, kills = OtlpTransport.send, []
+    real = OtlpTransport.send
+    kills: list[str] = []
 
     async def killed(self: OtlpTransport, batch: Any) -> None:
         await real(self, batch)
@@ -142,7 +149,7 @@ def test_a_webhook_gets_lines_that_verify_and_chain(collector: HttpReceiver) -> 
     "answer",
     [
         (503, {"retry-after": "7"}, b""),
-        (200, {}, ExportLogsServiceResponse(partial_success={"rejected_log_records": 1}).SerializeToString()),
+        (200, {}, REJECTED.SerializeToString()),
         (200, {}, b"\xff not protobuf"),
         (307, {"location": "http://127.0.0.1:9/"}, b""),
     ],
@@ -247,9 +254,7 @@ def _fields(record: Any) -> dict[str, Any]:
 
 
 def _forgiving(record: Any) -> Any:
-    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
-
-    return LogRecord(body={"string_value": record.body.decode()})
+    return LogRecord(body=AnyValue(string_value=record.body.decode()))
 
 
 def test_a_record_that_is_gone_stops_the_sink() -> None:
@@ -335,7 +340,7 @@ def test_a_secret_that_does_not_open_sends_nothing(collector: HttpReceiver) -> N
 
 def test_every_change_is_recorded_and_no_secret_with_it() -> None:
     sink = a_sink(endpoint="https://collector.example/v1/logs?key=abc", secret="Bearer canary")
-    change = {"endpoint": "https://other.example/v1/logs", "secret": "Bearer canary2"}
+    change: dict[str, Any] = {"endpoint": "https://other.example/v1/logs", "secret": "Bearer canary2"}
     services.change_sink(sink_id=sink.public_id, actor=ADA, **change)
     services.remove_sink(sink_id=sink.public_id, actor=ADA, reason="moved")
     rows = list(Record.objects.filter(subject="sink:to-otlp").order_by("id"))

@@ -126,7 +126,7 @@ async def test_a_call_that_is_stopped_while_its_intent_is_written_gets_an_end() 
     scene, call = Scene(), a_call()
     began = asyncio.Event()
 
-    async def write(_record: Any) -> None:
+    async def write(record: Any, payload: Payload | None = None) -> None:
         began.set()
         await asyncio.sleep(60)
 
