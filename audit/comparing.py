@@ -4,11 +4,12 @@ The body alone is hashed, chained and signed: whoever edits a column changes wha
 covers. So the columns are made from the body again, as `audit.drafts` made them, and compared.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
+
+import orjson
 
 from audit.drafts import FIELDS, visible
 from core.canonical import untagged
@@ -30,7 +31,7 @@ Difference = tuple[str, str, str]  # column, what it should say, what it says
 def differences(body: bytes, row: Mapping[str, Any]) -> list[Difference]:
     """The columns that say something else than the body; `row` has them as PostgreSQL's driver gives them."""
     try:
-        said = json.loads(body)
+        said = orjson.loads(body)
         return list(_differences(said, row))
     except (ValueError, TypeError, AttributeError, RecursionError):
         return [("body", "a record", "something else")]
@@ -42,12 +43,12 @@ def _differences(said: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[Di
         if row[name] != said.get(name, "") and row[name] != (expected := _text(said.get(name, ""))):
             yield name, _shown(expected), _shown(row[name])
     for name in _OTHERS:
-        value = said.get(name)
-        if name not in LISTS and value is None and row[name] is None:
+        value, found = said.get(name), row[name]
+        if found == value or (name in _IDS and str(found) == value):
             continue
         expected = _value(name, value)
-        if row[name] != expected and not (name in DETAILS and _rounded(row[name]) == _rounded(expected)):
-            yield name, _shown(expected), _shown(row[name])
+        if found != expected and not (name in DETAILS and _rounded(found) == _rounded(expected)):
+            yield name, _shown(expected), _shown(found)
     for name, expected in (("writer", _uuid(said.get("writer"))), ("seq", untagged(said.get("seq")))):
         if row[name] != expected:
             yield name, _shown(expected), _shown(row[name])

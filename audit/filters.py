@@ -48,8 +48,8 @@ class Filters:
         return bool(self.canonical())
 
 
-def read_filters(given: Mapping[str, str]) -> Filters:
-    """The filters that `given` names. Raises `Invalid` with a sentence for each that does not fit.
+def read_filters(given: Mapping[str, object]) -> Filters:
+    """The filters that `given` names, as text. Raises `Invalid` with a sentence for each that does not fit.
 
     One that nobody knows is refused, for ignoring it would answer too much.
     """
@@ -99,9 +99,7 @@ def _words(text: str) -> str:
 def _moment(text: str) -> datetime:
     """A day or a moment as ISO 8601 has it; UTC where it names no offset."""
     try:
-        if not _MOMENT.fullmatch(text):
-            raise ValueError(text)
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text if _MOMENT.fullmatch(text) else "")
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Invalid("Must be a time such as 2026-11-28 or 2026-11-28T09:30Z.") from error

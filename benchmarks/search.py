@@ -29,8 +29,8 @@ INSERT INTO audit_record (shard, id, "time", type, event, writer, seq, chain, ma
     token_id, server, method, kind, tool, tool_hash, subject, owner_team, environment, decision, reason, rule_ids,
     scopes_used, intention, status, latency_ms, bytes, client_ip, trace_id, body)
 SELECT to_char(at AT TIME ZONE 'UTC', 'YYYYMM')::int,
-    (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || lpad(to_hex((2 * n + part) % 4096), 3, '0')
-        || '8' || substr(md5(n::text || part), 1, 15))::uuid,
+    (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7'
+        || lpad(to_hex((2 * n + part) % 4096), 3, '0') || '8' || substr(md5(n::text || part), 1, 15))::uuid,
     at, kind, event, '01932c00-0000-7000-8000-000000000000', 2 * n + part + 1, sha256(n::text::bytea),
     sha256(n::text::bytea) || '\\x01020304', md5('call' || n)::uuid, principal, principal, 'agent-' || agent,
     md5('token' || agent), 'server-' || server, 'tools/call', 'tool', 'tool-' || tool, repeat('ab', 32),
@@ -45,12 +45,13 @@ SELECT to_char(at AT TIME ZONE 'UTC', 'YYYYMM')::int,
     convert_to(repeat('{"body":"abcdef"}', 48), 'UTF8')
 FROM (
     SELECT n, agent, server, tool, denied,
-        CASE WHEN agent %% 5 = 0 THEN md5('person' || agent %% 300)::uuid::text ELSE 'agent:agent-' || agent END AS principal,
-        now() - interval '54 days' * (1 - n / %(calls)s::float) AS began
+        CASE WHEN agent % 5 = 0 THEN md5('person' || agent % 300)::uuid::text
+            ELSE 'agent:agent-' || agent END AS principal,
+        now() - interval '54 days' * (1 - n / :calls:::float) AS began
     FROM (
         SELECT n, floor(power(random(), 3) * 1000)::int AS agent, floor(power(random(), 3) * 200)::int AS server,
             floor(power(random(), 3) * 400)::int AS tool, random() < 0.06 AS denied
-        FROM generate_series(1, %(calls)s) AS n) AS calls) AS begun
+        FROM generate_series(1, :calls:) AS n) AS calls) AS begun
 CROSS JOIN LATERAL (
     SELECT 0 AS part, began AS at, CASE WHEN denied THEN 'deny' ELSE 'intent' END AS kind,
         CASE WHEN denied THEN 'call.denied' ELSE 'call.intended' END AS event
@@ -59,11 +60,12 @@ CROSS JOIN LATERAL (
 INSERT INTO audit_record (shard, id, "time", type, event, principal, actor, subject, reason, after, body)
 SELECT to_char(at AT TIME ZONE 'UTC', 'YYYYMM')::int,
     (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7000a' || substr(md5(n::text), 1, 15))::uuid,
-    at, 'admin', (ARRAY['grant.given', 'role.changed', 'team.changed', 'grant.revoked'])[1 + n %% 4], person, person,
-    'team:team-' || n %% 20, 'For project ' || n %% 50 || '.', '{"a": 1}', '\\x7b7d'
+    at, 'admin', (ARRAY['grant.given', 'role.changed', 'team.changed', 'grant.revoked'])[1 + n % 4], person, person,
+    'team:team-' || n % 20, 'For project ' || n % 50 || '.', '{"a": 1}', '\\x7b7d'
 FROM (
-    SELECT n, md5('person' || n %% 300)::uuid::text AS person, now() - interval '54 days' * (1 - n / %(changes)s::float) AS at
-    FROM generate_series(1, %(changes)s) AS n) AS changes;
+    SELECT n, md5('person' || n % 300)::uuid::text AS person,
+        now() - interval '54 days' * (1 - n / :changes:::float) AS at
+    FROM generate_series(1, :changes:) AS n) AS changes;
 
 INSERT INTO audit_subject (pseudonym, public_id, name)
     SELECT md5('person' || n)::uuid, md5('public' || n)::uuid, 'person-' || n FROM generate_series(0, 299) AS n;
@@ -73,7 +75,9 @@ INSERT INTO audit_leaf (shard, index, record_id, hash)
 # Values for each filter: common ones, rare ones, one that is not there. A dictionary stands for filters together.
 ASKED: Final[dict[str, Sequence[dict[str, str]]]] = {
     "(none)": [{}],
-    "principal": [{"principal": name} for name in ("agent-1", "agent-501", "agent-998", "person-0", "person-295", "nobody")],
+    "principal": [
+        {"principal": name} for name in ("agent-1", "agent-501", "agent-998", "person-0", "person-295", "nobody")
+    ],
     "agent": [{"agent": name} for name in ("agent-0", "agent-500", "agent-998", "nobody")],
     "server": [{"server": name} for name in ("server-0", "server-60", "server-199", "nowhere")],
     "tool, canonical": [{"tool": name} for name in ("server-0/tool-0", "server-60/tool-90", "server-199/tool-399")],
@@ -88,10 +92,13 @@ ASKED: Final[dict[str, Sequence[dict[str, str]]]] = {
     ],
     "call": [{"call_id": "{call1}"}, {"call_id": "{call7}"}, {"call_id": "0" * 32}],
     "trace": [{"trace_id": "{trace1}"}, {"trace_id": "{trace7}"}, {"trace_id": "0" * 32}],
-    "words": [{"intention": text} for text in ("word0", "word3", "word1999", "word1 or word2", "word5 -word6", "nothing")],
+    "words": [
+        {"intention": text} for text in ("word0", "word3", "word1999", "word1 or word2", "word5 -word6", "nothing")
+    ],
     "agent, denied": [{"agent": name, "decision": "denied"} for name in ("agent-0", "agent-500", "agent-998")],
     "tool, one day": [
-        {"tool": name, "since": "{20}", "until": "{19}"} for name in ("server-0/tool-0", "server-60/tool-90", "tool-399")
+        {"tool": name, "since": "{20}", "until": "{19}"}
+        for name in ("server-0/tool-0", "server-60/tool-90", "tool-399")
     ],
     "person, server, words": [{"principal": "person-0", "server": "server-0", "intention": "word0"}],
 }  # fmt: skip
@@ -185,9 +192,7 @@ def _make(count: int) -> None:
             "WHERE inhparent = 'audit_record'::regclass"
         ).fetchall():
             connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER audit_queue")
-        connection.execute(
-            MADE.replace("%(calls)s", str(calls)).replace("%(changes)s", str(changes)).replace("%%", "%")
-        )
+        connection.execute(MADE.replace(":calls:", str(calls)).replace(":changes:", str(changes)))
         connection.execute("VACUUM ANALYZE")
 
 

@@ -369,6 +369,7 @@ SPECTACULAR_SETTINGS = {
         "SuspensionKind": [kind.value for kind in SuspensionKind],
         "ChannelState": [state.value for state in ChannelState],
         "DeliveryState": [state.value for state in DeliveryState],
+        "PayloadState": ["exact", "changed", "too_long", "commitment_only", "nothing", "gone", "broken"],
     },
 }
 

@@ -136,9 +136,14 @@ def attempt(request: HttpRequest, command: Callable[[], T]) -> T | None:
 
 
 def is_refused(request: HttpRequest, code: str, sentence: str) -> None:
-    """Say on the next page that something was refused. The request's answer does not show it, so it is marked."""
-    request.refused = code  # type: ignore[attr-defined]  # read by controlplane.middleware
+    """Say on the next page that something was refused."""
+    mark_refused(request, code)
     messages.error(request, sentence)
+
+
+def mark_refused(request: HttpRequest, code: str) -> None:
+    """Say that a request was refused although its answer does not: `controlplane.middleware` records it."""
+    request.refused = code  # type: ignore[attr-defined]  # ours
 
 
 def carry_out(request: HttpRequest, command: Callable[[], object], *, done: str) -> None:

@@ -78,8 +78,8 @@ class Outcome(Struct, frozen=True):
     """How a call ended.
 
     `status`: ok, tool_error, input_required (the server asks something first), task (it goes on by itself), error (the
-    server's), failed (no usable answer), invalid (wrong arguments, answered here), cancelled, closed (a stream), sent (a
-    notification, which nobody answers), unknown (see `gateway.outage`).
+    server's), failed (no usable answer), invalid (wrong arguments, answered here), cancelled, closed (a stream), sent
+    (a notification, which nobody answers), unknown (see `gateway.outage`).
     """
 
     status: str

@@ -9,7 +9,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -17,6 +17,10 @@ from redis import Redis
 
 from controlplane import devservices, devvalkey
 from tests import databases
+from tests.features import chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytest_plugins = ["tests.workers"]
 
@@ -53,7 +57,8 @@ def _find_static_files_once() -> None:
     """Each test client builds its own middleware, and the one for static files looks at every file of every app."""
     from servestatic.middleware import ServeStaticMiddleware
 
-    find, found = ServeStaticMiddleware.add_files_from_finders, []
+    find = ServeStaticMiddleware.add_files_from_finders
+    found: list[Any] = []
 
     def add_files(self: Any) -> None:
         if not found:
@@ -95,6 +100,9 @@ def _start_services(stack: ExitStack) -> None:
 def _set_environment() -> None:
     """Secrets of this run; what a developer's shell may hold must not decide a test."""
     unwanted = (
+        "AUDIT_ALARM_SECRET",
+        "AUDIT_ALARM_SECRET_FILE",
+        "AUDIT_ALARM_URL",
         "PUBLIC_URL",
         "GATEWAY_URL",
         "OUTBOUND_CA_FILE",
@@ -167,6 +175,22 @@ def django_db_setup(
     with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch, databases.fresh_copy():
         databases.copy_instead_of_flush(patch)
         yield
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A Chromium. Not for the whole run: while it is there a loop is kept in this thread, and others want their own."""
+    path = chromium()
+    from playwright.sync_api import sync_playwright
+
+    # Chromium's own sandbox does not work for root.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
+        # Because of the loop Django would refuse the tests' own queries, which are synchronous.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        started = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield started
+        started.close()
 
 
 @pytest.fixture

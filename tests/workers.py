@@ -1,8 +1,8 @@
 """How the suite is spread over processes (`./dev test` asks for that; pytest's `-n` is xdist's).
 
 Much of it waits, so there is one worker more than processors. A file stays in one worker with the servers that it
-started. Stories come when all the rest is done, in two rows beside each other: those that fill the machine, so that
-no two of them meet, and those that run the product and mostly wait.
+started. Stories come when all the rest is done: in two rows beside each other those that mostly wait, and then,
+alone, those that fill the machine.
 """
 
 import os
@@ -17,19 +17,20 @@ from xdist.workermanage import WorkerController
 
 # What takes longest begins first, so that no worker is left alone with it at the end.
 _LONGEST_FIRST = ("conformance", "browser", "network")
-_FILLING, _WAITING = "stories that fill the machine", "stories that wait"
+_ROWS = ("stories in one row", "stories in the other", "stories that want the machine")
+# In this order. What ends a row may run beside what comes next, so it is short.
 _STORIES = {
-    "tests/conformance/test_authorization.py": _WAITING,
-    "tests/controlplane/test_dev_up.py": _WAITING,
-    "tests/gateway/test_faults.py": _FILLING,
-    "tests/gateway/test_outages.py": _FILLING,
-    "tests/story/test_authorization.py": _WAITING,
-    "tests/story/test_canary.py": _WAITING,
-    "tests/story/test_hostile.py": _FILLING,
-    "tests/story/test_rolling.py": _FILLING,
-    "tests/story/test_story.py": _WAITING,
+    "tests/story/test_canary.py": _ROWS[0],
+    "tests/conformance/test_authorization.py": _ROWS[0],
+    "tests/controlplane/test_dev_up.py": _ROWS[0],
+    "tests/story/test_authorization.py": _ROWS[1],
+    "tests/story/test_story.py": _ROWS[1],
+    "tests/gateway/test_faults.py": _ROWS[2],
+    "tests/gateway/test_outages.py": _ROWS[2],
+    "tests/story/test_hostile.py": _ROWS[2],
+    "tests/story/test_rolling.py": _ROWS[2],
 }
-_FEW = 2  # tests that xdist holds ready in a worker, which begins the last one only when there is a next or no more
+_PHASES = {_ROWS[0]: 1, _ROWS[1]: 1, _ROWS[2]: 2}  # all else is before them
 _END_SECONDS = 60
 _nodes: list[WorkerController] = []
 
@@ -45,22 +46,22 @@ class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no type
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
         super().mark_test_complete(node, item_index, duration)
-        if self._stories_are_next():
+        if self._next_phase():
             for other in self.nodes:  # that may have waited for this one
                 self._reschedule(other)
 
-    def _reschedule(self, node: WorkerController) -> None:
-        if self._stories_are_next() and any(self._is_busy(other) for other in self.nodes if other is not node):
-            return
-        super()._reschedule(node)
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        phase = self._next_phase()
+        if not any(self._is_before(phase, other) for other in self.nodes if other is not node):
+            super()._assign_work_unit(node)
 
-    def _stories_are_next(self) -> bool:
-        return next(iter(self.workqueue), None) in (_FILLING, _WAITING)
+    def _next_phase(self) -> int:
+        return _PHASES.get(next(iter(self.workqueue), ""), 0)
 
-    def _is_busy(self, node: WorkerController) -> bool:
-        """Whether it has anything before the stories to do, but for the last that it holds ready."""
-        others = {scope: work for scope, work in self.assigned_work[node].items() if scope not in (_FILLING, _WAITING)}
-        return bool(self._pending_of(others) > _FEW)
+    def _is_before(self, phase: int, node: WorkerController) -> bool:
+        """Whether it has work of an earlier phase. Its last test does not count: that waits for a next, or the end."""
+        earlier = {scope: work for scope, work in self.assigned_work[node].items() if _PHASES.get(scope, 0) < phase}
+        return bool(self._pending_of(earlier) > 1)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -96,7 +97,7 @@ def _rank(item: pytest.Item) -> int:
     if (item.get_closest_marker("story") is not None) != (file in _STORIES):
         raise pytest.UsageError(f"{file}: whether its tests are stories, tests/workers.py says otherwise.")
     if file in _STORIES:
-        return len(_LONGEST_FIRST) + 1
+        return len(_LONGEST_FIRST) + 1 + list(_STORIES).index(file)
     marks = {mark.name for mark in item.iter_markers()}
     return next((rank for rank, name in enumerate(_LONGEST_FIRST) if name in marks), len(_LONGEST_FIRST))
 

@@ -27,14 +27,14 @@ _OF_SERVER: Final = (
 )
 _SERVED: Final = ("id", "definition_id", "version_id", _VERSION, "expires_at")
 POLICY_ROWS: Final = (
-    Counted("tools_breakglass", _SERVED, "t.ended_at IS NULL", _OF_SERVER),
+    Counted("tools_breakglass", _SERVED, "t.ended_at IS NULL", _OF_SERVER, "definition_id"),
     Counted(
         "tools_definition",
         ("id", "kind", "name"),
         "t.sensitive",
         "t.server_id = (SELECT s.id FROM servers_server s WHERE s.slug = %s)",
     ),
-    Counted("tools_pin", _SERVED, "t.ended_at IS NULL", _OF_SERVER),
+    Counted("tools_pin", _SERVED, "t.ended_at IS NULL", _OF_SERVER, "definition_id"),
 )
 
 

@@ -26,29 +26,25 @@ DROP FUNCTION access_policydigest_guard();
 NOTE = """
 CREATE FUNCTION access_policy_touch() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
 DECLARE
-    hashed text := format(
-        'SELECT encode(sha256(convert_to(jsonb_build_array(%s)::text, ''UTF8'')), ''hex'') '
-        'FROM (SELECT ($1).*) t WHERE %s', TG_ARGV[1], TG_ARGV[2]);
-    named text := format('SELECT t.id, %s FROM (SELECT ($1).*) t', TG_ARGV[0]);
+    -- Where it stands (part, id, bucket), and its hash if it counts.
+    told text := format(
+        'SELECT %s, t.id || '' '' || t.%s / 256, CASE WHEN %s THEN '
+        'encode(sha256(convert_to(jsonb_build_array(%s)::text, ''UTF8'')), ''hex'') END FROM (SELECT ($1).*) t',
+        TG_ARGV[0], TG_ARGV[3], TG_ARGV[2], TG_ARGV[1]);
+    part text;
+    touched text;
     before text;
     after text;
-    touched bigint;
-    part text;
     place text;
 BEGIN
     IF TG_OP <> 'INSERT' THEN
-        EXECUTE hashed INTO before USING OLD;
+        EXECUTE told INTO part, touched, before USING OLD;
     END IF;
     IF TG_OP <> 'DELETE' THEN
-        EXECUTE hashed INTO after USING NEW;
+        EXECUTE told INTO part, touched, after USING NEW;
     END IF;
-    IF before IS NOT DISTINCT FROM after THEN
+    IF part IS NULL OR before IS NOT DISTINCT FROM after THEN
         RETURN NULL;
-    END IF;
-    IF TG_OP = 'DELETE' THEN
-        EXECUTE named INTO touched, part USING OLD;
-    ELSE
-        EXECUTE named INTO touched, part USING NEW;
     END IF;
     place := 'holdfast.policy_' || translate(part, ':-', '__');
     PERFORM set_config(
@@ -62,49 +58,57 @@ CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON access_ag
     FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
         '''access''',
         't.id, t.state, t.owner_team_id',
-        't.state <> ''active'''
+        't.state <> ''active''',
+        'id'
     );
 CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON access_grant
     FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
         '''access''',
         't.id, t.public_id, t.role_id, t.person_id, t.agent_id, t.team_id, t.environment, t.expires_at, t.conditions',
-        't.revoked_at IS NULL'
+        't.revoked_at IS NULL',
+        'id'
     );
 CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON access_membership
     FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
         '''access''',
         't.id, t.team_id, t.person_id',
-        'true'
+        'true',
+        'id'
     );
 CREATE TRIGGER access_policy_touch AFTER INSERT OR DELETE ON access_person
     FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
         '''access''',
         't.id, t.is_active',
-        'NOT t.is_active'
+        'NOT t.is_active',
+        'id'
     );
 CREATE TRIGGER access_policy_touch_active AFTER UPDATE ON access_person
     FOR EACH ROW WHEN (OLD.is_active IS DISTINCT FROM NEW.is_active) EXECUTE FUNCTION access_policy_touch(
         '''access''',
         't.id, t.is_active',
-        'NOT t.is_active'
+        'NOT t.is_active',
+        'id'
     );
 CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON access_role
     FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
         '''access''',
         't.id, t.name, t.scopes, t.reach',
-        'true'
+        'true',
+        'id'
     );
 CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON access_roleseparation
     FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
         '''access''',
         't.id, t.first_id, t.second_id',
-        'true'
+        'true',
+        'id'
     );
 CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON access_suspension
     FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
         '''access''',
         't.id, t.kind, t.name, t.owner_team',
-        't.lifted_at IS NULL'
+        't.lifted_at IS NULL',
+        'id'
     );
 """
 UNDO_NOTE = """

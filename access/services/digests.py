@@ -7,13 +7,13 @@ before is known when the change is made already, and is compared with what the c
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from access.counted import ACCESS, FORMAT, Counted
+from access.counted import ACCESS, BUCKET, FORMAT, Counted
 from access.models import PolicyDigest, Revision
 from audit.events import Event, RecordType
 from audit.services import record
@@ -21,14 +21,19 @@ from core.actor import system_actor
 from core.canonical import canonical_bytes
 from core.names import subject
 
-Digests = Mapping[str, str]  # by table
-Touched = Mapping[str, Mapping[int, str | None]]  # by table and id: the hash before, None where no row counted
+Digests = Mapping[str, Mapping[str, str]]  # by table and bucket; a bucket without rows has none
+Row = tuple[int, int, str | None]  # id, bucket, and the hash before: None where no row counted
+Touched = Mapping[str, Mapping[int, Row]]  # by table and id
 
 STAMP: Final = 32  # characters of a part's digest in the records of calls
 ITSELF: Final = "access_policydigest"
 _ACTOR: Final = system_actor("policy")
 _COUNTED: dict[str, tuple[Counted, ...]] = {"access": ACCESS, "server": ()}
 _WHOLE: Final = "encode(sha256(convert_to(coalesce(string_agg(h, '' ORDER BY id), ''), 'UTF8')), 'hex')"
+
+_PUT_BACK: Final = (
+    "SELECT u.id, u.b, u.h FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) u(id, b, h) WHERE u.h IS NOT NULL"
+)
 
 
 def count_for_servers(*counted: Counted) -> None:
@@ -45,22 +50,25 @@ def keep_digests(part: str, n: int, notes: str) -> None:
     """Keep the digests before and after change `n` of `part`, within its transaction; `notes` are the triggers'.
 
     Where the state before is not what the change before left, somebody changed it past the services: that is recorded.
-    The caller holds the lock on the part's revision.
+    Only what was touched is looked at. The caller holds the lock on the part's revision.
     """
-    before, after = _digests(part, _touched(notes))
+    touched = _touched(notes)
+    if not touched:
+        return
     last = _last(part)
     if last is None:
-        _keep(part, n, {}, after)
+        _keep(part, n, {}, _digests(part))
         return
-    _tell(last, before)
-    if last.after != after or last.after != before:
-        _keep(part, n, before, after)
+    before, after = _around(part, touched)
+    was = _with(last.after, touched, before)
+    _tell(last, was)
+    _keep(part, n, was, _with(last.after, touched, after))
 
 
 def altered(part: str) -> tuple[str, ...]:
     """The tables whose rows of `part` are not what the last change left; the digests' own where they are forged."""
     last = _last(part)
-    return () if last is None else _differing(last, _digests(part, {})[1])
+    return () if last is None else _differing(last, _digests(part))
 
 
 def tell_alterations() -> int:
@@ -71,7 +79,7 @@ def tell_alterations() -> int:
 
 def policy_digest(part: str) -> str:
     """The digest of `part` as its rows are now."""
-    return _digest_of(_digests(part, {})[1])
+    return _digest_of(_digests(part))
 
 
 def stamp(access: str, server: str) -> str:
@@ -91,7 +99,7 @@ def was_left_by_changes(stamped: str, *, slug: str) -> bool:
 @transaction.atomic
 def _told(part: str) -> bool:
     revision = Revision.objects.select_for_update().get(part=part)  # no change of ours is under way any more
-    last, now = _last(part), _digests(part, {})[1]
+    last, now = _last(part), _digests(part)
     if last is None:
         _keep(part, revision.n, {}, now)
         return False
@@ -117,16 +125,20 @@ def _tell(last: PolicyDigest, now: Digests) -> bool:
             subject=subject("policy", kind, slug) if slug else subject("policy", kind),
             server=slug,
             reason=f"Changed past the services: {', '.join(tables)}.",
-            before={table: last.after.get(table) for table in tables},
-            after={table: now.get(table) for table in tables},
+            before=_brief(last.after, tables),
+            after=_brief(now, tables),
         )
     return bool(tables)
+
+
+def _brief(digests: Digests, tables: Sequence[str]) -> dict[str, str]:
+    return {table: _digest_of({table: digests.get(table, {})}) for table in tables}
 
 
 def _differing(last: PolicyDigest, now: Digests) -> tuple[str, ...]:
     if not _is_ours(last):
         return (ITSELF,)
-    return tuple(sorted(table for table in now if now[table] != last.after.get(table)))
+    return tuple(sorted(table for table in now if now[table] != last.after.get(table, {})))
 
 
 def _keep(part: str, n: int, before: Digests, after: Digests) -> None:
@@ -151,36 +163,67 @@ def _digest_of(digests: Digests) -> str:
 
 
 def _touched(notes: str) -> Touched:
-    found: dict[str, dict[int, str | None]] = {}
+    found: dict[str, dict[int, Row]] = {}
     for line in notes.splitlines():
-        table, id_, hashed = line.split(" ")
+        table, id_, bucket, hashed = line.split(" ")
         # The first note of a row says what it was; later ones say what this very transaction made of it.
-        found.setdefault(table, {}).setdefault(int(id_), None if hashed == "-" else hashed)
+        row = (int(id_), int(bucket), None if hashed == "-" else hashed)
+        found.setdefault(table, {}).setdefault(row[0], row)
     return found
 
 
-def _digests(part: str, touched: Touched) -> tuple[dict[str, str], dict[str, str]]:
-    """Before and after, in one statement."""
+def _with(digests: Digests, touched: Touched, those: Digests) -> dict[str, dict[str, str]]:
+    """`digests` with those of the touched buckets put in."""
+    found = {table: dict(each) for table, each in digests.items()}
+    for table, rows in touched.items():
+        for bucket in {str(row[1]) for row in rows.values()}:
+            found.setdefault(table, {}).pop(bucket, None)
+        found[table] |= those.get(table, {})
+    return found
+
+
+def _digests(part: str) -> dict[str, dict[str, str]]:
+    """All of `part` as its rows are now."""
+    kind, _, name = part.partition(":")
+    counted = _COUNTED.get(kind, ())
+    selects = [f"SELECT '{each.table}', b::text, {_WHOLE} FROM ({each.rows}) x GROUP BY b" for each in counted]  # noqa: S608 -- our own words
+    values = [name for each in counted if each.of_part]
+    found: dict[str, dict[str, str]] = {each.table: {} for each in counted}
+    for table, bucket, digest in _read(selects, values):
+        found[table][bucket] = digest
+    return found
+
+
+def _around(part: str, touched: Touched) -> tuple[Digests, Digests]:
+    """Of the touched buckets: before this transaction, and as they are now."""
     kind, _, name = part.partition(":")
     selects: list[str] = []
     values: list[Any] = []
     for each in _COUNTED.get(kind, ()):
-        own = [name] if each.of_part else []
-        selects.append(f"SELECT '{each.table}', 'after', {_WHOLE} FROM ({each.rows}) x")  # noqa: S608 -- our own words
-        values += own
-        if rows := touched.get(each.table):
-            selects.append(_before(each))
-            values += [*own, list(rows), list(rows), list(rows.values())]
+        rows = list(touched.get(each.table, {}).values())
+        if not rows:
+            continue
+        ids, buckets, hashes = (list(column) for column in zip(*rows, strict=True))
+        near = " OR ".join(
+            f"t.{each.key} BETWEEN {bucket * BUCKET} AND {bucket * BUCKET + BUCKET - 1}"
+            for bucket in sorted(set(buckets))
+        )
+        now, own = f"{each.rows} AND ({near})", [name] if each.of_part else []
+        was = f"{now} AND t.id <> ALL(%s::bigint[]) UNION ALL {_PUT_BACK}"
+        for side, query in (("now", now), ("was", was)):
+            selects.append(f"SELECT '{side} {each.table}', b::text, {_WHOLE} FROM ({query}) x GROUP BY b")  # noqa: S608 -- our own words
+        values += [*own, *own, ids, ids, buckets, hashes]
+    sides: dict[str, dict[str, dict[str, str]]] = {"was": {}, "now": {}}
+    for place, bucket, digest in _read(selects, values):
+        side, table = place.split(" ")
+        sides[side].setdefault(table, {})[bucket] = digest
+    return sides["was"], sides["now"]
+
+
+def _read(selects: Sequence[str], values: Sequence[Any]) -> list[tuple[str, str, str]]:
     if not selects:
-        return {}, {}
+        return []
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(selects), values)
-        found: Iterable[tuple[str, str, str]] = cursor.fetchall()
-    after = {table: digest for table, side, digest in found if side == "after"}
-    return after | {table: digest for table, side, digest in found if side == "before"}, after
-
-
-def _before(each: Counted) -> str:
-    touched = "SELECT u.id, u.h FROM unnest(%s::bigint[], %s::text[]) u(id, h) WHERE u.h IS NOT NULL"
-    rows = f"{each.rows} AND t.id <> ALL(%s::bigint[]) UNION ALL {touched}"
-    return f"SELECT '{each.table}', 'before', {_WHOLE} FROM ({rows}) x"  # noqa: S608 -- our own words
+        found: list[tuple[str, str, str]] = cursor.fetchall()
+    return found

@@ -112,7 +112,7 @@ def _filters(request: Request) -> Filters:
     return _read({name: text for name, text in request.query_params.items() if name not in _PAGING})
 
 
-def _read(given: Mapping[str, str], before: str = "") -> Filters:
+def _read(given: Mapping[str, object], before: str = "") -> Filters:
     try:
         return read_filters(given)
     except Invalid as error:

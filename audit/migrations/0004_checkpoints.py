@@ -1,4 +1,4 @@
-"""Checkpoints, their signers and where they were sent."""
+"""Checkpoints, who led when they were signed, and writers that are over."""
 
 from django.db import migrations, models
 
@@ -11,6 +11,16 @@ ALTER TABLE {table} ENABLE ALWAYS TRIGGER audit_no_change, ENABLE ALWAYS TRIGGER
 """
     for table in APPEND_ONLY
 )
+# Nobody chooses the number: one that is far ahead would end every leadership for ever.
+EPOCHS = """
+CREATE FUNCTION audit_next_epoch() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.id := (SELECT coalesce(max(id), 0) + 1 FROM public.audit_epoch);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER audit_next_epoch BEFORE INSERT ON audit_epoch FOR EACH ROW EXECUTE FUNCTION audit_next_epoch();
+ALTER TABLE audit_epoch ENABLE ALWAYS TRIGGER audit_next_epoch;
+"""
 
 
 class Migration(migrations.Migration):
@@ -56,18 +66,6 @@ class Migration(migrations.Migration):
             ],
             options={"db_table": "audit_writer_closed"},
         ),
-        migrations.CreateModel(
-            name="Anchor",
-            fields=[
-                ("name", models.TextField(primary_key=True, serialize=False)),
-                ("position", models.BigIntegerField()),
-                ("arrived_at", models.DateTimeField(null=True)),
-                ("failing_since", models.DateTimeField(null=True)),
-                ("failures", models.IntegerField(db_default=0, default=0)),
-                ("next_attempt_at", models.DateTimeField()),
-                ("last_error", models.TextField(db_default="", default="")),
-            ],
-            options={"db_table": "audit_anchor"},
-        ),
         migrations.RunSQL(FORWARD, migrations.RunSQL.noop),
+        migrations.RunSQL(EPOCHS, "DROP FUNCTION audit_next_epoch() CASCADE"),
     ]

@@ -16,6 +16,7 @@ BEGIN
 END $$;
 CREATE TRIGGER audit_exportcursor_goes_on BEFORE UPDATE ON audit_exportcursor
     FOR EACH ROW EXECUTE FUNCTION audit_cursor_goes_on();
+ALTER TABLE audit_exportcursor ENABLE ALWAYS TRIGGER audit_exportcursor_goes_on;
 """
 BACKWARD = "DROP TRIGGER audit_exportcursor_goes_on ON audit_exportcursor; DROP FUNCTION audit_cursor_goes_on();"
 

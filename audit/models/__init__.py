@@ -1,8 +1,8 @@
 """Tables of the audit log."""
 
 from audit.models.boots import Boot
-from audit.models.checkpoints import Anchor, Checkpoint, ClosedWriter, Epoch
-from audit.models.payloads import Removal, RemovalConfirmation, StoredPayload
+from audit.models.checkpoints import Checkpoint, ClosedWriter, Epoch
+from audit.models.payloads import Removal, RemovalConfirmation, Retention, StoredPayload
 from audit.models.records import Leaf, Pending, Record, Writer
 from audit.models.searches import SavedSearch
 from audit.models.sinks import ExportCursor, Sink
@@ -10,7 +10,6 @@ from audit.models.subjects import Subject
 from audit.models.verifications import Verification
 
 __all__ = [
-    "Anchor",
     "Boot",
     "Checkpoint",
     "ClosedWriter",
@@ -21,6 +20,7 @@ __all__ = [
     "Record",
     "Removal",
     "RemovalConfirmation",
+    "Retention",
     "SavedSearch",
     "Sink",
     "StoredPayload",

@@ -1,4 +1,4 @@
-"""What the sequencer signed, and who led when. Append-only but for how far each anchor has come."""
+"""What the sequencer signed, and who led when. Append-only."""
 
 from django.db import models
 
@@ -48,21 +48,3 @@ class ClosedWriter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.writer} ended at {self.seq}"
-
-
-class Anchor(models.Model):
-    """How far one place outside has come: every checkpoint up to `position` arrived there."""
-
-    name = models.TextField(primary_key=True)
-    position = models.BigIntegerField()
-    arrived_at = models.DateTimeField(null=True)
-    failing_since = models.DateTimeField(null=True)
-    failures = models.IntegerField(default=0, db_default=0)
-    next_attempt_at = models.DateTimeField()
-    last_error = models.TextField(default="", db_default="")
-
-    class Meta:
-        db_table = "audit_anchor"
-
-    def __str__(self) -> str:
-        return self.name

@@ -86,3 +86,17 @@ class RemovalConfirmation(models.Model):
 
     def __str__(self) -> str:
         return f"confirmation of {self.removal_id}"
+
+
+class Retention(models.Model):
+    """How many whole months of bodies are kept; 0: all. The owner's: `grant_roles` writes it, and nobody else may."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    months = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        db_table = "audit_retention"
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="audit_retention_one")]
+
+    def __str__(self) -> str:
+        return f"{self.months} months"

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import models
+from django.db.models import Q, Subquery
+from django.db.models.functions import Coalesce
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,19 @@ class Standing:
     full_at: datetime | None
     finding: dict[str, Any] | None = None
     count: int = 0
+
+    @property
+    def last(self) -> int | None:
+        """The last index that was verified."""
+        return self.until - 1 if self.until else None
+
+    @property
+    def record(self) -> UUID | None:
+        """The record that the finding names, if it names one."""
+        try:
+            return UUID((self.finding or {}).get("record") or "")
+        except (ValueError, AttributeError):
+            return None
 
 
 class VerificationQuerySet(models.QuerySet["Verification"]):
@@ -30,16 +46,17 @@ class VerificationQuerySet(models.QuerySet["Verification"]):
 
         A finding stands until a full verification finds nothing: what came after a changed record may well be sound.
         """
-        latest = self.order_by("-pk").first()
-        if latest is None:
+        newest = self.order_by("-pk").values("pk")[:1]
+        full = self.filter(is_full=True).order_by("-pk").values("pk")[:1]
+        wrong = self.filter(count__gt=0, pk__gte=Coalesce(Subquery(full), 0)).order_by("pk").values("pk")[:1]
+        rows = list(self.filter(Q(pk=Subquery(newest)) | Q(pk=Subquery(full)) | Q(pk=Subquery(wrong))).order_by("pk"))
+        if not rows:
             return None
-        full = self.filter(is_full=True).order_by("-pk").first()
-        since = self.filter(pk__gte=full.pk) if full is not None else self
-        wrong = since.filter(count__gt=0).order_by("pk").first()
-        full_at = full.at if full is not None else None
-        if wrong is None:
+        latest, full_at = rows[-1], max((row.at for row in rows if row.is_full), default=None)
+        first = next((row for row in rows if row.count), None)
+        if first is None:
             return Standing(latest.until, latest.at, full_at)
-        return Standing(latest.until, latest.at, full_at, wrong.finding, wrong.count)
+        return Standing(latest.until, latest.at, full_at, first.finding, first.count)
 
 
 class Verification(models.Model):

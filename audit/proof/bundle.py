@@ -22,7 +22,10 @@ SELECTION: Final = "selection"
 _HEADER_MAX: Final = 4_000_000  # bytes; holds a signed note
 _LINE_MAX: Final = 65_536
 _BODY: Final = b'"body":'
+_BODY_LENGTH: Final = len(_BODY)
 _ABSENT: Final = b"null"
+_INT, _BIG = 2**31, 2**63
+_LENGTHS: Final = frozenset({17, 27})
 _GATEWAY: Final = (b"index", b"shard", b"id", b"writer", b"seq", b"chain", b"mac", b"leaf")
 _CONTROL_PLANE: Final = (b"index", b"shard", b"id", b"mac", b"leaf")
 _names_of_eight: Final = itemgetter(1, 3, 5, 9, 13, 15, 19, 23)
@@ -126,20 +129,22 @@ def _usual(text: bytes) -> Entry | None:
 
     Nothing before the body is free text. A JSON parser would take longer than all hashes of the record together.
     """
-    head, _, rest = text.partition(_BODY)
-    parts = head.split(b'"')
-    if not rest.endswith(b"}\n") or rest == b"null}\n" or len(parts) not in {17, 27}:
+    start = text.find(_BODY)
+    parts = text[:start].split(b'"')
+    body = text[start + _BODY_LENGTH : -2]
+    if not text.endswith(b"}\n") or body == _ABSENT or len(parts) not in _LENGTHS:
         return None
     index, shard = int(parts[2][1:-1]), int(parts[4][1:-1])
     if len(parts) == 17:
         if _names_of_five(parts) != _CONTROL_PLANE:
             return None
         mac, leaf = unhexlify(parts[11]), unhexlify(parts[15])
-        return _bounded((index, shard, _id(parts[7]), None, None, None, mac, leaf, rest[:-2]))
-    if _names_of_eight(parts) != _GATEWAY:
+        return _bounded((index, shard, _id(parts[7]), None, None, None, mac, leaf, body))
+    seq = int(parts[14][1:-1])
+    if _names_of_eight(parts) != _GATEWAY or not (0 <= index < _BIG and 0 <= shard < _INT and 0 < seq < _BIG):
         return None
-    seq, chain, mac, leaf = int(parts[14][1:-1]), unhexlify(parts[17]), unhexlify(parts[21]), unhexlify(parts[25])
-    return _bounded((index, shard, parts[7], _writer(parts[11]), seq, chain, mac, leaf, rest[:-2]))
+    chain, mac, leaf = unhexlify(parts[17]), unhexlify(parts[21]), unhexlify(parts[25])
+    return index, shard, parts[7], _writer(parts[11]), seq, chain, mac, leaf, body
 
 
 def _unusual(text: bytes) -> tuple[Entry, tuple[bytes, ...]]:
@@ -159,7 +164,7 @@ def _unusual(text: bytes) -> tuple[Entry, tuple[bytes, ...]]:
 def _bounded(entry: Entry) -> Entry:
     """The entry, whose numbers PostgreSQL could hold: what is made of them is packed into so many bytes."""
     index, shard, _, _, seq, *_ = entry
-    if not (0 <= index < 2**63 and 0 <= shard < 2**31 and (seq is None or 0 < seq < 2**63)):
+    if not (0 <= index < _BIG and 0 <= shard < _INT and (seq is None or 0 < seq < _BIG)):
         raise BundleError("a number is out of range")
     return entry
 

@@ -5,8 +5,11 @@ from typing import Any, Final
 
 from audit.proof.findings import Entry, Finding, Kind, Report, at
 
+_TYPE: Final = b'"type":"'
 _CALL: Final = b'"call_id":"'
+_CALL_START: Final = len(_CALL)
 _CALL_END: Final = len(_CALL) + 36
+_Place = tuple[Any, ...]  # an entry without what takes space
 
 
 class Calls:
@@ -18,38 +21,44 @@ class Calls:
     __slots__ = ("_ended", "_open")
 
     def __init__(self) -> None:
-        self._open: dict[bytes, Finding] = {}
-        self._ended: dict[bytes, list[Finding]] = {}
+        self._open: dict[bytes, _Place] = {}
+        self._ended: dict[bytes, list[_Place]] = {}
 
     def read(self, entry: Entry, body: bytes) -> None:
         """One record."""
-        # In JSON a quotation mark within a text has a backslash before it: these bytes are a member, not a text.
-        if b'"type":"intent"' in body:
+        # In JSON a quotation mark within a text has a backslash before it: these bytes are a member, not a text. The
+        # record's own stand behind those of any details, because members are in order.
+        place = body.rfind(_TYPE) + len(_TYPE)
+        if body.startswith(b'intent"', place):
             self._begin(entry, body)
-        elif b'"type":"outcome"' in body:
+        elif body.startswith(b'outcome"', place):
             self._end(entry, body)
 
     def close(self, report: Report) -> None:
         """Tell what was left over."""
-        for notice in self._open.values():
-            report.notice(notice)
-        for notices in self._ended.values():
-            for notice in notices:
-                report.notice(notice)
+        for call, place in self._open.items():
+            report.notice(_told(Kind.INTENT, call, place))
+        for call, places in self._ended.items():
+            for place in places:
+                report.notice(_told(Kind.OUTCOME, call, place))
 
     def _begin(self, entry: Entry, body: bytes) -> None:
-        if (call := _call(body, "intent")) is None:
+        if (call := _call(body)) is None:
             return
-        if ends := self._ended.get(call):
+        if self._ended and (ends := self._ended.get(call)):
             ends.pop(0)
         else:
-            self._open[call] = at(Kind.INTENT, entry, found=call.decode("ascii", "replace"))
+            self._open[call] = entry[:5]
 
     def _end(self, entry: Entry, body: bytes) -> None:
-        call = _call(body, "outcome")
+        call = _call(body)
         if call is not None and self._open.pop(call, None) is None:
-            notice = at(Kind.OUTCOME, entry, found=call.decode("ascii", "replace"))
-            self._ended.setdefault(call, []).append(notice)
+            self._ended.setdefault(call, []).append(entry[:5])
+
+
+def _told(kind: Kind, call: bytes, place: _Place) -> Finding:
+    index, shard, record, writer, seq = place
+    return at(kind, (index, shard, record, writer, seq, None, None, None, None), found=call.decode("ascii", "replace"))
 
 
 def facts(body: bytes) -> dict[str, Any]:
@@ -61,11 +70,10 @@ def facts(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _call(body: bytes, kind: str) -> bytes | None:
-    """The call of an intent or outcome; None for what is of no call, or of another type after all."""
+def _call(body: bytes) -> bytes | None:
+    """The call that the record is of; None for what is of none."""
     if body.find(b"{", 1) < 0:  # nothing within it has members of its own: the name stands there once
         place = body.find(_CALL)
-        return body[place + len(_CALL) : place + _CALL_END] if place >= 0 else None
-    found = facts(body)
-    call = found.get("call_id")
-    return call.encode("utf-8", "replace") if found.get("type") == kind and isinstance(call, str) else None
+        return body[place + _CALL_START : place + _CALL_END] if place >= 0 else None
+    call = facts(body).get("call_id")
+    return call.encode("utf-8", "replace") if isinstance(call, str) else None

@@ -60,12 +60,6 @@ class _Signer:
         self._inner = sha256(block.translate(_INNER) + prefix)
         self._outer = sha256(block.translate(_OUTER))
 
-    def _mac(self, message: bytes) -> bytes:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(message)
-        outer.update(inner.digest())
-        return self._key_id + outer.digest()
-
 
 class WriterMac(_Signer):
     """Makes the MACs of one gateway writer's records."""
@@ -77,7 +71,10 @@ class WriterMac(_Signer):
 
     def mac(self, shard: int, seq: int, chain: bytes) -> bytes:
         """The MAC of the record that stands at `seq` in `shard`; `chain` includes the record."""
-        return self._mac(_SHARD_AND_NUMBER(shard, seq) + chain)
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(_SHARD_AND_NUMBER(shard, seq) + chain)
+        outer.update(inner.digest())
+        return self._key_id + outer.digest()
 
 
 class ControlPlaneMac(_Signer):
@@ -90,7 +87,10 @@ class ControlPlaneMac(_Signer):
 
     def mac(self, record_id: bytes, shard: int, leaf_hash: bytes) -> bytes:
         """The MAC of the record with this id (16 bytes)."""
-        return self._mac(record_id + _SHARD(shard) + leaf_hash)
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(record_id + _SHARD(shard) + leaf_hash)
+        outer.update(inner.digest())
+        return self._key_id + outer.digest()
 
 
 def control_plane_mac(audit_key: bytes, record_id: UUID, shard: int, leaf_hash: bytes) -> bytes:

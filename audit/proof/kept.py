@@ -12,7 +12,7 @@ class WriterState:
     def __init__(self, name: bytes, seq: int, link: bytes | None) -> None:
         self.seq, self.link = seq, link
         self.end = b'"writer":"%b"}' % name  # of every body: it is the last of a canonical body's members
-        self.macs: dict[bytes, WriterMac | None] = {}
+        self.macs: dict[bytes, WriterMac] = {}
         self.authenticated: bool | None = None
 
 

@@ -1,6 +1,7 @@
 """The log compared with its last checkpoint outside the database: before anything is placed or signed."""
 
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from audit.models import Checkpoint as SignedCheckpoint
 from audit.proof.checkpoint import Checkpoint, open_checkpoint
@@ -10,7 +11,7 @@ from audit.sequencer.setup import Setup
 from audit.sequencer.tree import Tree
 
 _READ_AGAIN: Final = 1_000_000  # leaves that a start reads again; with more it trusts the frontier that fits the root
-_NEWEST: Final = 20  # rows of the database that are looked at
+_NEWEST: Final = 1000  # rows of the database that are looked at
 
 
 def compared(setup: Setup, alarms: Alarms) -> tuple[Tree, bytes | None]:
@@ -26,11 +27,13 @@ def compared(setup: Setup, alarms: Alarms) -> tuple[Tree, bytes | None]:
     kept = opened(setup, note)
     newer = _newer(setup, kept.size, alarms)
     tree = _grown_to(setup, kept)
-    if newer is not None:
-        # Another host led meanwhile, with our key: what it signed is ours to go on from.
-        note, checkpoint = newer
-        follow(tree, checkpoint)
+    if newer:
+        # Another host led meanwhile, with our key: what it signed is ours to go on from, and to send on.
+        follow(tree, newer[-1].checkpoint)
+        note = newer[-1].note
         setup.state.keep(note)
+        for each in newer:
+            setup.state.append(each.note, each.signed_at)
     return tree, note
 
 
@@ -39,7 +42,7 @@ def opened(setup: Setup, note: bytes) -> Checkpoint:
     try:
         checkpoint = open_checkpoint(note, setup.verifiers)
     except NoteError as error:
-        code = RefusalCode.OTHER_KEY if _is_note(note) else RefusalCode.UNREADABLE
+        code = RefusalCode.OTHER_KEY if is_note(note) else RefusalCode.UNREADABLE
         raise Refused(code, f"the last checkpoint cannot be verified with the signing key: {error}") from error
     if checkpoint.origin != setup.origin:
         sentence = f"the last checkpoint is of the log '{checkpoint.origin}', and AUDIT_ORIGIN says '{setup.origin}'"
@@ -64,21 +67,31 @@ def _grown_to(setup: Setup, kept: Checkpoint) -> Tree:
     return tree
 
 
-def _newer(setup: Setup, size: int, alarms: Alarms) -> tuple[bytes, Checkpoint] | None:
-    rows = SignedCheckpoint.objects.filter(origin=setup.origin, size__gt=size).order_by("-id")
-    found: tuple[bytes, Checkpoint] | None = None
-    for pk, text in rows.values_list("id", "note")[:_NEWEST]:
+class _Signed(NamedTuple):
+    note: bytes
+    checkpoint: Checkpoint
+    signed_at: datetime
+
+
+def _newer(setup: Setup, size: int, alarms: Alarms) -> list[_Signed]:
+    """Checkpoints of ours in the database that the state file does not know, the largest last."""
+    rows = SignedCheckpoint.objects.filter(origin=setup.origin, size__gt=size).order_by("-size")
+    found, forged = [], 0
+    for text, signed_at in rows.values_list("note", "signed_at")[:_NEWEST]:
         try:
             checkpoint = open_checkpoint(text.encode(), setup.verifiers, origin=setup.origin)
         except NoteError:
-            alarms.sound("checkpoint.forged", f"row {pk}", f"checkpoint {pk} in the database is not signed by us")
+            forged += 1
             continue
-        if checkpoint.size > size and (found is None or checkpoint.size > found[1].size):
-            found = text.encode(), checkpoint
-    return found
+        if checkpoint.size > size:
+            found.append(_Signed(text.encode(), checkpoint, signed_at))
+    if forged:
+        alarms.sound("checkpoint.forged", setup.origin, f"{forged} checkpoints in the database are not signed by us")
+    return sorted(found, key=lambda each: each.checkpoint.size)
 
 
-def _is_note(note: bytes) -> bool:
+def is_note(note: bytes) -> bool:
+    """Whether it can be read at all, whoever signed it."""
     try:
         parsed(note)
     except NoteError:

@@ -1,11 +1,11 @@
 """What the sequencer does, as a file in Prometheus's text format: for a textfile collector and for health checks."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from audit.models import Anchor, Checkpoint, Pending
+from audit.models import Pending
 from audit.sequencer.running import Sequencer
-from audit.sinks.base import Sink
+from audit.sequencer.state import Cursor
 
 _HELP = {
     "time_seconds": "When this was written.",
@@ -16,11 +16,11 @@ _HELP = {
     "queued_records": "Records of the control plane that wait for a place.",
     "held_records": "Gateway writers and queued records that must not be placed.",
     "bare_records": "Records without a MAC that this process placed.",
-    "anchor_lag_checkpoints": "Checkpoints that a place outside has yet to get.",
+    "anchor_records": "Records under the last checkpoint that a place outside has.",
 }
 
 
-def figures(sequencer: Sequencer, anchors: Sequence[Sink]) -> str:
+def figures(sequencer: Sequencer, anchors: Mapping[str, Cursor]) -> str:
     """All of them, one sample a line."""
     tree, last = sequencer.tree, sequencer.signer.last
     values: dict[str, float] = {
@@ -34,11 +34,8 @@ def figures(sequencer: Sequencer, anchors: Sequence[Sink]) -> str:
         "bare_records": sequencer.placer.bare,
     }
     lines = [line for name, value in values.items() for line in (*_head(name), f"holdfast_sequencer_{name} {value}")]
-    lines += _head("anchor_lag_checkpoints")
-    positions = dict(Anchor.objects.filter(pk__in=[sink.name for sink in anchors]).values_list("name", "position"))
-    for name, position in positions.items():
-        behind = Checkpoint.objects.filter(pk__gt=position).count()
-        lines.append(f'holdfast_sequencer_anchor_lag_checkpoints{{anchor="{name}"}} {behind}')
+    lines += _head("anchor_records")
+    lines += [f'holdfast_sequencer_anchor_records{{anchor="{name}"}} {cursor.size}' for name, cursor in anchors.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -12,6 +12,11 @@ from audit.models import Epoch
 from audit.placement import lead
 
 _LOCK: Final = 0x486F6C6464_0003  # advisory lock: the session of the sequencer that leads
+# A host that lost its power says no goodbye: its session, and the lock with it, would live on for hours.
+_KEEPALIVE: Final = """
+SELECT set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
+    set_config('tcp_keepalives_count', '3', false)
+"""
 
 
 class LostLeadership(Exception):
@@ -28,6 +33,8 @@ class Leadership:
         """Whether we lead now. The row is written under the lock that every writing leader holds."""
         if not _asked("pg_try_advisory_lock"):
             return False
+        with connection.cursor() as cursor:
+            cursor.execute(_KEEPALIVE)
         with transaction.atomic():
             if lead():
                 epoch = Epoch(host=socket.gethostname(), process=f"pid {os.getpid()}", started_at=timezone.now())

@@ -1,37 +1,52 @@
-"""Telling places outside what was signed: each has a cursor, gets every checkpoint in order, and waits for nobody."""
+"""Telling places outside what was signed: each gets every line of the append-only file, in order, and waits for nobody.
 
+Neither what is sent nor how far a place has come stands in the database: who can write there cannot keep a checkpoint
+from leaving.
+"""
+
+import json
 import queue
+import time
 from base64 import b64encode
-from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from django.utils import timezone
-
-from audit.models import Anchor, Checkpoint
+from audit.proof.checkpoint import Checkpoint, parse_checkpoint
+from audit.proof.note import NoteError, parsed
 from audit.sequencer.refusing import Alarms
+from audit.sequencer.setup import Setup
+from audit.sequencer.state import Cursor
 from audit.sinks.base import Message, Sink, Undelivered
 
 _BATCH: Final = 20
 _BATCHES: Final = 10  # of one place in a round
-_FIRST_WAIT: Final = timedelta(seconds=2)
-_DOUBLINGS: Final = 7  # 2 s to about 4 minutes
-_PATIENCE: Final = timedelta(minutes=5)
+_FIRST_WAIT: Final = 2.0  # seconds, doubled with each failure
+_DOUBLINGS: Final = 7  # to about 4 minutes
+_PATIENCE: Final = 300.0  # seconds of failing before it is an alarm
+
+
+@dataclass(slots=True)
+class _Failing:
+    since: float
+    times: int = 0
+    again_at: float = 0.0
 
 
 class Publisher:
-    """Sends what is due. It may run in a thread of its own."""
+    """Sends what is due. It needs no database, and may run in a thread of its own."""
 
-    def __init__(self, anchors: Sequence[Sink], alarms: Alarms, alarm_sinks: Sequence[Sink]) -> None:
-        self._anchors = anchors
+    def __init__(self, setup: Setup, alarms: Alarms) -> None:
+        self._setup = setup
         self._alarms = alarms
-        self._alarm_sinks = alarm_sinks
+        self._failing: dict[str, _Failing] = {}
+        self.cursors = setup.state.cursors()
 
     def publish(self) -> None:
-        """One round: alarms first, for they need no database."""
+        """One round."""
         self.sound_alarms()
-        for sink in self._anchors:
+        for sink in self._setup.anchors:
             self._catch_up(sink)
 
     def sound_alarms(self) -> None:
@@ -42,61 +57,67 @@ class Publisher:
                 messages.append(self._alarms.waiting.get_nowait())
             except queue.Empty:
                 break
-        for sink in self._alarm_sinks if messages else ():
+        for sink in self._setup.alarms if messages else ():
             try:
                 sink.send(messages)
             except Undelivered as error:
                 self._alarms.sound("alarm.failing", sink.name, f"{sink.name} was not told of an alarm: {error}")
 
     def _catch_up(self, sink: Sink) -> None:
-        anchor = _anchor(sink.name)
+        if sink.name not in self.cursors:
+            # A new place begins with the newest: those before it are in that one.
+            self.cursors[sink.name] = Cursor(self._setup.state.last_line())
         for _ in range(_BATCHES):
-            if anchor.next_attempt_at > timezone.now():
+            failing = self._failing.get(sink.name)
+            if (failing and failing.again_at > time.monotonic()) or not self._send_some(sink):
                 return
-            rows = list(Checkpoint.objects.filter(pk__gt=anchor.position).order_by("pk")[:_BATCH])
-            if not rows:
-                return
-            try:
-                sink.send([message(row) for row in rows])
-            except Undelivered as error:
-                self._failed(anchor, str(error))
-            else:
-                _moved(anchor, rows[-1].pk)
 
-    def _failed(self, anchor: Anchor, sentence: str) -> None:
-        now = timezone.now()
-        anchor.failing_since = anchor.failing_since or now
-        anchor.failures += 1
-        anchor.next_attempt_at = now + _FIRST_WAIT * 2 ** min(anchor.failures - 1, _DOUBLINGS)
-        anchor.last_error = sentence
-        anchor.save(update_fields=["failing_since", "failures", "next_attempt_at", "last_error"])
-        if now - anchor.failing_since >= _PATIENCE:
-            self._alarms.sound("anchor.failing", anchor.name, f"{anchor.name} gets no checkpoints: {sentence}")
+    def _send_some(self, sink: Sink) -> bool:
+        """Whether there was something, and it arrived."""
+        cursor = self.cursors[sink.name]
+        lines, beyond = self._setup.state.lines(cursor, _BATCH)
+        if not lines:
+            return False
+        said = [found for line in lines if (found := _said(line)) is not None and not _has(cursor, found[0])]
+        try:
+            if said:
+                sink.send([message for _, message in said])
+        except Undelivered as error:
+            self._failed(sink, str(error))
+            return False
+        self._failing.pop(sink.name, None)
+        last = said[-1][0] if said else cursor
+        self.cursors[sink.name] = replace(beyond, origin=last.origin, size=last.size)
+        self._setup.state.keep_cursors(self.cursors)
+        return True
+
+    def _failed(self, sink: Sink, sentence: str) -> None:
+        now = time.monotonic()
+        failing = self._failing.setdefault(sink.name, _Failing(now))
+        failing.again_at = now + _FIRST_WAIT * 2 ** min(failing.times, _DOUBLINGS)
+        failing.times += 1
+        if now - failing.since >= _PATIENCE:
+            self._alarms.sound("anchor.failing", sink.name, f"{sink.name} gets no checkpoints: {sentence}")
 
 
-def message(row: Checkpoint) -> Message:
-    """What is told of a checkpoint; the same each time."""
+def _has(cursor: Cursor, checkpoint: Checkpoint) -> bool:
+    """Whether the place has it: after the file was begun again its lines can be met twice."""
+    return checkpoint.origin == cursor.origin and checkpoint.size <= cursor.size
+
+
+def _said(line: bytes) -> tuple[Checkpoint, Message] | None:
+    """What is told of a line, the same each time. None for the half line that a crash left."""
+    try:
+        said = json.loads(line)
+        note, moment = said["note"], datetime.fromisoformat(said["time"])
+        checkpoint = parse_checkpoint(parsed(note.encode()).text)
+    except (ValueError, KeyError, TypeError, AttributeError, NoteError):
+        return None
     data = {
-        "origin": row.origin,
-        "size": row.size,
-        "root": b64encode(bytes(row.root)).decode(),
-        "note": row.note,
+        "origin": checkpoint.origin,
+        "size": checkpoint.size,
+        "root": b64encode(checkpoint.root).decode(),
+        "note": note,
     }
-    return Message("checkpoint.signed", data, row.signed_at, f"checkpoint_{sha256(row.note.encode()).hexdigest()[:32]}")
-
-
-def _anchor(name: str) -> Anchor:
-    """The place's cursor. A new one begins with the newest checkpoint: those before it are in that one."""
-    newest = Checkpoint.objects.order_by("-pk").values_list("pk", flat=True).first()
-    defaults = {"position": (newest or 1) - 1, "next_attempt_at": timezone.now()}
-    anchor, _made = Anchor.objects.get_or_create(name=name, defaults=defaults)
-    return anchor
-
-
-def _moved(anchor: Anchor, position: int) -> None:
-    """Never back: another host may have sent more meanwhile."""
-    now = timezone.now()
-    Anchor.objects.filter(pk=anchor.pk, position__lt=position).update(
-        position=position, arrived_at=now, failing_since=None, failures=0, next_attempt_at=now, last_error=""
-    )
-    anchor.position, anchor.failing_since, anchor.failures = position, None, 0
+    name = f"checkpoint_{sha256(note.encode()).hexdigest()[:32]}"
+    return checkpoint, Message("checkpoint.signed", data, moment, name)

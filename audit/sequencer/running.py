@@ -15,7 +15,7 @@ from audit.models import Checkpoint as SignedCheckpoint
 from audit.placement import Placer, lead
 from audit.proof.checkpoint import Checkpoint, sign_checkpoint
 from audit.sequencer.chaining import Boundary
-from audit.sequencer.comparing import follow, opened
+from audit.sequencer.comparing import follow, is_note, opened
 from audit.sequencer.leading import Leadership, LostLeadership
 from audit.sequencer.refusing import SYSTEM, Alarms, RefusalCode, Refused
 from audit.sequencer.setup import Setup
@@ -140,7 +140,7 @@ def adopt(setup: Setup, note: bytes) -> Checkpoint:
     checkpoint = opened(setup, note)
     kept = setup.state.read()
     tree = Tree()
-    if kept is not None:
+    if kept is not None and is_note(kept):
         before = opened(setup, kept)
         if before.size > checkpoint.size:
             raise Refused(RefusalCode.SHORTER, f"the state file holds a later checkpoint, of {before.size} records")
@@ -149,6 +149,8 @@ def adopt(setup: Setup, note: bytes) -> Checkpoint:
     services.record(
         type=RecordType.CHECKPOINT, event=Event.CHECKPOINT_ADOPTED, actor=SYSTEM, after={"note": note.decode()}
     )
+    if kept is not None and not is_note(kept):
+        setup.state.put_aside(timezone.now())
     setup.state.keep(note)
     return checkpoint
 

@@ -1,4 +1,4 @@
-"""The process: places five times a second, signs every two seconds, publishes in a thread of its own."""
+"""The process: places five times a second, signs every five seconds, publishes in a thread of its own."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ from audit.sequencer.setup import Setup
 
 logger = logging.getLogger(__name__)
 _PLACE: Final = 0.2  # seconds between two looks
-_SIGN: Final = 2.0
+_SIGN: Final = 5.0
 _PUBLISH: Final = 1.0
 _BOUNDARY: Final = 10.0
 _RECONCILE: Final = 10.0
@@ -46,7 +46,7 @@ class Service:
         self._setup = setup
         self._stop = stop
         self._sequencer = Sequencer(setup)
-        self._publisher = Publisher(setup.anchors, self._sequencer.alarms, setup.alarms)
+        self._publisher = Publisher(setup, self._sequencer.alarms)
         self._signs, self._boundary, self._reconciles = _Every(_SIGN), _Every(_BOUNDARY), _Every(_RECONCILE)
         self._away_since: float | None = None
 
@@ -81,7 +81,7 @@ class Service:
         self._tell()
 
     def once(self) -> bool:
-        """One round with everything in it, for tests and scripts. Whether nothing is refused."""
+        """One round with everything in it, for tests and scripts. Whether it led and nothing was refused."""
         try:
             self._sequencer.place()
             self._sequencer.draw_boundary()
@@ -89,7 +89,7 @@ class Service:
             self._sequencer.sign()
             self._publisher.publish()
             self._tell()
-            return self._sequencer.refusal is None
+            return self._sequencer.tree is not None
         finally:
             self._sequencer.close()
 
@@ -97,11 +97,8 @@ class Service:
         while not self._stop.wait(_PUBLISH):
             try:
                 self._publisher.publish()
-            except DatabaseError as error:
-                connection.close()
-                logger.warning("checkpoints wait to be sent: %s", type(error).__name__)
-                self._publisher.sound_alarms()
-        connection.close()
+            except OSError as error:
+                logger.warning("checkpoints wait to be sent: %s", error.strerror)
 
     def _guarded(self, step: Callable[[], object]) -> None:
         """A database that is away is waited for; anything else ends the process, which is then started again."""
@@ -122,6 +119,6 @@ class Service:
 
     def _tell(self) -> None:
         try:
-            self._setup.state.tell("sequencer.prom", figures(self._sequencer, self._setup.anchors))
+            self._setup.state.tell("sequencer.prom", figures(self._sequencer, self._publisher.cursors))
         except OSError as error:
             logger.warning("the figures could not be written: %s", error.strerror)

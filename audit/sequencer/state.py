@@ -1,18 +1,33 @@
 """What the sequencer remembers outside the database, in a directory of its own.
 
 `checkpoint` holds the last signed note, `checkpoints.log` every one of them (a line of JSON each), `frontier` the
-tree's right edge, which only saves time. Written so that a crash leaves the old or the new, never half.
+tree's right edge, which only saves time, `anchors.json` how far each place outside has come. Written so that a crash
+leaves the old or the new, never half.
 """
 
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from audit.proof.merkle import Frontier
 
 _TAIL: Final = 65_536  # bytes that surely hold the last line
+_CURSORS: Final = "anchors.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place outside has everything before `offset`; the last was the checkpoint of `size` records of `origin`."""
+
+    offset: int = 0
+    origin: str = ""
+    size: int = 0
+    file: str = ""  # tells the append-only file from one that was begun in its place
 
 
 class StateDirectory:
@@ -56,6 +71,43 @@ class StateDirectory:
             return Frontier.from_bytes(self._frontier.read_bytes())
         except (OSError, ValueError):
             return None
+
+    def lines(self, cursor: Cursor, count: int) -> tuple[list[bytes], Cursor]:
+        """So many whole lines of the append-only file from the cursor on, and the cursor behind them."""
+        found: list[bytes] = []
+        try:
+            with self.log.open("rb") as file:
+                name = sha256(file.readline()).hexdigest()[:16]
+                if cursor.file not in {"", name}:
+                    cursor = replace(cursor, offset=0)
+                file.seek(cursor.offset)
+                while len(found) < count and (line := file.readline()).endswith(b"\n"):
+                    found.append(line)
+        except FileNotFoundError:
+            return [], cursor
+        return found, replace(cursor, offset=cursor.offset + sum(map(len, found)), file=name)
+
+    def last_line(self) -> int:
+        """Where the append-only file's last line begins."""
+        try:
+            with self.log.open("rb") as file:
+                tail, end = _tail(file), file.tell()
+        except FileNotFoundError:
+            return 0
+        return end - len(tail) + tail.removesuffix(b"\n").rfind(b"\n") + 1
+
+    def cursors(self) -> dict[str, Cursor]:
+        """How far each place outside has come."""
+        try:
+            said = json.loads((self.path / _CURSORS).read_bytes())
+            return {name: Cursor(**cursor) for name, cursor in said.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def keep_cursors(self, cursors: Mapping[str, Cursor]) -> None:
+        """Remember it. After a loss something is sent again."""
+        content = json.dumps({name: asdict(cursor) for name, cursor in cursors.items()}).encode()
+        self._write(self.path / _CURSORS, content, is_durable=False)
 
     def keep_frontier(self, frontier: Frontier) -> None:
         """Remember the edge. A loss only costs time."""

@@ -3,6 +3,7 @@
 from audit.placement import has_sequencer, place_records
 from audit.services.exporting import Export, begin_export
 from audit.services.payloads import CallPayload, PartShown, read_payload
+from audit.services.pruning import confirm_pruning, request_pruning
 from audit.services.reconciling import reconcile_unfinished
 from audit.services.recording import Fact, denied, noting, record, record_many
 from audit.services.removing import confirm_erasure, expire_payloads, request_erasure
@@ -21,6 +22,7 @@ __all__ = [
     "begin_export",
     "change_sink",
     "confirm_erasure",
+    "confirm_pruning",
     "create_shards",
     "create_sink",
     "denied",
@@ -36,6 +38,7 @@ __all__ = [
     "remove_search",
     "remove_sink",
     "request_erasure",
+    "request_pruning",
     "save_search",
     "send_exports",
     "verify_log",

@@ -29,7 +29,7 @@ _LOOK: Final = """
         SELECT id, pg_try_advisory_xact_lock(audit_boot_key(id)) AS is_free FROM audit_boot WHERE ended_at IS NULL)
     UPDATE audit_boot AS boot SET
         missed_at = CASE WHEN is_free THEN coalesce(missed_at, now()) END,
-        ended_at = CASE WHEN is_free AND missed_at < now() - %s THEN now() END
+        ended_at = CASE WHEN is_free AND missed_at < now() - make_interval(secs => %s) THEN now() END
     FROM looked WHERE looked.id = boot.id AND (is_free OR missed_at IS NOT NULL)
 """
 _SAID: Final = (
@@ -44,7 +44,7 @@ def reconcile_unfinished() -> int:
         if not _lead():
             return 0
         with connection.cursor() as cursor:
-            cursor.execute(_LOOK, [GRACE])
+            cursor.execute(_LOOK, [GRACE.total_seconds()])
     dead = Boot.objects.filter(ended_at__isnull=False, reconciled_at__isnull=True).order_by("started_at")
     return sum(_reconcile(boot) for boot in dead)
 
@@ -84,15 +84,15 @@ def _unended(boot: Boot) -> list[tuple[int, UUID]]:
         intents.update(_after_the_mark(shard, writer, boot.mark))
     open_: dict[UUID, tuple[int, UUID]] = dict(intents)
     ends = Record.objects.filter(call_id__in=list(open_), type=RecordType.OUTCOME.value)
-    for call in ends.values_list("call_id", flat=True):
-        open_.pop(call, None)
-    return sorted(open_.values())
+    ended = set(ends.values_list("call_id", flat=True))
+    return sorted(place for call, place in open_.items() if call not in ended)
 
 
 def _of_open_calls(calls: Iterable[UUID]) -> Iterator[tuple[UUID, tuple[int, UUID]]]:
     found = Record.objects.filter(call_id__in=list(calls), event=Event.CALL_INTENDED.value)
     for call, shard, id_ in found.values_list("call_id", "shard", "id"):
-        yield call, (shard, id_)
+        if call is not None:
+            yield call, (shard, id_)
 
 
 def _after_the_mark(shard: int, writer: UUID, mark: UUID | None) -> Iterator[tuple[UUID, tuple[int, UUID]]]:

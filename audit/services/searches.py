@@ -9,10 +9,11 @@ from audit.events import Event, RecordType
 from audit.filters import Filters
 from audit.models import SavedSearch
 from audit.models.searches import NAME_MAX
-from audit.services.recording import denied, record
+from audit.services.permitting import permit
+from audit.services.recording import record
 from audit.subjects import principal_of
 from core.actor import Actor
-from core.errors import Conflict, Invalid, PermissionDenied
+from core.errors import Conflict, Invalid
 from core.names import subject
 from core.permissions import Permission
 
@@ -24,7 +25,7 @@ def save_search(*, name: str, filters: Filters, shared: bool, actor: Actor) -> S
 
     Raises `PermissionDenied`, `Invalid`, `Conflict` for a name that the actor uses already.
     """
-    _permit(actor, subject("search", name[:NAME_MAX]))
+    permit(actor, Permission.AUDIT_READ, about=subject("search", name[:NAME_MAX]), somewhere=True)
     name, query = _valid_name(name), filters.canonical()
     if not query:
         raise Invalid("A search needs a filter.", field="query")
@@ -44,29 +45,19 @@ def remove_search(*, search_id: UUID, actor: Actor) -> None:
     Raises `NotFound`, `PermissionDenied`.
     """
     about = subject("search", str(search_id))
-    _permit(actor, about)
+    permit(actor, Permission.AUDIT_READ, about=about, somewhere=True)
     with transaction.atomic():
         search = SavedSearch.objects.visible_to(actor).locked(search_id)
         if may_remove(actor, search, principal_of(actor)):
             _record(Event.SEARCH_REMOVED, search, actor)
             search.delete()
             return
-    _refuse(actor, about)
+    permit(actor, Permission.AUDIT_READ, about=about)
 
 
 def may_remove(actor: Actor, search: SavedSearch, me: str) -> bool:
     """Whether `actor`, who stands in records as `me`, may remove a search that they see."""
     return search.owner == me or actor.may(Permission.AUDIT_READ)
-
-
-def _permit(actor: Actor, about: str) -> None:
-    if not actor.may_somewhere(Permission.AUDIT_READ):
-        _refuse(actor, about)
-
-
-def _refuse(actor: Actor, about: str) -> None:
-    denied(actor=actor, permission=Permission.AUDIT_READ, subject=about)
-    raise PermissionDenied(f"This needs the permission {Permission.AUDIT_READ}.", subject=about)
 
 
 def _valid_name(text: str) -> str:

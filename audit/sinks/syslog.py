@@ -55,14 +55,14 @@ class SyslogSink:
 
     def _send_stream(self, content: bytes) -> None:
         with socket.create_connection((self._host, self._port), timeout=_SECONDS) as raw:
-            link = self._encrypted(raw) if self._scheme == "tls" else raw
-            link.settimeout(_SECONDS)
-            link.sendall(content)
-            if isinstance(link, ssl.SSLSocket):
-                link.unwrap()  # says that we are done, and returns when the other side said so
+            if self._scheme == "tls":
+                with self._encrypted(raw) as link:
+                    link.sendall(content)
+                    link.unwrap()  # says that we are done, and returns when the other side said so
                 return
-            link.shutdown(socket.SHUT_WR)
-            while link.recv(4096):
+            raw.sendall(content)
+            raw.shutdown(socket.SHUT_WR)
+            while raw.recv(4096):
                 pass
 
     def _encrypted(self, raw: socket.socket) -> ssl.SSLSocket:

@@ -8,7 +8,8 @@ CREATE TRIGGER access_policy_touch AFTER INSERT OR DELETE ON servers_server
         '''server:'' || t.slug',
         't.id, t.slug, t.url, t.environment, t.state, t.owner_team_id, t.required_approvals, t.drift_mode,
          t.intention, t.endpoint_changed_by_id',
-        'true'
+        'true',
+        'id'
     );
 CREATE TRIGGER access_policy_touch_changed AFTER UPDATE ON servers_server
     FOR EACH ROW WHEN (
@@ -20,7 +21,8 @@ CREATE TRIGGER access_policy_touch_changed AFTER UPDATE ON servers_server
         '''server:'' || t.slug',
         't.id, t.slug, t.url, t.environment, t.state, t.owner_team_id, t.required_approvals, t.drift_mode,
          t.intention, t.endpoint_changed_by_id',
-        'true'
+        'true',
+        'id'
     );
 """
 UNDO = """

@@ -1,12 +1,15 @@
 """What tests of `access` share. Imports wait for the fixtures: this file is read before Django is set up."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from access.models import Person
     from core.actor import Actor
+    from tests.access.document_host import DocumentHost
     from tests.access.doors import Api
 
 
@@ -37,3 +40,14 @@ def api(boss: "Person") -> "Api":
     from tests.access.doors import Api
 
     return Api(boss)
+
+
+@pytest.fixture
+def host(tmp_path: Path, settings: Any) -> "Iterator[DocumentHost]":
+    """A host of documents whose authority is known, with every document trusted."""
+    from tests.access.document_host import document_host
+
+    with document_host(tmp_path) as running:
+        settings.OUTBOUND_CA_FILE = str(running.authority)
+        settings.CLIENT_DOCUMENTS = "any"
+        yield running

@@ -1,6 +1,5 @@
 """Consent in a real Chromium, whose content policy also binds the redirects that answer a form."""
 
-import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -8,8 +7,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-
-from tests.features import chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -39,19 +36,6 @@ def callback() -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/callback"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    path = chromium()
-    from playwright.sync_api import sync_playwright
-
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        started = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The clients that people use: each registers by its own document or body, and completes a flow at every redirect."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -13,7 +11,7 @@ from django.test import Client
 from access.models import Agent, Person
 from access.tokens import verify_access_token
 from audit.models import Record
-from tests.access.document_host import CLIENTS, DocumentHost, client_document, document_host
+from tests.access.document_host import CLIENTS, DocumentHost, client_document
 from tests.access.flow import CHALLENGE, RESOURCE, ask, exchange, refresh
 from tests.factories import ProtectedResourceFactory, person_with
 
@@ -35,15 +33,6 @@ def browser(ada: Person) -> Client:
     client = Client(raise_request_exception=False)
     client.force_login(ada)
     return client
-
-
-@pytest.fixture
-def host(tmp_path: Path, settings: Any) -> Iterator[DocumentHost]:
-    """Where the documents stand; the product knows its authority."""
-    with document_host(tmp_path) as running:
-        settings.OUTBOUND_CA_FILE = str(running.authority)
-        settings.CLIENT_DOCUMENTS = "any"
-        yield running
 
 
 def used(registered: str) -> str:

@@ -1,9 +1,7 @@
 """Clients that are documents: which are trusted, how long they count, and what a changed one changes."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,22 +14,13 @@ from access.models import Agent, FailedDocument, RequestCount, Revision
 from access.services.clients import UNLISTED_PER_MINUTE, keep_client_document
 from audit.models import Record
 from core.actor import ANONYMOUS, Actor
-from tests.access.document_host import DocumentHost, client_document, document_host
+from tests.access.document_host import DocumentHost, client_document
 from tests.factories import AgentFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.network]
 DOCUMENTS = ["claude_ai", "chatgpt", "vscode", "claude_code", "codex", "zed", "opencode"]
 resolve_client = partial(services.resolve_client, for_person=True)
 DOCUMENT = {"client_name": "App", "redirect_uris": ["https://app.example/cb"]}
-
-
-@pytest.fixture
-def host(tmp_path: Path, settings: Any) -> Iterator[DocumentHost]:
-    """A host of documents whose authority is known, with every document trusted."""
-    with document_host(tmp_path) as running:
-        settings.OUTBOUND_CA_FILE = str(running.authority)
-        settings.CLIENT_DOCUMENTS = "any"
-        yield running
 
 
 def events(name: str) -> int:

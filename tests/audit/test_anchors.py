@@ -7,26 +7,28 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
-from audit.models import Anchor, Checkpoint
+from audit.proof.checkpoint import Checkpoint, sign_checkpoint
+from audit.proof.note import SigningKey
+from audit.sequencer import Setup, StateDirectory
 from audit.sequencer.publishing import Publisher
 from audit.sequencer.refusing import Alarms
 from audit.sinks.alarm import AlarmSink
-from audit.sinks.base import Message, Undelivered
+from audit.sinks.base import Message, Sink, Undelivered
 from audit.sinks.syslog import SyslogSink
 from audit.sinks.webhook import WebhookSink
-from tests.alerts.receiver import receiving
+from tests.alerts.receiver import Receiver, receiving
 from tests.core.certificates import certificate
 from tests.ports import free_ports
 
 SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
+KEY = SigningKey.generate("o")
 SAID = Message("checkpoint.signed", {"size": 3, "note": "a\n3\n"}, datetime(2026, 11, 28, tzinfo=UTC), "checkpoint_1")
 
 pytestmark = pytest.mark.network
@@ -78,6 +80,8 @@ def listening(context: ssl.SSLContext | None = None, *, closes: bool = True) -> 
                     return
                 while part := link.recv(4096):
                     got.append(part)
+                if isinstance(link, ssl.SSLSocket):
+                    link.unwrap()
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -126,64 +130,101 @@ def test_what_is_no_address_of_a_syslog_server_is_refused(url: str) -> None:
         SyslogSink(url)
 
 
-def signed(count: int) -> None:
-    for number in range(count):
-        Checkpoint.objects.create(
-            origin="o", size=number, root=bytes(32), note=f"o\n{number}\n", signed_at=timezone.now(), epoch=1
-        )
+@pytest.fixture
+def state(tmp_path: Path) -> StateDirectory:
+    return StateDirectory(tmp_path)
 
 
-def sizes(requests: list[tuple[dict[str, str], bytes]]) -> list[int]:
-    return [json.loads(body)["data"]["size"] for _, body in requests]
+def a_publisher(state: StateDirectory, *sinks: Sink, alarms: tuple[Sink, ...] = ()) -> Publisher:
+    return Publisher(Setup("o", (KEY,), state, anchors=sinks, alarms=alarms), Alarms("o"))
 
 
-def make_due() -> None:
-    Anchor.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
+def signed(state: StateDirectory, *sizes: int, origin: str = "o") -> None:
+    for size in sizes:
+        state.append(sign_checkpoint(Checkpoint(origin, size, bytes(32)), KEY), datetime(2026, 11, 28, tzinfo=UTC))
 
 
-@pytest.mark.django_db
-def test_an_anchor_that_is_away_gets_every_checkpoint_later() -> None:
-    alarms = Alarms("o")
+def sizes(receiver: Receiver) -> list[int]:
+    return [json.loads(body)["data"]["size"] for _, body in receiver.requests]
+
+
+def test_an_anchor_that_is_away_gets_every_checkpoint_later(
+    state: StateDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audit.sequencer.publishing._FIRST_WAIT", 1000.0)
     with receiving() as receiver, receiving() as second:
         sinks = [WebhookSink(each.url, SECRET) for each in (receiver, second)]
-        publisher = Publisher(sinks, alarms, [])
-        signed(1)
+        signed(state, 1)
+        publisher = a_publisher(state, *sinks)
         publisher.publish()
-        signed(3)
+        signed(state, 2, 3)
         receiver.answers = [(500, {})]
         publisher.publish()
-        anchor = Anchor.objects.get(name=sinks[0].name)
-        assert (anchor.failures, anchor.last_error) == (1, "answered 500")
-        signed(2)
+        signed(state, 4)
         publisher.publish()
-        assert sizes(second.requests) == [0, 0, 1, 2, 0, 1], "nobody waits for another"
-        make_due()
+        assert sizes(second) == [1, 2, 3, 4], "nobody waits for another"
+        assert sizes(receiver) == [1, 2]
+        again = a_publisher(state, *sinks)
+        again.publish()
+        assert sizes(receiver) == [1, 2, 2, 3, 4], "in order, from the one that did not arrive"
+        again.publish()
+        assert len(receiver.requests) == 5
+        assert len(second.requests) == 4
+
+
+def test_more_than_a_batch_arrives_in_one_go_and_a_half_line_is_passed_over(state: StateDirectory) -> None:
+    with receiving() as receiver:
+        publisher = a_publisher(state, WebhookSink(receiver.url, SECRET))
         publisher.publish()
-        assert sizes(receiver.requests[2:]) == [0, 1, 2, 0, 1], "in order, from the one that did not arrive"
-        assert Anchor.objects.get(name=sinks[0].name).failing_since is None
-        make_due()
+        signed(state, *range(1, 11))
+        with state.log.open("ab") as file:
+            file.write(b'{"time": "2026-11')
+        signed(state, *range(11, 31))
         publisher.publish()
-        assert len(receiver.requests) == 7
+        assert sizes(receiver) == list(range(1, 31))
 
 
-@pytest.mark.django_db
-def test_an_anchor_that_is_away_for_long_is_an_alarm() -> None:
-    alarms = Alarms("o")
-    publisher = Publisher([WebhookSink("http://127.0.0.1:9/", SECRET)], alarms, [])
-    signed(1)
-    publisher.publish()
-    assert alarms.waiting.empty()
-    Anchor.objects.update(failing_since=timezone.now() - timedelta(hours=1))
-    make_due()
-    publisher.publish()
-    assert alarms.waiting.get_nowait().kind == "anchor.failing"
+def test_a_new_anchor_begins_with_the_newest_checkpoint(state: StateDirectory) -> None:
+    signed(state, 1, 2, 3)
+    with receiving() as receiver:
+        a_publisher(state, WebhookSink(receiver.url, SECRET)).publish()
+        assert sizes(receiver) == [3]
 
 
-@pytest.mark.django_db
-def test_an_alarm_goes_to_the_webhook_and_is_not_sent_twice() -> None:
+def test_a_file_that_was_begun_again_is_sent_from_where_the_anchor_is(state: StateDirectory) -> None:
+    with receiving() as receiver:
+        publisher = a_publisher(state, WebhookSink(receiver.url, SECRET))
+        publisher.publish()
+        signed(state, 1, 2, 3)
+        publisher.publish()
+        state.log.unlink()
+        signed(state, 3, 4)
+        signed(state, 1, origin="o/2")
+        publisher.publish()
+        assert sizes(receiver) == [1, 2, 3, 4, 1]
+
+
+def test_an_anchor_that_is_away_for_long_is_an_alarm(state: StateDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audit.sequencer.publishing._FIRST_WAIT", 0.0)
+    with receiving() as receiver:
+        publisher = a_publisher(
+            state, WebhookSink("http://127.0.0.1:9/", SECRET), alarms=(WebhookSink(receiver.url, SECRET),)
+        )
+        signed(state, 1)
+        publisher.publish()
+        publisher.publish()
+        assert receiver.requests == []
+        monkeypatch.setattr("audit.sequencer.publishing._PATIENCE", 0.0)
+        publisher.publish()
+        publisher.publish()
+        ((_, body),) = receiver.requests
+        assert json.loads(body)["type"] == "anchor.failing"
+
+
+def test_an_alarm_goes_to_the_webhook_and_is_not_sent_twice(state: StateDirectory) -> None:
     with receiving() as receiver:
         alarms = Alarms("o")
-        publisher = Publisher([], alarms, [WebhookSink(receiver.url, SECRET)])
+        publisher = Publisher(Setup("o", (KEY,), state, alarms=(WebhookSink(receiver.url, SECRET),)), alarms)
         alarms.sound("checkpoint.refused", "shorter", "The log is shorter.")
         publisher.publish()
         publisher.publish()

@@ -14,13 +14,14 @@ from tests.audit.test_api import ask as ask_records
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/audit/searches/"
-ACTIONS = {"get": "list", "post": "create"}, {"get": "retrieve", "delete": "destroy"}
+ALL: Any = {"get": "list", "post": "create"}
+ONE: Any = {"get": "retrieve", "delete": "destroy"}
 
 
 def ask(actor: Actor, method: str = "get", body: Any = None, search_id: str | None = None) -> Any:
     request = getattr(APIRequestFactory(), method)(URL, body, format="json")
     force_authenticate(request, user=SimpleNamespace(actor=actor, is_authenticated=True))  # type: ignore[arg-type]
-    view: Any = SavedSearchViewSet.as_view(ACTIONS[search_id is not None])
+    view: Any = SavedSearchViewSet.as_view(ALL if search_id is None else ONE)
     return view(request) if search_id is None else view(request, id=search_id)
 
 

@@ -32,7 +32,7 @@ def clock(patch: pytest.MonkeyPatch, step: timedelta) -> Iterator[None]:
 
     class Off(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> datetime:
+        def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + step
 
     with patch.context() as here:
@@ -56,7 +56,7 @@ async def test_ten_minutes_leave_one_sequence_and_every_record_is_found(
         with clock(monkeypatch, step):
             drafts.append(a_draft(time=timezone.now() + step))
             await writer.write(drafts[-1])
-    assert [seqs for seqs in (await sequences()).values()] == [[1, 2, 3]]
+    assert list((await sequences()).values()) == [[1, 2, 3]]
     assert len(await writers()) == 1
     for draft in drafts:
         assert (await sync_to_async(Record.objects.visible_to(READER).one)(draft.id)).time == draft.time
@@ -85,7 +85,7 @@ async def test_months_off_are_refused_with_a_sentence_and_it_goes_on_when_the_cl
             await writer.write(a_draft())
     assert "may be made now" in caplog.text
     await writer.write(a_draft())
-    assert [seqs for seqs in (await sequences()).values()] == [[1]]
+    assert list((await sequences()).values()) == [[1]]
 
 
 @pytest.mark.parametrize("days", [-75, 500])

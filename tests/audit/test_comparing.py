@@ -49,7 +49,7 @@ def test_any_other_value_is_told_by_its_column(name: str) -> None:
 
     assert found == [(name, ascii(value)[:200], ascii(other)[:200])]
     if name not in ("time", "type", "event", "id", "principal", "tool"):
-        emptied = "" if isinstance(value, str) else [] if isinstance(value, list) else None
+        emptied: Any = "" if isinstance(value, str) else [] if isinstance(value, list) else None
         told = [column for column, _, _ in differences(row["body"], row | {name: emptied})]
         assert told == ([] if emptied == value else [name])
 

@@ -1,6 +1,7 @@
 """Append-only, tried with raw SQL by the application's role and by the owner."""
 
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import psycopg
@@ -11,9 +12,10 @@ from django.utils import timezone
 from audit import services
 from audit.drafts import next_shard, shard_of
 from audit.events import Event, RecordType
-from audit.models import Leaf, Pending, Record, Writer
+from audit.models import Checkpoint, ClosedWriter, Epoch, Leaf, Pending, Record, Writer
 from core.actor import Actor, system_actor
 from core.ids import new_id
+from tests.audit.gateway_log import GatewayLog
 
 SYSTEM = system_actor("test")
 TABLES = ("audit_record", "audit_leaf", "audit_writer")
@@ -50,6 +52,22 @@ def test_owner_is_stopped_by_triggers_on_the_tables_and_every_partition(
             with pytest.raises(psycopg.errors.RestrictViolation):
                 owner_connection.execute(statement.format(table))
     assert Record.objects.count() == Leaf.objects.count() >= 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_changes_what_was_signed_or_who_led(owner_connection: psycopg.Connection[Any]) -> None:
+    now = timezone.now()
+    Epoch.objects.create(host="h", process="p", started_at=now)
+    Checkpoint.objects.create(origin="o", size=1, root=bytes(32), note="o", signed_at=now, epoch=1)
+    ClosedWriter.objects.create(writer=new_id(), seq=1, closed_at=now)
+    assert Epoch.objects.create(id=2**62, host="h", process="p", started_at=now).pk == 2, "nobody chooses the number"
+    changes = {"audit_epoch": "host = 'x'", "audit_checkpoint": "note = 'x'", "audit_writer_closed": "seq = 2"}
+    for table, change in changes.items():
+        for statement in (f"UPDATE {table} SET {change}", f"DELETE FROM {table}", f"TRUNCATE {table}"):
+            with pytest.raises(psycopg.errors.RestrictViolation):
+                owner_connection.execute(statement)
+            with pytest.raises(DatabaseError), connection.cursor() as cursor:
+                cursor.execute(statement)
 
 
 @pytest.mark.django_db
@@ -93,6 +111,20 @@ def test_a_row_put_straight_into_a_partition_is_queued_too(owner_connection: psy
         (shard,),
     )
     assert services.place_records() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_way_back_queues_what_has_no_place(owner_connection: psycopg.Connection[Any]) -> None:
+    log = GatewayLog()
+    log.says()
+    assert services.place_records() == 1
+    waiting = log.says()
+    with owner_connection.transaction():
+        for statement in import_module("audit.migrations.0003_chained").BACKWARD:
+            owner_connection.execute(statement)
+    assert Pending.objects.get().record_id == waiting.id
+    log.says()
+    assert list(Pending.objects.order_by("id").values_list("seq", flat=True)) == [2, 3]
 
 
 @pytest.mark.django_db

@@ -1,6 +1,7 @@
 """Saved searches: whose they are, who sees them, what is recorded."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -109,5 +110,5 @@ def test_a_search_follows_its_person_to_a_new_name_and_goes_when_they_are_forgot
     save(ada, "mine")
     save(ada, "ours", shared=True)
     assert names(replace(ada, name="ada.l")) == ["mine", "ours"]
-    subjects.forget(public_id=subjects.UUID(ada.id))
+    subjects.forget(public_id=UUID(ada.id))
     assert [search.name for search in SavedSearch.objects.all()] == ["ours"]

@@ -68,7 +68,7 @@ def put(owner: Any, row: dict[str, Any], index: int | None = None) -> None:
     if index is not None:
         owner.execute(
             "INSERT INTO audit_leaf (shard, index, record_id, writer, seq, hash) VALUES (%s, %s, %s, %s, %s, %s)",
-            (made.shard, index, made.id, made.writer, made.seq, chain.leaf(made.body)),
+            (made.shard, index, made.id, made.writer, made.seq, chain.leaf(bytes(made.body))),
         )
 
 

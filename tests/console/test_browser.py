@@ -1,12 +1,9 @@
 """The console in a real Chromium: signing in, the inbox by keyboard alone, approving; and that nothing hostile runs."""
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-
-from tests.features import chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -17,21 +14,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PASSWORD = "a long enough password"
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    path = chromium()
-    from playwright.sync_api import sync_playwright
-
-    # Chromium's own sandbox does not work for root.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
-        # Playwright's synchronous interface keeps a loop in this thread; the tests' own queries are synchronous.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        started = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield started
-        started.close()
 
 
 @pytest.fixture

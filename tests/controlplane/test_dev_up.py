@@ -41,7 +41,7 @@ class Up:
     def output(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
-    def ready(self, seconds: float = 120) -> dict[str, Any]:
+    def ready(self, seconds: float = 240) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
         while not self._ready_file.exists():
             assert self.process.poll() is None, self.output
@@ -56,6 +56,7 @@ class Up:
 @contextmanager
 def dev_up(directory: Path, state: Path, *arguments: str) -> Iterator[Up]:
     ready_file, log = directory / "ready.json", directory / "log"
+    ready_file.unlink(missing_ok=True)  # of an earlier one, which may have been killed
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
     command = [str(ROOT / "dev"), "up", "--state-dir", str(state), "--ready-file", str(ready_file)]
     with log.open("wb") as output:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import httpx2
 import pytest
 
+from audit.drafts import BODY_MAX
 from audit.models import Record
 from core.sampling import Sampler
 from tests.fixtures_mcp.processes import HonestServer
@@ -16,7 +17,7 @@ from tests.gateway.world import BOTH, META, PLAIN, World
 pytestmark = pytest.mark.network
 
 # What stands behind a name in each method; `missing` replaces it.
-FITTING: Final[Mapping[str, Mapping[str, Any]]] = {
+FITTING: Final[Mapping[str, Any]] = {
     "completion/complete": {
         "ref": {"type": "ref/prompt", "name": "greet-0"}, "argument": {"name": "who", "value": "a"},
     },
@@ -29,13 +30,13 @@ FITTING: Final[Mapping[str, Mapping[str, Any]]] = {
     "subscriptions/listen": {"notifications": {}},
     "tools/call": {"name": "echo", "arguments": {"text": "a"}},
 }  # fmt: skip
-MISSING: Final = {
+MISSING: Final[Mapping[str, Any]] = {
     "name": "nothing",
     "uri": "memo://nothing",
     "taskId": "nothing",
     "ref": {"type": "ref/prompt", "name": "x"},
 }
-INVALID: Final = {
+INVALID: Final[Mapping[str, Any]] = {
     "arguments": [], "capabilities": {"a": "\0"}, "level": "loud", "name": 1, "notifications": 1, "ref": 1, "taskId": 1,
     "uri": 1, "cursor": "no page of ours",
 }  # fmt: skip
@@ -72,7 +73,8 @@ class Knocks:
         if modern:
             body["params"]["_meta"] = META
             headers |= {"mcp-protocol-version": "2026-07-28", "mcp-method": method}
-            headers |= {"mcp-name": str(params[key]) for key in ("name", "uri", "taskId") if key in params}
+            named = [str(params[key]) for key in ("name", "uri", "taskId") if key in params]
+            headers |= {"mcp-name": named[0]} if named else {}
         elif method != "initialize":
             headers["mcp-session-id"] = self.session
         return self.stream("POST", headers, body)
@@ -167,3 +169,16 @@ def test_notifications_of_which_no_record_is_kept_are_accepted_and_change_nothin
     assert Record.objects.count() == before
     assert world.post(None, {"jsonrpc": "2.0", "method": "notifications/initialized"}).status_code == 401
     assert left(before)
+
+
+def test_64_kb_of_arguments_are_called_and_names_of_64_kb_refused_and_no_record_grows_with_them(
+    world: World, servers: dict[str, HonestServer]
+) -> None:
+    world.register(servers["handshake"].url)
+    world.approve()
+    knocks, long = Knocks(world), "a" * 65_536
+    for params in ({"name": "echo", "arguments": {"text": long}}, {"name": long, "arguments": {}}):
+        assert knocks.send(knocks.token, "tools/call", params, modern=False) == 200
+    calls = world.records(method="tools/call")
+    assert [record.type for record in calls] == ["intent", "outcome", "deny"]
+    assert max(len(bytes(record.body)) for record in calls) <= BODY_MAX

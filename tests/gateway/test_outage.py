@@ -8,6 +8,7 @@ import pytest
 
 from audit.drafts import RecordDraft
 from audit.events import Event, RecordType
+from audit.payload import Payload
 from audit.writer import AuditBusy, AuditUnavailable
 from core.ids import new_id
 from gateway import outage as module
@@ -30,10 +31,10 @@ class Scene:
         self.outage = Outage(self, alarm=self.sound, give_up=self.give_up, most=most)
         self.recorder = Recorder(self, self.outage)
 
-    async def write(self, record: Any) -> None:
+    async def write(self, record: Any, payload: Payload | None = None) -> None:
         if self.error is not None:
             raise self.error
-        await self.kept.write(record)
+        await self.kept.write(record, payload)
 
     async def sound(self, kind: str, data: Mapping[str, Any]) -> bool:
         self.alarms.append((kind, data))
@@ -125,7 +126,7 @@ async def test_a_call_that_is_stopped_while_its_intent_is_written_gets_an_end() 
     scene, call = Scene(), a_call()
     began = asyncio.Event()
 
-    async def write(_record: Any) -> None:
+    async def write(record: Any, payload: Payload | None = None) -> None:
         began.set()
         await asyncio.sleep(60)
 

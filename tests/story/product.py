@@ -25,7 +25,7 @@ from tests import databases
 from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 120
+START_SECONDS = 240
 STOP_SECONDS = 60
 _T = TypeVar("_T")
 

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.api import actor_of, parsed, require
+from core.api import actor_of, mark_refused, parsed, require
 from core.errors import Invalid
 from core.needs import asks
 from core.permissions import Permission
@@ -102,6 +102,9 @@ class ReviewViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Review]):
             reason=data["reason"],
             actor=actor,
         )
+        errors = [result.error for result in results if result.error]
+        if errors and len(errors) == len(results):
+            mark_refused(request, errors[0].code)
         return Response({"results": [_item(result) for result in results]})
 
     def _decide(self, request: Request, id: UUID, verdict: Verdict, data: dict[str, Any]) -> Response:  # noqa: A002

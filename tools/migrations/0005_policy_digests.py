@@ -9,7 +9,8 @@ CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON tools_bre
             WHERE d.id = t.definition_id)',
         't.id, t.definition_id, t.version_id,
          (SELECT v.digest FROM tools_definitionversion v WHERE v.id = t.version_id), t.expires_at',
-        't.ended_at IS NULL'
+        't.ended_at IS NULL',
+        'definition_id'
     );
 CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON tools_pin
     FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
@@ -17,25 +18,29 @@ CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON tools_pin
             WHERE d.id = t.definition_id)',
         't.id, t.definition_id, t.version_id,
          (SELECT v.digest FROM tools_definitionversion v WHERE v.id = t.version_id), t.expires_at',
-        't.ended_at IS NULL'
+        't.ended_at IS NULL',
+        'definition_id'
     );
 CREATE TRIGGER access_policy_touch_made AFTER INSERT ON tools_definition
     FOR EACH ROW WHEN (NEW.sensitive) EXECUTE FUNCTION access_policy_touch(
         '''server:'' || (SELECT s.slug FROM servers_server s WHERE s.id = t.server_id)',
         't.id, t.kind, t.name',
-        't.sensitive'
+        't.sensitive',
+        'id'
     );
 CREATE TRIGGER access_policy_touch_marked AFTER UPDATE ON tools_definition
     FOR EACH ROW WHEN (OLD.sensitive IS DISTINCT FROM NEW.sensitive) EXECUTE FUNCTION access_policy_touch(
         '''server:'' || (SELECT s.slug FROM servers_server s WHERE s.id = t.server_id)',
         't.id, t.kind, t.name',
-        't.sensitive'
+        't.sensitive',
+        'id'
     );
 CREATE TRIGGER access_policy_touch_gone AFTER DELETE ON tools_definition
     FOR EACH ROW WHEN (OLD.sensitive) EXECUTE FUNCTION access_policy_touch(
         '''server:'' || (SELECT s.slug FROM servers_server s WHERE s.id = t.server_id)',
         't.id, t.kind, t.name',
-        't.sensitive'
+        't.sensitive',
+        'id'
     );
 """
 UNDO = """

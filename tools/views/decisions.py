@@ -92,7 +92,7 @@ def withdraw(request: HttpRequest, definition_id: UUID) -> HttpResponse:
             done=done,
         )
     else:
-        is_refused(request, "invalid", _ASK_AGAIN)
+        is_refused(request, "invalid", str(_ASK_AGAIN))
     return back(request, _page_of(definition_id))
 
 
@@ -110,7 +110,7 @@ def return_to(request: HttpRequest, definition_id: UUID) -> HttpResponse:
             done=done,
         )
     else:
-        is_refused(request, "invalid", _ASK_AGAIN)
+        is_refused(request, "invalid", str(_ASK_AGAIN))
     return back(request, _page_of(definition_id))
 
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from access.account.fresh import fresh_where
 from core.actor import Actor
-from core.console import actor_of, form_status, fulfil, page, show
+from core.console import actor_of, form_status, fulfil, mark_refused, page, show
 from core.needs import asks
 from core.permissions import Permission
 from servers.models import Server
@@ -63,6 +63,8 @@ def decide_many(request: HttpRequest) -> HttpResponse:
         messages.success(request, ngettext("%d review decided.", "%d reviews decided.", done) % done)
         query = request.GET.urlencode()
         return redirect(f"{reverse('tools:inbox')}?{query}" if query else "tools:inbox")
+    if not done:
+        mark_refused(request, "conflict")
     return show(request, "tools/decided.html", {"results": results, "done": done})
 
 

@@ -54,7 +54,7 @@ class Command(BaseCommand):
 
     def _once(self, setup: Setup) -> None:
         if not Service(setup, threading.Event()).once():
-            raise CommandError("Nothing was signed; the log above says why.")
+            raise CommandError("Nothing was signed: refused (the log above says why), or another sequencer leads.")
 
     def _adopt(self, setup: Setup, file: Path) -> None:
         try:

@@ -8,15 +8,17 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 from psycopg import sql
 
-READ_ONLY = frozenset({"django_migrations"})
+from audit.models import Retention
+
+READ_ONLY = frozenset({"audit_retention", "django_migrations"})
 # Tables of `audit` whose rows may change, each with its reason.
 AUDIT_MUTABLE = frozenset(
     {
-        "audit_anchor",  # how far a place outside has come moves on
         "audit_boot",  # how far a gateway process is: a hint, and no part of the log
         "audit_exportcursor",  # goes on with what was sent, and by a trigger never back
         "audit_savedsearch",  # searches that people keep are no part of the log
@@ -48,6 +50,8 @@ class Command(BaseCommand):
             tables = [name for (name,) in cursor.fetchall()]
             for statement in _statements(role, tables, connection.settings_dict["NAME"]):
                 cursor.execute(statement)
+            # What the application could not be trusted to tell the function that prunes the log.
+            Retention.objects.update_or_create(pk=1, defaults={"months": settings.LOG_RETENTION_MONTHS})
         self.stdout.write(f"{role}: privileges on {len(tables)} tables")
 
 

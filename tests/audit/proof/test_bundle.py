@@ -3,7 +3,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.proof import bundle
@@ -41,6 +41,7 @@ def read_back(*lines: bytes) -> list[Entry]:
     return list(bundle.entries(lines))
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ENTRIES, max_size=3))
 def test_what_is_written_is_read_again(entries: list[Entry]) -> None:
     lines = [bundle.line(each) for each in entries]
@@ -51,6 +52,7 @@ def test_what_is_written_is_read_again(entries: list[Entry]) -> None:
         assert json.loads(text)["body"] == json.loads(each[8] or b"")
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(ENTRIES, st.lists(HASH, max_size=3).map(tuple))
 def test_a_record_with_its_proof_is_read_again(one: Entry, proof: tuple[bytes, ...]) -> None:
     assert list(bundle.proved_entries([bundle.line(one, proof)])) == [(one, proof)]
@@ -179,6 +181,7 @@ def test_a_line_without_an_end_is_not_read_into_memory() -> None:
     assert len(next(lines)) < 100_000
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=200))
 def test_whatever_is_read_is_a_record_or_an_error(data: bytes) -> None:
     for text in (data + b"\n", GOOD[:-2] + data + b"}\n", data + GOOD):

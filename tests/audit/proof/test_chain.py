@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from audit.proof import chain
+from tests.databases import ROOT
 
 KEY = bytes(range(32))
 INSTALLATION = "4a9c8f60-51a0-4a4f-9d3c-6f2b8f2f9d10"
@@ -39,6 +40,25 @@ def test_the_control_planes_mac_follows_the_written_layout() -> None:
     expected = chain.key_id(KEY) + hmac.digest(derived, message, "sha256")
     assert chain.control_plane_mac(KEY, RECORD, SHARD, leaf) == expected
     assert len(expected) == chain.MAC_BYTES
+
+
+def test_the_worked_vector_of_the_documentation() -> None:
+    told = {
+        name.strip(): value.strip().strip("`")
+        for name, value in (
+            line.strip("|").split("|")
+            for line in (ROOT / "docs/audit.md").read_text().splitlines()
+            if "| `" in line and line.count("|") == 3
+        )
+    }
+    leaf = chain.leaf(told["body"].encode())
+    first = chain.first_link(told["installation"], WRITER, SHARD)
+    link = chain.next_link(first, leaf)
+    key = bytes.fromhex(told["AUDIT_KEY"])
+
+    assert (leaf.hex(), first.hex(), link.hex()) == (told["leaf"], told["chain_0"], told["chain_1"])
+    assert chain.WriterMac(key, WRITER).mac(SHARD, 1, link).hex() == told["mac (gateway)"]
+    assert chain.control_plane_mac(key, RECORD, SHARD, leaf).hex() == told["mac (control plane)"]
 
 
 @pytest.mark.parametrize("changed", ["shard", "writer", "number", "chain", "key"])

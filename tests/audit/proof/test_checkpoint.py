@@ -1,7 +1,7 @@
 from base64 import b64encode
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.proof.checkpoint import Checkpoint, decimal, open_checkpoint, parse_checkpoint, sign_checkpoint
@@ -65,6 +65,7 @@ def test_an_origin_that_no_tool_would_read_is_not_signed(origin: str) -> None:
         sign_checkpoint(Checkpoint(origin, 0, ROOT), KEY)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**63 - 1))
 def test_a_size_is_written_in_one_way(size: int) -> None:
     assert parse_checkpoint(Checkpoint("origin", size, ROOT).text()).size == size == decimal(str(size))

@@ -1,7 +1,7 @@
 from base64 import b64encode
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from audit.proof.note import NOTE_MAX, Note, NoteError, SigningKey, VerifierKey, opened, parsed, signed
@@ -107,6 +107,7 @@ def test_what_is_no_note_is_refused(data: bytes) -> None:
         opened(data, [KEY.verifier, OTHER.verifier])
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, len(NOTE) - 1))
 def test_a_truncated_note_is_refused(length: int) -> None:
     try:
@@ -117,6 +118,7 @@ def test_a_truncated_note_is_refused(length: int) -> None:
     assert len(note.signatures) == 1  # cut exactly between two lines
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=300))
 @example(NOTE)
 @example("— ".encode())
@@ -129,6 +131,7 @@ def test_whatever_is_read_is_a_note_or_an_error(data: bytes) -> None:
     assert data.startswith(note.text.encode() + b"\n" + "— ".encode())
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_note_with_a_changed_byte_says_nothing_else(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(NOTE) - 1))

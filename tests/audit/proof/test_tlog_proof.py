@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.proof import merkle
@@ -67,6 +67,7 @@ def test_what_is_no_proof_is_refused(data: bytes) -> None:
         TlogProof.parse(data)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, len(GOOD) - 1), st.binary(max_size=2))
 def test_a_proof_with_a_changed_byte_proves_nothing_else(at: int, instead: bytes) -> None:
     changed = GOOD[:at] + instead + GOOD[at + 1 :]

@@ -1,6 +1,7 @@
 """The sequencer against a real database: what it signs, what it refuses, and who may do it."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from django.utils import timezone
 
 from audit import services
@@ -20,7 +21,7 @@ from audit.proof import merkle
 from audit.proof.checkpoint import Checkpoint as Said
 from audit.proof.checkpoint import open_checkpoint, sign_checkpoint
 from audit.proof.note import SigningKey
-from audit.sequencer import Refused, Sequencer, Setup, StateDirectory, adopt, begin_anew
+from audit.sequencer import Refused, Sequencer, Service, Setup, StateDirectory, adopt, begin_anew
 from core.actor import system_actor
 from core.ids import new_id
 from tests.audit.gateway_log import GatewayLog
@@ -185,6 +186,18 @@ def test_adopting_a_checkpoint_goes_on_from_it(sequencer: Make, state: Path) -> 
     assert Record.objects.get(event=Event.CHECKPOINT_ADOPTED.value).after == {"note": note.decode()}
 
 
+def test_a_state_file_that_is_no_note_is_refused_and_replaced_by_adopting_one(sequencer: Make, state: Path) -> None:
+    recorded()
+    a_round(sequencer())
+    note = (state / "checkpoint").read_bytes()
+    (state / "checkpoint").write_bytes(b"half a no")
+    a_round(sequencer())
+    assert refusals() == ["unreadable"]
+    adopt(a_setup(state), note)
+    a_round(sequencer())
+    assert kept(state).size == 4
+
+
 @pytest.mark.parametrize("wrong", ["root", "key", "size", "text"])
 def test_a_checkpoint_that_the_log_contradicts_is_not_adopted(wrong: str, sequencer: Make, state: Path) -> None:
     recorded()
@@ -224,7 +237,7 @@ def test_a_row_that_we_did_not_sign_is_passed_over_and_told(
     Checkpoint.objects.create(origin=ORIGIN, size=99, root=bytes(32), note=note, signed_at=timezone.now(), epoch=1)
     recorded()
     a_round(sequencer())
-    assert "in the database is not signed by us" in caplog.text
+    assert "1 checkpoints in the database are not signed by us" in caplog.text
     assert kept(state).size == 3
 
 
@@ -338,6 +351,57 @@ def test_the_boundary_waits_for_the_release_before_but_not_for_ever(
     monkeypatch.setattr("audit.sequencer.chaining.AT_LATEST", timedelta(0))
     one.draw_boundary()
     assert Record.objects.filter(event=Event.LOG_CHAINED.value).exists()
+
+
+def test_a_large_log_goes_on_from_the_kept_edge_where_that_has_the_signed_root(
+    sequencer: Make, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audit.sequencer.comparing._READ_AGAIN", 0)
+    recorded(3)
+    a_round(sequencer())
+    recorded()
+    with monkeypatch.context() as patch:
+        patch.setattr("audit.sequencer.comparing.follow", None)  # nothing is read again
+        a_round(sequencer())
+    assert (kept(state).size, kept(state).root) == (5, root_of_the_table(5))
+    (state / "frontier").write_bytes(merkle.Frontier(1, [bytes(32)]).to_bytes())
+    recorded()
+    a_round(sequencer())
+    assert (kept(state).size, kept(state).root) == (6, root_of_the_table(6))
+
+
+def test_a_database_that_goes_away_is_waited_for_and_compared_with_again(
+    state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("audit.sequencer.serving._DATABASE_PATIENCE", 0.0)
+    monkeypatch.setattr("audit.sequencer.serving.connection", Closed())
+    stop = threading.Event()
+    stop.set()
+    service = Service(a_setup(state), stop)
+    recorded()
+    service.round()
+    sequencer = service._sequencer
+    assert sequencer.tree is not None
+
+    def fails() -> None:
+        raise OperationalError("the server closed the connection")
+
+    service._guarded(fails)
+    assert not sequencer.leadership.epoch, "it leads and compares again"
+    assert "database.away: the database does not answer: OperationalError" in caplog.text
+    recorded()
+    service._guarded(service.round)
+    sequencer.sign()
+    assert kept(state).size == 4, "with the records of the key and of the boundary"
+    assert Epoch.objects.count() == 2
+    sequencer.close()
+
+
+class Closed:
+    """Stands in for the connection: the test's own holds the transaction that ends with it."""
+
+    def close(self) -> None:
+        pass
 
 
 def test_alarms_are_told_once_an_hour(sequencer: Make) -> None:

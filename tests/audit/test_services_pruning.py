@@ -1,0 +1,129 @@
+"""Bodies of a month are pruned by two people, past the retention, when nothing needs them; the leaves stay."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from audit.drafts import RecordDraft, columns, shard_of
+from audit.events import Event, RecordType
+from audit.models import Leaf, Record, Removal, RemovalConfirmation
+from audit.services import confirm_pruning, place_records, request_pruning
+from core.actor import Actor, ActorKind, system_actor
+from core.errors import Conflict, Invalid, NotFound, PermissionDenied
+from core.permissions import Permission
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PRUNE = frozenset({Permission.LOG_PRUNE})
+ONE, OTHER = (Actor(ActorKind.PERSON, str(uuid4()), name, PRUNE) for name in ("ada", "bob"))
+OLD = 202401
+
+
+def written() -> RecordDraft:
+    return RecordDraft(type=RecordType.ADMIN, event=Event.TEAM_CREATED, principal="system:test", time=timezone.now())
+
+
+@pytest.fixture
+def old(owner_connection: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
+    """A month of two years ago with three placed records, and a retention of a year."""
+    for parent in ("audit_record", "audit_leaf"):
+        owner_connection.execute(f"CREATE TABLE {parent}_{OLD} (LIKE {parent} INCLUDING ALL)")
+        owner_connection.execute(f"ALTER TABLE {parent} ATTACH PARTITION {parent}_{OLD} FOR VALUES IN ({OLD})")
+    owner_connection.execute("INSERT INTO audit_retention VALUES (1, 12) ON CONFLICT (id) DO UPDATE SET months = 12")
+    for _ in range(3):
+        row = columns(written(), installation=settings.INSTALLATION_ID, shard=OLD)
+        Record.objects.create(**row)
+    place_records()
+    yield owner_connection
+
+
+def asked() -> Removal:
+    return request_pruning(shard=OLD, actor=ONE, reason="Two years are enough.")
+
+
+def refusal() -> str:
+    with pytest.raises(Conflict) as refused:
+        confirm_pruning(shard=OLD, actor=OTHER)
+    assert Record.objects.filter(shard=OLD).count() >= 3
+    assert not Record.objects.filter(event="log.pruned").exists()
+    return refused.value.message
+
+
+def test_two_people_prune_a_month_and_its_places_stay(old: psycopg.Connection[Any]) -> None:
+    leaves = list(Leaf.objects.filter(shard=OLD).order_by("index").values_list("index", "hash"))
+    removal = asked()
+    assert confirm_pruning(shard=OLD, actor=OTHER) == 3
+    assert not Record.objects.filter(shard=OLD).exists()
+    assert list(Leaf.objects.filter(shard=OLD).order_by("index").values_list("index", "hash")) == leaves
+    said = Record.objects.get(event="log.pruned")
+    assert (said.batch_id, said.subject, said.mac is not None) == (removal.id, f"shard:{OLD}", True)
+    after = said.after or {}
+    assert (after["records"], after["first"], after["last"]) == (3, leaves[0][0], leaves[-1][0])
+    with pytest.raises(NotFound):
+        confirm_pruning(shard=OLD, actor=OTHER)
+
+
+def test_one_person_cannot_prune(old: psycopg.Connection[Any]) -> None:
+    asked()
+    with pytest.raises(Conflict, match="Another person"):
+        confirm_pruning(shard=OLD, actor=ONE)
+    for actor in (system_actor("test"), Actor(ActorKind.PERSON, str(uuid4()), "eve", frozenset(Permission) - PRUNE)):
+        with pytest.raises(PermissionDenied):
+            confirm_pruning(shard=OLD, actor=actor)
+    assert Record.objects.filter(shard=OLD).count() == 3
+
+
+def test_what_is_within_the_retention_stays(old: psycopg.Connection[Any]) -> None:
+    asked()
+    for months in (0, 1200):
+        old.execute("UPDATE audit_retention SET months = %s", [months])
+        assert "retention" in refusal()
+
+
+def test_a_month_with_a_record_that_has_no_place_stays(old: psycopg.Connection[Any]) -> None:
+    asked()
+    Record.objects.create(**columns(written(), installation=settings.INSTALLATION_ID, shard=OLD))
+    assert "no place" in refusal()
+
+
+def test_a_shard_that_a_sink_has_not_read_stays(old: psycopg.Connection[Any]) -> None:
+    asked()
+    old.execute("DROP TABLE IF EXISTS audit_exportcursor CASCADE")
+    old.execute("CREATE TABLE audit_exportcursor (index bigint NOT NULL)")
+    last = Leaf.objects.filter(shard=OLD).order_by("-index")[0].index
+    old.execute("INSERT INTO audit_exportcursor VALUES (%s)", [last - 1])
+    assert "sink" in refusal()
+    old.execute("UPDATE audit_exportcursor SET index = %s", [last])
+    assert confirm_pruning(shard=OLD, actor=OTHER) == 3
+
+
+def test_the_application_cannot_call_the_function_past_its_conditions(old: psycopg.Connection[Any]) -> None:
+    record = Record.objects.filter(shard=OLD)[0]
+    removal = Removal.objects.create(shard=OLD, reason="x", requested_by="a")
+
+    def refused(statement: str, *values: Any) -> None:
+        with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement, values)
+
+    prune = "SELECT audit_prune_shard(%s, %s, %s)"
+    refused(prune, removal.id, record.shard, record.id)
+    RemovalConfirmation.objects.create(removal=removal, confirmed_by="b")
+    refused(prune, removal.id, record.shard, record.id)  # no record says so
+    refused(f"DROP TABLE audit_record_{OLD}")
+    refused("UPDATE audit_retention SET months = 1")
+    refused("INSERT INTO audit_retention VALUES (1, 1)")
+    assert Record.objects.filter(shard=OLD).count() == 3
+
+
+def test_what_is_no_month_is_not_asked_for() -> None:
+    for shard, error in ((202613, Invalid), (shard_of(timezone.now()) + 1000, NotFound)):
+        with pytest.raises(error):
+            request_pruning(shard=shard, actor=ONE, reason="x")
+    with pytest.raises(Invalid):
+        request_pruning(shard=OLD, actor=ONE, reason="")
