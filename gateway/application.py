@@ -66,14 +66,14 @@ class Gateway:
         sessions: Sessions,
         seals: Seals,
         notice: float = 0.0,
-        make_writer: Callable[..., GroupCommitWriter] = GroupCommitWriter,
+        make_writer: Callable[..., GroupCommitWriter] | None = None,
     ) -> None:
         """`notice`: seconds between readiness going false and the listener closing, after a signal.
 
         `make_writer` differs in measurements only.
         """
         self._notice = notice
-        self._make_writer = make_writer
+        self._make_writer = make_writer or GroupCommitWriter
         self._site = site
         self._doors = doors
         self._store = store
@@ -287,7 +287,7 @@ class Gateway:
         return Reply(200, jsonrpc.dumps(self._site.metadata(slug, slug)), (("cache-control", "max-age=300"),))
 
 
-def from_settings(make_writer: Callable[..., GroupCommitWriter] = GroupCommitWriter) -> Gateway:
+def from_settings(make_writer: Callable[..., GroupCommitWriter] | None = None) -> Gateway:
     """The gateway of this installation."""
     site = Site(gateway_url=settings.GATEWAY_URL, issuer=settings.ISSUER)
     return Gateway(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -75,3 +76,11 @@ def _any(value: Any) -> AnyValue:
     if isinstance(value, list):
         return AnyValue(array_value=ArrayValue(values=[_any(item) for item in value]))
     return AnyValue(string_value=str(value))
+
+
+def rejected(answer: bytes) -> int:
+    """How many records a collector's answer says it did not take. Raises `ValueError` for what is no such answer."""
+    try:
+        return int(ExportLogsServiceResponse.FromString(answer).partial_success.rejected_log_records)
+    except DecodeError as error:
+        raise ValueError("no answer of a collector") from error

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
-from audit.formats import cef, csv, jsonl, ocsf, otlp
+from audit.formats import cef, csv, jsonl, ocsf
 from audit.formats.ocsf import Chain
 from audit.formats.placed import Placed
 
@@ -56,6 +56,8 @@ class Lines:
             case Format.JSONL:
                 return jsonl.line(record)
             case Format.OTLP:
+                from audit.formats import otlp  # protocol buffers, which a gateway has no use for
+
                 return otlp.json_line(record, installation=installation)
             case Format.OCSF:
                 made, chain = ocsf.attested(record, self.chain)

@@ -5,11 +5,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 import httpx2
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from standardwebhooks.webhooks import Webhook
 
-from audit.formats import otlp
 from audit.sinks.transport import SendFailed, Written
 from core.outbound import OutboundLimits, classify
 
@@ -55,12 +52,14 @@ class OtlpTransport(_Posting):
 
     async def send(self, batch: Sequence[Written]) -> None:
         """One request. What is rejected in part is sent again whole: nothing says which records those were."""
+        from audit.formats import otlp  # protocol buffers, which a gateway has no use for
+
         records = [each.record for each in batch]
         body = otlp.request(records, installation=self._installation).SerializeToString()
         answer = await self._post(body, self._headers)
         try:
-            rejected = ExportLogsServiceResponse.FromString(answer).partial_success.rejected_log_records
-        except DecodeError as error:
+            rejected = otlp.rejected(answer)
+        except ValueError as error:
             raise SendFailed("The answer is none of OTLP's.") from error
         if rejected:
             raise SendFailed(f"rejected {rejected} of {len(batch)} records")
