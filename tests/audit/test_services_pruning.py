@@ -1,46 +1,25 @@
 """Bodies of a month are pruned by two people, past the retention, when nothing needs them; the leaves stay."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from audit.drafts import RecordDraft, columns, shard_of
-from audit.events import Event, RecordType
+from audit.drafts import shard_of
 from audit.models import Leaf, Record, Removal, RemovalConfirmation
-from audit.services import confirm_pruning, place_records, request_pruning
+from audit.services import confirm_pruning, request_pruning
 from core.actor import Actor, ActorKind, system_actor
 from core.errors import Conflict, Invalid, NotFound, PermissionDenied
 from core.permissions import Permission
+from tests.audit.old_month import OLD, write_old
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PRUNE = frozenset({Permission.LOG_PRUNE})
 ONE, OTHER = (Actor(ActorKind.PERSON, str(uuid4()), name, PRUNE) for name in ("ada", "bob"))
-OLD = 202401
-
-
-def written() -> RecordDraft:
-    return RecordDraft(type=RecordType.ADMIN, event=Event.TEAM_CREATED, principal="system:test", time=timezone.now())
-
-
-@pytest.fixture
-def old(owner_connection: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
-    """A month of two years ago with three placed records, and a retention of a year."""
-    for parent in ("audit_record", "audit_leaf"):
-        owner_connection.execute(f"CREATE TABLE {parent}_{OLD} (LIKE {parent} INCLUDING ALL)")
-        owner_connection.execute(f"ALTER TABLE {parent} ATTACH PARTITION {parent}_{OLD} FOR VALUES IN ({OLD})")
-    owner_connection.execute("INSERT INTO audit_retention VALUES (1, 12) ON CONFLICT (id) DO UPDATE SET months = 12")
-    for _ in range(3):
-        row = columns(written(), installation=settings.INSTALLATION_ID, shard=OLD)
-        Record.objects.create(**row)
-    place_records()
-    yield owner_connection
 
 
 def asked() -> Removal:
@@ -55,7 +34,7 @@ def refusal() -> str:
     return refused.value.message
 
 
-def test_two_people_prune_a_month_and_its_places_stay(old: psycopg.Connection[Any]) -> None:
+def test_two_people_prune_a_month_and_its_places_stay(old_month: psycopg.Connection[Any]) -> None:
     leaves = list(Leaf.objects.filter(shard=OLD).order_by("index").values_list("index", "hash"))
     removal = asked()
     assert confirm_pruning(shard=OLD, actor=OTHER) == 3
@@ -69,7 +48,7 @@ def test_two_people_prune_a_month_and_its_places_stay(old: psycopg.Connection[An
         confirm_pruning(shard=OLD, actor=OTHER)
 
 
-def test_one_person_cannot_prune(old: psycopg.Connection[Any]) -> None:
+def test_one_person_cannot_prune(old_month: psycopg.Connection[Any]) -> None:
     asked()
     with pytest.raises(Conflict, match="Another person"):
         confirm_pruning(shard=OLD, actor=ONE)
@@ -79,31 +58,31 @@ def test_one_person_cannot_prune(old: psycopg.Connection[Any]) -> None:
     assert Record.objects.filter(shard=OLD).count() == 3
 
 
-def test_what_is_within_the_retention_stays(old: psycopg.Connection[Any]) -> None:
+def test_what_is_within_the_retention_stays(old_month: psycopg.Connection[Any]) -> None:
     asked()
     for months in (0, 1200):
-        old.execute("UPDATE audit_retention SET months = %s", [months])
+        old_month.execute("UPDATE audit_retention SET months = %s", [months])
         assert "retention" in refusal()
 
 
-def test_a_month_with_a_record_that_has_no_place_stays(old: psycopg.Connection[Any]) -> None:
+def test_a_month_with_a_record_that_has_no_place_stays(old_month: psycopg.Connection[Any]) -> None:
     asked()
-    Record.objects.create(**columns(written(), installation=settings.INSTALLATION_ID, shard=OLD))
+    write_old()
     assert "no place" in refusal()
 
 
-def test_a_shard_that_a_sink_has_not_read_stays(old: psycopg.Connection[Any]) -> None:
+def test_a_shard_that_a_sink_has_not_read_stays(old_month: psycopg.Connection[Any]) -> None:
     asked()
-    old.execute("DROP TABLE IF EXISTS audit_exportcursor CASCADE")
-    old.execute("CREATE TABLE audit_exportcursor (index bigint NOT NULL)")
+    old_month.execute("DROP TABLE IF EXISTS audit_exportcursor CASCADE")
+    old_month.execute("CREATE TABLE audit_exportcursor (index bigint NOT NULL)")
     last = Leaf.objects.filter(shard=OLD).order_by("-index")[0].index
-    old.execute("INSERT INTO audit_exportcursor VALUES (%s)", [last - 1])
+    old_month.execute("INSERT INTO audit_exportcursor VALUES (%s)", [last - 1])
     assert "sink" in refusal()
-    old.execute("UPDATE audit_exportcursor SET index = %s", [last])
+    old_month.execute("UPDATE audit_exportcursor SET index = %s", [last])
     assert confirm_pruning(shard=OLD, actor=OTHER) == 3
 
 
-def test_the_application_cannot_call_the_function_past_its_conditions(old: psycopg.Connection[Any]) -> None:
+def test_the_application_cannot_call_the_function_past_its_conditions(old_month: psycopg.Connection[Any]) -> None:
     record = Record.objects.filter(shard=OLD)[0]
     removal = Removal.objects.create(shard=OLD, reason="x", requested_by="a")
 
