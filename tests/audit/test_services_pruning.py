@@ -1,25 +1,34 @@
 """Bodies of a month are pruned by two people, past the retention, when nothing needs them; the leaves stay."""
 
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from audit import verify
 from audit.drafts import shard_of
+from audit.filters import Filters
+from audit.formats.writing import Format
 from audit.models import Leaf, Record, Removal, RemovalConfirmation
-from audit.services import confirm_pruning, request_pruning
+from audit.proof.findings import Kind
+from audit.services import begin_export, confirm_pruning, place_records, request_pruning, verify_log
 from core.actor import Actor, ActorKind, system_actor
 from core.errors import Conflict, Invalid, NotFound, PermissionDenied
 from core.permissions import Permission
 from tests.audit.old_month import OLD, write_old
+from tests.audit.writing import SYSTEM, checkpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PRUNE = frozenset({Permission.LOG_PRUNE})
 ONE, OTHER = (Actor(ActorKind.PERSON, str(uuid4()), name, PRUNE) for name in ("ada", "bob"))
+AUDITOR = Actor(ActorKind.PERSON, str(uuid4()), "eve", frozenset({Permission.AUDIT_EXPORT, Permission.AUDIT_READ}))
 
 
 def asked() -> Removal:
@@ -46,6 +55,42 @@ def test_two_people_prune_a_month_and_its_places_stay(old_month: psycopg.Connect
     assert (after["records"], after["first"], after["last"]) == (3, leaves[0][0], leaves[-1][0])
     with pytest.raises(NotFound):
         confirm_pruning(shard=OLD, actor=OTHER)
+
+
+def whole_log() -> bytes:
+    return b"".join(begin_export(form=Format.JSONL, filters=Filters(), actor=AUDITOR).chunks())
+
+
+def verdict(path: Path, export: bytes) -> int:
+    """As somebody else verifies it, with the key for MACs."""
+    (path / "export.jsonl").write_bytes(export)
+    (path / "audit.key").write_text(",".join(b64encode(key).decode() for key in settings.AUDIT_KEYS) + "\n")
+    return verify.main([str(path / "export.jsonl"), "--audit-key-file", str(path / "audit.key")])
+
+
+def test_the_log_and_exports_of_before_and_after_verify(old_month: psycopg.Connection[Any], tmp_path: Path) -> None:
+    before = whole_log()
+    asked()
+    place_records()
+    outside = checkpoint()
+    confirm_pruning(shard=OLD, actor=OTHER)
+    place_records()
+
+    report = verify_log(actor=SYSTEM, is_full=True, checkpoints=[outside])
+    assert (list(report.findings), report.pruned, report.matched) == ([], 3, [outside])
+    after = whole_log()
+    assert (before.count(b'"body":null'), after.count(b'"body":null')) == (0, 3)
+    assert [verdict(tmp_path, export) for export in (before, after)] == [verify.CLEAN, verify.CLEAN]
+    lines = [line for line in after.splitlines(keepends=True) if b'"log.pruned"' not in line]
+    assert verdict(tmp_path, b"".join(lines)) == verify.FOUND
+
+
+def test_a_month_that_is_dropped_without_a_record_is_missing(old_month: psycopg.Connection[Any]) -> None:
+    outside = checkpoint()
+    old_month.execute(f"DROP TABLE audit_record_{OLD}")
+    report = verify_log(actor=SYSTEM, is_full=True, checkpoints=[outside])
+    assert [(finding.kind, finding.index) for finding in report.findings] == [(Kind.MISSING, n) for n in range(3)]
+    assert report.pruned == 0
 
 
 def test_one_person_cannot_prune(old_month: psycopg.Connection[Any]) -> None:
