@@ -13,11 +13,13 @@ from django.utils import timezone
 
 from audit import verify
 from audit.drafts import shard_of
+from audit.events import Event, RecordType
 from audit.filters import Filters
 from audit.formats.writing import Format
 from audit.models import Leaf, Record, Removal, RemovalConfirmation
+from audit.placement import Judge, is_chained
 from audit.proof.findings import Kind
-from audit.services import begin_export, confirm_pruning, place_records, request_pruning, verify_log
+from audit.services import begin_export, confirm_pruning, place_records, pruning, record, request_pruning, verify_log
 from core.actor import Actor, ActorKind, system_actor
 from core.errors import Conflict, Invalid, NotFound, PermissionDenied
 from core.permissions import Permission
@@ -55,6 +57,22 @@ def test_two_people_prune_a_month_and_its_places_stay(old_month: psycopg.Connect
     assert (after["records"], after["first"], after["last"]) == (3, leaves[0][0], leaves[-1][0])
     with pytest.raises(NotFound):
         confirm_pruning(shard=OLD, actor=OTHER)
+
+
+def test_what_goes_with_a_month_is_repeated_by_the_next_pruning(old_month: psycopg.Connection[Any]) -> None:
+    record(type=RecordType.CHECKPOINT, event=Event.LOG_CHAINED, actor=SYSTEM)
+    place_records()
+    boundary = Leaf.objects.head()
+    asked()
+    confirm_pruning(shard=OLD, actor=OTHER)
+    said = Record.objects.get(event="log.pruned").after or {}
+    assert (said["earlier"], said["chained_at"]) == ({}, boundary)
+    this_month = shard_of(timezone.now())
+    assert pruning._what(this_month)["earlier"] == {str(OLD): 3}
+    judge = Judge(settings.AUDIT_KEYS, settings.INSTALLATION_ID)
+    assert is_chained(judge)
+    forged = Judge([bytes(32)], settings.INSTALLATION_ID)
+    assert not is_chained(forged), "only what we wrote counts"
 
 
 def whole_log() -> bytes:
