@@ -17,6 +17,7 @@ KIND_CHOICES = (
     (AlertKind.CALL_UNKNOWN.value, _("Calls that ended unknown")),
     (AlertKind.AUDIT_INTERRUPTED.value, _("Calls that could not be recorded")),
     (AlertKind.CHECKPOINT_REFUSED.value, _("Refused checkpoint")),
+    (AlertKind.LOG_CONTRADICTED.value, _("Contradictions in the audit log")),
     (AlertKind.POLICY_ALTERED.value, _("Policy changed silently")),
     (AlertKind.SINK_STOPPED.value, _("Stopped export")),
 )

@@ -21,6 +21,7 @@ class AlertKind(StrEnum):
     CHECKPOINT_REFUSED = "checkpoint_refused"
     DRIFT = "drift"
     INCOMPLETE = "incomplete"
+    LOG_CONTRADICTED = "log_contradicted"
     POLICY_ALTERED = "policy_altered"
     REVIEW_WAITING = "review_waiting"
     SHOWN_DIFFERENTLY = "shown_differently"
@@ -60,6 +61,7 @@ SEVERITY: Final = {
     AlertKind.CHECKPOINT_REFUSED: "high",
     AlertKind.DRIFT: "high",
     AlertKind.INCOMPLETE: "medium",
+    AlertKind.LOG_CONTRADICTED: "high",
     AlertKind.POLICY_ALTERED: "high",
     AlertKind.REVIEW_WAITING: "low",
     AlertKind.SHOWN_DIFFERENTLY: "high",
@@ -75,6 +77,7 @@ RAISES: Final = {
     Event.CHANNEL_DISABLED: AlertKind.CHANNEL_FAILING,
     Event.CHECKPOINT_REFUSED: AlertKind.CHECKPOINT_REFUSED,
     Event.GLASS_BROKEN: AlertKind.BREAK_GLASS,
+    Event.LOG_CONTRADICTED: AlertKind.LOG_CONTRADICTED,
     Event.PIN_EXPIRED: AlertKind.REVIEW_WAITING,
     Event.PIN_SET: AlertKind.DRIFT,
     Event.POLICY_ALTERED: AlertKind.POLICY_ALTERED,
@@ -100,6 +103,7 @@ ENDS: Final[Mapping[AlertKind, frozenset[Event]]] = {
     AlertKind.DRIFT: frozenset({Event.PIN_SET, Event.REVIEW_DECIDED, Event.TOOL_RESTORED, Event.TOOL_VANISHED}),
     # An edited server starts over: what went wrong before is forgotten, and its first complete look activates it.
     AlertKind.INCOMPLETE: frozenset({Event.SERVER_ACTIVATED, Event.SERVER_POLLED_COMPLETELY}),
+    AlertKind.LOG_CONTRADICTED: frozenset(),
     AlertKind.POLICY_ALTERED: frozenset(),
     AlertKind.REVIEW_WAITING: frozenset({
         Event.PIN_SET, Event.REVIEW_DECIDED, Event.REVIEW_SUPERSEDED, Event.TOOL_VANISHED,
@@ -120,7 +124,8 @@ OF_A_SERVER: Final = frozenset({AlertKind.INCOMPLETE, AlertKind.REVIEW_WAITING, 
 GATHERED: Final = frozenset({AlertKind.CALL_UNKNOWN, AlertKind.REVIEW_WAITING})  # one for all of a server's
 OUTLIVES_ITS_SERVER: Final = frozenset({
     AlertKind.AUDIT_INTERRUPTED, AlertKind.BREAK_GLASS, AlertKind.CALL_UNKNOWN, AlertKind.CHANNEL_FAILING,
-    AlertKind.CHECKPOINT_REFUSED, AlertKind.POLICY_ALTERED, AlertKind.SINK_STOPPED, AlertKind.SUSPENDED,
+    AlertKind.CHECKPOINT_REFUSED, AlertKind.LOG_CONTRADICTED, AlertKind.POLICY_ALTERED, AlertKind.SINK_STOPPED,
+    AlertKind.SUSPENDED,
 })  # fmt: skip
 FOLLOWED: Final = frozenset(RAISES).union(*ENDS.values(), {Event.SERVER_RETIRED})
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from audit import exports, payload_views, views
+from audit import exports, payload_views, pruning_views, views
 
 app_name = "audit"
 urlpatterns: list[URLPattern] = [
@@ -18,5 +18,8 @@ urlpatterns: list[URLPattern] = [
     path("audit/payloads/<uuid:call_id>/read/", payload_views.read_payload, name="read_payload"),
     path("audit/payloads/<uuid:call_id>/erase/", payload_views.request_erasure, name="request_erasure"),
     path("audit/payloads/<uuid:call_id>/confirm-erasure/", payload_views.confirm_erasure, name="confirm_erasure"),
+    path("audit/months/", pruning_views.months_page, name="months"),
+    path("audit/months/<int:shard>/prune/", pruning_views.request_pruning, name="request_pruning"),
+    path("audit/months/<int:shard>/confirm-pruning/", pruning_views.confirm_pruning, name="confirm_pruning"),
     path("audit/<uuid:record_id>/", views.record_detail, name="record"),
 ]

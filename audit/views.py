@@ -48,6 +48,7 @@ def records(request: HttpRequest) -> HttpResponse:
         "rows": _named(rows[:PAGE_SIZE]),
         "next": _next_url(query, rows[PAGE_SIZE - 1]) if len(rows) > PAGE_SIZE else "",
         "is_first": "after" not in request.GET,
+        "may_prune": actor.may(Permission.LOG_PRUNE),
         "may_manage_sinks": actor.may(Permission.SINK_MANAGE),
         "formats": _FORMATS if actor.may_somewhere(Permission.AUDIT_EXPORT) else (),
     }

@@ -201,6 +201,7 @@ ALERT_KINDS: Final[Mapping[str, Text]] = {
     AlertKind.CHECKPOINT_REFUSED: gettext_lazy("Checkpoint was refused"),
     AlertKind.DRIFT: gettext_lazy("Drift"),
     AlertKind.INCOMPLETE: gettext_lazy("Looks stay incomplete"),
+    AlertKind.LOG_CONTRADICTED: gettext_lazy("Audit log contradicts itself"),
     AlertKind.POLICY_ALTERED: gettext_lazy("Policy was changed silently"),
     AlertKind.REVIEW_WAITING: gettext_lazy("Reviews wait"),
     AlertKind.SHOWN_DIFFERENTLY: gettext_lazy("Agents are shown another text"),

@@ -4,7 +4,7 @@ The control plane's records come from a queue (docs/adr/0003-placement.md), gate
 a record gets its place, its chain and MAC are checked.
 """
 
-from audit.placement.chained import is_chained
+from audit.placement.chained import chained_at, is_chained, prunings
 from audit.placement.judging import Judge, Verdict
 from audit.placement.pending import Waiting
 from audit.placement.placing import PlacementError, Placer, has_sequencer, lead, place_records
@@ -15,8 +15,10 @@ __all__ = [
     "Placer",
     "Verdict",
     "Waiting",
+    "chained_at",
     "has_sequencer",
     "is_chained",
     "lead",
     "place_records",
+    "prunings",
 ]

@@ -1,5 +1,8 @@
 """What a verification keeps while it reads: where each writer's chain is, and which bodies are gone. Pure."""
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 from audit.proof.chain import WriterMac
 from audit.proof.findings import KEPT, Entry
 
@@ -30,3 +33,23 @@ class Gone:
         self.count += 1
         if len(self.entries) < KEPT:
             self.entries.append(entry)
+
+
+class Pruning:
+    """What one `log.pruned` says: how many bodies of which months are gone by then, and where MACs began."""
+
+    __slots__ = ("chained_at", "months")
+
+    def __init__(self, months: Mapping[int, int], chained_at: int | None) -> None:
+        self.months = months
+        self.chained_at = chained_at
+
+    @classmethod
+    def of(cls, after: object) -> Self:
+        """From the record's `after`; what does not fit says nothing."""
+        said: dict[str, Any] = after if isinstance(after, dict) else {}
+        earlier = said.get("earlier")
+        months = {**(earlier if isinstance(earlier, dict) else {}), str(said.get("shard")): said.get("records")}
+        fit = {int(month): count for month, count in months.items() if month.isdecimal() and isinstance(count, int)}
+        boundary = said.get("chained_at")
+        return cls(fit, boundary if isinstance(boundary, int) else None)

@@ -5,6 +5,7 @@ millions is verified at night on one core. It goes on after a finding, from what
 told once: a body that was edited is told by its leaf hash and does not break the chain and the root as well.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Final
@@ -13,8 +14,8 @@ from uuid import UUID
 from audit.proof.calls import Calls, facts
 from audit.proof.chain import ControlPlaneMac, WriterMac, first_link, key_id
 from audit.proof.checkpoint import Checkpoint
-from audit.proof.findings import Entry, Finding, Kind, Report, at
-from audit.proof.kept import Gone, WriterState
+from audit.proof.findings import KEPT, Entry, Finding, Kind, Report, at
+from audit.proof.kept import Gone, Pruning, WriterState
 from audit.proof.merkle import Frontier
 
 HeadOf = Callable[[bytes, int, int], bytes | None]  # (writer, shard, seq): the chain at that record, where it is known
@@ -44,6 +45,8 @@ class Verifier:
         self._head_of = head_of
         self._calls = Calls()
         self._chained = False
+        self._chained_at: int | None = None
+        self._bare: deque[tuple[Any, ...]] = deque(maxlen=KEPT)  # places of the last records without a MAC
         self._gone: dict[int, Gone] = {}
         self._pruned: dict[int, int] = {}
         self._due = _NEVER
@@ -102,6 +105,7 @@ class Verifier:
         report = self.report
         report.end = self._next
         report.root = self._tree.root() if self._tree is not None else None
+        self._say_what_was_bare()
         for shard, gone in self._gone.items():
             self._say_what_is_gone(shard, gone)
         while self._points:
@@ -191,6 +195,7 @@ class Verifier:
             self.report.add(at(Kind.UNAUTHENTICATED, entry))
         else:
             self.report.unauthenticated += 1
+            self._bare.append(entry[:5])
 
     def _begin(self, name: bytes, shard: int, seq: int) -> WriterState:
         """The state before the first record of this writer that is read."""
@@ -239,10 +244,18 @@ class Verifier:
         if said.get("event") == "log.chained":
             self._chained = True
         elif said.get("event") == "log.pruned":
-            after = said.get("after")
-            shard, records = (after.get("shard"), after.get("records")) if isinstance(after, dict) else (None, None)
-            if isinstance(shard, int) and isinstance(records, int):
-                self._pruned[shard] = records
+            told = Pruning.of(said.get("after"))
+            self._pruned |= told.months
+            if told.chained_at is not None:
+                self._chained = True
+                self._chained_at = told.chained_at
+
+    def _say_what_was_bare(self) -> None:
+        """The boundary can have been pruned: then only later records tell where it stood."""
+        for place in self._bare if self._chained_at is not None else ():
+            if place[0] > (self._chained_at or 0):
+                self.report.unauthenticated -= 1
+                self.report.add(at(Kind.UNAUTHENTICATED, (*place, None, None, None, None)))
 
     def _say_what_is_gone(self, shard: int, gone: Gone) -> None:
         if gone.count <= self._pruned.get(shard, 0):

@@ -8,11 +8,13 @@ import hashlib
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Max, Min
 
 from audit.events import Event, RecordType
 from audit.models import Leaf, Removal
+from audit.placement import Judge, chained_at, prunings
 from audit.services.payloads import required_reason
 from audit.services.permitting import permit
 from audit.services.recording import record
@@ -67,7 +69,16 @@ def _what(shard: int) -> dict[str, Any]:
     for leaf in leaves.order_by("index").values_list("hash", flat=True).iterator(chunk_size=10_000):
         digest.update(bytes(leaf))
         count += 1
-    return {"shard": shard, "records": count, **ends, "leaves_sha256": digest.hexdigest()}
+    return {"shard": shard, "records": count, **ends, "leaves_sha256": digest.hexdigest(), **_so_far()}
+
+
+def _so_far() -> dict[str, Any]:
+    """What earlier records of this kind said, and the boundary of MACs: such records are pruned in their turn."""
+    judge = Judge(settings.AUDIT_KEYS, settings.INSTALLATION_ID)
+    earlier: dict[str, int] = {}
+    for said in prunings(judge):
+        earlier |= {**said.get("earlier", {}), str(said["shard"]): said["records"]}
+    return {"earlier": earlier, "chained_at": chained_at(judge)}
 
 
 def _record(event: Event, shard: int, actor: Actor, reason: str, removal_id: UUID, after: dict[str, Any]) -> Any:

@@ -50,6 +50,7 @@ def fact(event: Event, **values: Any) -> Fact:
         (Event.CALL_UNKNOWN, AlertKind.CALL_UNKNOWN),
         (Event.AUDIT_INTERRUPTED, AlertKind.AUDIT_INTERRUPTED),
         (Event.CHECKPOINT_REFUSED, AlertKind.CHECKPOINT_REFUSED),
+        (Event.LOG_CONTRADICTED, AlertKind.LOG_CONTRADICTED),
         (Event.POLICY_ALTERED, AlertKind.POLICY_ALTERED),
         (Event.SINK_STOPPED, AlertKind.SINK_STOPPED),
         (Event.PIN_SET, None),

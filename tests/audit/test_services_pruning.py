@@ -1,6 +1,7 @@
 """Bodies of a month are pruned by two people, past the retention, when nothing needs them; the leaves stay."""
 
-from collections.abc import Iterator
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -10,37 +11,26 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from audit.drafts import RecordDraft, columns, shard_of
+from audit import verify
+from audit.drafts import shard_of
 from audit.events import Event, RecordType
+from audit.filters import Filters
+from audit.formats.writing import Format
 from audit.models import Leaf, Record, Removal, RemovalConfirmation
-from audit.services import confirm_pruning, place_records, request_pruning
+from audit.placement import Judge, is_chained
+from audit.proof.findings import Kind
+from audit.services import begin_export, confirm_pruning, place_records, pruning, record, request_pruning, verify_log
 from core.actor import Actor, ActorKind, system_actor
 from core.errors import Conflict, Invalid, NotFound, PermissionDenied
 from core.permissions import Permission
+from tests.audit.old_month import OLD, write_old
+from tests.audit.writing import SYSTEM, checkpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PRUNE = frozenset({Permission.LOG_PRUNE})
 ONE, OTHER = (Actor(ActorKind.PERSON, str(uuid4()), name, PRUNE) for name in ("ada", "bob"))
-OLD = 202401
-
-
-def written() -> RecordDraft:
-    return RecordDraft(type=RecordType.ADMIN, event=Event.TEAM_CREATED, principal="system:test", time=timezone.now())
-
-
-@pytest.fixture
-def old(owner_connection: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
-    """A month of two years ago with three placed records, and a retention of a year."""
-    for parent in ("audit_record", "audit_leaf"):
-        owner_connection.execute(f"CREATE TABLE {parent}_{OLD} (LIKE {parent} INCLUDING ALL)")
-        owner_connection.execute(f"ALTER TABLE {parent} ATTACH PARTITION {parent}_{OLD} FOR VALUES IN ({OLD})")
-    owner_connection.execute("INSERT INTO audit_retention VALUES (1, 12) ON CONFLICT (id) DO UPDATE SET months = 12")
-    for _ in range(3):
-        row = columns(written(), installation=settings.INSTALLATION_ID, shard=OLD)
-        Record.objects.create(**row)
-    place_records()
-    yield owner_connection
+AUDITOR = Actor(ActorKind.PERSON, str(uuid4()), "eve", frozenset({Permission.AUDIT_EXPORT, Permission.AUDIT_READ}))
 
 
 def asked() -> Removal:
@@ -55,7 +45,7 @@ def refusal() -> str:
     return refused.value.message
 
 
-def test_two_people_prune_a_month_and_its_places_stay(old: psycopg.Connection[Any]) -> None:
+def test_two_people_prune_a_month_and_its_places_stay(old_month: psycopg.Connection[Any]) -> None:
     leaves = list(Leaf.objects.filter(shard=OLD).order_by("index").values_list("index", "hash"))
     removal = asked()
     assert confirm_pruning(shard=OLD, actor=OTHER) == 3
@@ -69,7 +59,59 @@ def test_two_people_prune_a_month_and_its_places_stay(old: psycopg.Connection[An
         confirm_pruning(shard=OLD, actor=OTHER)
 
 
-def test_one_person_cannot_prune(old: psycopg.Connection[Any]) -> None:
+def test_what_goes_with_a_month_is_repeated_by_the_next_pruning(old_month: psycopg.Connection[Any]) -> None:
+    record(type=RecordType.CHECKPOINT, event=Event.LOG_CHAINED, actor=SYSTEM)
+    place_records()
+    boundary = Leaf.objects.head()
+    asked()
+    confirm_pruning(shard=OLD, actor=OTHER)
+    said = Record.objects.get(event="log.pruned").after or {}
+    assert (said["earlier"], said["chained_at"]) == ({}, boundary)
+    this_month = shard_of(timezone.now())
+    assert pruning._what(this_month)["earlier"] == {str(OLD): 3}
+    judge = Judge(settings.AUDIT_KEYS, settings.INSTALLATION_ID)
+    assert is_chained(judge)
+    forged = Judge([bytes(32)], settings.INSTALLATION_ID)
+    assert not is_chained(forged), "only what we wrote counts"
+
+
+def whole_log() -> bytes:
+    return b"".join(begin_export(form=Format.JSONL, filters=Filters(), actor=AUDITOR).chunks())
+
+
+def verdict(path: Path, export: bytes) -> int:
+    """As somebody else verifies it, with the key for MACs."""
+    (path / "export.jsonl").write_bytes(export)
+    (path / "audit.key").write_text(",".join(b64encode(key).decode() for key in settings.AUDIT_KEYS) + "\n")
+    return verify.main([str(path / "export.jsonl"), "--audit-key-file", str(path / "audit.key")])
+
+
+def test_the_log_and_exports_of_before_and_after_verify(old_month: psycopg.Connection[Any], tmp_path: Path) -> None:
+    before = whole_log()
+    asked()
+    place_records()
+    outside = checkpoint()
+    confirm_pruning(shard=OLD, actor=OTHER)
+    place_records()
+
+    report = verify_log(actor=SYSTEM, is_full=True, checkpoints=[outside])
+    assert (list(report.findings), report.pruned, report.matched) == ([], 3, [outside])
+    after = whole_log()
+    assert (before.count(b'"body":null'), after.count(b'"body":null')) == (0, 3)
+    assert [verdict(tmp_path, export) for export in (before, after)] == [verify.CLEAN, verify.CLEAN]
+    lines = [line for line in after.splitlines(keepends=True) if b'"log.pruned"' not in line]
+    assert verdict(tmp_path, b"".join(lines)) == verify.FOUND
+
+
+def test_a_month_that_is_dropped_without_a_record_is_missing(old_month: psycopg.Connection[Any]) -> None:
+    outside = checkpoint()
+    old_month.execute(f"DROP TABLE audit_record_{OLD}")
+    report = verify_log(actor=SYSTEM, is_full=True, checkpoints=[outside])
+    assert [(finding.kind, finding.index) for finding in report.findings] == [(Kind.MISSING, n) for n in range(3)]
+    assert report.pruned == 0
+
+
+def test_one_person_cannot_prune(old_month: psycopg.Connection[Any]) -> None:
     asked()
     with pytest.raises(Conflict, match="Another person"):
         confirm_pruning(shard=OLD, actor=ONE)
@@ -79,31 +121,31 @@ def test_one_person_cannot_prune(old: psycopg.Connection[Any]) -> None:
     assert Record.objects.filter(shard=OLD).count() == 3
 
 
-def test_what_is_within_the_retention_stays(old: psycopg.Connection[Any]) -> None:
+def test_what_is_within_the_retention_stays(old_month: psycopg.Connection[Any]) -> None:
     asked()
     for months in (0, 1200):
-        old.execute("UPDATE audit_retention SET months = %s", [months])
+        old_month.execute("UPDATE audit_retention SET months = %s", [months])
         assert "retention" in refusal()
 
 
-def test_a_month_with_a_record_that_has_no_place_stays(old: psycopg.Connection[Any]) -> None:
+def test_a_month_with_a_record_that_has_no_place_stays(old_month: psycopg.Connection[Any]) -> None:
     asked()
-    Record.objects.create(**columns(written(), installation=settings.INSTALLATION_ID, shard=OLD))
+    write_old()
     assert "no place" in refusal()
 
 
-def test_a_shard_that_a_sink_has_not_read_stays(old: psycopg.Connection[Any]) -> None:
+def test_a_shard_that_a_sink_has_not_read_stays(old_month: psycopg.Connection[Any]) -> None:
     asked()
-    old.execute("DROP TABLE IF EXISTS audit_exportcursor CASCADE")
-    old.execute("CREATE TABLE audit_exportcursor (index bigint NOT NULL)")
+    old_month.execute("DROP TABLE IF EXISTS audit_exportcursor CASCADE")
+    old_month.execute("CREATE TABLE audit_exportcursor (index bigint NOT NULL)")
     last = Leaf.objects.filter(shard=OLD).order_by("-index")[0].index
-    old.execute("INSERT INTO audit_exportcursor VALUES (%s)", [last - 1])
+    old_month.execute("INSERT INTO audit_exportcursor VALUES (%s)", [last - 1])
     assert "sink" in refusal()
-    old.execute("UPDATE audit_exportcursor SET index = %s", [last])
+    old_month.execute("UPDATE audit_exportcursor SET index = %s", [last])
     assert confirm_pruning(shard=OLD, actor=OTHER) == 3
 
 
-def test_the_application_cannot_call_the_function_past_its_conditions(old: psycopg.Connection[Any]) -> None:
+def test_the_application_cannot_call_the_function_past_its_conditions(old_month: psycopg.Connection[Any]) -> None:
     record = Record.objects.filter(shard=OLD)[0]
     removal = Removal.objects.create(shard=OLD, reason="x", requested_by="a")
 

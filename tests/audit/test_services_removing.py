@@ -9,11 +9,19 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from audit.models import Record, Removal, RemovalConfirmation, StoredPayload
-from audit.services import confirm_erasure, expire_payloads, read_payload, request_erasure
+from audit.services import (
+    confirm_erasure,
+    expire_payloads,
+    place_records,
+    read_payload,
+    request_erasure,
+    verify_log,
+)
 from core.actor import Actor, ActorKind, system_actor
 from core.errors import Conflict, Invalid, NotFound, PermissionDenied
 from core.permissions import Permission
 from tests.audit.calls import kept_call
+from tests.audit.writing import checkpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +53,17 @@ def test_two_people_erase_a_payload_and_its_records_stay() -> None:
     asked, told = read_payload(call_id=call_id, actor=READER, reason="A look.").parts
     assert {asked.state, told.state} == {"gone"}
     assert (asked.salt, asked.commit != "") == ("", True)
+
+
+def test_the_log_verifies_after_an_erasure() -> None:
+    call_id = kept_call()
+    place_records()
+    outside = checkpoint()
+    request_erasure(call_id=call_id, actor=ONE, reason="They asked us to.")
+    confirm_erasure(call_id=call_id, actor=OTHER)
+    place_records()
+    report = verify_log(actor=BEAT, is_full=True, checkpoints=[outside])
+    assert (list(report.findings), report.pruned, report.matched) == ([], 0, [outside])
 
 
 def test_what_was_asked_and_what_was_done_are_on_record() -> None:

@@ -39,6 +39,7 @@ GUARDED = (
     ("/policies/", Permission.POLICY_READ),
     ("/policies/write/", Permission.POLICY_MANAGE),
     ("/audit/", Permission.AUDIT_READ),
+    ("/audit/months/", Permission.LOG_PRUNE),
     ("/audit/sinks/", Permission.SINK_MANAGE),
     ("/audit/sinks/add/", Permission.SINK_MANAGE),
     ("/alerts/", Permission.ALERT_READ),

@@ -110,6 +110,7 @@ class World:
             "/people/",
             "/people/create/",
             "/audit/",
+            "/audit/months/",
             "/audit/sinks/",
             "/audit/sinks/add/",
             "/policies/",

@@ -125,8 +125,8 @@ def test_a_token_opens_no_more_than_its_scopes_name(world: Installation) -> None
     assert not complaints(doors, narrow, asking, blind=True)
 
 
-# What no page and no operation asks for: clients register at an OAuth endpoint, months are pruned by a command.
-NO_ROUTE = {Permission.AGENT_REGISTER, Permission.LOG_PRUNE}
+# What no page and no operation asks for: clients register at an OAuth endpoint.
+NO_ROUTE = {Permission.AGENT_REGISTER}
 
 
 @pytest.mark.parametrize("missing", [name for name in Permission if name not in NO_ROUTE])

@@ -28,9 +28,10 @@ from access.services.second_factors import PASSKEYS_MAX
 from access.sessions import ABOUT
 from alerts.models import Alert, Channel
 from alerts.services import create_channel, follow_records
+from audit.drafts import shard_of
 from audit.filters import Filters
 from audit.models import Record
-from audit.services import create_sink, place_records, request_erasure, save_search
+from audit.services import create_sink, place_records, request_erasure, request_pruning, save_search
 from controlplane.routes import API, Route
 from core.actor import Actor
 from servers.models import Server
@@ -159,6 +160,8 @@ class Installation:
         self.role = Role.objects.get(name="robots")
         self.record = Record.objects.order_by("pk")[0]
         self.search = save_search(name="Denied", filters=Filters(decision="denied"), shared=True, actor=actor)
+        # Of this month, which is not past the retention: whoever may agree is told so.
+        self.shard = request_pruning(shard=shard_of(timezone.now()), actor=actor, reason="A test.").shard
         self.others_token = insert_api_token(self.sides[THEIRS].person, actor=SETUP, scopes=[], name="theirs")[0]
 
 
@@ -251,10 +254,11 @@ class Doors:
             "searches": ids["search"],
             "audit": ids["record"],
             "payloads": str(chosen.call),
+            "shards": str(world.shard),
         }
         named = {
             "agents": chosen.agent.client_id, "servers": chosen.server.slug, "slug": chosen.server.slug,
-            "teams": chosen.team.slug, "n": "1", "passkey_id": str(self._passkey.pk),
+            "shard": str(world.shard), "teams": chosen.team.slug, "n": "1", "passkey_id": str(self._passkey.pk),
             "username": self._person.username if themselves else chosen.person.username,
         }  # fmt: skip
         return {f"{name}_id": value for name, value in ids.items()} | {"call_id": str(chosen.call)} | plural | named

@@ -9,6 +9,7 @@ import pytest
 from audit.proof import chain
 from audit.proof.checkpoint import Checkpoint
 from audit.proof.findings import KEPT, Entry, Kind, Report
+from audit.proof.kept import Pruning
 from audit.proof.merkle import EMPTY, Frontier
 from audit.proof.verifier import Verifier
 from tests.audit.made_log import AUDIT_KEY, INSTALLATION, ORIGIN, SHARD, WRITERS, MadeLog, a_log, replaced
@@ -278,6 +279,35 @@ class TestPruned:
     @pytest.mark.parametrize("records", [2, "3", None])
     def test_more_than_that_is_missing(self, records: object) -> None:
         assert told(verified(self.pruned(records).entries)) == [(Kind.MISSING, index) for index in range(3)]
+
+    def test_a_later_pruning_that_took_the_word_along_repeats_it(self) -> None:
+        log = self.pruned()
+        after = {"shard": SHARD + 1, "records": 1, "earlier": {str(SHARD): 3}, "chained_at": None}
+        log.by_control_plane(shard=SHARD + 2, type="admin", event="log.pruned", after=after)
+        log.entries[3] = replaced(log.entries[3], mac=None, body=None)
+
+        report = verified(log.entries, log.checkpoint())
+
+        assert (told(report), report.pruned) == ([], 4)
+
+    def test_a_boundary_that_was_pruned_is_told_by_who_pruned_it(self) -> None:
+        log = MadeLog(key=None)
+        log.by_control_plane(type="admin", event="team.created")
+        log.key = AUDIT_KEY
+        log.by_control_plane(shard=SHARD, type="checkpoint", event="log.chained")
+        log.key = None
+        log.by_control_plane(shard=SHARD + 1, type="admin", event="role.created")
+        log.key = AUDIT_KEY
+        after = {"shard": SHARD, "records": 2, "earlier": {}, "chained_at": 1}
+        log.by_control_plane(shard=SHARD + 1, type="admin", event="log.pruned", after=after)
+        log.entries[:2] = [replaced(entry, mac=None, body=None) for entry in log.entries[:2]]
+
+        assert told(verified(log.entries)) == [(Kind.UNAUTHENTICATED, 2)]
+
+    @pytest.mark.parametrize("after", [None, 3, {"shard": "x", "records": 1, "earlier": 5, "chained_at": "1"}])
+    def test_a_word_that_is_none_explains_nothing(self, after: object) -> None:
+        assert not Pruning.of(after).months
+        assert Pruning.of(after).chained_at is None
 
     def test_a_forged_word_of_it_explains_nothing(self) -> None:
         log = self.pruned()
