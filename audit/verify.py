@@ -18,7 +18,8 @@ from typing import BinaryIO, Final
 from audit.proof import bundle, chain
 from audit.proof.bundle import BundleError, Header
 from audit.proof.checkpoint import Checkpoint, open_checkpoint
-from audit.proof.findings import Finding, Kind, Report, at
+from audit.proof.findings import Entry, Finding, Kind, Report, at
+from audit.proof.kept import Gone
 from audit.proof.merkle import Frontier, verify_consistency, verify_inclusion
 from audit.proof.note import NOTE_MAX, NoteError, VerifierKey
 from audit.proof.tlog_proof import TlogProof
@@ -27,6 +28,7 @@ from audit.proof.verifier import Verifier
 CLEAN, FOUND, UNUSABLE = range(3)
 _KEY_BYTES: Final = 32
 _KEYS_MAX: Final = 65_536
+_CONTRADICTED: Final = (Kind.ROOT, Kind.CUT)
 
 
 class Unusable(Exception):
@@ -57,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def verify_export(stream: BinaryIO, trusted: Trusted) -> Report:
     """Verify an export. Raises `BundleError`, `NoteError` or `Unusable`."""
+    if not trusted.vkeys and not trusted.audit_keys:
+        raise Unusable("there is nothing to verify it by: neither a verifier key nor an audit key was given")
     header, lines = bundle.read(stream)
     own = None
     if header.checkpoint and trusted.vkeys:
@@ -81,7 +85,8 @@ def _verify_range(header: Header, lines: Iterator[bytes], own: Checkpoint | None
         checkpoints=[point for point in points if point.size <= header.end],
         tree=tree,
     )
-    report = verifier.run(bundle.entries(lines))
+    loose = _taken(verifier, bundle.entries(lines))
+    report = verifier.close()
     if report.end > header.end:
         raise Unusable(f"the export goes beyond the place where its header says that it ends, {header.end}")
     if report.end < header.end and not any(finding.kind is Kind.CUT for finding in report.findings):
@@ -91,7 +96,40 @@ def _verify_range(header: Header, lines: Iterator[bytes], own: Checkpoint | None
             _beyond(point, report, header, own)
     if own is None:
         report.notice(Finding(Kind.UNCHECKED, expected="a signed checkpoint", found="none in the export"))
+    if not (points and any(finding.kind in _CONTRADICTED for finding in report.findings)):
+        _say_what_nothing_proves(report, loose, trusted)
     return report
+
+
+def _taken(verifier: Verifier, entries: Iterator[Entry]) -> Gone:
+    """Verify these; answers those without MAC or body that no checkpoint has, as far as the export itself goes."""
+    report, loose = verifier.report, Gone()
+    bare, matched = 0, len(report.matched)
+    for entry in entries:
+        verifier.take(entry)
+        if entry[8] is None or report.unauthenticated > bare:
+            bare = report.unauthenticated
+            loose.add(entry)
+        if len(report.matched) > matched:
+            matched, loose = len(report.matched), Gone()
+    return loose
+
+
+def _say_what_nothing_proves(report: Report, loose: Gone, trusted: Trusted) -> None:
+    """Records behind the last checkpoint are as good as their MACs. Raises `Unusable` where none covers anything."""
+    sizes = [point.size for point in report.matched]
+    covers_some = any(size > report.first or size == report.end for size in sizes)
+    if trusted.vkeys and not report.count and not covers_some:
+        raise Unusable("no checkpoint that a --vkey signed covers it: it is older than its first one, or made up")
+    covered = max(sizes, default=0)
+    if covered >= report.end:
+        return
+    for entry in loose.entries:
+        report.add(at(Kind.UNPROVED, entry))
+    report.count += loose.count - len(loose.entries)
+    if not trusted.audit_keys:
+        expected = f"a checkpoint of {report.end} records"
+        report.add(Finding(Kind.UNPROVED, max(covered, report.first), expected=expected, found=f"of {covered}"))
 
 
 def _beyond(point: Checkpoint, report: Report, header: Header, own: Checkpoint | None) -> None:
@@ -123,14 +161,29 @@ def _verify_selection(header: Header, lines: Iterator[bytes], own: Checkpoint | 
         if not verify_inclusion(leaf=leaf, index=entry[0], size=own.size, proof=proof, expected=root):
             report.add(at(Kind.ROOT, entry, expected=f"in the first {own.size} records", found="not proved"))
     report.matched.append(own)
+    _hold_against_others(own, report, trusted)
     return report
 
 
 def verify_proof(body: bytes, proof: bytes, trusted: Trusted) -> Report:
-    """Verify one record's proof. Raises `NoteError` where it proves nothing."""
+    """Verify one record's proof. Raises `Unusable` without a verifier key, `NoteError` where it proves nothing."""
+    if not trusted.vkeys:
+        raise Unusable("a proof is worth the signature of its checkpoint: give --vkey")
     parsed = TlogProof.parse(proof)
     point = parsed.verified(chain.leaf(body), trusted.vkeys)
-    return Report(first=parsed.index, end=parsed.index + 1, records=1, root=point.root, matched=[point])
+    report = Report(first=parsed.index, end=parsed.index + 1, records=1, root=point.root, matched=[point])
+    _hold_against_others(point, report, trusted)
+    return report
+
+
+def _hold_against_others(own: Checkpoint, report: Report, trusted: Trusted) -> None:
+    """Single records go with no checkpoint but their own: another of its size agrees with it or does not."""
+    for point in trusted.checkpoints:
+        if (point.origin, point.size) != (own.origin, own.size):
+            found = f"one of {own.size} of {own.origin}"
+            report.notice(Finding(Kind.UNCHECKED, expected=f"{point.size} records of {point.origin}", found=found))
+        elif point.root != own.root:
+            report.add(Finding(Kind.ROOT, own.size - 1, expected=point.root.hex(), found=own.root.hex()))
 
 
 def read_audit_keys(text: str) -> tuple[bytes, ...]:

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     ROOT = "root"  # the log is not the one that was signed
     CUT = "cut"  # the log is shorter than it was when it was signed
     COLUMN = "column"  # a search column says something else than the body
+    UNPROVED = "unproved"  # an export's record that no checkpoint has and no MAC speaks for
     UNPLACED = "unplaced"  # a record that has no place although its time for one is over
     # Notices: no finding, but an auditor asks.
     INTENT = "intent"  # nothing says how the call ended
@@ -48,6 +49,7 @@ SENTENCES: Final = {
     Kind.ROOT: "the log is not the one that was signed",
     Kind.CUT: "the log is shorter than when it was signed",
     Kind.COLUMN: "a search column does not say what the body says",
+    Kind.UNPROVED: "nothing proves it: neither a signed checkpoint nor a MAC that could be checked",
     Kind.UNPLACED: "the record has no place in the log",
     Kind.INTENT: "nothing says how this call ended",
     Kind.OUTCOME: "an end of a call that had ended, or that had not begun",
@@ -134,11 +136,13 @@ class Report:
     def lines(self) -> Iterator[str]:
         """For people."""
         end = f"{self.first} to {self.end - 1}" if self.end > self.first else "none"
+        proved = "a checkpoint that agrees proves their places, as far as it goes"
+        places = proved if self.matched else "nothing proves them"
         yield f"{self.records} records (index {end}), {self.authenticated} of them authenticated by their MACs"
         for count, meaning in (
-            (self.unauthenticated, "records from before there were MACs: only their places are proved"),
+            (self.unauthenticated, f"records have no MAC, as before there were any: {places}"),
             (self.unchecked, "MACs not checked: no key was given"),
-            (self.pruned, "records were pruned, which the log says: only their places are proved"),
+            (self.pruned, f"records were pruned, which the log says: {places}"),
         ):
             if count:
                 yield f"{count} {meaning}"

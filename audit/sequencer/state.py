@@ -50,6 +50,13 @@ class StateDirectory:
         """Remember what was signed; returns once it is on the disk."""
         self._write(self._checkpoint, note)
 
+    def has_signed(self) -> bool:
+        """Whether the append-only file says that anything was signed here, whatever became of the note."""
+        try:
+            return self.log.stat().st_size > 0
+        except FileNotFoundError:
+            return False
+
     def append(self, note: bytes, signed_at: datetime) -> None:
         """Add the note to the append-only file, unless it is the last one there."""
         with self.log.open("a+b") as file:

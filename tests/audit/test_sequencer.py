@@ -165,6 +165,20 @@ def test_without_its_state_file_it_refuses(sequencer: Make, state: Path) -> None
     assert Pending.objects.count() == 2, "the new record and the refusal's"
 
 
+def test_without_its_state_file_it_refuses_a_database_that_knows_of_no_checkpoint(sequencer: Make, state: Path) -> None:
+    """A wiped or new database beside what is left of the directory."""
+    recorded()
+    StateDirectory(state).append(b"a note\n", timezone.now())
+    one = a_round(sequencer())
+    assert one.refusal is not None
+    assert refusals() == ["no_state"]
+    assert not Checkpoint.objects.exists()
+    assert not (state / "checkpoint").exists()
+
+    (state / "checkpoints.log").write_bytes(b"")
+    assert a_round(sequencer()).refusal is None
+
+
 def test_a_state_file_that_goes_while_it_runs_is_noticed(sequencer: Make, state: Path) -> None:
     recorded()
     one = a_round(sequencer())

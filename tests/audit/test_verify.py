@@ -4,17 +4,19 @@ import json
 import subprocess
 import sys
 from base64 import b64encode
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from audit import verify
-from audit.proof import merkle
+from audit.proof import bundle, merkle
 from audit.proof.checkpoint import Checkpoint, sign_checkpoint
 from audit.proof.note import SigningKey
 from audit.proof.tlog_proof import TlogProof
-from tests.audit.made_log import AUDIT_KEY, ORIGIN, SIGNING_KEY, MadeLog, a_log, replaced
+from tests.audit.made_log import AUDIT_KEY, ORIGIN, SIGNING_KEY, WRITERS, MadeLog, a_log, replaced
 from tests.databases import ROOT
 
 VKEY = str(SIGNING_KEY.verifier)
@@ -169,12 +171,108 @@ def test_a_part_says_which_checkpoints_it_has_nothing_to_hold_against(run: Any) 
 
 def test_without_a_checkpoint_the_keys_alone_speak(run: Any, key_file: str) -> None:
     export = a_log().export()
-    unsigned = export.replace(json.dumps(a_log().signed().decode(), ensure_ascii=False).encode(), b'""')
+    without = export.replace(json.dumps(a_log().signed().decode(), ensure_ascii=False).encode(), b'""')
 
-    code, said = run(unsigned, "--audit-key-file", key_file)
+    code, said = run(without, "--audit-key-file", key_file)
 
     assert code == verify.CLEAN
     assert "NOTICE unchecked" in said
+
+
+def unsigned(log: MadeLog, first: int = 0) -> bytes:
+    """An export from before its first checkpoint, or one whose checkpoint somebody took away."""
+    return replace(log.header(first), checkpoint="", consistency=()).line() + b"".join(
+        bundle.line(entry) for entry in log.entries[first:]
+    )
+
+
+def forged(number: int = 3, log: MadeLog | None = None) -> MadeLog:
+    """Records that anybody can invent: they have neither MAC nor chain."""
+    log = log or MadeLog()
+    log.key = None
+    for _ in range(number):
+        log.by_control_plane(type="admin", event="team.created")
+        log.by_gateway(WRITERS[3], type="deny", event="call.denied")
+    return log
+
+
+def test_an_invented_export_is_never_clean(run: Any, key_file: str) -> None:
+    export = unsigned(forged())
+
+    for options in (["--vkey", VKEY], ["--vkey", VKEY, "--audit-key-file", key_file]):
+        code, said = run(export, *options)
+        assert (code, "no checkpoint that a --vkey signed covers it" in said) == (verify.UNUSABLE, True)
+    code, said = run(export, "--audit-key-file", key_file)
+    assert (code, kinds(said)) == (verify.FOUND, ["unproved"] * 6)
+    assert "6 records have no MAC, as before there were any: nothing proves them" in said
+    with pytest.raises(verify.Unusable, match="nothing to verify it by"):
+        verify.verify_export(BytesIO(export), verify.Trusted())
+
+
+@pytest.mark.parametrize("size", [0, 4])
+def test_a_checkpoint_of_what_comes_before_proves_nothing(run: Any, key_file: str, size: int) -> None:
+    log = MadeLog()
+    for _ in range(size):
+        log.by_control_plane(type="admin", event="team.created")
+    before = log.signed()
+    export = unsigned(forged(log=log), first=size)
+    options = ["--vkey", VKEY, "--checkpoint", "@before"]
+
+    for more in ([], ["--audit-key-file", key_file]):
+        code, said = run(export, *options, *more, before=before)
+        assert (code, "covers it" in said) == (verify.UNUSABLE, True)
+
+
+def test_what_stands_behind_the_last_checkpoint_is_as_good_as_its_macs(run: Any, key_file: str) -> None:
+    log = a_log()
+    options = ["--vkey", VKEY, "--checkpoint", "@half", "--audit-key-file", key_file]
+    files = {"half": log.signed(8)}
+
+    assert run(unsigned(log), *options, **files)[0] == verify.CLEAN
+    code, said = run(unsigned(log), *options[:4], **files)
+    assert (code, kinds(said)) == (verify.FOUND, ["unproved"])
+    assert "index 8" in said
+    code, said = run(unsigned(forged(1, log)), *options, **files)
+    assert (code, kinds(said)) == (verify.FOUND, ["unproved", "unproved"])
+
+
+def test_records_from_before_macs_are_proved_by_their_checkpoint(run: Any, key_file: str) -> None:
+    log = forged()
+
+    code, said = run(log.export(), "--vkey", VKEY, "--audit-key-file", key_file)
+
+    assert (code, "6 records have no MAC" in said) == (verify.CLEAN, True)
+    assert "a checkpoint that agrees proves their places" in said
+
+
+def test_pruned_records_that_no_checkpoint_has_are_told(run: Any, key_file: str) -> None:
+    log = MadeLog()
+    log.by_control_plane(type="admin", event="team.created")
+    log.by_control_plane(shard=202612, type="admin", event="log.pruned", after={"shard": 202611, "records": 1})
+    log.entries[0] = replaced(log.entries[0], mac=None, body=None)
+
+    code, said = run(unsigned(log), "--audit-key-file", key_file)
+
+    assert (code, kinds(said)) == (verify.FOUND, ["unproved"])
+
+
+def test_single_records_are_held_against_other_checkpoints_of_their_size(run: Any) -> None:
+    log = a_log()
+    proof = TlogProof(5, tuple(merkle.inclusion_proof(5, 11, merkle.node_source(log.leaves()))), log.signed())
+    files = {"p": proof.to_bytes(), "old": log.signed(3)}
+    files["other"] = sign_checkpoint(Checkpoint(ORIGIN, 11, bytes(32)), SIGNING_KEY)
+
+    for export, options in ((log.selection([3]), []), (log.entries[5][8] or b"", ["--proof", "@p"])):
+        code, said = run(export, *options, "--vkey", VKEY, "--checkpoint", "@old", **files)
+        assert (code, "NOTICE unchecked" in said) == (verify.CLEAN, True)
+        code, said = run(export, *options, "--vkey", VKEY, "--checkpoint", "@other", **files)
+        assert (code, kinds(said)) == (verify.FOUND, ["root"])
+
+
+def test_a_proof_without_a_verifier_key_is_of_no_use(run: Any, key_file: str) -> None:
+    code, said = run(b"{}", "--proof", key_file, "--audit-key-file", key_file)
+
+    assert (code, "give --vkey" in said) == (verify.UNUSABLE, True)
 
 
 def test_a_selection_verifies_record_by_record(run: Any, key_file: str) -> None:

@@ -34,7 +34,7 @@ def test_a_report_says_what_was_verified_and_what_was_found() -> None:
 
     assert "3 records (index 0 to 2), 1 of them authenticated" in lines
     for word in (
-        "1 records from before",
+        "1 records have no MAC, as before there were any: a checkpoint that agrees proves their places",
         "2 MACs not checked",
         "1 records were pruned",
         "NOTICE intent",
@@ -44,6 +44,8 @@ def test_a_report_says_what_was_verified_and_what_was_found() -> None:
     assert "agrees with the checkpoint of 11 records of holdfast.example/audit" in lines
     assert lines.endswith("1 findings")
     assert list(Report().lines())[-1] == "nothing found"
+    for left in ("unauthenticated", "pruned"):
+        assert "nothing proves them" in "\n".join(Report(**{left: 1}).lines())
     assert json.loads(json.dumps(report.as_dict()))["findings_in_all"] == 1
 
 
