@@ -61,6 +61,8 @@ class OwnBoot:
 
     async def beat(self, link: Link) -> None:
         """Write down, now and then, which calls are open: whatever else has an intent before the mark is over."""
+        if self.is_given_up:  # what is open now would hide what was given up
+            return
         now = time.monotonic()
         if now - self._beat_at >= _BEAT:
             mark, calls = new_id(), ",".join(map(str, self.open_calls()))

@@ -129,10 +129,11 @@ def _error_of(result: "pq.abc.PGresult") -> psycopg.Error | None:
         return None
     state = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
     severity = result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED)
-    message = result.get_error_message()
     if severity != b"ERROR":  # the session ended, and what became of the transaction nobody said
-        return psycopg.OperationalError(message)
-    return _class_of(state)(message)
+        return psycopg.OperationalError(result.get_error_message())
+    # Its detail holds the row, and so what a call says: whoever shows this error shows the sentence alone.
+    sentence = (result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"").decode("utf-8", "replace")
+    return _class_of(state)(sentence, info=result)
 
 
 def _class_of(state: str) -> type[psycopg.Error]:
@@ -140,6 +141,17 @@ def _class_of(state: str) -> type[psycopg.Error]:
         return psycopg.errors.lookup(state)
     except KeyError:
         return psycopg.DatabaseError
+
+
+def in_short(error: psycopg.Error) -> str:
+    """For a log, without a row and without a value: class, SQLSTATE and constraint; of our own functions the sentence.
+
+    What those refuse are months and boots, and their sentence names nothing else.
+    """
+    diag = error.diag
+    if diag.source_function == "exec_stmt_raise":
+        return str(error)
+    return " ".join(filter(None, (type(error).__name__, error.sqlstate, diag.constraint_name)))
 
 
 def parameters_from_settings() -> dict[str, Any]:

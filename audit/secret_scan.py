@@ -116,6 +116,11 @@ def scan(value: Any, written: bytes) -> tuple[Any, int]:
     return looks.cleaned(value), looks.count
 
 
+def without_secrets(text: str) -> str:
+    """A text with marks for the secrets in it."""
+    return str(scan(text, text.encode("utf-8", "surrogatepass"))[0])
+
+
 @lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
     """Whether a member of this name holds a secret."""

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 from uuid import UUID
 
 import psycopg
@@ -30,7 +30,7 @@ from audit import boots, kept, wire
 from audit.boots import OwnBoot
 from audit.chaining import Chain
 from audit.drafts import RecordDraft, Repeat, shard_of
-from audit.link import Link, parameters_from_settings
+from audit.link import Link, in_short, parameters_from_settings
 from audit.payload import Payload
 from audit.proof.chain import key_id
 from audit.rows import Prepared, Rows
@@ -74,8 +74,29 @@ class AuditBusy(AuditUnavailable):
     code = "audit_busy"
 
 
+class AuditRefused(AuditUnavailable):
+    """This record cannot be written for what it is; others can."""
+
+
+class AuditAltered(AuditUnavailable):
+    """Not written, because the writer's last record is not as it left it. A new writer takes the next."""
+
+
+class Tail(NamedTuple):
+    """The last record of a writer, as it was made."""
+
+    writer: UUID
+    shard: int
+    seq: int
+    link: bytes
+
+
 class TailChanged(Exception):
     """The last record that this writer made is gone, or is not what it was."""
+
+    def __init__(self, tail: Tail) -> None:
+        super().__init__(f"the audit log was changed behind record {tail.seq} of writer {tail.writer}")
+        self.tail = tail
 
 
 class Told(Protocol):
@@ -96,7 +117,8 @@ class GroupCommitWriter:
     """Use as `async with GroupCommitWriter(process="gateway-1") as writer: await writer.write(draft)`.
 
     `capacity`: records that may wait; `batch`: records of one commit; `timeout`: seconds until `AuditUnavailable`;
-    `told`: called after each commit; `new_chain` differs in measurements only.
+    `told`: called after each commit; `new_chain` differs in measurements only. `altered`, to be set by who can tell
+    it: called with the last record that was there, where it is no longer as it was.
     """
 
     def __init__(
@@ -117,6 +139,7 @@ class GroupCommitWriter:
         self._timeout = timeout
         self._database = dict(database) if database is not None else parameters_from_settings()
         self._told = told
+        self.altered: Callable[[Tail], None] | None = None
         self._new_chain = new_chain
         self._rows = Rows(settings.INSTALLATION_ID)
         self._waiting: deque[_Waiting] = deque()
@@ -264,9 +287,11 @@ class GroupCommitWriter:
             self._start_over_if_in_doubt()
             _fail(batch, error, in_doubt=in_doubt)
         except TailChanged as error:
-            logger.critical("the audit log was changed behind writer %s", error)
+            logger.critical("%s", error)
             self._chain = None
-            _fail(batch, error)
+            if self.altered is not None:
+                self.altered(error.tail)
+            _fail(batch, error, AuditAltered)
         except Exception as error:  # the process's edge: a defect fails its callers and never ends the writer
             logger.exception("audit batch of %d not written", len(batch))
             self._start_over()
@@ -290,8 +315,9 @@ class GroupCommitWriter:
         """One record that cannot be written must not take its neighbours along."""
         self._start_over_if_in_doubt()
         if len(batch) == 1:
-            logger.error("audit record not written: %s", error)
-            _fail(batch, error)
+            logger.error("audit record not written: %s", in_short(error))
+            # Without a chain it was not this record that was refused, but the shard, the writer or the connection.
+            _fail(batch, error, AuditUnavailable if self._chain is None else AuditRefused)
             return
         for item in batch:
             if not item.done.done():
@@ -307,7 +333,7 @@ class GroupCommitWriter:
         if placed:
             statement, values = _statement(chain, placed, payloads)
             if await link.run(statement, values) != len(placed):
-                raise TailChanged(chain.writer)
+                raise TailChanged(Tail(chain.writer, chain.shard, chain.seq, chain.link))
         self._chain = longer
 
     def _placed(self, batch: list[_Waiting], chain: Chain) -> tuple[list[Row], list[Payload]]:
@@ -322,7 +348,7 @@ class GroupCommitWriter:
                 placed.append(self._rows.place(item.prepared, chain))
             except Exception as error:  # the process's edge: whatever is wrong with it, it is this record's alone
                 logger.exception("an audit record has no row")
-                _refuse(item, "The call could not be recorded.", error)
+                _refuse(item, "The call could not be recorded.", error, AuditRefused)
                 continue
             if item.payload is not None:
                 payloads.append(item.payload)
@@ -370,13 +396,26 @@ def _statement(after: Chain, rows: list[Row], payloads: list[Payload]) -> tuple[
     return (f"{name}_kept", values + kept.parameters(payloads)) if payloads else (name, values)
 
 
-def _fail(batch: Iterable[_Waiting], error: BaseException, *, in_doubt: bool = False) -> None:
+def _fail(
+    batch: Iterable[_Waiting],
+    error: BaseException,
+    kind: type[AuditUnavailable] = AuditUnavailable,
+    *,
+    in_doubt: bool = False,
+) -> None:
     for item in batch:
-        _refuse(item, "The call could not be recorded.", error, in_doubt=in_doubt)
+        _refuse(item, "The call could not be recorded.", error, kind, in_doubt=in_doubt)
 
 
-def _refuse(item: _Waiting, message: str, cause: BaseException | None = None, *, in_doubt: bool = False) -> None:
+def _refuse(
+    item: _Waiting,
+    message: str,
+    cause: BaseException | None = None,
+    kind: type[AuditUnavailable] = AuditUnavailable,
+    *,
+    in_doubt: bool = False,
+) -> None:
     if not item.done.done():
-        refusal = AuditUnavailable(message)
+        refusal = kind(message)
         refusal.__cause__, refusal.in_doubt = cause, in_doubt
         item.done.set_exception(refusal)

@@ -75,8 +75,9 @@ class RefusalMiddleware:
                 try:
                     if not is_recorded():
                         _record(request, response)
-                except DatabaseError:
-                    logger.exception("a refusal is not on record")
+                except DatabaseError as error:
+                    kind = type(error).__name__
+                    logger.error("a refusal is not on record: %s", kind)  # noqa: TRY400 -- its text may quote the row
         return response
 
 

@@ -119,7 +119,7 @@ class Gateway:
         looks = Looks(upstream.send, self._store, told=self._telemetry.looked)
         self._stack.push_async_callback(looks.close)
         self._outage = outage = Outage(writer, alarm=sound_alarm, give_up=writer.boot.give_up)
-        writer.boot.open_calls = outage.calls
+        writer.boot.open_calls, writer.altered = outage.calls, outage.altered
         self._stack.push_async_callback(outage.close)
         self._recorder = recorder = Recorder(writer, outage)
         self._calls = Calls()

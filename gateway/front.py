@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from access.intentions import BYTES_MAX, KEY, fits
 from access.policy import Reason
+from audit.secret_scan import without_secrets
 from gateway.errors import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION, Refused
 from gateway.headers import NAME_BEARING, decode_value
 from gateway.jsonrpc import Request
@@ -187,13 +188,16 @@ def wire_of(head: Head, request: Request) -> Wire:
 
 
 def intention_of(request: Request) -> str:
-    """Why the caller makes the request, empty where it does not say. Raises `Refused` for anything but a text."""
+    """Why the caller makes the request, without secrets; empty where it does not say.
+
+    Raises `Refused` for anything but a text.
+    """
     given = request.meta.get(KEY, "")
     if given == "":
         return ""
     if not fits(given):
         raise _bad_request(f"params._meta[{KEY!r}] must be a text of at most {BYTES_MAX} bytes.", code=INVALID_PARAMS)
-    return str(given)
+    return without_secrets(str(given))  # it stands in a record, which nobody can take back
 
 
 def _bad_request(message: str, *, code: int = INVALID_REQUEST, status: int = 400) -> Refused:

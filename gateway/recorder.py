@@ -13,11 +13,11 @@ from access.policy import Reason
 from audit.drafts import Pattern, RecordDraft, Repeat
 from audit.events import Event, RecordType
 from audit.payload import Payload
-from audit.writer import AuditBusy, AuditUnavailable
+from audit.writer import AuditUnavailable
 from core.ids import new_id
 from gateway.capture import Captured, Said
 from gateway.errors import refuse
-from gateway.outage import NOT_SENT, UNRECORDED, Outage
+from gateway.outage import NOT_SENT, UNRECORDED, Outage, is_outage
 
 _PATTERNS: Final = 512
 _REMEMBERED: Final = 2048  # characters of a pattern's words
@@ -168,7 +168,7 @@ class Recorder:
         try:
             await self._writer.write(record, said.payload)
         except AuditUnavailable as error:
-            if not isinstance(error, AuditBusy):
+            if is_outage(error):
                 self._outage.refused()
             raise refuse(Reason.AUDIT_UNAVAILABLE) from error
 

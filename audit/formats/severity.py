@@ -13,7 +13,7 @@ FINDINGS: Final = {
     Event.CALL_UNKNOWN: ("A call without an outcome", "A call was sent, and nobody knows how it ended."),
     Event.CHECKPOINT_REFUSED: ("A checkpoint was refused", "The log contradicts the last checkpoint that left it."),
     Event.GLASS_BROKEN: ("The glass was broken", "A definition is served without an ordinary approval."),
-    Event.LOG_CONTRADICTED: ("The log contradicts itself", "A verification found what was not written so."),
+    Event.LOG_CONTRADICTED: ("The log contradicts itself", "A record is gone, or is not as it was written."),
     Event.POLICY_ALTERED: ("Policy changed without a record", "Rows that decide calls were changed from outside."),
     Event.SINK_STOPPED: ("An export has stopped", "A record could not be written in an export's format."),
     Event.TOOL_DRIFTED: ("A definition drifted", "A server shows another definition than the approved one."),

@@ -89,5 +89,6 @@ def _record(origin: str, refusal: Refused) -> None:
                 reason=str(refusal),
                 after={"origin": origin, "code": refusal.code.value},
             )
-    except DatabaseError:
-        logger.exception("the refusal could not be recorded")
+    except DatabaseError as error:
+        kind = type(error).__name__
+        logger.error("the refusal could not be recorded: %s", kind)  # noqa: TRY400 -- its text may quote the row

@@ -7,6 +7,7 @@ in the transaction that says so: from then on nothing more can be written in the
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 from uuid import UUID
 
@@ -84,8 +85,16 @@ def _unended(boot: Boot) -> list[tuple[int, UUID]]:
         intents.update(_after_the_mark(shard, writer, boot.mark))
     open_: dict[UUID, tuple[int, UUID]] = dict(intents)
     ends = Record.objects.filter(call_id__in=list(open_), type=RecordType.OUTCOME.value)
-    ended = set(ends.values_list("call_id", flat=True))
-    return sorted(place for call, place in open_.items() if call not in ended)
+    over = set(ends.values_list("call_id", flat=True)) | _running_elsewhere()
+    return sorted(place for call, place in open_.items() if call not in over)
+
+
+def _running_elsewhere() -> set[UUID]:
+    """Calls that a boot which is not dead has open: a process that gave up a boot, or came back, goes on with them.
+
+    Should that boot end as well, they are found among its own open calls.
+    """
+    return set(chain.from_iterable(Boot.objects.filter(ended_at=None).values_list("open_calls", flat=True)))
 
 
 def _of_open_calls(calls: Iterable[UUID]) -> Iterator[tuple[UUID, tuple[int, UUID]]]:

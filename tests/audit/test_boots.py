@@ -69,3 +69,11 @@ async def test_a_beat_is_now_and_then(link: Link) -> None:
     assert mark is not None
     await boot.beat(link)
     assert (await Boot.objects.aget()).mark == mark
+
+
+async def test_a_boot_that_is_given_up_no_longer_says_which_calls_are_open(link: Link) -> None:
+    boot = OwnBoot("p")
+    await boot.begin(link)
+    boot.give_up()
+    await boot.beat(link)
+    assert (await Boot.objects.aget()).mark is None

@@ -161,6 +161,24 @@ async def test_what_a_boot_gives_up_is_the_reconcilers_and_the_process_goes_on(w
     assert await sync_to_async(unknown)() == [call]
 
 
+async def test_a_call_that_goes_on_in_the_boot_that_follows_is_not_unknown_before_that_ends(
+    writer: GroupCommitWriter,
+) -> None:
+    running, lost, first = new_id(), new_id(), writer.boot.id
+    for call in (running, lost):
+        await writer.write(a_record(call))
+    writer.boot.open_calls = lambda: [running]
+    writer.boot.give_up()
+    async with asyncio.timeout(20):
+        while not await Boot.objects.exclude(id=first).filter(open_calls=[running]).aexists():  # noqa: ASYNC110 -- asked
+            await asyncio.sleep(0.05)
+    assert await sync_to_async(look)(3) == 1
+    assert await sync_to_async(unknown)() == [lost]
+    await writer.close()
+    assert await sync_to_async(look)(3) == 1
+    assert await sync_to_async(unknown)() == [lost, running]
+
+
 @pytest.fixture
 def holder() -> Iterator["subprocess.Popen[str]"]:
     """A process that holds a boot's lock."""

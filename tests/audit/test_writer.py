@@ -16,7 +16,7 @@ from audit import services
 from audit.drafts import RecordDraft, next_shard, shard_of
 from audit.events import Event, RecordType
 from audit.models import Leaf, Record, Writer
-from audit.writer import AuditBusy, AuditUnavailable, GroupCommitWriter
+from audit.writer import AuditBusy, AuditRefused, AuditUnavailable, GroupCommitWriter
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOWHERE = {"host": "/nonexistent", "dbname": "none", "user": "nobody"}
@@ -173,9 +173,28 @@ async def test_one_record_that_cannot_be_written_takes_no_other_along(writer: Gr
     results = await asyncio.gather(
         *(writer.write(draft) for draft in (a_draft(), bad, a_draft())), return_exceptions=True
     )
-    assert [type(result) for result in results] == [type(None), AuditUnavailable, type(None)]
+    assert [type(result) for result in results] == [type(None), AuditRefused, type(None)]
     for seqs in (await sequences()).values():
         assert seqs == list(range(1, len(seqs) + 1))
+
+
+async def test_a_refused_record_is_told_in_the_log_by_what_refused_it_and_not_by_what_it_says(
+    writer: GroupCommitWriter, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(AuditRefused) as refused:
+        await writer.write(a_draft(decision="perhaps", intention="why-it-is-made"))
+    assert "audit record not written: CheckViolation 23514 audit_record_decision" in caplog.text
+    assert "why-it-is-made" not in caplog.text + str(refused.value.__cause__)
+
+
+async def test_a_month_that_the_database_does_not_take_is_no_fault_of_the_record(
+    writer: GroupCommitWriter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("audit.writer.shard_of", lambda _moment: 209901)
+    with pytest.raises(AuditUnavailable) as refused:
+        await writer.write(a_draft())
+    assert type(refused.value) is AuditUnavailable
+    assert "audit record not written: no audit shard 209901 may be made now" in caplog.text
 
 
 async def test_at_the_turn_of_the_month_the_process_goes_on_as_a_writer_of_the_new_shard(

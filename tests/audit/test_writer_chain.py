@@ -13,7 +13,7 @@ from django.conf import settings
 from audit.drafts import next_shard, shard_of
 from audit.models import Record, Writer
 from audit.proof.chain import WriterMac, first_link, key_id, leaf, next_link
-from audit.writer import AuditUnavailable, GroupCommitWriter
+from audit.writer import AuditAltered, AuditUnavailable, GroupCommitWriter, Tail
 from tests.audit.test_writer import a_draft, end_backends
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,15 +81,19 @@ async def test_who_changes_the_last_record_is_noticed_at_the_next(
     writer: GroupCommitWriter, owner_connection: psycopg.Connection[Any], change: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
+    told: list[Tail] = []
+    writer.altered = told.append
     for _ in range(2):
         await writer.write(a_draft())
+    link = bytes((await Record.objects.aget(seq=2)).chain or b"")
     with owner_connection.transaction():
         owner_connection.execute("ALTER TABLE audit_record DISABLE TRIGGER audit_no_change")
         owner_connection.execute(change.encode())
         owner_connection.execute("ALTER TABLE audit_record ENABLE ALWAYS TRIGGER audit_no_change")
-    with pytest.raises(AuditUnavailable):
+    with pytest.raises(AuditAltered):
         await writer.write(a_draft())
-    (first,) = await sync_to_async(lambda: list(Writer.objects.values_list("id", flat=True)))()
+    ((first, shard),) = await sync_to_async(lambda: list(Writer.objects.values_list("id", "shard")))()
+    assert told == [(first, shard, 2, link)]
     assert [str(first) in record.message for record in caplog.records if record.levelname == "CRITICAL"] == [True]
     await writer.write(a_draft())
     assert await sync_to_async(Record.objects.exclude(writer=first).count)() == 1

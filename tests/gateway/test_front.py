@@ -195,6 +195,12 @@ def test_why_a_request_is_made_is_the_text_of_its_metadata(text: str) -> None:
     assert intention_of(call(_meta={**META, "holdfast/intention": text})) == text
 
 
+def test_no_secret_in_a_reason_gets_as_far_as_its_record() -> None:
+    secret = "ghp_" + "a1B2" * 9
+    meta = {**META, "holdfast/intention": f"Pushing é with {secret} now."}
+    assert intention_of(call(_meta=meta)) == "Pushing é with [left out: GitHub token] now."
+
+
 def test_who_does_not_say_why_says_nothing() -> None:
     assert intention_of(call()) == ""
     assert intention_of(Request(1, "ping")) == ""

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from audit.drafts import RecordDraft
+from audit.drafts import RecordDraft, written_out
 from audit.events import Event, RecordType
 from audit.payload import Payload
-from audit.writer import AuditBusy, AuditUnavailable
+from audit.writer import AuditAltered, AuditBusy, AuditRefused, AuditUnavailable, Tail
 from core.ids import new_id
 from gateway import outage as module
 from gateway.errors import Refused
@@ -27,13 +28,16 @@ class Scene:
         self.kept = Kept()
         self.alarms: list[tuple[str, Mapping[str, Any]]] = []
         self.given_up = 0
-        self.error: AuditUnavailable | None = None
+        self.error: Exception | None = None
+        self.cannot: set[UUID | None] = set()  # calls of which nothing can be written
         self.outage = Outage(self, alarm=self.sound, give_up=self.give_up, most=most)
         self.recorder = Recorder(self, self.outage)
 
     async def write(self, record: Any, payload: Payload | None = None) -> None:
         if self.error is not None:
             raise self.error
+        if written_out(record).call_id in self.cannot:
+            raise AuditRefused("not this one")
         await self.kept.write(record, payload)
 
     async def sound(self, kind: str, data: Mapping[str, Any]) -> bool:
@@ -93,6 +97,63 @@ async def test_too_many_records_at_once_are_no_outage() -> None:
     assert scene.alarms == []
 
 
+@pytest.mark.parametrize("kind", [AuditRefused, AuditAltered])
+async def test_what_is_refused_although_the_database_takes_records_is_no_outage(kind: type[AuditUnavailable]) -> None:
+    scene = Scene()
+    scene.error = kind("not this one")
+    await scene.refused(scene.recorder.intended(a_call()))
+    assert not scene.outage.is_on
+    assert scene.alarms == []
+    assert list(scene.outage.calls()) == []
+
+
+async def test_what_was_taken_out_of_the_log_is_told_outside_and_on_record() -> None:
+    scene, writer = Scene(), new_id()
+    scene.error = AuditUnavailable("away")
+    scene.outage.altered(Tail(writer, 202611, 7, b"\xab" * 32))
+    await asyncio.sleep(0.01)
+    scene.error = None
+    await scene.until(lambda: scene.of(Event.LOG_CONTRADICTED))
+    about = {"writer": str(writer), "shard": 202611, "seq": 7, "link": "ab" * 32}
+    ((kind, data),) = scene.alarms
+    assert (kind, {name: data[name] for name in about}) == ("audit.altered", about)
+    (record,) = scene.of(Event.LOG_CONTRADICTED)
+    assert (record.type, record.after) == (RecordType.CHECKPOINT, {"kind": "tail", **about})
+    assert not scene.outage.is_on
+
+
+async def test_what_is_being_told_gets_out_before_the_process_ends() -> None:
+    scene = Scene()
+    scene.outage.altered(Tail(new_id(), 202611, 7, bytes(32)))
+    await scene.outage.close()
+    assert len(scene.of(Event.LOG_CONTRADICTED)) == len(scene.alarms) == 1
+
+
+async def test_an_end_that_can_never_be_written_is_left_to_the_reconciler_and_keeps_no_other_back() -> None:
+    scene, calls = Scene(), [a_call() for _ in range(3)]
+    for call in calls:
+        await scene.recorder.intended(call)
+    scene.error = AuditUnavailable("away")
+    for call in calls:
+        await scene.refused(scene.recorder.completed(call, OK))
+    scene.cannot.add(calls[0].call_id)
+    scene.error = None
+    await scene.until(lambda: not list(scene.outage.calls()))
+    assert {draft.call_id for draft in scene.of(Event.CALL_UNKNOWN)} == {call.call_id for call in calls[1:]}
+    assert scene.given_up == 1
+    assert not scene.outage.is_on
+
+
+async def test_a_defect_while_an_outage_ends_is_told_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    scene = Scene()
+    scene.error = AuditUnavailable("away")
+    await scene.refused(scene.recorder.intended(a_call()))
+    scene.error = RuntimeError("a defect")
+    await scene.until(lambda: "the end of an outage is not on record" in caplog.text)
+    scene.error = None
+    await scene.until(lambda: not scene.outage.is_on)
+
+
 async def test_an_outcome_that_could_not_be_written_is_written_as_unknown_later() -> None:
     scene, call = Scene(), a_call()
     await scene.recorder.intended(call)
@@ -113,8 +174,8 @@ async def test_an_intent_that_may_be_on_record_all_the_same_gets_an_end_and_no_o
     scene, doubtful, sure = Scene(), a_call(), a_call()
     scene.error = AuditUnavailable("away")
     await scene.refused(scene.recorder.intended(sure))
-    scene.error = AuditUnavailable("too late")
-    scene.error.in_doubt = True
+    scene.error = late = AuditUnavailable("too late")
+    late.in_doubt = True
     await scene.refused(scene.recorder.intended(doubtful))
     scene.error = None
     await scene.until(lambda: not list(scene.outage.calls()))

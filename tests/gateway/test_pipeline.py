@@ -495,6 +495,35 @@ def test_a_call_for_whose_record_there_is_no_room_is_refused_at_once_and_made_wh
         assert len(servers["modern"].calls()) == before + 4
 
 
+def test_who_takes_the_end_off_the_log_is_told_by_a_record_that_names_it(
+    world: "World", servers: dict[str, HonestServer], owner_connection: Any
+) -> None:
+    from audit.models import Record
+    from tests.gateway.world import free_port, running, until
+
+    token, echo = approved(world, servers["modern"]), {"name": "echo"}
+    port, contradicted = free_port(), Record.objects.filter(event="log.contradicted")
+    with running(port) as gateway:
+        own = copy(world)
+        own.url, own.gateway = f"http://127.0.0.1:{port}", gateway
+        assert "result" in answer(own.modern(token, "tools/call", echo))
+        last = Record.objects.exclude(seq=None).latest("id")
+        with owner_connection.transaction():
+            owner_connection.execute("ALTER TABLE audit_record DISABLE TRIGGER audit_no_change")
+            owner_connection.execute("UPDATE audit_record SET chain = '' WHERE id = %s", [last.id])
+            owner_connection.execute("ALTER TABLE audit_record ENABLE ALWAYS TRIGGER audit_no_change")
+        refused = own.modern(token, "tools/call", echo)
+        assert answer(refused)["error"]["data"]["reason"] == "audit_unavailable"
+        until(contradicted.exists)
+        assert "result" in answer(own.modern(token, "tools/call", echo))
+    (said,) = contradicted
+    assert said.after == {
+        "kind": "tail", "writer": str(last.writer), "shard": last.shard, "seq": last.seq, "link": bytes(last.chain or b"").hex(),
+    }  # fmt: skip
+    assert said.writer != last.writer
+    assert not Record.objects.filter(event="audit.interrupted").exists()
+
+
 async def test_an_answer_whose_outcome_cannot_be_recorded_stays_here(
     world: "World", servers: dict[str, HonestServer], owner_connection: Any
 ) -> None:
