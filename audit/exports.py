@@ -19,6 +19,9 @@ from core.needs import asks
 from core.permissions import Permission
 
 
+_SENDS = asks(Permission.SINK_MANAGE, Permission.AUDIT_READ, Permission.AUDIT_EXPORT)
+
+
 @require_safe
 @page(needs=asks(Permission.AUDIT_EXPORT, Permission.AUDIT_READ))
 def export(request: HttpRequest) -> HttpResponseBase:
@@ -45,7 +48,7 @@ def sinks(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@page(Permission.SINK_MANAGE)
+@page(Permission.SINK_MANAGE, posting=_SENDS)
 def add_sink(request: HttpRequest) -> HttpResponse:
     """Add a sink. The answer is the one page that ever shows the secret of a webhook."""
     actor, form = actor_of(request), SinkForm(request.POST or None)
@@ -58,7 +61,7 @@ def add_sink(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@page(needs=asks(Permission.SINK_MANAGE))
+@page(needs=_SENDS)
 def enable_sink(request: HttpRequest, sink_id: UUID) -> HttpResponse:
     """Send again, from where it was."""
     actor, done = actor_of(request), _("Records are sent there again, from where it was.")

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from audit.payload import ARGUMENTS, RESULT, Part
+from audit.payload import ARGUMENTS, Part
 
 RULES_MAX: Final = 64
 POINTER_MAX: Final = 500  # characters
@@ -67,7 +67,6 @@ class Fields(Struct, frozen=True):
 
 
 NOTHING: Final = Capture()
-EVERYTHING: Final = Capture(arguments=True, result=True)
 
 
 def capture_of(value: Any) -> Capture:
@@ -90,12 +89,6 @@ def plain(capture: Capture) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = msgspec.to_builtins(capture)
     return found
-
-
-def kept_parts(capture: Capture) -> tuple[Part, ...]:
-    """The parts of which anything is stored."""
-    parts: tuple[Part, ...] = (ARGUMENTS, RESULT)
-    return tuple(part for part in parts if capture.keeps(part))
 
 
 def redacted(value: Any, fields: Fields, digest: Callable[[Any], str]) -> Any:

@@ -117,11 +117,6 @@ def require(request: Request, permission: str) -> Actor:
     return actor
 
 
-def mark_refused(request: Request, code: str) -> None:
-    """Say that a request was refused although its answer does not: `controlplane.middleware` records it."""
-    request._request.refused = code  # type: ignore[attr-defined]  # noqa: SLF001 -- ours, and where it reads
-
-
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """Answer what is the caller's to correct; anything else travels up and becomes a recorded 500."""
     set_rollback()

@@ -22,6 +22,7 @@ from core.actor import ANONYMOUS, Actor
 from core.errors import DomainError, Invalid, NotFound, PermissionDenied
 from core.needs import Needs
 from core.permissions import Permission
+from core.refusal import mark_refused
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -139,11 +140,6 @@ def is_refused(request: HttpRequest, code: str, sentence: str) -> None:
     """Say on the next page that something was refused."""
     mark_refused(request, code)
     messages.error(request, sentence)
-
-
-def mark_refused(request: HttpRequest, code: str) -> None:
-    """Say that a request was refused although its answer does not: `controlplane.middleware` records it."""
-    request.refused = code  # type: ignore[attr-defined]  # ours
 
 
 def carry_out(request: HttpRequest, command: Callable[[], object], *, done: str) -> None:

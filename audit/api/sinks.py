@@ -18,6 +18,8 @@ from core.errors import NotFound
 from core.needs import asks
 from core.permissions import Permission
 
+# A change that only disables asks for the first alone.
+_SENDS = asks(Permission.SINK_MANAGE, Permission.AUDIT_READ, Permission.AUDIT_EXPORT)
 _KINDS = [kind.value for kind in SinkKind]
 _FORMATS = [form.value for form in Format]
 
@@ -97,9 +99,10 @@ class SinkViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Sink]):
     serializer_class = SinkSerializer
     filter_backends = ()
     lookup_field = "id"
-    needs: ClassVar = dict.fromkeys(
-        ("list", "retrieve", "create", "partial_update", "destroy"), asks(Permission.SINK_MANAGE)
-    )
+    needs: ClassVar = {
+        **dict.fromkeys(("list", "retrieve", "destroy"), asks(Permission.SINK_MANAGE)),
+        **dict.fromkeys(("create", "partial_update"), _SENDS),
+    }
 
     def get_queryset(self) -> QuerySet[Sink]:
         """What the actor may see."""
@@ -123,7 +126,10 @@ class SinkViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Sink]):
 
     @extend_schema(request=SinkChangeSerializer, responses=SinkSerializer)
     def partial_update(self, request: Request, id: str) -> Response:  # noqa: A002 -- the route's name for it
-        """Send elsewhere, stop, or go on: also what stopped at a record that it could not write."""
+        """Send elsewhere, stop, or go on: also what stopped at a record that it could not write.
+
+        Another scheme, host or port takes `secret` anew. `enabled: false` by itself needs `sink:manage` alone.
+        """
         services.change_sink(sink_id=_uuid(id), actor=actor_of(request), **parsed(SinkChangeSerializer, request))
         return self._shown(id)
 

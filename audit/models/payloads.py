@@ -12,8 +12,6 @@ from django.db.models.functions import Now
 from audit.payload import ARGUMENTS, PARTS, RESULT
 from audit.querysets import PayloadQuerySet, RemovalQuerySet
 
-SEALED_MAX = 300_000  # bytes of one row's content
-
 
 class StoredPayload(models.Model):
     """One row of a call's payload; `audit.payload` says what stands in it."""

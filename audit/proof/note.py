@@ -18,7 +18,6 @@ NOTE_MAX: Final = 1_000_000  # bytes
 SIGNATURES_MAX: Final = 128
 _ED25519: Final = b"\x01"
 _DASH: Final = "— "
-_PRIVATE: Final = "PRIVATE+KEY+"
 
 
 class NoteError(ValueError):
@@ -61,7 +60,7 @@ class VerifierKey:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SigningKey:
-    """A key that signs. Its text is a secret: `PRIVATE+KEY+name+id+seed`, as golang.org/x/mod/sumdb/note writes it."""
+    """A key that signs. `seed` is a secret, which nothing shows."""
 
     name: str
     seed: bytes
@@ -70,23 +69,6 @@ class SigningKey:
     def generate(cls, name: str) -> Self:
         """A new key of this name."""
         return cls(checked_name(name), Ed25519PrivateKey.generate().private_bytes_raw())
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Reads the secret text. Raises `NoteError`, which does not repeat it."""
-        secret = text.strip()
-        if not secret.startswith(_PRIVATE):
-            raise NoteError("not a signing key")
-        name, _, rest = secret.removeprefix(_PRIVATE).partition("+")
-        stated, _, encoded = rest.partition("+")
-        key = cls(checked_name(name), _material(encoded))
-        if key.verifier.key_id.hex() != stated:
-            raise NoteError("the signing key's id is not that of its name and key")
-        return key
-
-    def secret_text(self) -> str:
-        """What `parse` reads."""
-        return f"{_PRIVATE}{self.name}+{self.verifier.key_id.hex()}+{b64encode(_ED25519 + self.seed).decode()}"
 
     @property
     def verifier(self) -> VerifierKey:

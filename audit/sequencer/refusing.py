@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import threading
 import time
 from datetime import timedelta
 from enum import StrEnum
@@ -49,14 +50,16 @@ class Alarms:
     def __init__(self, origin: str) -> None:
         self._origin = origin
         self._told: dict[str, float] = {}
+        self._telling = threading.Lock()  # the publisher's thread sounds alarms too
         self.waiting: queue.SimpleQueue[Message] = queue.SimpleQueue()
 
     def sound(self, kind: str, about: str, sentence: str) -> bool:
         """Whether it is news."""
         now = time.monotonic()
-        if self._told.get(f"{kind} {about}", -_AGAIN) + _AGAIN > now:
-            return False
-        self._told[f"{kind} {about}"] = now
+        with self._telling:
+            if self._told.get(f"{kind} {about}", -_AGAIN) + _AGAIN > now:
+                return False
+            self._told[f"{kind} {about}"] = now
         logger.error("%s: %s", kind, sentence)
         self.waiting.put(Message(kind=kind, data={"origin": self._origin, "about": about, "sentence": sentence}))
         return True
@@ -67,7 +70,8 @@ class Alarms:
 
     def over(self, kind: str) -> None:
         """What was wrong is right again; the next time is news."""
-        self._told = {key: at for key, at in self._told.items() if not key.startswith(f"{kind} ")}
+        with self._telling:
+            self._told = {key: at for key, at in self._told.items() if not key.startswith(f"{kind} ")}
 
     def refused(self, refusal: Refused) -> None:
         """Nothing is signed."""

@@ -158,9 +158,13 @@ def adopt(setup: Setup, note: bytes) -> Checkpoint:
 def begin_anew(setup: Setup) -> Checkpoint:
     """Begin another log over the records that are there, under a new origin: the way out after a restored backup.
 
-    Its first record names the last checkpoint of the one before. Raises `Refused` where the origin is not new.
+    Its first record names the last checkpoint of the one before. Raises `Refused` where the origin is not new, or where
+    the state file does not hold a checkpoint.
     """
     last = setup.state.read()
+    if last is not None and not is_note(last):
+        sentence = "the state file holds no checkpoint that can be read: bring it back, or move it away"
+        raise Refused(RefusalCode.UNREADABLE, sentence)
     rows = SignedCheckpoint.objects
     if rows.filter(origin=setup.origin).exists() or (last and last.decode().startswith(f"{setup.origin}\n")):
         raise Refused(RefusalCode.OTHER_ORIGIN, f"the log '{setup.origin}' has begun already: AUDIT_ORIGIN must be new")

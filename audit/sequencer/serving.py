@@ -99,6 +99,11 @@ class Service:
                 self._publisher.publish()
             except OSError as error:
                 logger.warning("checkpoints wait to be sent: %s", error.strerror)
+            except Exception as error:
+                # The thread's edge: were it to end here, nobody would notice that no checkpoint leaves any more.
+                logger.exception("checkpoints could not be sent")
+                sentence = f"checkpoints cannot be sent: {type(error).__name__}"
+                self._sequencer.alarms.sound("anchor.failing", "", sentence)
 
     def _guarded(self, step: Callable[[], object]) -> None:
         """A database that is away is waited for; anything else ends the process, which is then started again."""

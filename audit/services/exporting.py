@@ -30,6 +30,7 @@ from core.names import subject
 from core.permissions import Permission
 
 _WINDOW: Final = 500  # places, and at most as many bodies of 8 KB
+_RIGHTS: Final = (Permission.AUDIT_EXPORT, Permission.AUDIT_READ)
 _WHOLE: Final = frozenset({"since", "until"})
 
 
@@ -89,20 +90,28 @@ def begin_export(*, form: Format, filters: Filters, actor: Actor) -> Export:
     missing between its ends.
     """
     about = subject("log", "records")
-    for permission in (Permission.AUDIT_EXPORT, Permission.AUDIT_READ):
+    for permission in _RIGHTS:
         permit(actor, permission, about=about, somewhere=True)
-    visible = Record.objects.visible_to(actor)
+    records = Record.objects.exportable_by(actor)
     if form is Format.JSONL:
-        if not actor.may(Permission.AUDIT_READ) or set(filters.canonical()) - _WHOLE:
-            raise Invalid("JSONL proves a time whole: narrow it by its beginning and end alone.", field="format")
-        first, end = _signed_ends(*_ends_of(visible, filters), until=filters.until)
+        _may_be_whole(filters, actor)
+        first, end = _signed_ends(*_ends_of(records, filters), until=filters.until)
     else:
         first, end = _bounds(filters)
     after = {"format": form.value, "filters": filters.canonical(), "first": first, "end": end}
     # Committed here, in a transaction of its own: nothing leaves on the strength of a record that may yet be undone.
     with transaction.atomic(durable=True):
         made = record(type=RecordType.ADMIN, event=Event.AUDIT_EXPORTED, actor=actor, subject=about, after=after)
-    return Export(form, first, end, visible.matching(filters), str(made.id))
+    return Export(form, first, end, records.matching(filters), str(made.id))
+
+
+def _may_be_whole(filters: Filters, actor: Actor) -> None:
+    """Raises `Invalid` for JSONL of a selection, or for who may export a part of the log: its bytes are everybody's."""
+    if not all(actor.may(permission) for permission in _RIGHTS):
+        sentence = "JSONL holds the records of all teams: it takes audit:read and audit:export for the whole log."
+        raise Invalid(sentence, field="format")
+    if set(filters.canonical()) - _WHOLE:
+        raise Invalid("JSONL proves a time whole: narrow it by its beginning and end alone.", field="format")
 
 
 def _bounds(filters: Filters) -> tuple[int, int]:

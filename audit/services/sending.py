@@ -28,10 +28,10 @@ from django.utils import timezone
 from audit.formats.kinds import SinkKind
 from audit.formats.ocsf import Chain
 from audit.formats.writing import Format, Lines
-from audit.models import ExportCursor, Sink
+from audit.models import ExportCursor, Leaf, Sink
 from audit.services.sinks import sink_secret, stop_sink
 from audit.sinks.posts import LIMITS, OtlpTransport, WebhookTransport
-from audit.sinks.source import window
+from audit.sinks.source import Found, window
 from audit.sinks.stream import SyslogTransport
 from audit.sinks.transport import SendFailed, Transport, Written
 from core.actor import system_actor
@@ -57,6 +57,10 @@ class Pace(NamedTuple):
 
 class LeaseLost(Exception):
     """Somebody else feeds this sink now, or nobody may."""
+
+
+class OutOfTurn(Exception):
+    """The place that is next is not in the log, or stands there twice."""
 
 
 @dataclass(slots=True)
@@ -134,17 +138,32 @@ def _batch(feed: Feed, size: int) -> list[Written]:
     """The next records, written. Raises `LeaseLost` where the first of them cannot be: then the sink is stopped."""
     lines = Lines(Format(feed.sink.format), chain=feed.chain)
     batch: list[Written] = []
-    for found in window(feed.index + 1, feed.index + 1 + size):
+    for found in _next(feed.index, size):
         try:
+            _is_in_turn(found, feed.index + 1)
             record = found.placed()
             batch.append(Written(record, lines.line(record)))
         except Exception as error:
             if batch or feed.unconfirmed:
                 break  # what is before it goes out first
-            _stop(feed, found.index, error)
+            _stop(feed, feed.index + 1, error)
             raise LeaseLost from error
         feed.index, feed.chain = found.index, lines.chain
     return batch
+
+
+def _next(index: int, size: int) -> list[Found]:
+    """The places behind `index`. Where none is near it is the next that there is, by which a gap of any size is seen."""
+    near = window(index + 1, index + 1 + size)
+    if near:
+        return near
+    far = Leaf.objects.after(index).values_list("index", flat=True).first()
+    return [] if far is None else window(far, far + 1)
+
+
+def _is_in_turn(found: Found, index: int) -> None:
+    if found.index != index:
+        raise OutOfTurn(f"the log goes on with record {found.index} where record {index} belongs")
 
 
 def _claim(pace: Pace) -> list[Feed]:
@@ -198,11 +217,13 @@ def _failed(feed: Feed, failure: SendFailed) -> None:
 
 
 def _stop(feed: Feed, index: int, error: Exception) -> None:
-    logger.error("record %s cannot be written for sink %s", index, feed.sink.public_id, exc_info=error)
+    logger.error("record %s cannot be sent to sink %s", index, feed.sink.public_id, exc_info=error)
+    cannot = f"record {index} cannot be written as {feed.sink.format}: {type(error).__name__}"
+    reason = str(error) if isinstance(error, OutOfTurn) else cannot
     with transaction.atomic():
         sink = Sink.objects.select_for_update().filter(pk=feed.sink.pk, cursor__lease_token=feed.token).first()
         if sink is not None:
-            stop_sink(sink, index=index, error=error, actor=SYSTEM)
+            stop_sink(sink, index=index, reason=reason, actor=SYSTEM)
             _release(feed)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
@@ -26,6 +26,9 @@ from core.permissions import Permission
 _NAME_MAX: Final = 100
 _URL_MAX: Final = 2000
 _SECRET_MAX: Final = 4000
+# What a sink gets somebody must be able to read and take away, so who says where it goes needs these for the whole log.
+_SENDING: Final = (Permission.SINK_MANAGE, Permission.AUDIT_READ, Permission.AUDIT_EXPORT)
+_PORTS: Final = {"http": 80, "https": 443}
 _SCHEMES: Final = {
     SinkKind.OTLP: ("https", "http"),
     SinkKind.SYSLOG_TLS: ("tls",),
@@ -54,15 +57,13 @@ def create_sink(
 
     Raises `PermissionDenied`, `Invalid`, `Conflict` for a name that is taken.
     """
-    permit(actor, Permission.SINK_MANAGE, about=subject("sink", name[:_NAME_MAX]))
+    _permit_sending(actor, subject("sink", name[:_NAME_MAX]))
     what = _valid_kind(kind, format)
     sink = Sink(name=_valid_name(name), kind=what.value, format=format, endpoint=_valid_endpoint(what, endpoint))
     signing = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}" if what is SinkKind.WEBHOOK else ""
     _seal(sink, what, signing or secret, given=bool(secret))
     with transaction.atomic(durable=True):
-        if Sink.objects.filter(name=name).exists():
-            raise Conflict("A sink with this name exists.", field="name")
-        sink.save()
+        _insert(sink)
         ExportCursor.objects.create(sink=sink, index=_before_the_first() if from_beginning else Leaf.objects.head())
         _record(Event.SINK_CREATED, sink, actor, after=_shown(sink))
     return CreatedSink(sink, signing)
@@ -73,14 +74,19 @@ def change_sink(
 ) -> Sink:
     """Send elsewhere, with another secret, no longer, or again: a sink goes on where it was.
 
-    Raises `NotFound`, `PermissionDenied`, `Invalid`.
+    Raises `NotFound`, `PermissionDenied`, `Invalid`, also for another host without the secret that it is to be sent.
     """
-    permit(actor, Permission.SINK_MANAGE, about=subject("sink", str(sink_id)))
+    about = subject("sink", str(sink_id))
+    if enabled is False and endpoint is None and secret is None:
+        permit(actor, Permission.SINK_MANAGE, about=about)  # whoever may stop it need not be able to read it
+    else:
+        _permit_sending(actor, about)
     with transaction.atomic(durable=True):
         sink = Sink.objects.visible_to(actor).locked(sink_id)
         before, kind = _shown(sink), SinkKind(sink.kind)
         if endpoint is not None:
-            sink.endpoint = _valid_endpoint(kind, endpoint)
+            _keep_secret_from_others(sink, kind, _valid_endpoint(kind, endpoint), secret)
+            sink.endpoint = endpoint
         if secret is not None:
             _seal(sink, kind, secret, given=True)
         if enabled is not None:
@@ -105,11 +111,10 @@ def remove_sink(*, sink_id: UUID, actor: Actor, reason: str = "") -> None:
         sink.delete()
 
 
-def stop_sink(sink: Sink, *, index: int, error: Exception, actor: Actor) -> None:
-    """Stop a locked sink at a record that cannot be written in its format. For senders, inside their transaction."""
+def stop_sink(sink: Sink, *, index: int, reason: str, actor: Actor) -> None:
+    """Stop a locked sink at a record that cannot be sent. For senders, inside their transaction."""
     sink.state = SinkState.STOPPED.value
     sink.save(update_fields=["state"])
-    reason = f"record {index} cannot be written as {sink.format}: {type(error).__name__}"
     _record(Event.SINK_STOPPED, sink, actor, after={**_shown(sink), "index": index}, reason=reason)
 
 
@@ -118,6 +123,31 @@ def sink_secret(sink: Sink) -> str:
     if sink.secret is None:
         return ""
     return open_sealed(bytes(sink.secret), key=settings.SECRETS_KEY, place=_place(sink)).decode()
+
+
+def _permit_sending(actor: Actor, about: str) -> None:
+    for permission in _SENDING:
+        permit(actor, permission, about=about)
+
+
+def _insert(sink: Sink) -> None:
+    try:
+        with transaction.atomic():
+            sink.save(force_insert=True)
+    except IntegrityError as error:
+        raise Conflict("A sink with this name exists.", field="name") from error
+
+
+def _keep_secret_from_others(sink: Sink, kind: SinkKind, endpoint: str, secret: str | None) -> None:
+    """An Authorization header was given for one host: whoever may change a sink must not have it sent to theirs."""
+    if kind is SinkKind.OTLP and sink.secret is not None and secret is None and _host(endpoint) != _host(sink.endpoint):
+        sentence = "Another scheme, host or port takes the secret anew: give it with the endpoint, empty for none."
+        raise Invalid(sentence, field="secret")
+
+
+def _host(endpoint: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(endpoint)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
 def _before_the_first() -> int:

@@ -11,10 +11,11 @@ from audit.drafts import RecordDraft, columns, shard_of
 from audit.events import Event, RecordType
 from audit.models import Record, StoredPayload
 from audit.payload import ARGUMENTS, RESULT, Part
-from audit.redaction import EVERYTHING, Capture
+from audit.redaction import Capture
 from audit.sealing import CallKeys, Sealer
 from core.ids import new_id
 
+EVERYTHING = Capture(arguments=True, result=True)
 ASKED = b'{"name":"search","arguments":{"q":"ada"}}'
 TOLD = b'{"content":[{"type":"text","text":"found"}]}'
 

@@ -15,7 +15,7 @@ SINK = {"name": "siem", "kind": "webhook", "format": "ocsf", "endpoint": "https:
 
 @pytest.fixture
 def api() -> Api:
-    return Api(person_with(Permission.SINK_MANAGE))
+    return Api(person_with(Permission.SINK_MANAGE, Permission.AUDIT_READ, Permission.AUDIT_EXPORT))
 
 
 def test_a_sink_is_made_changed_and_removed(api: Api) -> None:

@@ -126,6 +126,22 @@ def test_who_sees_the_log_of_own_teams_alone_exports_that_and_no_jsonl() -> None
         services.begin_export(form=Format.JSONL, filters=Filters(), actor=theirs)
 
 
+@pytest.mark.parametrize("everywhere", [Permission.AUDIT_EXPORT, Permission.AUDIT_READ])
+def test_what_leaves_is_what_both_rights_reach(everywhere: Permission) -> None:
+    (narrow,) = {Permission.AUDIT_EXPORT, Permission.AUDIT_READ} - {everywhere}
+    half = may(everywhere, own_teams=(narrow,))
+    a_log(1, owner_team="red", reason="ours")
+    a_log(1, owner_team="blue", reason="theirs")
+    a_log(1, reason="nobody's")
+    for form in (form for form in Format if form is not Format.JSONL):
+        lines = whole(form, actor=half).splitlines()
+        assert len(lines) - (form is Format.CSV) == 1
+        assert b"ours" in lines[-1]
+    with pytest.raises(Invalid, match="the whole log"):
+        services.begin_export(form=Format.JSONL, filters=Filters(), actor=half)
+    assert not Record.objects.filter(event="audit.exported", after__format="jsonl").exists()
+
+
 @pytest.mark.parametrize("form", [form for form in Format if form is not Format.JSONL])
 def test_each_format_holds_what_fits_and_nothing_else(form: Format) -> None:
     a_log(2, server="files", reason="wanted")

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit.payload import PARTS
 from audit.redaction import (
     DROPPED,
-    EVERYTHING,
     MASKED,
     NOTHING,
     Capture,
@@ -15,7 +15,6 @@ from audit.redaction import (
     Fields,
     Rule,
     capture_of,
-    kept_parts,
     plain,
     redacted,
 )
@@ -94,9 +93,8 @@ def test_nothing_of_what_is_dropped_is_left(value: Any) -> None:
 def test_nothing_is_kept_unless_somebody_says_so() -> None:
     assert capture_of({}) == NOTHING
     assert plain(NOTHING) == {}
-    assert kept_parts(NOTHING) == ()
-    assert kept_parts(EVERYTHING) == ("arguments", "result")
-    assert kept_parts(Capture(result=True)) == ("result",)
+    assert [NOTHING.keeps(part) for part in PARTS] == [False, False]
+    assert [Capture(result=True).keeps(part) for part in PARTS] == [False, True]
 
 
 def test_a_setting_is_read_back_as_it_was_written() -> None:

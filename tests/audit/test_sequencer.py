@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +22,8 @@ from audit.proof.checkpoint import Checkpoint as Said
 from audit.proof.checkpoint import open_checkpoint, sign_checkpoint
 from audit.proof.note import SigningKey
 from audit.sequencer import Refused, Sequencer, Service, Setup, StateDirectory, adopt, begin_anew
+from audit.sequencer.refusing import Alarms, RefusalCode
+from audit.sinks.base import Message
 from core.actor import system_actor
 from core.ids import new_id
 from tests.audit.gateway_log import GatewayLog
@@ -423,6 +425,78 @@ def test_alarms_are_told_once_an_hour(sequencer: Make) -> None:
     told = [one.alarms.sound("audit.held", "writer", "It is held."), one.alarms.sound("audit.held", "writer", "Again.")]
     assert told == [True, False]
     assert one.alarms.waiting.qsize() == 1
+
+
+def test_an_alarm_that_is_over_holds_up_those_of_another_thread_and_loses_none() -> None:
+    alarms = Alarms(ORIGIN)
+    other = threading.Thread(target=alarms.sound, args=("anchor.failing", "siem", "It gets no checkpoints."))
+
+    class Met(str):
+        """A key that is met just as the publisher's thread sounds an alarm."""
+
+        __slots__ = ()
+
+        def startswith(self, *kind: Any) -> bool:
+            other.start()
+            other.join(0.2)  # it waits, or has changed what is being read
+            return super().startswith(*kind)
+
+    alarms._told[Met("audit.held writer")] = 0.0
+    alarms.over("audit.held")
+    other.join()
+    assert not alarms.sound("anchor.failing", "siem", "It is told already.")
+    assert alarms.waiting.qsize() == 1
+
+
+class Anchor:
+    """Breaks at the first checkpoint, and has the process stop at the second."""
+
+    name = "siem"
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop, self.got = stop, 0
+
+    def send(self, messages: Sequence[Message]) -> None:
+        self.got += 1
+        if self.got == 1:
+            raise ValueError("a defect")
+        self.stop.set()
+
+
+class Told:
+    """A place for alarms."""
+
+    name = "alarm"
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def send(self, messages: Sequence[Message]) -> None:
+        self.messages += messages
+
+
+def test_what_breaks_in_publishing_is_an_alarm_and_not_its_end(
+    state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("audit.sequencer.serving._PUBLISH", 0.01)
+    stop, alarm = threading.Event(), Told()
+    anchor = Anchor(stop)
+    setup = a_setup(state, anchors=(anchor,), alarms=(alarm,))
+    setup.state.append(sign_checkpoint(Said(ORIGIN, 1, bytes(32)), KEY), timezone.now())
+    Service(setup, stop)._publish()
+    assert anchor.got == 2
+    assert [message.kind for message in alarm.messages] == ["anchor.failing"]
+    assert "checkpoints could not be sent" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"half a no"])
+def test_a_log_does_not_begin_anew_over_a_state_file_that_cannot_be_read(content: bytes, state: Path) -> None:
+    (state / "checkpoint").write_bytes(content)
+    setup = a_setup(state, origin="holdfast.example/audit/2")
+    with pytest.raises(Refused, match="move it away") as refusal:
+        begin_anew(setup)
+    assert refusal.value.code is RefusalCode.UNREADABLE
+    assert (state / "checkpoint").read_bytes() == content
 
 
 @pytest.mark.django_db(transaction=True)

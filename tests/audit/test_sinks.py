@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from standardwebhooks.webhooks import Webhook
 from audit import services
 from audit.events import Event, RecordType
 from audit.models import ExportCursor, Leaf, Record, Sink
+from audit.querysets import SinkQuerySet
 from audit.services import sending
 from audit.services.sending import Pace, send_exports
 from audit.services.sinks import sink_secret
@@ -36,7 +38,8 @@ from tests.audit.test_formats import parsed_cef
 
 pytestmark = [pytest.mark.django_db, pytest.mark.network]
 SYSTEM = system_actor("test")
-ADA = Actor(kind=ActorKind.PERSON, id=str(new_id()), name="ada", permissions=frozenset({Permission.SINK_MANAGE}))
+SENDS = frozenset({Permission.SINK_MANAGE, Permission.AUDIT_READ, Permission.AUDIT_EXPORT})
+ADA = Actor(kind=ActorKind.PERSON, id=str(new_id()), name="ada", permissions=SENDS)
 REJECTED = ExportLogsServiceResponse(partial_success=ExportLogsPartialSuccess(rejected_log_records=1))
 QUICK = Pace(run=0.3, idle=0.02, lease=30.0, settle=0.1, batch=4)
 
@@ -387,10 +390,59 @@ def test_what_does_not_fit_is_said(given: dict[str, Any], field: str) -> None:
     assert refusal.value.field == field
 
 
-def test_names_are_used_once() -> None:
+def test_names_are_used_once(monkeypatch: pytest.MonkeyPatch) -> None:
     a_sink()
     with pytest.raises(Conflict):
         a_sink()
+    # As two see it who ask at the same time: neither finds the other's.
+    monkeypatch.setattr(SinkQuerySet, "exists", lambda _sinks: False)
+    with pytest.raises(Conflict):
+        a_sink()
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://evil.example/v1/logs", "https://collector.example:8443/", "http://collector.example/"]
+)
+def test_a_secret_stays_with_the_host_for_which_it_was_given(endpoint: str) -> None:
+    sink = a_sink(endpoint="https://collector.example/v1/logs", secret="Bearer canary")
+    with pytest.raises(Invalid, match="takes the secret anew") as refusal:
+        services.change_sink(sink_id=sink.public_id, endpoint=endpoint, actor=ADA)
+    assert refusal.value.field == "secret"
+    assert Sink.objects.get().endpoint == sink.endpoint
+    services.change_sink(sink_id=sink.public_id, endpoint="https://Collector.example:443/other", actor=ADA)
+    assert sink_secret(Sink.objects.get()) == "Bearer canary"
+    services.change_sink(sink_id=sink.public_id, endpoint=endpoint, secret="", actor=ADA)
+    assert sink_secret(Sink.objects.get()) == ""
+    services.change_sink(sink_id=sink.public_id, endpoint="https://third.example/", actor=ADA)
+
+
+@pytest.mark.parametrize("missing", sorted(SENDS))
+def test_who_sends_the_log_somewhere_may_read_and_export_all_of_it(missing: Permission) -> None:
+    sink = a_sink()
+    some = replace(ADA, permissions=SENDS - {missing}, own_team_permissions=SENDS, team_ids=frozenset({1}))
+    changes: tuple[dict[str, Any], ...] = ({"enabled": True}, {"secret": "x"}, {"endpoint": sink.endpoint})
+    for change in changes:
+        with pytest.raises(PermissionDenied, match=str(missing)):
+            services.change_sink(sink_id=sink.public_id, actor=some, **change)
+    with pytest.raises(PermissionDenied, match=str(missing)):
+        a_sink(name="mine", actor=some)
+    if missing is not Permission.SINK_MANAGE:
+        assert services.change_sink(sink_id=sink.public_id, enabled=False, actor=some).state == "disabled"
+
+
+@pytest.mark.parametrize("place", [3, 10**18])
+def test_a_gap_in_the_log_stops_the_sink_there_and_says_so(collector: HttpReceiver, place: int) -> None:
+    a_log(2)
+    waits = services.record(type=RecordType.ADMIN, event=Event.TEAM_CREATED, actor=SYSTEM, subject="team:far")
+    Leaf.objects.create(shard=waits.shard, index=place, record_id=waits.id, hash=bytes(32))
+    sink = a_sink(endpoint=collector.url)
+    again(sink)
+    assert Sink.objects.get().state == "stopped"
+    stopped = Record.objects.get(event="sink.stopped")
+    assert stopped.reason == f"the log goes on with record {place} where record 2 belongs"
+    # What is before it went out, and nothing behind it.
+    assert collector.indexes() == [0, 1]
+    assert cursor_of(sink).index == 1
 
 
 def test_only_who_manages_sinks_may(ada: Actor) -> None:

@@ -289,7 +289,7 @@ class Doors:
             "api:server-introspector": {"agent": chosen.agent.client_id, **_WHY},
             "api:server-list": {"slug": "fresh", **server},
             "api:suspension-list": {"kind": "server", "name": chosen.server.slug, **_WHY},
-            "api:sink-detail": {"enabled": False},
+            "api:sink-detail": {"enabled": True},
             "api:team-list": {"slug": "green"},
             "api:team-members": {"username": "founder"},
             "api:token-list": {"username": owner, "scopes": ["server:read"]},

@@ -13,7 +13,7 @@ from django.db import connection
 
 from audit.content import LIMITS, decoded
 from audit.payload import Payload
-from audit.redaction import EVERYTHING, NOTHING, Capture
+from audit.redaction import NOTHING, Capture
 from audit.sealing import CallKeys, Sealer
 from core.actor import Actor, ActorKind
 from core.ids import new_id
@@ -22,6 +22,7 @@ from gateway import jsonrpc
 from gateway.capture import Captured, Captures, Said
 from gateway.jsonrpc import ExactFloat
 from gateway.released import Released
+from tests.audit.calls import EVERYTHING
 from tests.gateway.admitting import NOW
 
 if TYPE_CHECKING:

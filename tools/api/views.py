@@ -14,10 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.api import actor_of, mark_refused, parsed, require
+from core.api import actor_of, parsed, require
 from core.errors import Invalid
 from core.needs import asks
 from core.permissions import Permission
+from core.refusal import mark_refused
 from servers.api.serializers import ReasonSerializer, ServerSerializer
 from servers.surface import Kind
 from tools import services

@@ -18,9 +18,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from access.account.fresh import fresh_where
 from core.actor import Actor
-from core.console import actor_of, form_status, fulfil, mark_refused, page, show
+from core.console import actor_of, form_status, fulfil, page, show
 from core.needs import asks
 from core.permissions import Permission
+from core.refusal import mark_refused
 from servers.models import Server
 from tools import presentation, services
 from tools.classify import Risk
