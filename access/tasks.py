@@ -9,9 +9,3 @@ from access import services
 def clear_expired() -> None:
     """Clear away tokens that ended; beat calls it every hour."""
     services.clear_expired()
-
-
-@shared_task(name="access.tell_alterations")
-def tell_alterations() -> None:
-    """Record what of policy was changed past the services; beat calls it every minute."""
-    services.tell_alterations()

@@ -1,4 +1,4 @@
-"""Periodic work of the alerts; both tasks may be lost or doubled without harm."""
+"""Periodic work of the alerts; each task may be lost or doubled without harm."""
 
 from celery import shared_task
 
@@ -15,3 +15,9 @@ def follow_records() -> None:
 def deliver_due() -> None:
     """Send messages that are due."""
     services.deliver_due()
+
+
+@shared_task(name="alerts.tell_policy")
+def tell_policy() -> None:
+    """Record what of policy was changed past the services."""
+    services.tell_policy()

@@ -407,6 +407,7 @@ CELERY_TASK_ROUTES = {
     "access.*": {"queue": "audit"},
     "tools.*": {"queue": "poll"},
     "servers.*": {"queue": "poll"},
+    "alerts.tell_policy": {"queue": "audit"},  # messages to people do not wait for it
     "alerts.*": {"queue": "alerts"},
     # They take as long as the log is, and others wait on that queue for seconds at most.
     "audit.verify_*": {"queue": "scan"},
@@ -433,7 +434,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 86_400.0,
         "options": {"expires": 86_400},
     },
-    "tell-alterations": {"task": "access.tell_alterations", "schedule": 60.0, "options": {"expires": 60}},
+    "tell-policy": {"task": "alerts.tell_policy", "schedule": 60.0, "options": {"expires": 60}},
     "count-uses": {"task": "tools.count_uses", "schedule": 10.0, "options": {"expires": 10}},
     "verify-new-records": {"task": "audit.verify_new_records", "schedule": 60.0, "options": {"expires": 60}},
     # At a quiet hour (UTC); some minutes for a log of millions.

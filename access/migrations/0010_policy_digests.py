@@ -1,4 +1,4 @@
-"""What policy is decided by, as digests before and after each change; and triggers that note what a change touches.
+"""What policy is decided by, as digests before and after each change; and what triggers note of a change (`0011`).
 
 A trigger notes each row that counts (`access.counted`) with its hash before the change, in a setting that ends with the
 transaction: so nobody else can write there, and whoever keeps the digests knows the state before.
@@ -54,78 +54,12 @@ BEGIN
         true);
     RETURN NULL;
 END $$;
-CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON access_agent
-    FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
-        '''access''',
-        't.id, t.state, t.owner_team_id',
-        't.state <> ''active''',
-        'id'
-    );
-CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON access_grant
-    FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
-        '''access''',
-        't.id, t.public_id, t.role_id, t.person_id, t.agent_id, t.team_id, t.environment, t.expires_at, t.conditions',
-        't.revoked_at IS NULL',
-        'id'
-    );
-CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON access_membership
-    FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
-        '''access''',
-        't.id, t.team_id, t.person_id',
-        'true',
-        'id'
-    );
-CREATE TRIGGER access_policy_touch AFTER INSERT OR DELETE ON access_person
-    FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
-        '''access''',
-        't.id, t.is_active',
-        'NOT t.is_active',
-        'id'
-    );
-CREATE TRIGGER access_policy_touch_active AFTER UPDATE ON access_person
-    FOR EACH ROW WHEN (OLD.is_active IS DISTINCT FROM NEW.is_active) EXECUTE FUNCTION access_policy_touch(
-        '''access''',
-        't.id, t.is_active',
-        'NOT t.is_active',
-        'id'
-    );
-CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON access_role
-    FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
-        '''access''',
-        't.id, t.name, t.scopes, t.reach',
-        'true',
-        'id'
-    );
-CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON access_roleseparation
-    FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
-        '''access''',
-        't.id, t.first_id, t.second_id',
-        'true',
-        'id'
-    );
-CREATE TRIGGER access_policy_touch AFTER INSERT OR UPDATE OR DELETE ON access_suspension
-    FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
-        '''access''',
-        't.id, t.kind, t.name, t.owner_team',
-        't.lifted_at IS NULL',
-        'id'
-    );
 """
-UNDO_NOTE = """
-DROP TRIGGER access_policy_touch_active ON access_person;
-DROP TRIGGER access_policy_touch ON access_agent;
-DROP TRIGGER access_policy_touch ON access_grant;
-DROP TRIGGER access_policy_touch ON access_membership;
-DROP TRIGGER access_policy_touch ON access_person;
-DROP TRIGGER access_policy_touch ON access_role;
-DROP TRIGGER access_policy_touch ON access_roleseparation;
-DROP TRIGGER access_policy_touch ON access_suspension;
-DROP FUNCTION access_policy_touch();
-"""
+UNDO_NOTE = "DROP FUNCTION access_policy_touch();"
 
 
 class Migration(migrations.Migration):
-    """The table, the trigger that keeps it, and the triggers that note."""
+    """The table, the triggers that keep it, and the function that notes: nothing that anybody holds yet."""
 
     dependencies = [("access", "0009_sign_in")]
 

@@ -12,6 +12,7 @@ from access.services.digests import (
     policy_digest,
     stamp,
     tell_alterations,
+    tell_stamp,
     was_left_by_changes,
 )
 from access.services.grants import Holder, give_grant, revoke_grant
@@ -116,6 +117,7 @@ __all__ = [
     "suspended_now",
     "target_of",
     "tell_alterations",
+    "tell_stamp",
     "was_left_by_changes",
     "withdraw_server_scopes",
 ]

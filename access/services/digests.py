@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from access.counted import ACCESS, BUCKET, FORMAT, Counted
 from access.models import PolicyDigest, Revision
 from audit.events import Event, RecordType
+from audit.models import Record
 from audit.services import record
 from core.actor import system_actor
 from core.canonical import canonical_bytes
@@ -56,10 +57,14 @@ def keep_digests(part: str, n: int, notes: str) -> None:
     if not touched:
         return
     last = _last(part)
-    if last is None:
-        _keep(part, n, {}, _digests(part))
-        return
     before, after = _around(part, touched)
+    if last is None:
+        # Calls may have been decided by what was there before.
+        now = _digests(part)
+        was = _with(now, touched, before)
+        _keep(part, n - 1, {}, was)
+        _keep(part, n, was, now)
+        return
     was = _with(last.after, touched, before)
     _tell(last, was)
     _keep(part, n, was, _with(last.after, touched, after))
@@ -94,6 +99,27 @@ def was_left_by_changes(stamped: str, *, slug: str) -> bool:
         len(half) == STAMP and any(map(_is_ours, PolicyDigest.objects.left(part, half)))
         for part, half in halves.items()
     )
+
+
+def tell_stamp(stamped: str, *, slug: str) -> bool:
+    """Record, once, that calls to this server were decided by a policy that no change left; answers whether it was.
+
+    The caller's transaction holds what lets only one look at a time.
+    """
+    reason = f"Calls were decided by a policy that no change left: {stamped}."
+    told = Record.objects.of_event(Event.POLICY_ALTERED.value).on_server(slug).for_reason(reason)
+    if was_left_by_changes(stamped, slug=slug) or told.exists():
+        return False
+    record(
+        type=RecordType.ADMIN,
+        event=Event.POLICY_ALTERED,
+        actor=_ACTOR,
+        subject=subject("policy", "stamp", slug),
+        server=slug,
+        reason=reason,
+        after={"policy_digest": stamped},
+    )
+    return True
 
 
 @transaction.atomic

@@ -11,6 +11,7 @@ from alerts.services.channels import (
 from alerts.services.delivery import deliver_due
 from alerts.services.following import follow_records
 from alerts.services.handling import acknowledge_alert, resolve_alert
+from alerts.services.stamps import tell_policy
 
 __all__ = [
     "CreatedChannel",
@@ -22,5 +23,6 @@ __all__ = [
     "enable_channel",
     "follow_records",
     "resolve_alert",
+    "tell_policy",
     "test_channel",
 ]

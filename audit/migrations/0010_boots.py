@@ -11,6 +11,8 @@ import django.contrib.postgres.fields
 from django.db import migrations, models
 from django.db.migrations.operations.base import Operation
 
+# Every gateway writes to the table of writers: who changes it waits for a second, or comes again.
+LOCKS = "SET LOCAL lock_timeout = '1s';"
 FUNCTIONS = """
 CREATE FUNCTION audit_boot_key(boot uuid) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
     SELECT hashtextextended('audit boot ' || boot::text, 0)
@@ -42,6 +44,7 @@ class Migration(migrations.Migration):
 
     dependencies = [("audit", "0009_sinks")]
     operations: ClassVar[list[Operation]] = [
+        migrations.RunSQL(LOCKS, migrations.RunSQL.noop),
         migrations.CreateModel(
             name="Boot",
             fields=[
@@ -72,5 +75,5 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(model_name="writer", name="boot", field=models.UUIDField(null=True)),
         migrations.AddIndex(model_name="writer", index=models.Index(fields=["boot"], name="audit_writer_boot")),
-        migrations.RunSQL(FUNCTIONS, BACKWARD),
+        migrations.RunSQL(FUNCTIONS, LOCKS + BACKWARD),
     ]

@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+# Calls read this table: who changes it waits for a second, or comes again.
+LOCKS = "SET LOCAL lock_timeout = '1s';"
 NOTE = """
 CREATE TRIGGER access_policy_touch AFTER INSERT OR DELETE ON servers_server
     FOR EACH ROW EXECUTE FUNCTION access_policy_touch(
@@ -37,6 +39,7 @@ class Migration(migrations.Migration):
     dependencies = [("servers", "0007_limits"), ("access", "0010_policy_digests")]
 
     operations = [
+        migrations.RunSQL(LOCKS, migrations.RunSQL.noop),
         migrations.AddField(
             model_name="server",
             name="intention",
@@ -50,5 +53,5 @@ class Migration(migrations.Migration):
                 condition=models.Q(("intention__in", ["none", "sensitive", "all"])), name="server_intention_known"
             ),
         ),
-        migrations.RunSQL(NOTE, UNDO),
+        migrations.RunSQL(NOTE, LOCKS + UNDO),
     ]

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
 
 import psycopg
 import pytest
@@ -11,6 +13,7 @@ from psycopg import sql
 
 from tests import databases
 
+BRIEFLY = "SET LOCAL lock_timeout = '1s';"
 BEFORE = (("access", "0001"), ("servers", "0003"), ("tools", "0002"), ("alerts", "0001"))
 ROWS = """
 INSERT INTO access_person (public_id, username, display_name, email, password, is_active, created_at)
@@ -76,3 +79,36 @@ def test_a_database_with_rows_in_it_is_upgraded(empty: str) -> None:
     assert row == ("https://files.example/mcp", True, True)
     assert limits == (5, 60, 60, 300, 3600, 16 * 1024 * 1024, 64, 64)
     assert review == ("poller", 1, None)
+
+
+HELD = (
+    ("access", "0011_policy_notes"),
+    ("audit", "0010_boots"),
+    ("servers", "0008_intention"),
+    ("servers", "0009_capture"),
+    ("tools", "0005_policy_digests"),
+)
+
+
+@pytest.mark.parametrize(("app", "name"), HELD, ids="/".join)
+def test_a_migration_of_tables_that_are_written_to_bounds_its_wait_first_of_all_both_ways(app: str, name: str) -> None:
+    migration = import_module(f"{app}.migrations.{name}").Migration
+    operations = migration.operations
+    # Without a transaction around them all, each has its own.
+    forward, backward = (operations[:1], operations[-1:]) if migration.atomic else (operations, operations)
+    said = [*(each.sql for each in forward), *(each.reverse_sql for each in backward)]
+    assert {each[: len(BRIEFLY)] for each in said} == {BRIEFLY}
+
+
+def test_a_trigger_is_not_waited_for_longer_than_a_second_and_comes_again(
+    owner_connection: psycopg.Connection[Any],
+) -> None:
+    migration = import_module("access.migrations.0011_policy_notes").Migration
+    (grants,) = (each.sql for each in migration.operations if "ON access_grant\n" in each.sql)
+    with databases.owner_connection() as writer, writer.transaction():
+        writer.execute("LOCK TABLE access_grant IN ROW EXCLUSIVE MODE")
+        owner_connection.execute("SET statement_timeout = '20s'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            owner_connection.execute(grants)
+    owner_connection.execute(grants)
+    assert owner_connection.execute("SHOW lock_timeout").fetchone() == ("0",)

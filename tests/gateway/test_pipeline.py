@@ -13,7 +13,9 @@ from asgiref.sync import sync_to_async
 from mcp.shared.exceptions import MCPError
 
 from access.services import altered, tell_alterations, was_left_by_changes
+from alerts.services import tell_policy
 from audit.models import Record
+from audit.services import place_records
 from core.sampling import Sampler
 from servers.services import edit_server
 from tests.fixtures_mcp.processes import HonestServer
@@ -443,6 +445,27 @@ def test_the_digest_in_a_calls_record_is_that_of_the_policy_it_was_decided_by(
     assert tell_alterations() == 1
     told = Record.objects.get(event="policy.altered")
     assert (told.subject, told.reason) == ("policy:access", "Changed past the services: access_grant.")
+
+
+def test_a_row_that_was_put_back_before_the_look_is_told_by_the_calls_that_it_decided(
+    world: "World", servers: dict[str, HonestServer], owner_connection: Any
+) -> None:
+    token = approved(world, servers["modern"])
+    assert world.modern(token, "tools/call", {"name": "echo"}).status_code == 200
+    place_records()
+    assert tell_policy() == 0
+    for end in ("now() + interval '10 years'", "NULL"):
+        owner_connection.execute(f"UPDATE access_grant SET expires_at = {end}")
+        owner_connection.execute("UPDATE access_revision SET n = n + 1 WHERE part = 'access'")
+        world.settle()
+        assert world.modern(token, "tools/call", {"name": "echo"}).status_code == 200
+    assert altered("access") == ()
+    place_records()
+    assert [tell_policy(), tell_policy()] == [1, 0]
+    told = Record.objects.get(event="policy.altered")
+    made = [call.policy_digest for call in Record.objects.filter(event="call.intended").order_by("id")]
+    assert (len(made), made[0], told.after) == (3, made[2], {"policy_digest": made[1]})
+    assert (told.subject, told.server) == ("policy:stamp/files", "files")
 
 
 def test_a_call_that_cannot_be_recorded_is_not_made(
