@@ -53,3 +53,14 @@ ACCESS: Final = (
     Counted("access_roleseparation", ("id", "first_id", "second_id")),
     Counted("access_suspension", ("id", "kind", "name", "owner_team"), "t.lifted_at IS NULL"),
 )
+_counted: Final[dict[str, tuple[Counted, ...]]] = {"access": ACCESS, "server": ()}
+
+
+def count_for_servers(*counted: Counted) -> None:
+    """From now on these rows are in the digest of a server's part; each app says so once, when it is loaded."""
+    _counted["server"] = (*_counted["server"], *counted)
+
+
+def counted_for(kind: str) -> tuple[Counted, ...]:
+    """The rows that a part of this kind is digested over; none for a kind that nobody knows."""
+    return _counted.get(kind, ())

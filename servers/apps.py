@@ -12,7 +12,7 @@ class ServersConfig(AppConfig):
 
     def ready(self) -> None:
         """Count the rows that say how a server is served."""
-        from access.services import count_for_servers
+        from access.counted import count_for_servers
         from servers.rules import POLICY_ROWS
 
         count_for_servers(*POLICY_ROWS)

@@ -12,7 +12,7 @@ class ToolsConfig(AppConfig):
 
     def ready(self) -> None:
         """Count the rows that say what of a server is served."""
-        from access.services import count_for_servers
+        from access.counted import count_for_servers
         from tools.rules import POLICY_ROWS
 
         count_for_servers(*POLICY_ROWS)

@@ -8,7 +8,6 @@ from access.services.clients import awaits_person, is_listed, resolve_client
 from access.services.consents import revoke_consent
 from access.services.digests import (
     altered,
-    count_for_servers,
     policy_digest,
     stamp,
     tell_alterations,
@@ -65,7 +64,6 @@ __all__ = [
     "bump_revision",
     "change_role",
     "clear_expired",
-    "count_for_servers",
     "create_api_token",
     "create_first_administrator",
     "create_person",

@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from access.counted import ACCESS, BUCKET, FORMAT, Counted
+from access.counted import BUCKET, FORMAT, Counted, counted_for
 from access.models import PolicyDigest, Revision
 from audit.events import Event, RecordType
 from audit.models import Record
@@ -29,17 +29,11 @@ Touched = Mapping[str, Mapping[int, Row]]  # by table and id
 STAMP: Final = 32  # characters of a part's digest in the records of calls
 ITSELF: Final = "access_policydigest"
 _ACTOR: Final = system_actor("policy")
-_COUNTED: dict[str, tuple[Counted, ...]] = {"access": ACCESS, "server": ()}
 _WHOLE: Final = "encode(sha256(convert_to(coalesce(string_agg(h, '' ORDER BY id), ''), 'UTF8')), 'hex')"
 
 _PUT_BACK: Final = (
     "SELECT u.id, u.b, u.h FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) u(id, b, h) WHERE u.h IS NOT NULL"
 )
-
-
-def count_for_servers(*counted: Counted) -> None:
-    """From now on these rows are in the digest of a server's part; each app says so when it is loaded."""
-    _COUNTED["server"] = (*_COUNTED["server"], *counted)
 
 
 def touched_setting(part: str) -> str:
@@ -211,7 +205,7 @@ def _with(digests: Digests, touched: Touched, those: Digests) -> dict[str, dict[
 def _digests(part: str) -> dict[str, dict[str, str]]:
     """All of `part` as its rows are now."""
     kind, _, name = part.partition(":")
-    counted = _COUNTED.get(kind, ())
+    counted = counted_for(kind)
     selects = [f"SELECT '{each.table}', b::text, {_WHOLE} FROM ({each.rows}) x GROUP BY b" for each in counted]  # noqa: S608 -- our own words
     values = [name for each in counted if each.of_part]
     found: dict[str, dict[str, str]] = {each.table: {} for each in counted}
@@ -225,7 +219,7 @@ def _around(part: str, touched: Touched) -> tuple[Digests, Digests]:
     kind, _, name = part.partition(":")
     selects: list[str] = []
     values: list[Any] = []
-    for each in _COUNTED.get(kind, ()):
+    for each in counted_for(kind):
         rows = list(touched.get(each.table, {}).values())
         if not rows:
             continue
