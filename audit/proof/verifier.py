@@ -32,6 +32,7 @@ class Verifier:
         checkpoints: Iterable[Checkpoint] = (),
         tree: Frontier | None = None,
         head_of: HeadOf | None = None,
+        chained: bool = False,  # whether `log.chained` stands before it
     ) -> None:
         self.report = Report()
         self._installation = installation
@@ -43,7 +44,7 @@ class Verifier:
         self._writers: dict[tuple[bytes, int], WriterState] = {}
         self._head_of = head_of
         self._calls = Calls()
-        self._chained = False
+        self._chained = chained
         self._gone: dict[int, Gone] = {}
         self._pruned: dict[int, int] = {}
         self._due = _NEVER
