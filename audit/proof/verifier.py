@@ -33,6 +33,7 @@ class Verifier:
         checkpoints: Iterable[Checkpoint] = (),
         tree: Frontier | None = None,
         head_of: HeadOf | None = None,
+        chained: bool = False,  # whether `log.chained` stands before it
     ) -> None:
         self.report = Report()
         self._installation = installation
@@ -44,7 +45,7 @@ class Verifier:
         self._writers: dict[tuple[bytes, int], WriterState] = {}
         self._head_of = head_of
         self._calls = Calls()
-        self._chained = False
+        self._chained = chained
         self._chained_at: int | None = None
         self._bare: deque[tuple[Any, ...]] = deque(maxlen=KEPT)  # places of the last records without a MAC
         self._gone: dict[int, Gone] = {}

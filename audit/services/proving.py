@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from audit.events import Event
-from audit.models import Checkpoint, Leaf, Record
-from audit.proof.merkle import Frontier, consistency_proof
+from audit.models import Checkpoint, Leaf, Record, Verification
+from audit.proof.merkle import Frontier, complete_subtrees, consistency_proof
 
 _HASHES: Final = 10_000
+_TRIED: Final = 3  # verifications whose trees are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,10 @@ class Signed:
 
 
 def tree_before(end: int) -> Frontier:
-    """The tree of the places up to `end`, which is not in it."""
-    return _tree(0, end)
+    """The tree of the places up to `end`, which is not in it: from where a verification of ours ended, if it fits."""
+    tree = _verified(end)
+    _extend(tree, end)
+    return tree
 
 
 def last_signed() -> int:
@@ -39,7 +42,7 @@ def signed_over(end: int) -> Signed:
     found = Checkpoint.objects.filter(origin=newest.origin, size__gte=end).order_by("size", "-id").first()
     if found is None:
         return Signed(origin=newest.origin, vkey=_vkey())
-    proof = consistency_proof(end, found.size, _node)
+    proof = _consistency(end, found.size) if end < found.size else []
     return Signed(found.origin, _vkey(), found.note, tuple(proof))
 
 
@@ -50,14 +53,44 @@ def _vkey() -> str:
     return str(next(iter(after.get("keys", ())), ""))
 
 
-def _node(level: int, index: int) -> bytes:
-    return _tree(index << level, (index + 1) << level).root()
+def _consistency(end: int, size: int) -> list[bytes]:
+    """What of the proof lies before `end` are subtrees of the tree there: nobody reads the log for them."""
+    known = dict(zip(complete_subtrees(0, end), tree_before(end).edge(), strict=True))
+
+    def node_at(level: int, index: int) -> bytes:
+        return known.get((level, index)) or _part(index << level, (index + 1) << level)
+
+    return consistency_proof(end, size, node_at)
 
 
-def _tree(first: int, end: int) -> Frontier:
-    """Over these leaves alone, a part of them at a time."""
+def _verified(end: int) -> Frontier:
+    """The tree at the last verification that ended at or before `end`; the empty one where there is none that fits."""
+    sound = Verification.objects.filter(frontier__isnull=False, count=0, until__gt=0, until__lte=end)
+    for stored, until in sound.order_by("-pk").values_list("frontier", "until")[:_TRIED]:
+        try:
+            tree = Frontier.from_bytes(bytes(stored or b""))
+        except ValueError:
+            continue
+        if tree.size == until and _fits(tree):
+            return tree
+    return Frontier()
+
+
+def _fits(tree: Frontier) -> bool:
+    """Whether the leaves under its last subtree are those of the log. One that lies all the same makes exports fail."""
+    last = tree.size & -tree.size
+    return last > _HASHES or _part(tree.size - last, tree.size) == tree.edge()[-1]
+
+
+def _part(first: int, end: int) -> bytes:
+    """The hash over these leaves alone."""
     tree = Frontier()
-    for begin in range(first, end, _HASHES):
+    _extend(tree, end, first)
+    return tree.root()
+
+
+def _extend(tree: Frontier, end: int, first: int | None = None) -> None:
+    """By the leaves from `first`, or the tree's end, up to `end`, a part of them at a time."""
+    for begin in range(tree.size if first is None else first, end, _HASHES):
         leaves = Leaf.objects.filter(index__gte=begin, index__lt=min(begin + _HASHES, end)).order_by("index")
         tree.extend(bytes(each) for each in leaves.values_list("hash", flat=True))
-    return tree

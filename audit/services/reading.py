@@ -7,15 +7,19 @@ numbers either: whoever writes a leaf far ahead would have us count up to it.
 import json
 from collections.abc import Iterator
 from typing import Any, Final
+from uuid import UUID
 
 import psycopg
 from django.db import connection
 
 from audit.comparing import DETAILS
 from audit.drafts import COLUMNS
+from audit.models import Checkpoint as SignedCheckpoint
 from audit.proof.findings import Entry
 
 _WINDOW: Final = 2000
+_NEWEST: Final = 1000
+_EVENLY: Final = 2000
 _BEFORE_ALL: Final = -1
 # A leaf's own writer and number count here, because the body is hashed with them in it; the record's are columns.
 _PLACES: Final = """
@@ -48,10 +52,22 @@ _LOST: Final = """
 _UNPLACED: Final = f"""
     SELECT -1, made.shard, convert_to(made.id::text, 'UTF8'), convert_to(made.writer::text, 'UTF8'), made.seq,
         made.chain, made.mac, NULL::bytea, made.body, coalesce({_LOST}, false)
-    FROM audit_record AS made
+    FROM (SELECT * FROM audit_record WHERE (shard, id) > (%s, %s::uuid) ORDER BY shard, id LIMIT %s) AS made
     WHERE NOT EXISTS (SELECT FROM audit_leaf AS leaf WHERE leaf.shard = made.shard AND leaf.record_id = made.id)
     ORDER BY made.shard, made.id
 """  # noqa: S608 -- our own words
+_LAST_RECORD: Final = """
+    SELECT shard, id::text FROM (
+        SELECT shard, id FROM audit_record WHERE (shard, id) > (%s, %s::uuid) ORDER BY shard, id LIMIT %s) AS beyond
+    ORDER BY shard DESC, id DESC LIMIT 1
+"""
+# By the index of origin and size alone: one is looked up at each of so many sizes.
+_SPACED: Final = """
+    SELECT DISTINCT found.note FROM generate_series(%s::bigint, %s::bigint, %s::bigint) AS target (size)
+    CROSS JOIN LATERAL (
+        SELECT note FROM audit_checkpoint AS signed WHERE signed.origin = %s AND signed.size >= target.size
+        ORDER BY signed.size LIMIT 1) AS found
+"""
 _HEAD: Final = "SELECT chain FROM audit_record WHERE shard = %s AND writer = %s::uuid AND seq = %s"
 
 
@@ -81,8 +97,25 @@ def placed_rows(first: int) -> Iterator[tuple[int, int, bytes, bytes, dict[str, 
 
 def unplaced_entries() -> Iterator[tuple[Entry, bool]]:
     """Records without a place, and of each whether its time for one is over."""
-    for *entry, lost in _all(_UNPLACED):
-        yield tuple(entry), lost
+    after = _BEFORE_ALL, str(UUID(int=0))
+    while last := _all(_LAST_RECORD, *after, _WINDOW):
+        for *entry, lost in _all(_UNPLACED, *after, _WINDOW):
+            yield tuple(entry), lost
+        after = last[0]
+
+
+def signed_notes(origin: str, beyond: int) -> list[str]:
+    """Checkpoints of a log with more than `beyond` records: the newest, and of those before them evenly spaced ones.
+
+    Some are signed each minute, for years: a root that is right says the same of every one before it.
+    """
+    rows = SignedCheckpoint.objects.filter(origin=origin, size__gt=beyond).order_by("-size", "-pk")
+    newest = list(rows.values_list("size", "note")[:_NEWEST])
+    notes = [note for _, note in newest]
+    if len(newest) < _NEWEST or (lowest := newest[-1][0]) <= beyond + 1:
+        return notes
+    step = -(-(lowest - beyond) // _EVENLY)
+    return list({*notes, *(note for (note,) in _all(_SPACED, beyond + 1, lowest, step, origin))})
 
 
 def head_of(writer: bytes, shard: int, seq: int) -> bytes | None:

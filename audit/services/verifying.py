@@ -9,19 +9,21 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from audit.comparing import differences
 from audit.events import Event, RecordType
 from audit.models import Checkpoint as SignedCheckpoint
-from audit.models import Leaf, Verification
+from audit.models import Leaf, Record, Verification
+from audit.placement import Judge, Verdict
 from audit.proof.chain import leaf
 from audit.proof.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from audit.proof.findings import Entry, Finding, Kind, Report, at
 from audit.proof.merkle import Frontier
 from audit.proof.note import NoteError, VerifierKey, parsed
 from audit.proof.verifier import Verifier
-from audit.services.reading import head_of, placed_entries, placed_rows, unplaced_entries
+from audit.services.reading import head_of, placed_entries, placed_rows, signed_notes, unplaced_entries
 from audit.services.recording import record
 from core.actor import Actor
 
@@ -42,11 +44,16 @@ def verify_log(
     """
     last = Verification.objects.going_on()
     tree = Frontier.from_bytes(bytes(last.frontier or b"")) if last is not None and not is_full else Frontier()
-    points = [*checkpoints, *(point for point in _of_the_database(vkeys) if point.size > tree.size)]
+    points = [*checkpoints, *(point for point in _of_the_database(vkeys, tree.size) if point.size > tree.size)]
     if last is not None and is_full:
         points.append(_as_checkpoint(last))
     verifier = Verifier(
-        installation=settings.INSTALLATION_ID, keys=settings.AUDIT_KEYS, checkpoints=points, tree=tree, head_of=head_of
+        installation=settings.INSTALLATION_ID,
+        keys=settings.AUDIT_KEYS,
+        checkpoints=points,
+        tree=tree,
+        head_of=head_of,
+        chained=_is_chained(tree.size),
     )
     for entry in placed_entries(tree.size):
         verifier.take(entry)
@@ -62,13 +69,29 @@ def verify_log(
     return report
 
 
-def _of_the_database(vkeys: Sequence[VerifierKey]) -> Iterator[Checkpoint]:
-    """What was signed last, under the name that the log has now: an earlier name's log may have ended otherwise."""
-    rows = SignedCheckpoint.objects.order_by("-pk")
-    newest = rows.first()
+def _is_chained(size: int) -> bool:
+    """Whether one of the first `size` records, with a MAC of ours, says that no release without MACs writes any more.
+
+    A record behind them tells it to the verifier when its turn comes.
+    """
+    judge = Judge(settings.AUDIT_KEYS, settings.INSTALLATION_ID)
+    place = Leaf.objects.filter(shard=OuterRef("shard"), record_id=OuterRef("id"), index__lt=size)
+    said = Record.objects.filter(type=RecordType.CHECKPOINT.value, event=Event.LOG_CHAINED.value, writer=None)
+    return bool(size) and any(
+        judge.control_plane(record=id_, shard=shard, leaf=leaf(bytes(body)), mac=bytes(mac or b"")) is Verdict.GENUINE
+        for id_, shard, body, mac in said.filter(Exists(place)).values_list("id", "shard", "body", "mac")
+    )
+
+
+def _of_the_database(vkeys: Sequence[VerifierKey], size: int) -> Iterator[Checkpoint]:
+    """What was signed last, under the name that the log has now: an earlier name's log may have ended otherwise.
+
+    Of more than `size` records, and no more of them than `signed_notes` answers.
+    """
+    newest = SignedCheckpoint.objects.order_by("-pk").first()
     if newest is None:
         return
-    for note in rows.filter(origin=newest.origin).values_list("note", flat=True).iterator():
+    for note in signed_notes(newest.origin, size):
         try:
             yield open_checkpoint(note.encode(), vkeys) if vkeys else parse_checkpoint(parsed(note.encode()).text)
         except NoteError:

@@ -21,12 +21,12 @@ from audit.events import Event, RecordType
 from audit.filters import Filters, read_filters
 from audit.formats.writing import Format
 from audit.models import Checkpoint as Signed
-from audit.models import Leaf, Record
-from audit.proof import bundle
+from audit.models import Leaf, Record, Verification
+from audit.proof import bundle, merkle
 from audit.proof.checkpoint import Checkpoint, sign_checkpoint
 from audit.proof.merkle import Frontier
 from audit.proof.verifier import Verifier
-from audit.services.proving import tree_before
+from audit.services.proving import signed_over, tree_before
 from core.actor import Actor, ActorKind, system_actor
 from core.errors import Invalid, PermissionDenied
 from core.ids import new_id
@@ -231,6 +231,43 @@ def test_the_verifier_that_stands_alone_takes_the_file(tmp_path: Path) -> None:
     assert verify.main([str(file), *command]) == verify.CLEAN
     file.write_bytes(file.read_bytes().replace(b"team:t3", b"team:t9"))
     assert verify.main([str(file), *command]) == verify.FOUND
+
+
+def test_what_was_verified_is_not_read_again_for_the_tree_before_an_export(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr("audit.services.proving._HASHES", 1)
+    a_log(7)
+    services.verify_log(actor=SYSTEM, is_full=False)
+    a_log(2)
+    leaves = [bytes(leaf.hash) for leaf in Leaf.objects.after(-1)]
+    size = len(leaves)
+
+    with django_assert_num_queries(1 + 1 + size - 7):  # the verification, its last leaf, what came after it
+        assert tree_before(size).root() == merkle.root(leaves)
+    with django_assert_num_queries(1 + 5):  # none ended so early
+        assert tree_before(5).root() == merkle.root(leaves[:5])
+    a_checkpoint(size)
+    with django_assert_num_queries(3 + 1 + 1 + size - 7):  # checkpoints and key, and as above
+        proof = signed_over(7).consistency
+    roots = {"first_root": merkle.root(leaves[:7]), "second_root": merkle.root(leaves)}
+    assert merkle.verify_consistency(first=7, second=size, proof=proof, **roots)
+
+
+@pytest.mark.parametrize("wrong", ["root", "size", "shape"])
+def test_a_verification_whose_tree_does_not_fit_is_passed_over(wrong: str) -> None:
+    a_log(5)
+    leaves = [bytes(leaf.hash) for leaf in Leaf.objects.after(-1)]
+    tree = Frontier()
+    tree.extend(leaves[:3])
+    frontier = {
+        "root": Frontier(3, [bytes(32), bytes(32)]).to_bytes(), "size": tree.to_bytes(), "shape": b"no frontier",
+    }[wrong]  # fmt: skip
+    until = 4 if wrong == "size" else 3
+    counts = dict.fromkeys(("first", "records", "authenticated", "unauthenticated", "pruned", "count"), 0)
+    Verification.objects.create(at=timezone.now(), is_full=False, until=until, frontier=frontier, **counts)
+
+    assert tree_before(5).root() == merkle.root(leaves[:5])
 
 
 def a_checkpoint(size: int) -> None:

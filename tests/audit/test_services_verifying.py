@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -11,7 +12,7 @@ from audit import services, tasks
 from audit.events import Event
 from audit.models import Checkpoint as SignedCheckpoint
 from audit.models import Leaf, Record, Verification
-from audit.proof.checkpoint import Checkpoint, sign_checkpoint
+from audit.proof.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from audit.proof.findings import Kind, Report
 from audit.proof.merkle import Frontier
 from audit.proof.note import SigningKey
@@ -126,6 +127,19 @@ def test_a_log_of_more_than_a_window_is_read_to_its_end(monkeypatch: pytest.Monk
 
 
 @pytest.mark.django_db
+def test_records_without_a_place_are_read_a_window_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_log(Gateway())
+    waiting = [str(a_control_plane_record(subject=f"team:{number}").id) for number in range(5)]
+    whole = list(reading.unplaced_entries())
+    assert sorted(entry[2].decode() for entry, _ in whole) == sorted(waiting)
+    monkeypatch.setattr(reading, "_WINDOW", 2)
+
+    assert list(reading.unplaced_entries()) == whole
+    assert len(reading._all(reading._UNPLACED, -1, str(UUID(int=0)), 100)) == 5
+    assert reading._all(reading._UNPLACED, -1, str(UUID(int=0)), 2) == [], "no more than two records are looked at"
+
+
+@pytest.mark.django_db
 def test_nobody_changes_what_a_verification_found() -> None:
     newly()
     for statement in (
@@ -218,6 +232,25 @@ def test_a_writer_goes_on_from_its_last_chain_and_nothing_else(owner: Any) -> No
     assert kinds(newly()) == [Kind.CHAIN]
 
 
+@pytest.mark.parametrize("boundary", ["genuine", "forged", "none"])
+def test_a_record_without_a_mac_is_told_where_the_boundary_was_verified_earlier(owner: Any, boundary: str) -> None:
+    log = a_log(Gateway())
+    if boundary == "forged":
+        owner.execute("UPDATE audit_record SET mac = %s WHERE id = %s", (bytes(36), log[0].id))
+    if boundary == "none":
+        owner.execute("UPDATE audit_record SET event = 'team.created' WHERE id = %s", (log[0].id,))
+    newly()
+    more_records(1)
+    bare = placed()[8]
+    owner.execute("UPDATE audit_record SET mac = NULL WHERE id = %s", (bare.id,))
+
+    report = newly()
+
+    assert (report.first, report.records) == (8, 1 if boundary == "genuine" else 2)
+    expected = ([Kind.UNAUTHENTICATED], 0) if boundary == "genuine" else ([], 1)
+    assert (kinds(report), report.unauthenticated) == expected
+
+
 class TestCheckpointsOfTheDatabase:
     def test_the_log_is_held_against_them(self, owner: Any) -> None:
         log = a_log(Gateway())
@@ -239,6 +272,22 @@ class TestCheckpointsOfTheDatabase:
         assert kinds(report) == [Kind.ROOT]
         assert "a note that is none" in report.findings[0].expected
         assert wholly().count == 0
+
+    @pytest.mark.django_db
+    def test_of_very_many_the_newest_and_evenly_spaced_ones_are_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        a_log(Gateway())
+        for size in range(1, 9):
+            signed(checkpoint(size))
+        signed(Checkpoint(f"{ORIGIN}/2", 7, bytes(32)))
+
+        def sizes(beyond: int) -> list[int]:
+            notes = reading.signed_notes(ORIGIN, beyond)
+            return sorted(open_checkpoint(note.encode(), [KEY.verifier]).size for note in notes)
+
+        assert (sizes(0), sizes(5), sizes(8)) == ([1, 2, 3, 4, 5, 6, 7, 8], [6, 7, 8], [])
+        monkeypatch.setattr(reading, "_NEWEST", 2)
+        monkeypatch.setattr(reading, "_EVENLY", 3)
+        assert (sizes(0), sizes(6), sizes(8)) == ([1, 4, 7, 8], [7, 8], [])
 
     @pytest.mark.django_db
     def test_under_a_new_name_the_log_is_held_against_that_names(self) -> None:
