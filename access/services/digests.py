@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from access.counted import BUCKET, FORMAT, Counted, counted_for
+from access.counted import BUCKET, FORMAT, counted_for
 from access.models import PolicyDigest, Revision
 from audit.events import Event, RecordType
 from audit.models import Record
