@@ -15,7 +15,7 @@ router.register("audit/searches", SavedSearchViewSet, basename="search")
 router.register("audit/sinks", SinkViewSet, basename="sink")
 
 _CALL = "audit/payloads/<uuid:call_id>"
-_SHARD = "audit/shards/<int:shard>"
+_SHARD = "audit/shards/<str:shard>"
 urlpatterns = [
     *router.urls,
     path("audit/export/", ExportView.as_view(), name="audit-export"),
