@@ -116,6 +116,13 @@ def is_free(boot: UUID) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+async def until_free(boot: UUID) -> None:
+    """The server notices a moment later that the connection is gone."""
+    async with asyncio.timeout(20):
+        while not await sync_to_async(is_free)(boot):  # noqa: ASYNC110 -- the server is asked
+            await asyncio.sleep(0.01)
+
+
 async def test_who_was_taken_for_dead_goes_on_as_another_boot(
     writer: GroupCommitWriter, owner_connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,9 +179,11 @@ async def test_a_call_that_goes_on_in_the_boot_that_follows_is_not_unknown_befor
     async with asyncio.timeout(20):
         while not await Boot.objects.exclude(id=first).filter(open_calls=[running]).aexists():  # noqa: ASYNC110 -- asked
             await asyncio.sleep(0.05)
+    await until_free(first)
     assert await sync_to_async(look)(3) == 1
     assert await sync_to_async(unknown)() == [lost]
     await writer.close()
+    await until_free(writer.boot.id)
     assert await sync_to_async(look)(3) == 1
     assert await sync_to_async(unknown)() == [lost, running]
 
@@ -223,6 +232,7 @@ async def test_the_beat_says_which_calls_are_open_and_nothing_before_its_mark_is
             await asyncio.sleep(0.05)
     await writer.write(a_record(later))
     await writer.close()
+    await until_free(writer.boot.id)
     assert await sync_to_async(look)() == 2
     assert set(await sync_to_async(unknown)()) == {open_, later}
 
