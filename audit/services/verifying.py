@@ -9,14 +9,13 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from audit.comparing import differences
 from audit.events import Event, RecordType
 from audit.models import Checkpoint as SignedCheckpoint
-from audit.models import Leaf, Record, Verification
-from audit.placement import Judge, Verdict
+from audit.models import Leaf, Verification
+from audit.placement import Judge, chained_at
 from audit.proof.chain import leaf
 from audit.proof.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from audit.proof.findings import Entry, Finding, Kind, Report, at
@@ -70,17 +69,12 @@ def verify_log(
 
 
 def _is_chained(size: int) -> bool:
-    """Whether one of the first `size` records, with a MAC of ours, says that no release without MACs writes any more.
+    """Whether it was said before the place `size` that no release without MACs writes any more.
 
-    A record behind them tells it to the verifier when its turn comes.
+    What is said behind it the verifier reads when its turn comes.
     """
-    judge = Judge(settings.AUDIT_KEYS, settings.INSTALLATION_ID)
-    place = Leaf.objects.filter(shard=OuterRef("shard"), record_id=OuterRef("id"), index__lt=size)
-    said = Record.objects.filter(type=RecordType.CHECKPOINT.value, event=Event.LOG_CHAINED.value, writer=None)
-    return bool(size) and any(
-        judge.control_plane(record=id_, shard=shard, leaf=leaf(bytes(body)), mac=bytes(mac or b"")) is Verdict.GENUINE
-        for id_, shard, body, mac in said.filter(Exists(place)).values_list("id", "shard", "body", "mac")
-    )
+    boundary = chained_at(Judge(settings.AUDIT_KEYS, settings.INSTALLATION_ID)) if size else None
+    return boundary is not None and boundary < size
 
 
 def _of_the_database(vkeys: Sequence[VerifierKey], size: int) -> Iterator[Checkpoint]:

@@ -44,8 +44,8 @@ def test_a_report_says_what_was_verified_and_what_was_found() -> None:
     assert "agrees with the checkpoint of 11 records of holdfast.example/audit" in lines
     assert lines.endswith("1 findings")
     assert list(Report().lines())[-1] == "nothing found"
-    for left in (Report(unauthenticated=1), Report(pruned=1)):
-        assert "nothing proves them" in "\n".join(left.lines())
+    for unproved in (Report(unauthenticated=1), Report(pruned=1)):
+        assert "nothing proves them" in "\n".join(unproved.lines())
     assert json.loads(json.dumps(report.as_dict()))["findings_in_all"] == 1
 
 
