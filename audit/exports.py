@@ -18,7 +18,6 @@ from core.download import download
 from core.needs import asks
 from core.permissions import Permission
 
-
 _SENDS = asks(Permission.SINK_MANAGE, Permission.AUDIT_READ, Permission.AUDIT_EXPORT)
 
 

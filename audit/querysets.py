@@ -43,13 +43,14 @@ class RecordQuerySet(models.QuerySet["Record"]):
 
     def visible_to(self, actor: Actor) -> "RecordQuerySet":
         """All records for who may read the log; those of own teams' things where the right reaches no further."""
-        return self._within_reach_of(actor, Permission.AUDIT_READ)
+        return self.within_reach_of(actor, Permission.AUDIT_READ)
 
     def exportable_by(self, actor: Actor) -> "RecordQuerySet":
         """Those visible to the actor that may also leave: what both rights reach."""
-        return self.visible_to(actor)._within_reach_of(actor, Permission.AUDIT_EXPORT)
+        return self.visible_to(actor).within_reach_of(actor, Permission.AUDIT_EXPORT)
 
-    def _within_reach_of(self, actor: Actor, permission: Permission) -> "RecordQuerySet":
+    def within_reach_of(self, actor: Actor, permission: Permission) -> "RecordQuerySet":
+        """All where the actor holds this everywhere, those of own teams' things where it reaches no further."""
         if actor.may(permission):
             return self.all()
         if actor.may_somewhere(permission):
