@@ -50,6 +50,7 @@ class RecordQuerySet(models.QuerySet["Record"]):
         return self.visible_to(actor).within_reach_of(actor, Permission.AUDIT_EXPORT)
 
     def within_reach_of(self, actor: Actor, permission: Permission) -> "RecordQuerySet":
+        """All where the actor holds this everywhere, those of own teams' things where it reaches no further."""
         if actor.may(permission):
             return self.all()
         if actor.may_somewhere(permission):

@@ -1,4 +1,4 @@
-"""A refusal that the answer itself does not show: a page that goes on with a message, or results one by one.
+"""A refusal that the answer does not show: a page that goes on with a message, results of which each has its own.
 
 `controlplane.middleware` records it.
 """

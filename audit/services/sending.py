@@ -153,7 +153,7 @@ def _batch(feed: Feed, size: int) -> list[Written]:
 
 
 def _next(index: int, size: int) -> list[Found]:
-    """The places behind `index`. Where none is near, the next that there is: so a gap of any size is seen."""
+    """The places behind `index`. Where none is near, the next there is: so a gap of any size is seen."""
     near = window(index + 1, index + 1 + size)
     if near:
         return near
