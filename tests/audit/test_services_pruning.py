@@ -18,16 +18,19 @@ from audit.filters import Filters
 from audit.formats.writing import Format
 from audit.models import Leaf, Record, Removal, RemovalConfirmation
 from audit.placement import Judge, is_chained
+from audit.proof.checkpoint import sign_checkpoint
 from audit.proof.findings import Kind
+from audit.proof.note import SigningKey
 from audit.services import begin_export, confirm_pruning, place_records, pruning, record, request_pruning, verify_log
 from core.actor import Actor, ActorKind, system_actor
 from core.errors import Conflict, Invalid, NotFound, PermissionDenied
 from core.permissions import Permission
 from tests.audit.old_month import OLD, write_old
-from tests.audit.writing import SYSTEM, checkpoint
+from tests.audit.writing import ORIGIN, SYSTEM, checkpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+SIGNING = SigningKey.generate(ORIGIN)
 PRUNE = frozenset({Permission.LOG_PRUNE})
 ONE, OTHER = (Actor(ActorKind.PERSON, str(uuid4()), name, PRUNE) for name in ("ada", "bob"))
 AUDITOR = Actor(ActorKind.PERSON, str(uuid4()), "eve", frozenset({Permission.AUDIT_EXPORT, Permission.AUDIT_READ}))
@@ -79,11 +82,13 @@ def whole_log() -> bytes:
     return b"".join(begin_export(form=Format.JSONL, filters=Filters(), actor=AUDITOR).chunks())
 
 
-def verdict(path: Path, export: bytes) -> int:
-    """As somebody else verifies it, with the key for MACs."""
+def verdict(path: Path, export: bytes, records: int) -> int:
+    """As somebody else verifies it, with the key for MACs and a checkpoint of so many records."""
     (path / "export.jsonl").write_bytes(export)
+    (path / "checkpoint").write_bytes(sign_checkpoint(checkpoint(records), SIGNING))
     (path / "audit.key").write_text(",".join(b64encode(key).decode() for key in settings.AUDIT_KEYS) + "\n")
-    return verify.main([str(path / "export.jsonl"), "--audit-key-file", str(path / "audit.key")])
+    trusted = ["--vkey", str(SIGNING.verifier), "--checkpoint", str(path / "checkpoint")]
+    return verify.main([str(path / "export.jsonl"), "--audit-key-file", str(path / "audit.key"), *trusted])
 
 
 def test_the_log_and_exports_of_before_and_after_verify(old_month: psycopg.Connection[Any], tmp_path: Path) -> None:
@@ -98,9 +103,10 @@ def test_the_log_and_exports_of_before_and_after_verify(old_month: psycopg.Conne
     assert (list(report.findings), report.pruned, report.matched) == ([], 3, [outside])
     after = whole_log()
     assert (before.count(b'"body":null'), after.count(b'"body":null')) == (0, 3)
-    assert [verdict(tmp_path, export) for export in (before, after)] == [verify.CLEAN, verify.CLEAN]
+    sizes = [export.count(b"\n") - 1 for export in (before, after)]
+    assert [verdict(tmp_path, *each) for each in zip((before, after), sizes, strict=True)] == [verify.CLEAN] * 2
     lines = [line for line in after.splitlines(keepends=True) if b'"log.pruned"' not in line]
-    assert verdict(tmp_path, b"".join(lines)) == verify.FOUND
+    assert verdict(tmp_path, b"".join(lines), sizes[1]) == verify.FOUND
 
 
 def test_a_month_that_is_dropped_without_a_record_is_missing(old_month: psycopg.Connection[Any]) -> None:
