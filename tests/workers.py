@@ -32,6 +32,7 @@ _STORIES = {
 }
 _PHASES = {_ROWS[0]: 1, _ROWS[1]: 1, _ROWS[2]: 2}  # all else is before them
 _END_SECONDS = 60
+_LAST = len(_LONGEST_FIRST) + 1 + len(_STORIES)
 _nodes: list[WorkerController] = []
 
 
@@ -88,7 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ranks: dict[str, int] = {}
     for item in items:
         file = item.nodeid.split("::", 1)[0]
-        ranks[file] = min(ranks.get(file, len(_LONGEST_FIRST)), _rank(item))
+        ranks[file] = min(ranks.get(file, _LAST), _rank(item))
     items.sort(key=lambda item: ranks[item.nodeid.split("::", 1)[0]])
 
 
