@@ -30,6 +30,7 @@ def test_it_is_made_once(client: Client) -> None:
     assert openapi.document.cache_info().misses == 1
 
 
+@pytest.mark.django_db  # the attempt leaves a record
 def test_it_is_read_only(client: Client) -> None:
     assert client.post("/api/v1/schema/").status_code == 405
 
