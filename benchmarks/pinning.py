@@ -7,20 +7,15 @@ with a real PostgreSQL; a tenth of them changed, digested, compared and classifi
 64 KB description was written to be dear to show, beside an ordinary one.
 """
 
-import base64
-import os
-import secrets
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from controlplane import devservices
+from benchmarks.scratch import scratch_database
 from servers.surface import Item, Kind, Surface
-from tests import databases
 from tools.classify import classify
 from tools.fingerprint import digest
 from tools.look import Look, take
@@ -48,7 +43,7 @@ def main(count: int) -> None:
     each = judging / len(changed)
     print(f"{len(changed)} changed: hashing {alone:.0f} ms, digest, compare and classify {judging:.0f} ms "
           f"({each:.2f} ms each), ratio {judging / alone:.1f}")  # fmt: skip
-    with _database():
+    with scratch_database():
         _absorbing(items, changed)
         _pages()
 
@@ -202,24 +197,6 @@ def _milliseconds(run: Callable[[], object]) -> float:
     began = time.perf_counter()
     run()
     return (time.perf_counter() - began) * 1000
-
-
-@contextmanager
-def _database() -> Iterator[None]:
-    """A migrated PostgreSQL that is gone afterwards, reached as the application's role, and Django beside it."""
-    with devservices.running({}) as found:
-        os.environ.update(found.environment())
-        for name in ("SECRET_KEY", "SECRETS_KEY", "TOKEN_KEY"):
-            os.environ[name] = base64.b64encode(secrets.token_bytes(32)).decode()
-        os.environ["DJANGO_SETTINGS_MODULE"] = "controlplane.settings"
-        import django
-        from django.test.utils import setup_test_environment
-
-        django.setup()
-        setup_test_environment()
-        databases.start_run()
-        with databases.fresh_copy():
-            yield
 
 
 if __name__ == "__main__":

@@ -9,12 +9,10 @@ one integer, which is the limit. asyncpg and uvloop are measured where they are 
 """
 
 import asyncio
-import base64
 import importlib.util
 import itertools
 import json
 import os
-import secrets
 import statistics
 import subprocess
 import sys
@@ -36,6 +34,7 @@ from audit.chaining import Chain
 from audit.drafts import COLUMNS, Position, RecordDraft, columns, shard_of
 from audit.events import Event, RecordType
 from audit.rows import Rows
+from benchmarks.scratch import make_up_keys
 from controlplane import devservices
 from core.ids import new_id
 
@@ -374,9 +373,7 @@ def _database() -> Iterator[None]:
     """A migrated PostgreSQL that syncs and is gone afterwards, reached as the application's role."""
     with devservices.running({}, durable=True) as found:
         os.environ.update(found.environment())
-        for name in ("SECRET_KEY", "SECRETS_KEY", "TOKEN_KEY"):
-            os.environ[name] = base64.b64encode(secrets.token_bytes(32)).decode()
-        os.environ["DJANGO_SETTINGS_MODULE"] = "controlplane.settings"
+        make_up_keys()
         _manage("migrate", "--verbosity", "0", "--skip-checks")
         _manage("grant_roles", "--role", "holdfast_app")
         import django

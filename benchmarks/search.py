@@ -7,17 +7,13 @@ first page on, as somebody who reads the whole log and as somebody who reads wha
 the query, with its rows fetched.
 """
 
-import base64
-import os
-import secrets
 import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Final
 
-from controlplane import devservices
+from benchmarks.scratch import scratch_database
 from core.actor import Actor, ActorKind
 from tests import databases
 
@@ -106,7 +102,7 @@ ASKED: Final[dict[str, Sequence[dict[str, str]]]] = {
 
 def main(count: int) -> None:
     """Print the figures."""
-    with _database():
+    with scratch_database():
         began = time.perf_counter()
         _make(count)
         print(f"{count} records made in {time.perf_counter() - began:.0f} s")
@@ -200,24 +196,6 @@ def _name() -> str:
     from django.db import connection
 
     return str(connection.settings_dict["NAME"])
-
-
-@contextmanager
-def _database() -> Iterator[None]:
-    """A migrated PostgreSQL that is gone afterwards, reached as the application's role, and Django beside it."""
-    with devservices.running({}) as found:
-        os.environ.update(found.environment())
-        for name in ("SECRET_KEY", "SECRETS_KEY", "TOKEN_KEY"):
-            os.environ[name] = base64.b64encode(secrets.token_bytes(32)).decode()
-        os.environ["DJANGO_SETTINGS_MODULE"] = "controlplane.settings"
-        import django
-        from django.test.utils import setup_test_environment
-
-        django.setup()
-        setup_test_environment()
-        databases.start_run()
-        with databases.fresh_copy():
-            yield
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from standardwebhooks.webhooks import Webhook
 from core.canonical import canonical_bytes
 from core.ids import new_id
 from core.outbound import OutboundLimits, classify, outbound_client, policy_from_settings
+from core.webhooks import message_headers
 
 logger = logging.getLogger(__name__)
 _LIMITS: Final = OutboundLimits(connect_seconds=5.0, head_seconds=10.0, total_seconds=15.0, body_bytes=64 * 1024)
@@ -30,7 +31,9 @@ async def sound_alarm(kind: str, data: Mapping[str, Any]) -> bool:
     body = canonical_bytes({"type": kind, "timestamp": moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "data": said})
     try:
         async with outbound_client(policy_from_settings(), _LIMITS) as client:
-            response = await client.post(settings.AUDIT_ALARM_URL, content=body, headers=_headers(body, moment))
+            signing = Webhook(settings.AUDIT_ALARM_SECRET) if settings.AUDIT_ALARM_SECRET else None
+            headers = message_headers(signing, f"msg_{new_id().hex}", body.decode(), moment=moment)
+            response = await client.post(settings.AUDIT_ALARM_URL, content=body, headers=headers)
             if response.is_success:
                 return True
             problem = f"answered {response.status_code}"
@@ -38,12 +41,3 @@ async def sound_alarm(kind: str, data: Mapping[str, Any]) -> bool:
         problem = classify(error).sentence
     logger.error("the alarm %s was not received: %s", kind, problem)
     return False
-
-
-def _headers(body: bytes, moment: datetime) -> dict[str, str]:
-    id_ = f"msg_{new_id().hex}"
-    headers = {"content-type": "application/json", "webhook-id": id_, "webhook-timestamp": str(int(moment.timestamp()))}
-    if settings.AUDIT_ALARM_SECRET:
-        signature = Webhook(settings.AUDIT_ALARM_SECRET).sign(id_, moment, body.decode())
-        headers["webhook-signature"] = signature
-    return headers

@@ -1,7 +1,5 @@
 """Channels: where alerts are sent. Their secrets are shown once and sealed at rest."""
 
-import base64
-import secrets
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -21,9 +19,9 @@ from core.errors import Conflict, Invalid
 from core.names import subject
 from core.permissions import Permission
 from core.queue import enqueue
+from core.webhooks import new_secret
 
 TEST_EVENT: Final = "channel.tested"
-_SECRET_BYTES: Final = 32
 _NAME_MAX: Final = 100
 _URL_MAX: Final = 2000
 
@@ -45,7 +43,7 @@ def create_channel(*, name: str, url: str, kinds: Sequence[str] = (), actor: Act
     if Channel.objects.filter(name=name).exists():
         raise Conflict("A channel with this name exists.", field="name")
     channel = Channel(name=_valid_name(name), url=_valid_url(url), kinds=_valid_kinds(kinds))
-    secret = f"whsec_{base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
+    secret = new_secret()
     channel.secret = seal(secret.encode(), key=settings.SECRETS_KEY, place=_place(channel))
     channel.save()
     _record(Event.CHANNEL_CREATED, channel, actor, after=_shown(channel))

@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -25,6 +25,7 @@ from alerts.services.channels import channel_secret, stop_channel
 from core.actor import system_actor
 from core.envelope import CannotOpen
 from core.outbound import OutboundLimits, classify, outbound_client, policy_from_settings
+from core.webhooks import message_headers
 
 logger = logging.getLogger(__name__)
 SYSTEM: Final = system_actor("alerts")
@@ -100,16 +101,9 @@ def _claim() -> list[Delivery]:
 
 
 def _signed(delivery: Delivery) -> Message:
-    moment = datetime.now(UTC)
-    webhook_id = f"msg_{delivery.public_id.hex}"
-    signature = Webhook(channel_secret(delivery.channel)).sign(webhook_id, moment, delivery.body)
-    headers = {
-        "content-type": "application/json",
-        "user-agent": "Holdfast",
-        "webhook-id": webhook_id,
-        "webhook-timestamp": str(int(moment.timestamp())),
-        "webhook-signature": signature,
-    }
+    signing = Webhook(channel_secret(delivery.channel))
+    signed = message_headers(signing, f"msg_{delivery.public_id.hex}", delivery.body)
+    headers = {"user-agent": "Holdfast", **signed}
     token = delivery.lease_token or uuid4()
     return Message(delivery.pk, token, delivery.channel.url, headers, delivery.body.encode())
 

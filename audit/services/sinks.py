@@ -1,7 +1,5 @@
 """Sinks: where records are sent. Secrets are shown once, or given, and sealed at rest."""
 
-import base64
-import secrets
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -22,6 +20,7 @@ from core.envelope import open_sealed, seal
 from core.errors import Conflict, Invalid
 from core.names import subject
 from core.permissions import Permission
+from core.webhooks import new_secret
 
 _NAME_MAX: Final = 100
 _URL_MAX: Final = 2000
@@ -60,7 +59,7 @@ def create_sink(
     _permit_sending(actor, subject("sink", name[:_NAME_MAX]))
     what = _valid_kind(kind, format)
     sink = Sink(name=_valid_name(name), kind=what.value, format=format, endpoint=_valid_endpoint(what, endpoint))
-    signing = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}" if what is SinkKind.WEBHOOK else ""
+    signing = new_secret() if what is SinkKind.WEBHOOK else ""
     _seal(sink, what, signing or secret, given=bool(secret))
     with transaction.atomic(durable=True):
         _insert(sink)

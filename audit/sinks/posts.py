@@ -1,7 +1,6 @@
 """Records in HTTP requests: OpenTelemetry's logs service, and webhooks. A request that was accepted has arrived."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 import httpx2
@@ -9,6 +8,7 @@ from standardwebhooks.webhooks import Webhook
 
 from audit.sinks.transport import SendFailed, Written
 from core.outbound import OutboundLimits, classify
+from core.webhooks import message_headers
 
 LIMITS: Final = OutboundLimits(connect_seconds=5.0, head_seconds=20.0, total_seconds=25.0, body_bytes=64 * 1024)
 _LONGEST_WAIT: Final = 300.0
@@ -76,17 +76,9 @@ class WebhookTransport(_Posting):
     async def send(self, batch: Sequence[Written]) -> None:
         """One request. Its id is made of its ends, so that a repetition of the same is told by it."""
         text = b"".join(line for _, line in batch).decode()
-        now = datetime.now(UTC)
         webhook_id = f"exp_{self._sink}_{batch[0].record.index}_{batch[-1].record.index}"
-        await self._post(
-            text.encode(),
-            {
-                "content-type": "application/jsonl",
-                "webhook-id": webhook_id,
-                "webhook-timestamp": str(int(now.timestamp())),
-                "webhook-signature": self._signing.sign(webhook_id, now, text),
-            },
-        )
+        headers = message_headers(self._signing, webhook_id, text, content_type="application/jsonl")
+        await self._post(text.encode(), headers)
 
 
 def _wait(text: str) -> float:

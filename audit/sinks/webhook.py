@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from standardwebhooks.webhooks import Webhook
 
 from audit.sinks.base import Message, Undelivered
 from core.outbound import OutboundLimits, classify, outbound_client, policy_from_settings
+from core.webhooks import message_headers
 
 _LIMITS: Final = OutboundLimits(connect_seconds=5.0, head_seconds=15.0, total_seconds=20.0, body_bytes=64 * 1024)
 
@@ -33,7 +33,8 @@ class WebhookSink:
         async with outbound_client(policy_from_settings(), _LIMITS) as client:
             for message in messages:
                 body = message.text()
-                await self._post(client, body, self._headers(message.id, body))
+                headers = {"user-agent": "Holdfast", **message_headers(self._webhook, message.id, body)}
+                await self._post(client, body, headers)
 
     async def _post(self, client: httpx2.AsyncClient, body: str, headers: dict[str, str]) -> None:
         try:
@@ -42,13 +43,3 @@ class WebhookSink:
                     raise Undelivered(f"answered {response.status_code}")
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, TimeoutError) as error:
             raise Undelivered(classify(error).sentence) from error
-
-    def _headers(self, message_id: str, body: str) -> dict[str, str]:
-        moment = datetime.now(UTC)
-        return {
-            "content-type": "application/json",
-            "user-agent": "Holdfast",
-            "webhook-id": message_id,
-            "webhook-timestamp": str(int(moment.timestamp())),
-            "webhook-signature": self._webhook.sign(message_id, moment, body),
-        }
