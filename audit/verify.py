@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 from audit.proof import bundle, chain
 from audit.proof.bundle import BundleError, Header
 from audit.proof.checkpoint import Checkpoint, open_checkpoint
-from audit.proof.findings import Entry, Finding, Kind, Report, at
+from audit.proof.findings import Finding, Kind, Report, at
 from audit.proof.kept import Gone
 from audit.proof.merkle import Frontier, verify_consistency, verify_inclusion
 from audit.proof.note import NOTE_MAX, NoteError, VerifierKey
@@ -85,7 +85,7 @@ def _verify_range(header: Header, lines: Iterator[bytes], own: Checkpoint | None
         checkpoints=[point for point in points if point.size <= header.end],
         tree=tree,
     )
-    loose = _taken(verifier, bundle.entries(lines))
+    loose = _taken(verifier, lines)
     report = verifier.close()
     if report.end > header.end:
         raise Unusable(f"the export goes beyond the place where its header says that it ends, {header.end}")
@@ -101,12 +101,14 @@ def _verify_range(header: Header, lines: Iterator[bytes], own: Checkpoint | None
     return report
 
 
-def _taken(verifier: Verifier, entries: Iterator[Entry]) -> Gone:
+def _taken(verifier: Verifier, lines: Iterator[bytes]) -> Gone:
     """Verify these; answers those without MAC or body that no checkpoint has, as far as the export itself goes."""
     report, loose = verifier.report, Gone()
     bare, matched = 0, len(report.matched)
-    for entry in entries:
-        verifier.take(entry)
+    for number, line in enumerate(lines, start=bundle.FIRST_LINE):
+        if verifier.take_line(line):
+            continue
+        verifier.take(entry := bundle.entry(line, number))
         if entry[8] is None or report.unauthenticated > bare:
             bare = report.unauthenticated
             loose.add(entry)

@@ -3,9 +3,12 @@
 import json
 from typing import Any, Final
 
-from audit.proof.findings import Entry, Finding, Kind, Report, at
+from audit.proof.findings import Finding, Kind, Report, at
 
 _TYPE: Final = b'"type":"'
+_BEGINS: Final = b'"type":"intent",'  # of one length, and behind `type` always follows `v`
+_ENDS: Final = b'"type":"outcome"'
+_TYPE_LENGTH: Final = len(_ENDS)
 _CALL: Final = b'"call_id":"'
 _CALL_START: Final = len(_CALL)
 _CALL_END: Final = len(_CALL) + 36
@@ -24,15 +27,22 @@ class Calls:
         self._open: dict[bytes, _Place] = {}
         self._ended: dict[bytes, list[_Place]] = {}
 
-    def read(self, entry: Entry, body: bytes) -> None:
-        """One record."""
+    def read(self, place: _Place, body: bytes) -> None:
+        """One record, by its entry or the first five of it."""
         # In JSON a quotation mark within a text has a backslash before it: these bytes are a member, not a text. The
         # record's own stand behind those of any details, because members are in order.
-        place = body.rfind(_TYPE) + len(_TYPE)
-        if body.startswith(b'intent"', place):
-            self._begin(entry, body)
-        elif body.startswith(b'outcome"', place):
-            self._end(entry, body)
+        at_type = body.rfind(_TYPE)
+        kind = body[at_type : at_type + _TYPE_LENGTH]
+        ends_it = kind == _ENDS
+        if not (ends_it or kind == _BEGINS) or (call := _call(body)) is None:
+            return
+        if ends_it:
+            if self._open.pop(call, None) is None:
+                self._ended.setdefault(call, []).append(place[:5])
+        elif self._ended and (ends := self._ended.get(call)):
+            ends.pop(0)
+        else:
+            self._open[call] = place[:5]
 
     def close(self, report: Report) -> None:
         """Tell what was left over."""
@@ -41,19 +51,6 @@ class Calls:
         for call, places in self._ended.items():
             for place in places:
                 report.notice(_told(Kind.OUTCOME, call, place))
-
-    def _begin(self, entry: Entry, body: bytes) -> None:
-        if (call := _call(body)) is None:
-            return
-        if self._ended and (ends := self._ended.get(call)):
-            ends.pop(0)
-        else:
-            self._open[call] = entry[:5]
-
-    def _end(self, entry: Entry, body: bytes) -> None:
-        call = _call(body)
-        if call is not None and self._open.pop(call, None) is None:
-            self._ended.setdefault(call, []).append(entry[:5])
 
 
 def _told(kind: Kind, call: bytes, place: _Place) -> Finding:
@@ -72,8 +69,10 @@ def facts(body: bytes) -> dict[str, Any]:
 
 def _call(body: bytes) -> bytes | None:
     """The call that the record is of; None for what is of none."""
-    if body.find(b"{", 1) < 0:  # nothing within it has members of its own: the name stands there once
-        place = body.find(_CALL)
-        return body[place + _CALL_START : place + _CALL_END] if place >= 0 else None
+    place = body.find(_CALL)
+    if place < 0:
+        return None
+    if body.find(b"{", 1, place) < 0:  # nothing before it has members of its own, so it is the record's
+        return body[place + _CALL_START : place + _CALL_END]
     call = facts(body).get("call_id")
     return call.encode("utf-8", "replace") if isinstance(call, str) else None

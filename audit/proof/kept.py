@@ -10,12 +10,12 @@ from audit.proof.findings import KEPT, Entry
 class WriterState:
     """A writer's chain in one shard, as far as it was read. `link` is None where it is not known."""
 
-    __slots__ = ("authenticated", "end", "link", "macs", "seq")
+    __slots__ = ("authenticated", "end", "link", "maker", "seq")
 
     def __init__(self, name: bytes, seq: int, link: bytes | None) -> None:
         self.seq, self.link = seq, link
         self.end = b'"writer":"%b"}' % name  # of every body: it is the last of a canonical body's members
-        self.macs: dict[bytes, WriterMac] = {}
+        self.maker: WriterMac | None = None  # with the key that its last MAC named
         self.authenticated: bool | None = None
 
 

@@ -5,14 +5,15 @@ millions is verified at night on one core. It goes on after a finding, from what
 told once: a body that was edited is told by its leaf hash and does not break the chain and the root as well.
 """
 
+from binascii import hexlify
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
 from audit.proof.calls import Calls, facts
-from audit.proof.chain import ControlPlaneMac, WriterMac, first_link, key_id
+from audit.proof.chain import ControlPlaneMac, WriterMac, first_link, key_id, next_link
+from audit.proof.chain import leaf as leaf_of
 from audit.proof.checkpoint import Checkpoint
 from audit.proof.findings import KEPT, Entry, Finding, Kind, Report, at
 from audit.proof.kept import Gone, Pruning, WriterState
@@ -20,6 +21,13 @@ from audit.proof.merkle import Frontier
 
 HeadOf = Callable[[bytes, int, int], bytes | None]  # (writer, shard, seq): the chain at that record, where it is known
 _NEVER: Final = -1
+# Of the line of a gateway's record in an export.
+_LINE: Final = b'%b%b","writer":"%b","seq":%d,"chain":"%b","mac":"%b","leaf":"%b",'
+_BODY: Final = b'"body":{'
+_BRACE: Final = len(_BODY) - 1
+_ID: Final = 36
+_ID_TO_WRITER: Final = _ID + len('","writer":"')
+_TO_BODY: Final = 300  # at least, behind where the id begins
 
 
 class Verifier:
@@ -47,10 +55,11 @@ class Verifier:
         self._calls = Calls()
         self._chained = chained
         self._chained_at: int | None = None
+        self._shard = 0  # of the last record
         self._bare: deque[tuple[Any, ...]] = deque(maxlen=KEPT)  # places of the last records without a MAC
         self._gone: dict[int, Gone] = {}
         self._pruned: dict[int, int] = {}
-        self._due = _NEVER
+        self._due = _NEVER  # the last place of the next checkpoint
         self._compare()
 
     def run(self, entries: Iterable[Entry]) -> Report:
@@ -60,6 +69,33 @@ class Verifier:
             take(entry)
         return self.close()
 
+    def take_line(self, line: bytes) -> bool:
+        """Take a line of an export if it is the one that is due; anything else changes nothing and is for `take`.
+
+        Due is a gateway's next record. Nothing is read out of its line but who wrote it and the body: all the rest is
+        made again from the body, the writer's chain and its key, and compared. So most lines need not be parsed.
+        """
+        index, shard, tree = self._next, self._shard, self._tree
+        begins = b'{"index":%d,"shard":%d,"id":"' % (index, shard)
+        start = len(begins)
+        stop = line.find(_BODY, start + _TO_BODY)
+        record, name = line[start : start + _ID], line[start + _ID_TO_WRITER : start + _ID_TO_WRITER + _ID]
+        writer = self._writers.get((name, shard))
+        if writer is None or writer.link is None or writer.maker is None or tree is None or index == self._due:
+            return False
+        body, seq = line[stop + _BRACE : -2], writer.seq + 1
+        own = leaf_of(body)
+        link = next_link(writer.link, own)
+        hashes = hexlify(link), hexlify(writer.maker.mac(shard, seq, link)), hexlify(own)
+        if line[:stop] != _LINE % (begins, record, name, seq, *hashes) or not line.endswith(b"}\n"):
+            return False
+        writer.seq, writer.link, self._next = seq, link, index + 1
+        tree.append(own)
+        self.report.records += 1
+        self.report.authenticated += 1
+        self._calls.read((index, shard, record, name, seq), body)
+        return True
+
     def take(self, entry: Entry) -> None:
         """One record more."""
         index, _, _, writer, _, _, _, leaf, body = entry
@@ -67,14 +103,14 @@ class Verifier:
             return
         self._next = index + 1
         self.report.records += 1
-        own = sha256(b"\0" + body).digest() if body is not None else None
+        own = leaf_of(body) if body is not None else None
         leaf = leaf or own
         if leaf is None:
             raise ValueError(f"record {index} has neither a leaf hash nor a body")
         authentic = self._of_control_plane(entry, leaf) if writer is None else self._of_gateway(entry, leaf, own)
         if (tree := self._tree) is not None:
             tree.append(leaf)
-            if tree.size == self._due:
+            if index == self._due:
                 self._compare()
         if body is None:
             self._gone.setdefault(entry[1], Gone()).add(entry)
@@ -88,7 +124,7 @@ class Verifier:
         _, shard, _, name, seq, chain, mac, leaf, body = entry
         if body is None:
             raise ValueError("a record without its body says nothing")
-        own = sha256(b"\0" + body).digest()
+        own = leaf_of(body)
         if name is None or seq is None:
             authentic = self._of_control_plane(entry, own)
         else:
@@ -136,9 +172,9 @@ class Verifier:
         writer = self._writers.get((name, shard)) or self._begin(name, shard, seq)
         if seq != writer.seq + 1:
             self._skipped(entry, writer)
-        writer.seq = seq
+        writer.seq, self._shard = seq, shard
         link = writer.link
-        follows = sha256(link + leaf).digest() if link is not None else None
+        follows = next_link(link, leaf) if link is not None else None
         if chain is None:
             writer.link = follows
         else:
@@ -147,9 +183,8 @@ class Verifier:
             writer.link = chain
         if body is None:
             return False
-        maker = writer.macs.get(mac[:4]) if mac is not None else None
-        if maker is not None and chain is not None and maker.mac(shard, seq, chain) == mac:  # nearly always
-            self.report.authenticated += 1
+        if writer.maker is not None and chain is not None and writer.maker.mac(shard, seq, chain) == mac:
+            self.report.authenticated += 1  # nearly always
             return True
         return self._by_writer(entry, writer, mac, chain)
 
@@ -220,9 +255,8 @@ class Verifier:
     def _maker(self, writer: WriterState, entry: Entry, name: bytes) -> WriterMac | None:
         if (key := self._keys.get(name)) is None:
             return None
-        made = WriterMac(key, UUID(bytes=_id_bytes(entry[3] or b"")))
-        writer.macs[name] = made
-        return made
+        writer.maker = WriterMac(key, UUID(bytes=_id_bytes(entry[3] or b"")))
+        return writer.maker
 
     def _read(self, entry: Entry, body: bytes, *, authentic: bool) -> None:
         """What the body says, which is what the log has at this place."""
@@ -277,7 +311,7 @@ class Verifier:
                 self.report.matched.append(point)
             else:
                 self.report.add(_other_root(point, tree.root().hex()))
-        self._due = self._points[-1].size if self._points else _NEVER
+        self._due = self._points[-1].size - 1 if self._points else _NEVER
 
     def _unreached(self, point: Checkpoint) -> None:
         if point.size > self._next:
@@ -289,7 +323,7 @@ class Verifier:
 
 def _explained(link: bytes | None, leaf: bytes, own: bytes | None, chain: bytes) -> bool:
     """Whether the leaf hash alone was changed, which has been told: the chain follows from the body."""
-    return own is not None and own != leaf and link is not None and sha256(link + own).digest() == chain
+    return own is not None and own != leaf and link is not None and next_link(link, own) == chain
 
 
 def _other_root(point: Checkpoint, found: str) -> Finding:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from audit.proof import chain
+from audit.proof import bundle, chain
 from audit.proof.checkpoint import Checkpoint
 from audit.proof.findings import KEPT, Entry, Kind, Report
 from audit.proof.kept import Pruning
@@ -39,6 +39,31 @@ def test_a_whole_log_agrees_with_every_checkpoint_of_it() -> None:
     assert report.matched == points
     assert (report.records, report.authenticated, report.unauthenticated, report.end) == (11, 11, 0, 11)
     assert report.root == points[-1].root
+
+
+def test_a_line_is_taken_unparsed_where_each_byte_of_it_is_due() -> None:
+    log = MadeLog()
+    for _ in range(3):
+        log.call()
+    *before, last = map(bundle.line, log.entries)
+    verifier = Verifier(installation=INSTALLATION, keys=[AUDIT_KEY], checkpoints=[log.checkpoint(3)])
+    parsed = []
+    for number, line in enumerate(before):
+        if not verifier.take_line(line):
+            verifier.take(bundle.entry(line, number))
+            parsed.append(number)
+    record = range(start := last.index(b'"id":"') + len(b'"id":"'), start + 36)  # a copy: the body has it as well
+
+    for at in set(range(len(last))) - set(record):
+        assert not verifier.take_line(last[:at] + bytes([last[at] ^ 1]) + last[at + 1 :])
+    assert not verifier.take_line(last[:-1])
+    assert not verifier.take_line(before[-1])
+    assert not verifier.take_line(b"")
+    assert verifier.take_line(last)
+
+    # The first record's key is not known yet, and with the third a checkpoint ends.
+    assert parsed == [0, 2]
+    assert verifier.close() == verified(log.entries, log.checkpoint(3))
 
 
 def test_an_empty_log_agrees_with_its_checkpoint() -> None:
