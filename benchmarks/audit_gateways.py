@@ -1,6 +1,7 @@
 """Gateways that record in other ways, for `benchmarks.audit`: `uvicorn benchmarks.audit_gateways:off` and so on.
 
-None of them is a product: `off` records nothing, which no setting of ours can do.
+None of them is a product: `off` records nothing, which no setting of ours can do. `again` is `unchained`, for a process
+that differs in nothing, and `chained` is the product, made as the others are.
 """
 
 import os
@@ -39,4 +40,5 @@ class Unchained(Chain):
 
 off = from_settings(Silent)
 single = from_settings(partial(GroupCommitWriter, batch=1))
-unchained = from_settings(partial(GroupCommitWriter, new_chain=Unchained))
+unchained = again = from_settings(partial(GroupCommitWriter, new_chain=Unchained))
+chained = from_settings()

@@ -30,11 +30,11 @@ class Sample:
 def rounds(
     python: str, targets: Sequence[Target], levels: Iterable[int], count: int, seconds: float
 ) -> dict[Cell, list[Sample]]:
-    """Samples of every target at every number of connections. Raises `measuring.Failed`."""
+    """Samples of every target at every number of connections, in turns. Raises `measuring.Failed`."""
     found: dict[Cell, list[Sample]] = {}
-    for _ in range(count):
+    for number in range(count):
         for level in levels:
-            for target in targets:
+            for target in targets[:: -1 if number % 2 else 1]:
                 plan = replace(target.plan, seconds=seconds)
                 found.setdefault((target.name, level), []).append(_sample(python, target.pid, plan, level))
     return found
