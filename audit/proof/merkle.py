@@ -37,11 +37,13 @@ class Frontier:
     def append(self, leaf: bytes) -> None:
         """One more leaf."""
         edge, size = self._edge, self.size
+        self.size = size + 1
         while size & 1:
-            leaf = node(edge.pop(), leaf)
+            hashing = _NODE.copy()  # `node`, without the call
+            hashing.update(edge.pop() + leaf)
+            leaf = hashing.digest()
             size >>= 1
         edge.append(leaf)
-        self.size += 1
 
     def extend(self, leaves: Iterable[bytes]) -> None:
         """More leaves, in order."""

@@ -91,8 +91,9 @@ class Verifier:
             return False
         writer.seq, writer.link, self._next = seq, link, index + 1
         tree.append(own)
-        self.report.records += 1
-        self.report.authenticated += 1
+        report = self.report
+        report.records += 1
+        report.authenticated += 1
         self._calls.read((index, shard, record, name, seq), body)
         return True
 
