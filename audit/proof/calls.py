@@ -9,6 +9,7 @@ _TYPE: Final = b'"type":"'
 _BEGINS: Final = b'"type":"intent",'  # of one length, and behind `type` always follows `v`
 _ENDS: Final = b'"type":"outcome"'
 _TYPE_LENGTH: Final = len(_ENDS)
+_ALONE: Final = b'"event":"request.answered"'  # what the gateway answers by itself has this one record
 _CALL: Final = b'"call_id":"'
 _CALL_START: Final = len(_CALL)
 _CALL_END: Final = len(_CALL) + 36
@@ -37,7 +38,7 @@ class Calls:
         if not (ends_it or kind == _BEGINS) or (call := _call(body)) is None:
             return
         if ends_it:
-            if self._open.pop(call, None) is None:
+            if self._open.pop(call, None) is None and _ALONE not in body:
                 self._ended.setdefault(call, []).append(place[:5])
         elif self._ended and (ends := self._ended.get(call)):
             ends.pop(0)

@@ -51,6 +51,13 @@ def test_an_end_that_was_placed_before_its_beginning_is_its_end() -> None:
     assert notices(log.entries) == []
 
 
+def test_what_the_gateway_answered_by_itself_has_one_record_and_is_not_told() -> None:
+    log = MadeLog()
+    log.by_gateway(WRITERS[0], type="outcome", event="request.answered", call_id=CALL)
+
+    assert notices(log.entries) == []
+
+
 def test_what_only_looks_like_a_call_is_none() -> None:
     log = MadeLog()
     log.by_control_plane(type="admin", event="team.created", after={"type": "intent", "call_id": CALL})
