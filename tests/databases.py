@@ -83,7 +83,8 @@ def copied() -> Iterator[str]:
     source = template()
     with owner_connection() as connection:
         names = (sql.Identifier(name), sql.Identifier(source))
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
+        # By file: the other way each page goes through the log, which costs several times that.
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(*names))
     try:
         yield name
     finally:

@@ -7,7 +7,7 @@ from access.models import Agent, ApiToken, Grant, Person, Role, RoleSeparation, 
 from access.services.revisions import ACCESS_PART, bump_revision
 from audit.events import Event, RecordType
 from audit.permit import refuse_unless
-from audit.services import record
+from audit.services import Fact, record, record_many
 from audit.subjects import pseudonym_for
 from core.actor import Actor
 from core.names import subject
@@ -85,4 +85,11 @@ def changed(  # noqa: PLR0913 -- what an audit record says
         environment=environment,
         agent=agent,
     )
+    bump_revision(ACCESS_PART)
+
+
+def created_many(event: Event, *, actor: Actor, after: Mapping[str, Mapping[str, Any]]) -> None:
+    """The same for several things of a kind that are new: `after` is by subject."""
+    said = Fact(type=RecordType.ADMIN, event=event, actor=actor, before={})
+    record_many([{**said, "subject": about, "after": new} for about, new in after.items()])
     bump_revision(ACCESS_PART)

@@ -1,16 +1,18 @@
 """Commands about roles."""
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from access.models import Reach, Role
 from access.names import checked_name, checked_scopes
 from access.services.authority import may_pass_on
-from access.services.builtin import BUILTIN_ROLES
+from access.services.builtin import BUILTIN_ROLES, BuiltinRole
 from access.services.lookups import locked
-from access.services.recording import changed, refuse_without, subject_of
+from access.services.recording import changed, created_many, refuse_without, subject_of
 from audit.events import Event
 from audit.permit import audited_denials, refuse_unless
 from core.actor import Actor, system_actor
@@ -66,19 +68,43 @@ def change_role(*, role_id: UUID, actor: Actor, scopes: Iterable[str], descripti
 
 
 def ensure_builtin_roles() -> None:
-    """Make the built-in roles what this version ships them as. Does nothing where they are so already."""
+    """Make the built-in roles what this version ships them as. Does nothing where they are so already.
+
+    Raises `Conflict` where a role has the name of one in other letters.
+    """
     actor = system_actor("setup")
     with transaction.atomic():
+        _make_builtin_roles(actor)
+        rows = {role.name: role for role in _builtin_roles().select_for_update()}
         for shipped in BUILTIN_ROLES:
-            scopes = sorted(map(str, shipped.permissions))
-            wanted = {"description": shipped.description, "scopes": scopes, "reach": shipped.reach, "builtin": True}
-            role, created = Role.objects.select_for_update().get_or_create(name=shipped.name, defaults=wanted)
-            before = {} if created else _facts(role)
-            if created or any(getattr(role, field) != value for field, value in wanted.items()):
+            if shipped.name not in rows:
+                raise Conflict(f"There is a role '{shipped.name}' already, in other letters.")
+            role, wanted = rows[shipped.name], _shipped(shipped)
+            if any(getattr(role, field) != value for field, value in wanted.items()):
+                before = _facts(role)
                 Role.objects.filter(pk=role.pk).update(**wanted)
-                event = Event.ROLE_CREATED if created else Event.ROLE_CHANGED
-                after = {"scopes": scopes, "reach": shipped.reach}
-                changed(event, actor=actor, subject=subject_of(role), before=before, after=after)
+                after = {"scopes": wanted["scopes"], "reach": shipped.reach}
+                changed(Event.ROLE_CHANGED, actor=actor, subject=subject_of(role), before=before, after=after)
+
+
+def _make_builtin_roles(actor: Actor) -> None:
+    """Make those that are missing, all at once. Who makes the same at the same time goes first, and records them."""
+    there = set(_builtin_roles().values_list("name", flat=True))
+    missing = [Role(name=role.name, **_shipped(role)) for role in BUILTIN_ROLES if role.name not in there]
+    if missing:
+        Role.objects.bulk_create(missing, ignore_conflicts=True)
+        ours = {role.public_id for role in missing}
+        made = [role for role in _builtin_roles() if role.public_id in ours]
+        created_many(Event.ROLE_CREATED, actor=actor, after={subject_of(role): _facts(role) for role in made})
+
+
+def _builtin_roles() -> QuerySet[Role]:
+    return Role.objects.filter(name__in=[role.name for role in BUILTIN_ROLES])
+
+
+def _shipped(role: BuiltinRole) -> dict[str, Any]:
+    scopes = sorted(map(str, role.permissions))
+    return {"description": role.description, "scopes": scopes, "reach": role.reach, "builtin": True}
 
 
 def _refuse_to_raise(role: Role, actor: Actor, about: str) -> None:

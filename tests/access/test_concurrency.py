@@ -11,9 +11,10 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.db import connection
 
 from access import services
-from access.models import AccessToken, Agent, ConsoleSession, FailedSignIn, Person, RefreshToken, Revision
+from access.models import AccessToken, Agent, ConsoleSession, FailedSignIn, Person, RefreshToken, Revision, Role
 from access.services.app_codes import use_code
 from access.services.attempts import _count_up
+from access.services.builtin import BUILTIN_ROLES
 from access.services.counting import count_request
 from audit.models import Record
 from core.errors import Conflict, DomainError
@@ -55,6 +56,13 @@ def test_two_administrators_who_deactivate_each_other_leave_one() -> None:
     )
     assert sum(isinstance(result, Conflict) for result in results) == 1
     assert Person.objects.active().count() == 1
+
+
+def test_two_setups_make_each_builtin_role_once_and_record_it_once() -> None:
+    at_once(services.ensure_builtin_roles, services.ensure_builtin_roles)
+    made = Record.objects.filter(event="role.created").values_list("subject", flat=True)
+    assert sorted(made) == sorted(f"role:{name}" for name in Role.objects.values_list("name", flat=True))
+    assert len(made) == len(BUILTIN_ROLES)
 
 
 def test_one_name_is_taken_once() -> None:

@@ -378,6 +378,13 @@ def test_builtin_roles_are_made_once_and_put_right(db: None) -> None:
     assert {role.name for role in BUILTIN_ROLES} == set(Role.objects.values_list("name", flat=True))
 
 
+def test_a_role_that_has_the_name_of_a_builtin_one_in_other_letters_is_told(db: None) -> None:
+    RoleFactory.create(name="Reader")
+    with pytest.raises(Conflict, match="'reader' already"):
+        services.ensure_builtin_roles()
+    assert list(Role.objects.values_list("name", flat=True)) == ["Reader"]
+
+
 def test_reader_reads_everything_but_what_is_the_auditors() -> None:
     reader = next(role for role in BUILTIN_ROLES if role.name == "reader")
     assert {name for name in Permission if name.endswith(":read")} - reader.permissions == {

@@ -227,6 +227,11 @@ class Doors:
         chosen = self._world.sides[which]
         return self._address(route, chosen), self._body(route, chosen)
 
+    def are_told_apart(self, route: Route) -> bool:
+        """Whether what is asked about one team is another request than what is asked about the other."""
+        (mine, sent), (theirs, others) = self.fitting(route, MINE), self.fitting(route, THEIRS)
+        return mine != theirs or (route.method != "GET" and sent != others)
+
     def _address(self, route: Route, chosen: Side) -> str:
         found = self._found(route, chosen)
         path = route.path.replace("{username}", found["username"], 1)

@@ -42,8 +42,7 @@ def test_private_use_characters_of_the_text_itself_do_no_harm(before: str, after
 
 
 def _noise(alphabet: str, seed: int) -> str:
-    source = random.Random(seed)
-    return "".join(source.choice(alphabet) for _ in range(TEXT_MAX))
+    return "".join(random.Random(seed).choices(alphabet, k=TEXT_MAX))
 
 
 HOSTILE = {
