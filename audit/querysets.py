@@ -173,7 +173,8 @@ class RecordQuerySet(models.QuerySet["Record"]):
         oldest, newest = shard_of(wanted.since) if wanted.since else 0, after[0] if after else 999999
         found, rows = self.matching(wanted), list["Record"]()
         for first, last in widening([shard for shard in self._shards() if oldest <= shard <= newest]):
-            part = found.filter(shard__range=(first, last))
+            # An equal shard, not one within bounds: then an index is entered at the id behind it.
+            part = found.filter(shard=last) if first == last else found.filter(shard__range=(first, last))
             if after is not None and last == after[0]:
                 part = part.filter(id__lt=after[1])
             rows += part[: size - len(rows)]
