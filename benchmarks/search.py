@@ -125,7 +125,8 @@ def measure(only: str) -> list[str]:
         took = _timed(reader, [_filled(query) for query in ASKED[name]])
         p50, p95 = statistics.median(took), statistics.quantiles(took, n=20)[-1]
         late += [f"{name} ({who})"] if p95 > TARGET else []
-        print(f"{name:24s}{who:12s}{len(took):6d}{p50:8.1f}{p95:8.1f}{'  LATE' if p95 > TARGET else ''}", flush=True)
+        verdict = "LATE" if p95 > TARGET else "met"
+        print(f"{name:24s}{who:12s}{len(took):6d}{p50:8.1f}{p95:8.1f}  {verdict}", flush=True)
     return late
 
 
