@@ -1,8 +1,8 @@
 """Reads of the audit log. Every list starts from `visible_to(actor)`."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Self
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from django.apps import apps
@@ -14,28 +14,17 @@ from django.utils import timezone
 from audit.drafts import next_shard, search_text, shard_of
 from audit.events import Event
 from audit.filters import Filters
+from audit.spans import SLACK, id_at, shard_of_id, widening
 from core.actor import Actor, ActorKind
 from core.errors import NotFound
 from core.names import split_canonical
 from core.permissions import Permission
 
 if TYPE_CHECKING:
-    from audit.models import (  # noqa: F401 -- type arguments below
-        ExportCursor,
-        Leaf,
-        Record,
-        Removal,
-        SavedSearch,
-        Sink,
-        StoredPayload,
-        Subject,
-    )
+    from audit.models import Leaf, Record, Removal, SavedSearch, StoredPayload, Subject  # noqa: F401 -- type arguments
 
 
-# How far a record's id may stand from its time: both are read from one clock, one after the other.
-_SLACK: Final = timedelta(minutes=10)
 REMOVAL_DAYS: Final = 7  # in which another person can agree; the database knows them too (`audit.0006`)
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
 class RecordQuerySet(models.QuerySet["Record"]):
@@ -149,9 +138,9 @@ class RecordQuerySet(models.QuerySet["Record"]):
         """`since <= time < until`."""
         records = self
         if since is not None:
-            records = records.filter(time__gte=since, pk__gte=(shard_of(since), id_at(since, -_SLACK)))
+            records = records.filter(time__gte=since, shard__gte=shard_of(since), id__gte=id_at(since, -SLACK))
         if until is not None:
-            records = records.filter(time__lt=until, id__lt=id_at(until, _SLACK))
+            records = records.filter(time__lt=until, id__lt=id_at(until, SLACK))
         return records
 
     def end_of(self, until: datetime) -> tuple[int, UUID]:
@@ -159,25 +148,39 @@ class RecordQuerySet(models.QuerySet["Record"]):
 
         A process goes on in the shard that it began, so after its clock was ahead its records stand in a later one.
         """
-        shard, behind = shard_of(until), id_at(until, _SLACK)
+        shard, behind = shard_of(until), id_at(until, SLACK)
         laters = [later for later in self._shards() if later > shard]
         looks = [self.filter(shard=later, id__lt=behind).values("shard")[:1] for later in laters]
         found = looks[0].union(*looks[1:], all=True) if looks else ()
         return max([shard, *(row["shard"] for row in found)]), behind
 
-    def matching(self, wanted: Filters, *, after: tuple[int, UUID] | None = None) -> "RecordQuerySet":
-        """What fits every filter, newest first, from behind the row at `after` on: shard and id."""
+    def matching(self, wanted: Filters) -> "RecordQuerySet":
+        """What fits every filter, newest first."""
         records = self.between(wanted.since, wanted.until)
-        if after is None and wanted.until is not None:
-            after = apps.get_model("audit", "Record").objects.end_of(wanted.until)
         for name, method in _BY.items():
             if value := getattr(wanted, name):
                 records = method(records, value)
-        return (records if after is None else records.after_position(*after)).newest_first()
+        return records.newest_first()
 
-    def after_position(self, shard: int, record_id: UUID) -> "RecordQuerySet":
-        """What follows a row in `newest_first` order."""
-        return self.filter(pk__lt=(shard, record_id))
+    def page(self, wanted: Filters, size: int, *, after: tuple[int, UUID] | None = None) -> "list[Record]":
+        """The first `size` of what fits every filter, newest first, from behind the row at `after` on: shard and id.
+
+        Shard by shard, and id by id in the first one: of a comparison of both at once PostgreSQL expects that it leaves
+        no row of a shard, and then reads all of them one by one to find the few that fit.
+        """
+        if after is None and wanted.until is not None:
+            after = apps.get_model("audit", "Record").objects.end_of(wanted.until)
+        oldest, newest = shard_of(wanted.since) if wanted.since else 0, after[0] if after else 999999
+        found, rows = self.matching(wanted), list["Record"]()
+        for first, last in widening([shard for shard in self._shards() if oldest <= shard <= newest]):
+            # An equal shard, not one within bounds: then an index is entered at the id behind it.
+            part = found.filter(shard=last) if first == last else found.filter(shard__range=(first, last))
+            if after is not None and last == after[0]:
+                part = part.filter(id__lt=after[1])
+            rows += part[: size - len(rows)]
+            if len(rows) == size:
+                break
+        return rows
 
     def unplaced(self) -> "RecordQuerySet":
         """Records without a leaf."""
@@ -220,34 +223,6 @@ class RemovalQuerySet(models.QuerySet["Removal"]):
         """Those that another person can still agree to, the latest first."""
         since = timezone.now() - timedelta(days=REMOVAL_DAYS)
         return self.filter(confirmation__isnull=True, requested_at__gt=since).order_by("-requested_at")
-
-
-class SinkQuerySet(models.QuerySet["Sink"]):
-    """Receivers of records."""
-
-    def visible_to(self, actor: Actor) -> Self:
-        """All of them to who manages sinks; a sink belongs to the installation, not to a team."""
-        return self.all() if actor.may(Permission.SINK_MANAGE) else self.none()
-
-    def locked(self, sink_id: UUID) -> "Sink":
-        """The sink, its row locked for this transaction. Raises `NotFound`."""
-        sink = self.select_for_update().filter(public_id=sink_id).first()
-        if sink is None:
-            raise NotFound("There is no such sink.")
-        return sink
-
-
-class ExportCursorQuerySet(models.QuerySet["ExportCursor"]):
-    """How far sinks are."""
-
-    def due(self, now: datetime) -> Self:
-        """Of active sinks whose time has come and on whom nobody holds a lease."""
-        free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
-        return self.filter(free, sink__state="active", next_attempt_at__lte=now)
-
-    def held(self, token: UUID, now: datetime) -> Self:
-        """The one whose lease this is, while it lasts."""
-        return self.filter(lease_token=token, lease_until__gte=now, sink__state="active")
 
 
 class PayloadQuerySet(models.QuerySet["StoredPayload"]):
@@ -305,20 +280,6 @@ class SavedSearchQuerySet(models.QuerySet["SavedSearch"]):
     def locked(self, search_id: UUID) -> "SavedSearch":
         """The same, its row locked for this transaction. Raises `NotFound`."""
         return self.select_for_update().one(search_id)
-
-
-def shard_of_id(record_id: UUID) -> int:
-    """The shard that a UUIDv7's own time belongs to; a UUID of another version gives a shard without rows."""
-    milliseconds = record_id.int >> 80
-    if record_id.version != 7 or milliseconds >= 10**14:
-        return 0
-    return shard_of(datetime.fromtimestamp(milliseconds / 1000, tz=UTC))
-
-
-def id_at(moment: datetime, later: timedelta) -> UUID:
-    """The least UUIDv7 of so much after a moment; the first or last of all where it lies beyond what those can tell."""
-    milliseconds = (moment - _EPOCH + later) // timedelta(milliseconds=1)
-    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 
 
 def _uuid(text: str) -> UUID | None:

@@ -38,9 +38,8 @@ def records(request: HttpRequest) -> HttpResponse:
     if request.htmx and not valid:  # type: ignore[attr-defined]
         # What is wrong stands at its field, which is not part of the fragment.
         return HttpResponseClientRedirect(request.get_full_path())
-    visible = Record.objects.visible_to(actor) if valid else Record.objects.none()
-    found = visible.matching(form.filters, after=_position(request.GET.get("after", "")))
-    rows = list(found[: PAGE_SIZE + 1])
+    visible, after = Record.objects.visible_to(actor), _position(request.GET.get("after", ""))
+    rows = visible.page(form.filters, PAGE_SIZE + 1, after=after) if valid else []
     query = form.filters.canonical() if valid else {}
     context = {
         "form": form,

@@ -3,8 +3,11 @@
 import base64
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from controlplane import devservices
 from tests import databases
@@ -24,6 +27,24 @@ def scratch_database() -> Iterator[None]:
         databases.start_run()
         with databases.fresh_copy():
             yield
+
+
+@contextmanager
+def kept_database(state: Path) -> Iterator[None]:
+    """The same, with its data below `state` for the next run, which finds it migrated to what the code then asks."""
+    with devservices.running({}, state=state.resolve()) as found:
+        os.environ.update(found.environment())
+        make_up_keys()
+        os.environ[databases.RUN_VARIABLE] = "holdfast_kept"
+        name = databases.template()
+        for variable in ("DATABASE_URL", "DATABASE_ADMIN_URL"):
+            os.environ[variable] = databases.url_for(os.environ[variable], name)
+        owner = {**os.environ, "DATABASE_URL": os.environ["DATABASE_ADMIN_URL"]}
+        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], env=owner, check=True)
+        import django
+
+        django.setup()
+        yield
 
 
 def make_up_keys() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +17,7 @@ from core.api import Pagination
 
 
 class RecordPagination(BasePagination):
-    """The list envelope with a cursor that names the last record of the page.
-
-    The view asks for the records behind `position`: with filters of time, that is where to read from.
-    """
+    """The list envelope with a cursor that names the last record of the page."""
 
     cursor_query_param = "cursor"
     page_size_query_param = "limit"
@@ -29,21 +27,18 @@ class RecordPagination(BasePagination):
     def __init__(self) -> None:
         self.next_link: str | None = None
 
-    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        """The first records of a list that is in order. Raises `ValidationError` for a limit that does not fit."""
-        limit = self._limit(request)
-        page = list(queryset[: limit + 1])
-        if len(page) > limit:
-            page = page[:limit]
-            url = request.build_absolute_uri()
-            self.next_link = replace_query_param(url, self.cursor_query_param, _cursor(page[-1]))
-        return page
+    def paginate(self, page: Callable[..., list[Record]], request: Request) -> list[Record]:
+        """What `page` answers for as many records as are asked for, `after` the one that the caller has.
 
-    @classmethod
-    def position(cls, request: Request) -> tuple[int, UUID] | None:
-        """Shard and id of the last record that the caller has. Raises `ValidationError` for no cursor of ours."""
-        cursor = request.query_params.get(cls.cursor_query_param)
-        return _position(cursor) if cursor else None
+        Raises `ValidationError` for a limit that does not fit, and for no cursor of ours.
+        """
+        limit, cursor = self._limit(request), request.query_params.get(self.cursor_query_param)
+        found = page(limit + 1, after=_position(cursor) if cursor else None)
+        if len(found) > limit:
+            found = found[:limit]
+            url = request.build_absolute_uri()
+            self.next_link = replace_query_param(url, self.cursor_query_param, _cursor(found[-1]))
+        return found
 
     def get_paginated_response(self, data: Any) -> Response:
         """The list envelope."""

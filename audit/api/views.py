@@ -1,6 +1,7 @@
 """Reading the audit log over the API."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -38,11 +39,9 @@ class RecordViewSet(viewsets.GenericViewSet[Record]):
     @extend_schema(parameters=[RecordFilters], responses=RecordSerializer(many=True))
     def list(self, request: Request) -> Response:
         """Records, newest first."""
-        visible = self._visible(request)
-        found = visible.matching(_filters(request), after=RecordPagination.position(request))
-        page = self.paginate_queryset(found.with_index())
-        records = page if page is not None else []
-        return self.get_paginated_response(self._shown(records, many=True))
+        visible, pages = self._visible(request).with_index(), RecordPagination()
+        records = pages.paginate(partial(visible.page, _filters(request)), request)
+        return pages.get_paginated_response(self._shown(records, many=True))
 
     @extend_schema(responses=RecordSerializer)
     def retrieve(self, request: Request, id: str) -> Response:  # noqa: A002 -- the route's name for it

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from audit.formats.kinds import SinkKind, SinkState
 from audit.formats.writing import Format
-from audit.querysets import ExportCursorQuerySet, SinkQuerySet
+from audit.sink_querysets import ExportCursorQuerySet, SinkQuerySet
 from core.ids import new_id
 
 

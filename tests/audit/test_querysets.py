@@ -138,8 +138,10 @@ def log(db: None, ada: Actor) -> dict[str, UUID]:
     ],
 )
 def test_filters_find_exactly(log: dict[str, UUID], ada: Actor, filters: dict[str, Any], expected: set[str]) -> None:
-    found = set(Record.objects.visible_to(ada).matching(Filters(**filters)).values_list("id", flat=True))
+    visible, wanted = Record.objects.visible_to(ada), Filters(**filters)
+    found = {row.id for row in visible.matching(wanted)}
     assert {name for name, record_id in log.items() if record_id in found} == expected
+    assert found == {row.id for row in visible.page(wanted, 9)}
 
 
 def test_a_person_is_found_by_pseudonym_and_under_a_new_name(log: dict[str, UUID], ada: Actor) -> None:
@@ -214,7 +216,7 @@ def test_no_filter_shows_what_belongs_to_another_team_and_pages_hold_with_each(
     )
     seen: list[UUID] = []
     after = None
-    while page := list(Record.objects.visible_to(red).matching(Filters(**filters), after=after)[:2]):
+    while page := Record.objects.visible_to(red).page(Filters(**filters), 2, after=after):
         seen += [row.id for row in page]
         after = page[-1].shard, page[-1].id
     assert seen == [made[4], made[2], made[0]]
@@ -234,7 +236,10 @@ def test_since_and_until_hold_across_a_clock_that_was_set_back(db: None) -> None
 
     def found(**given: int) -> int:
         moments = {name: at + timedelta(minutes=minute) for name, minute in given.items()}
-        return Record.objects.all().matching(Filters(**moments)).count()  # type: ignore[arg-type]
+        wanted = Filters(**moments)  # type: ignore[arg-type]
+        rows = Record.objects.all().page(wanted, 9)
+        assert rows == list(Record.objects.all().matching(wanted))
+        return len(rows)
 
     for since in range(-8, 6):
         for until in range(since + 1, 6):
@@ -281,5 +286,34 @@ def test_newest_come_first_across_shards(db: None) -> None:
     later = insert(time=month_ahead)
     now = insert()
     assert list(Record.objects.all().newest_first()) == [later, now]
-    assert list(Record.objects.all().newest_first().after_position(later.shard, later.id)) == [now]
     assert datetime.now(UTC) >= NOW
+
+
+@pytest.mark.parametrize("filters", [{}, {"agent": "ci"}, {"intention": "report"}, {"since": NOW - timedelta(days=1)}])
+def test_pages_of_any_size_hold_every_record_once_across_shards(db: None, filters: dict[str, Any]) -> None:
+    services.create_shards()
+    months = [NOW, NOW.replace(day=28) + timedelta(days=10), NOW.replace(day=28) + timedelta(days=40)]
+    assert len({shard_of(month) for month in months}) == 3
+    made = [insert(time=month + timedelta(seconds=n), intention="A report.").pk for month in months for n in (0, 2, 1)]
+    newest_first = sorted(made, reverse=True)
+    for size in range(1, 11):
+        seen, after = list[Any](), None
+        while page := Record.objects.all().page(Filters(**filters), size, after=after):
+            seen += [row.pk for row in page]
+            after = seen[-1]
+            assert len(page) == min(size, len(made) + len(page) - len(seen))
+        assert seen == newest_first
+
+
+@pytest.mark.parametrize("shard", [0, 202613, 999999, 2**31 - 1])
+def test_a_page_behind_a_row_of_no_shard_holds_what_is_in_earlier_ones(db: None, shard: int) -> None:
+    made = insert()
+    found = Record.objects.all().page(Filters(), 9, after=(shard, UUID(int=0)))
+    assert found == ([made] if shard else [])
+
+
+def test_a_page_does_not_move_with_what_is_recorded_meanwhile(db: None) -> None:
+    first, second, third = insert(), insert(), insert()
+    assert Record.objects.all().page(Filters(), 2) == [third, second]
+    insert()
+    assert Record.objects.all().page(Filters(), 2, after=second.pk) == [first]

@@ -22,10 +22,10 @@ from standardwebhooks.webhooks import Webhook
 from audit import services
 from audit.events import Event, RecordType
 from audit.models import ExportCursor, Leaf, Record, Sink
-from audit.querysets import SinkQuerySet
 from audit.services import sending
 from audit.services.sending import Pace, send_exports
 from audit.services.sinks import sink_secret
+from audit.sink_querysets import SinkQuerySet
 from audit.sinks.posts import OtlpTransport
 from audit.sinks.source import Found
 from core.actor import Actor, ActorKind, system_actor

@@ -194,7 +194,7 @@ def grow_log(world: World) -> None:
         ("/agents/", 11, grow_agents),
         ("/roles/", 11, grow_people),
         ("/people/", 12, grow_people),
-        ("/audit/", 13, grow_log),
+        ("/audit/", 14, grow_log),
         ("/alerts/", 10, grow_log),
         ("/alerts/channels/", 9, grow_log),
     ],

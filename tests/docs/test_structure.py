@@ -37,6 +37,7 @@ ELSEWHERE = {
     "alerts/views.py": "tests/console/test_pages.py",
     "audit/forms.py": "tests/console/test_forms.py",
     "audit/months.py": "tests/audit/test_pruning_views.py",
+    "audit/sink_querysets.py": "tests/audit/test_sinks.py",
     "audit/views.py": "tests/console/test_pages.py",
     "controlplane/context.py": "tests/console/test_pages.py",
     "controlplane/devpostgres.py": "tests/controlplane/test_devservices.py",
