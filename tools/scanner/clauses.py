@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 
 from tools.scanner.lexicon import BASE, CLASSES, FIRST, PHRASED, PHRASES, shape
 
@@ -16,105 +17,98 @@ _CHUNKS: Final = re.compile(r"\S+")
 _PIECES: Final = re.compile(r"[A-Za-z0-9#*]+(?:['\u2019][A-Za-z]{1,3})?")
 _ODD: Final = re.compile(r"[/\\@:~_$.+{}=]|[a-z][A-Z]")
 _STRIPPED: Final = "\"'`()[]<>,;:!?.*|\u201c\u201d\u2018\u2019\u2014\u2013"
-_BREAK: Final = re.compile(r"\n\s*\n|\n\s*(?:[-*\u2022#>]|\d{1,2}[.)]|[A-Za-z][\w ]{0,30}:)")
-_TAG: Final = re.compile(r"</?\s?([A-Za-z][\w-]{0,30})\s?/?>|\[/?([A-Z][A-Z _:-]{2,40})\]|[|]{2,3}([A-Z_ ]{3,30})[|]{2,3}")
-_ABBREVIATIONS: Final = frozenset({"e.g.", "i.e.", "etc.", "vs.", "no.", "approx."})
-_ENDS: Final = re.compile(r"[.!?;][\"')\]*]*$")
+_OPENING: Final = "\"'`([<,;:!|\u201c\u2018\u2014\u2013"
+# A full stop, or something that begins anew without one: an empty line, an item of a list, a heading, `Args:`.
+_BOUNDARY: Final = re.compile(
+    r"[.!?;][\"')\]*]{0,3}(?=\s)|\n[ \t\r]{0,40}\n|\n[ \t]{0,40}(?=[-*\u2022#>]|\d{1,2}[.)]|[A-Za-z][\w ]{0,30}:)"
+)
+_ABBREVIATIONS: Final = frozenset({"e.g", "i.e", "etc", " vs", " no", "rox"})
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """Words in a row: their texts, the classes of each as bits, where they lie, and all classes together."""
+    """Words in a row, the classes of each as bits, and all classes together. `text` begins at `start` in the layer."""
 
+    text: str
+    start: int
     words: Sequence[str]
     masks: Sequence[int]
-    spans: Sequence[tuple[int, int]]
     classes: int
-    index: int
 
     @property
-    def start(self) -> int:
-        """Where it begins in the layer's text."""
-        return self.spans[0][0]
-
-    @property
-    def end(self) -> int:
-        """Where it ends."""
-        return self.spans[-1][1]
-
-
-Piece = tuple[str, int, int, int]  # a word, its classes, and where it lies in its chunk
+    def spans(self) -> Sequence[tuple[int, int]]:
+        """Where each word lies in the layer's text. Found when asked for: few sentences are."""
+        found: list[tuple[int, int]] = []
+        for match in _CHUNKS.finditer(self.text):
+            at = self.start + match.start()
+            found.extend((at + begin, at + end) for begin, end in _pieces(match[0][:_CHUNK_MAX])[2])
+        return found
 
 
 def sentences(text: str) -> list[Sentence]:
     """All sentences of `text`."""
     found: list[Sentence] = []
-    words: list[str] = []
-    masks: list[int] = []
-    spans: list[tuple[int, int]] = []
-    breaks = _breaks(text)
-    following = next(breaks, len(text) + 1)
-    for match in _CHUNKS.finditer(text):
-        start = match.start()
-        if start >= following and words:
-            found.append(_sentence(words, masks, spans, len(found)))
-            words, masks, spans = [], [], []
-        while start >= following:
-            following = next(breaks, len(text) + 1)
-        pieces, ends = _pieces(match[0][:_CHUNK_MAX])
-        for word, mask, begin, end in pieces:
-            words.append(word)
-            masks.append(mask)
-            spans.append((start + begin, start + end))
-        if words and (ends or len(words) >= SENTENCE_MAX):
-            found.append(_sentence(words, masks, spans, len(found)))
-            keep = 0 if ends else _OVERLAP
-            words, masks, spans = words[len(words) - keep :], masks[len(masks) - keep :], spans[len(spans) - keep :]
-    if words:
-        found.append(_sentence(words, masks, spans, len(found)))
+    start = 0
+    for match in _BOUNDARY.finditer(text):
+        if match[0][0] == "." and text[max(0, match.start() - 3) : match.start()].lower() in _ABBREVIATIONS:
+            continue
+        found.extend(_sentences(text[start : match.end()], start))
+        start = match.end()
+    found.extend(_sentences(text[start:], start))
     return found
 
 
-def _breaks(text: str) -> Iterator[int]:
-    """Where something begins anew without a full stop before."""
-    if "\n" in text:
-        yield from (match.start() + 1 for match in _BREAK.finditer(text))
+Pieces = tuple[tuple[str, ...], tuple[int, ...], tuple[tuple[int, int], ...]]  # words, their classes, where they lie
+
+
+def _sentences(text: str, start: int) -> Iterator[Sentence]:
+    """One sentence, or several of what is too long for one."""
+    chunks = text.split()
+    if len(chunks) <= SENTENCE_MAX:
+        if chunks:
+            yield _sentence(text, start, chunks)
+        return
+    begins = [match.start() for match in _CHUNKS.finditer(text)]
+    for first in range(0, len(chunks), SENTENCE_MAX - _OVERLAP):
+        last = min(first + SENTENCE_MAX, len(chunks))
+        end = begins[last] if last < len(begins) else len(text)
+        yield _sentence(text[begins[first] : end], start + begins[first], chunks[first:last])
+
+
+def _sentence(text: str, start: int, chunks: Sequence[str]) -> Sentence:
+    """The words of `chunks` with their classes, those of phrases too; a phrase counts at its first word."""
+    pieces = [_pieces(chunk if len(chunk) <= _CHUNK_MAX else chunk[:_CHUNK_MAX]) for chunk in chunks]
+    words = [word for piece in pieces for word in piece[0]]
+    masks = [mask for piece in pieces for mask in piece[1]]
+    classes = reduce(or_, masks, 0)
+    if classes & PHRASED:
+        for at, mask in enumerate(masks):
+            if mask & PHRASED:
+                masks[at] = (mask | _phrases(words, at)) & ~PHRASED
+        classes = reduce(or_, masks, 0)
+    return Sentence(text, start, words, masks, classes)
 
 
 @lru_cache(maxsize=32_768)
-def _pieces(chunk: str) -> tuple[tuple[Piece, ...], bool]:
-    """The words of what stands between two spaces, and whether a sentence ends there."""
-    if chunk.isalpha() and chunk.isascii() and not _ODD.search(chunk):
+def _pieces(chunk: str) -> Pieces:
+    """The words of what stands between two spaces."""
+    if chunk.isascii() and chunk.isalpha() and (chunk.islower() or not _ODD.search(chunk)):
         word = chunk.lower()
-        return ((word, FIRST.get(word, 0), 0, len(word)),), False
-    ends = _ENDS.search(chunk[-4:]) is not None and chunk.lower() not in _ABBREVIATIONS
-    if not _ODD.search(chunk):
-        return tuple(_plain(chunk)), ends
-    bare = chunk.strip(_STRIPPED)
-    classes, lower = shape(bare), bare.lower()
-    pieces: list[Piece] = []
-    if classes or lower in FIRST:
-        at = chunk.find(bare)
-        pieces.append((lower, classes | FIRST.get(lower, 0), at, at + len(bare)))
-    if not pieces or not classes & ~CLASSES["identifier"]:
-        pieces.extend(_plain(chunk.replace("_", " ")))
-    return tuple(pieces), ends
-
-
-def _plain(chunk: str) -> Iterator[Piece]:
-    for piece in _PIECES.finditer(chunk):
-        word = piece[0].lower().replace("\u2019", "'")
-        yield word, FIRST.get(word, 0), piece.start(), piece.end()
-
-
-def _sentence(words: list[str], masks: list[int], spans: list[tuple[int, int]], index: int) -> Sentence:
-    """The words with the classes of phrases too; a phrase counts at its first word."""
-    together = 0
-    for at, mask in enumerate(masks):
-        if mask & PHRASED:
-            mask = masks[at] = (mask | _phrases(words, at)) & ~PHRASED
-        together |= mask
-    return Sentence(words, masks, spans, together, index)
+        return (word,), (FIRST.get(word, 0),), ((0, len(word)),)
+    found: list[tuple[str, int, tuple[int, int]]] = []
+    classes = 0
+    if _ODD.search(chunk):
+        bare = chunk.rstrip(_STRIPPED).lstrip(_OPENING)
+        classes, lower = shape(bare), bare.lower()
+        if classes or lower in FIRST:
+            at = chunk.find(bare)
+            found.append((lower, classes | FIRST.get(lower, 0), (at, at + len(bare))))
+    if not found or not classes & ~CLASSES["identifier"]:
+        for piece in _PIECES.finditer(chunk.replace("_", " ")):
+            word = piece[0].lower().replace("\u2019", "'")
+            found.append((word, FIRST.get(word, 0), piece.span()))
+    words, masks, spans = zip(*found, strict=True) if found else ((), (), ())
+    return words, masks, spans
 
 
 def _phrases(words: Sequence[str], at: int) -> int:
@@ -151,11 +145,16 @@ class Frame:
             return None
         masks = sentence.masks
         first = self.steps[0]
+        tries = 0
         for at, mask in enumerate(masks):
             if mask & first.classes and mask & first.also == first.also:
                 end = self._rest(masks, at)
+                tries += 1
                 if end is not None:
-                    return sentence.spans[at][0], sentence.spans[end][1]
+                    spans = sentence.spans
+                    return spans[at][0], spans[end][1]
+                if tries == _TRIES_MAX:
+                    break
         return None
 
     def _rest(self, masks: Sequence[int], at: int) -> int | None:
@@ -171,6 +170,7 @@ class Frame:
         return at
 
 
+_TRIES_MAX: Final = 12  # beginnings of one frame in one sentence
 _GAPS: Final = {".": 4, "..": 8, "...": SENTENCE_MAX}
 
 

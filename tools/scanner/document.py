@@ -10,7 +10,9 @@ from tools.scanner.fields import Fields, Place, Role, fields
 from tools.scanner.purpose import purposes
 from tools.scanner.reading import PLAIN, Layer, layers
 
-_PROSE: Final = frozenset({Role.TEXT, Role.TITLE, Role.PARAMETER_TEXT, Role.VALUE, Role.META, Role.INSTRUCTIONS, Role.KEYWORD})
+_PROSE: Final = frozenset(
+    {Role.TEXT, Role.TITLE, Role.PARAMETER_TEXT, Role.VALUE, Role.META, Role.INSTRUCTIONS, Role.KEYWORD}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,28 +104,38 @@ def _acts(document: Document) -> Iterator[Hit]:
                     continue
                 if not text.is_hidden:
                     plain.add(key)
-                weight = _weight(act, document, text, sentence, start, is_raised=raised is not None and start >= raised)
+                is_raised = raised is not None and start >= raised
+                weight = _weight(act, document, text, sentence, start, end, is_raised=is_raised)
                 evidence = f"{text.layer.kind}: {text.layer.text[start:end]}" if text.is_hidden else ""
                 yield Hit(act.rule.id, weight, text.place, *text.layer.span(start, end), evidence)
 
 
-def _weight(act: Act, document: Document, text: Text, sentence: Sentence, start: int, *, is_raised: bool) -> float:
+def _weight(
+    act: Act, document: Document, text: Text, sentence: Sentence, start: int, end: int, *, is_raised: bool
+) -> float:
     weight = act.rule.weight
     hidden = text.is_hidden
     if act.honest_for & document.purposes and not hidden and not is_raised:
-        weight *= 0.45
+        weight *= 0.3
     if act.rule.id == "HF-103" and document.item.surface == "prompt" and not hidden:
         weight *= 0.5  # prompts give roles: that is what they are for
     at = next((index for index, span in enumerate(sentence.spans) if span[0] >= start), 0)
-    if act.quotable and not hidden and _is_quoted(text.layer.text, sentence, at, start):
-        weight *= 0.35
-    if act.negatable and any(mask & CLASSES["not"] for mask in sentence.masks[max(0, at - _DENIED_WORDS) : at + 1]):
+    by_scanner = "security" in document.purposes
+    if (act.quotable or by_scanner) and not hidden and _is_quoted(text.layer.text, sentence, at, start):
+        return weight * 0.3
+    if act.negatable and _is_denied(sentence, at, end):
         weight *= 0.2
-    if hidden and weight >= 0.1:
+    if hidden and weight >= 0.1 and not by_scanner:
         weight = max(weight, 0.5) + 0.5 * (1 - max(weight, 0.5))
     elif weight >= MEDIUM_FROM and (is_raised or text.place.role in _NOT_PROSE):
         weight += 0.4 * (1 - weight)
     return weight
+
+
+def _is_denied(sentence: Sentence, at: int, end: int) -> bool:
+    """Whether a denial stands shortly before it or within it."""
+    last = next((index for index, span in enumerate(sentence.spans) if span[1] >= end), len(sentence.spans) - 1)
+    return any(mask & CLASSES["not"] for mask in sentence.masks[max(0, at - _DENIED_WORDS) : last + 1])
 
 
 def _is_quoted(text: str, sentence: Sentence, at: int, start: int) -> bool:
@@ -146,7 +156,9 @@ def _strongest(hits: Iterable[Hit]) -> list[Hit]:
 
 def _found(hit: Hit) -> Found:
     evidence = as_evidence(hit.evidence) if hit.evidence else around(hit.place.text, hit.start, hit.end)
-    return Found(hit.rule, _severity(hit.weight), _confidence(hit.weight), hit.place.pointer, evidence, hit.start, hit.end)
+    return Found(
+        hit.rule, _severity(hit.weight), _confidence(hit.weight), hit.place.pointer, evidence, hit.start, hit.end
+    )
 
 
 def _severity(weight: float) -> Severity:

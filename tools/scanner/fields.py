@@ -18,7 +18,9 @@ _VALUES: Final = frozenset({"enum", "const", "default", "examples", "example"})
 _NAMED: Final = frozenset({"properties", "$defs", "definitions", "patternProperties", "dependentSchemas"})
 _SCHEMAS: Final = frozenset({"inputSchema", "outputSchema", "input_schema", "parameters", "output_schema"})
 # What JSON Schema says about itself; no prose is expected there, and none of it is a name that an author chose.
-_QUIET: Final = frozenset({"type", "$schema", "$id", "$ref", "format", "required", "pattern", "mimeType", "contentEncoding"})
+_QUIET: Final = frozenset(
+    {"type", "$schema", "$id", "$ref", "format", "required", "pattern", "mimeType", "contentEncoding"}
+)
 _LINKS: Final = frozenset({"uri", "uriTemplate", "src", "url", "websiteUrl", "href"})
 
 

@@ -5,6 +5,7 @@ Expressions have bounded repetition and no nesting, so hostile text costs linear
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from tools.scanner.document import Document, Text
@@ -64,7 +65,17 @@ ADDRESS: Final = Rule(
     "HF-012", "An address that collects", "Names of collectors, tunnels and paste sites.", _H, Confidence.LOW,
     ("MCP10", "SAFE-T1911"), _item("Answers come from https://abc.ngrok.io/x"), _item("See https://docs.example.org"),
 )  # fmt: skip
-MARKS: Final = (TAGS, UNSEEN, MIXED, ANSI, COMMENT, ENCODED, PADDING, AUTHORITY, COMMAND, ADDRESS)
+CONCEALED: Final = Rule(
+    "HF-009", "Markup that hides its text", "Text without size, colour or display is for models only.", _H,
+    Confidence.MEDIUM, ("MCP06", "SAFE-T1402"), _item('Reads. <span style="display:none">More</span>'),
+    _item("Renders <span> elements; display defaults to block."),
+)  # fmt: skip
+LOADED: Final = Rule(
+    "HF-013", "An image or data address that carries something", "A client that renders it sends the query away.", _H,
+    Confidence.LOW, ("MCP10", "SAFE-T1911"), _item("Ends with ![x](https://a.example/p?q=DATA)"),
+    _item("See ![logo](https://a.example/logo.png)"),
+)  # fmt: skip
+MARKS: Final = (CONCEALED, LOADED, TAGS, UNSEEN, MIXED, ANSI, COMMENT, ENCODED, PADDING, AUTHORITY, COMMAND, ADDRESS)
 
 _WORDS_OF_AUTHORITY: Final = (
     "important|system|secret|hidden|instructions?|information|admin|override|urgent|critical|attention|assistant|internal"
@@ -80,8 +91,21 @@ _SHOUTED: Final = re.compile(
     r"|\b(?:INJECTED|SYSTEM OVERRIDE|OVERRIDE DIRECTIVE|INSTRUCTION OVERRIDE|NEW SYSTEM MESSAGE)\b",
     re.MULTILINE,
 )
+# A quick look first: most texts have none of these, and an expression takes twenty times as long.
+_SHOUTING: Final = (
+    "SYSTEM", "IMPORTANT", "HIDDEN", "OVERRIDE", "INSTRUCTION", "DIRECTIVE", "ADMIN", "INJECTED", "CONTRADICTION", "INTERNAL",
+    "URGENT", "CRITICAL", "MANDATORY", "ATTENTION", "ASSISTANT", "||",
+)  # fmt: skip
+_IN_ADDRESSES: Final = (
+    "ngrok", "webhook.site", "requestbin", "pipedream", "interact.sh", "burpcoll", "oastify", "hookbin", "transfer.sh", "0x0.st",
+    "duckdns", "attack", "attkr", "evil", "exfil", "pwn", "p0wn", "malicious", "steal", "phish", "c2", "canary",
+)  # fmt: skip
+_IN_COMMANDS: Final = (
+    "curl", "wget", "iwr", "invoke-", "rm -", "chmod", "/dev/tcp", "nc ", "base64", "powershell", "$(", "os.system", "subprocess",
+    "cat ", "bash", "mkfifo", "| sh", "|sh", "--priv", "-v /", "setenforce", "node_tls",
+)  # fmt: skip
 _COMMAND: Final = re.compile(
-    r"\b(?:curl|wget|iwr|invoke-webrequest)\b[^\n|]{0,120}(?:\|\s?(?:ba|z|)sh\b|\$\(|-d\s?@|--data|-F\s|-T\s)"
+    r"\b(?:curl|wget|iwr|invoke-webrequest)\b[^\n|]{0,80}(?:\|\s?(?:ba|z|)sh\b|\$\(|-d\s?@|--data|-F\s|-T\s)"
     r"|\brm\s-(?:rf?|fr)\b|\bchmod\s(?:-R\s)?(?:[0-7]{3,4}\b|\+[xs])|/dev/tcp/|\bnc\s(?:-e\s)?[\w.-]{1,60}\s\d{2,5}|\bbase64\s-d"
     r"|\bpowershell\b[^\n]{0,40}\s-e(?:nc)?\b|\$\((?:env|whoami|cat|id|hostname)\b|os\.system\(|subprocess\.\w{2,12}\("
     r"|\bcat\s(?:/etc/|~/)|\bbash\s-i\b|\bmkfifo\b|\|\s?(?:ba)?sh\b|--privileged\b|-v\s/:/|\bsetenforce\s0|NODE_TLS_REJECT_UNAUTHORIZED",
@@ -93,14 +117,32 @@ _ADDRESS: Final = re.compile(
     r"|@(?:[\w-]{0,30}(?:evil|attacker|pwn))|\.evil\b",
     re.IGNORECASE,
 )
-_GAP: Final = re.compile(r"(?:[ \t\u00a0\u200e\u200f]{60}|(?:[ \t]{0,20}\n){12})(?=\s{0,200}\S)")
-_COMMANDS: Final = re.compile(r"\b(?:curl|wget|rm|chmod|bash|sh|nc|powershell|sudo|ssh|cat|eval)\s|/bin/|/dev/tcp|/etc/passwd")
+_CONCEALED: Final = re.compile(
+    r"<\w{1,12}\s[^>]{0,120}(?:display:\s?none|opacity:\s?0(?!\.[1-9])|font-size:\s?0|visibility:\s?hidden|color:\s?(?:white|#fff|transparent))",
+    re.IGNORECASE,
+)
+_LOADED: Final = re.compile(
+    r"!\[[^\]\n]{0,80}\]\(https?://[^)\s]{1,200}\?[^)\s]{1,200}\)|data:text/html|\b(?:atob|base64_decode|b64decode)\(",
+    re.IGNORECASE,
+)
+_IN_MARKUP: Final = (
+    (CONCEALED, _CONCEALED, ("style", "color", "display", "opacity", "font-size")),
+    (LOADED, _LOADED, ("![", "data:", "atob", "decode(")),
+)
+_GAP: Final = re.compile(r"[ \t\u00a0\u200e\u200f]{60}|(?:\n[ \t]{0,20}){12}")
+_COMMANDS: Final = re.compile(
+    r"\b(?:curl|wget|rm|chmod|bash|sh|nc|powershell|sudo|ssh|cat|eval)\s|/bin/|/dev/tcp|/etc/passwd"
+)
 _ENCODINGS: Final = frozenset({"base64", "hexadecimal", "character escapes", "percent encoding"})
 _COMMENTS: Final = frozenset({"HTML comment", "Markdown comment", "template comment"})
 _CLEARLY_ODD: Final = frozenset(
-    "\u200b\u200c\u200d\u202a\u202b\u202d\u202e\u2060\u2062\u2063\u2064\u2066\u2067\u2068\u180e\u034f\u3164\ufeff"
+    "\u200b\u200c\u200d\u202a\u202b\u202d\u202e\u2060\u2062\u2063\u2064\u2066\u2067\u2068\u180e\u034f\u3164\ufeff\u202c\u061c"
 )
-_ORDINARY: Final = frozenset("\n\t\r\u00a0\u202f\u00ad")
+# Neither ASCII nor the letters that most other text is made of, nor spaces and hyphens that typesetters use.
+_PERHAPS_UNSEEN: Final = re.compile(
+    r"[^\n\t\r\x20-\x7e\u00a0-\u02ff\u0400-\u052f\u202f\u3040-\u3163\u3165-\u318f\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3]"
+)
+_LIKE_LATIN: Final = re.compile(r"[\u0370-\u058f\u13a0-\u13ff\u2c80-\u2cff\uab70-\uabbf]")
 _OF_A_SCRIPT: Final = frozenset("\u200c\u200d\u200e\u200f\u061c")
 
 
@@ -119,7 +161,11 @@ def marks_in(document: Document) -> Iterator[Hit]:
 
 def authority_at(text: str) -> int | None:
     """Where the first mark of authority stands, or None."""
-    found = [match.start() for match in (_AUTHORITY.search(text), _SHOUTED.search(text)) if match]
+    found: list[int] = []
+    if ("<" in text or "[" in text) and (match := _AUTHORITY.search(text)):
+        found.append(match.start())
+    if any(word in text for word in _SHOUTING) and (match := _SHOUTED.search(text)):
+        found.append(match.start())
     return min(found, default=None)
 
 
@@ -147,7 +193,7 @@ def _characters(place: Place) -> Iterator[Hit]:
         strong = any(char in _CLEARLY_ODD or "\ue000" <= char <= "\uf8ff" for _, char in odd)
         evidence = f"{len(odd)} unseen: {' '.join(dict.fromkeys(char for _, char in odd[:20]))}"
         yield Hit(UNSEEN.id, UNSEEN.weight if strong else 0.5, place, odd[0][0], odd[-1][0] + 1, evidence)
-    words = mixed_words(text)
+    words = mixed_words(text) if _LIKE_LATIN.search(text) else ()
     if words:
         at = text.find(words[0].word)
         evidence = ", ".join(f"{word.word} ({' and '.join(word.scripts)})" for word in words[:5])
@@ -156,8 +202,9 @@ def _characters(place: Place) -> Iterator[Hit]:
 
 def _odd_unseen(text: str) -> Iterator[tuple[int, str]]:
     """Unseen characters where neither a script nor an emoji needs them."""
-    for at, char in enumerate(text):
-        if " " <= char <= "~" or char in _ORDINARY or 0xE0000 <= ord(char) <= 0xE007F or not unseen(char):
+    for match in _PERHAPS_UNSEEN.finditer(text):
+        at, char = match.start(), match[0]
+        if 0xE0000 <= ord(char) <= 0xE007F or not _is_unseen(char):
             continue
         before, after = text[at - 1] if at else " ", text[at + 1] if at + 1 < len(text) else " "
         if char in _OF_A_SCRIPT and (ord(before) > 0x58F or ord(after) > 0x58F):
@@ -168,10 +215,17 @@ def _odd_unseen(text: str) -> Iterator[tuple[int, str]]:
             yield at, char
 
 
+@lru_cache(maxsize=16_384)
+def _is_unseen(char: str) -> bool:
+    return bool(unseen(char))
+
+
 def _gap(place: Place) -> Iterator[Hit]:
-    match = _GAP.search(place.text) if len(place.text) > 80 else None
+    text = place.text.strip()  # only what is followed by something counts
+    match = _GAP.search(text) if len(text) > 80 else None
     if match:
-        yield Hit(PADDING.id, PADDING.weight, place, match.start(), match.end())
+        start = len(place.text) - len(place.text.lstrip()) + match.start()
+        yield Hit(PADDING.id, PADDING.weight, place, start, start + len(match[0]))
 
 
 def _authority(text: Text, document: Document) -> Iterator[Hit]:
@@ -183,10 +237,15 @@ def _authority(text: Text, document: Document) -> Iterator[Hit]:
 
 def _lines(text: Text, document: Document) -> Iterator[Hit]:
     seen, place = text.layer.text, text.place
-    match = _COMMAND.search(seen)
+    lower = seen.lower()
+    match = _COMMAND.search(seen) if any(word in lower for word in _IN_COMMANDS) else None
     if match and (place.role is not Role.VALUE or text.is_hidden):
         weight = 0.3 if document.purposes & {"shell", "security"} else COMMAND.weight
         yield Hit(COMMAND.id, weight, place, *text.layer.span(match.start(), match.end()))
-    match = _ADDRESS.search(seen)
+    for rule, expression, signs in _IN_MARKUP:
+        match = expression.search(seen) if any(sign in lower for sign in signs) else None
+        if match:
+            yield Hit(rule.id, rule.weight, place, *text.layer.span(match.start(), match.end()))
+    match = _ADDRESS.search(seen) if any(word in lower for word in _IN_ADDRESSES) else None
     if match and place.role is not Role.NAME and "security" not in document.purposes:
         yield Hit(ADDRESS.id, ADDRESS.weight, place, *text.layer.span(match.start(), match.end()))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from tools.likeness import Features, compare, features, folded_name
@@ -141,14 +142,22 @@ def _is_one_letter_off(one: str, other: str) -> bool:
 
 
 def _server(document: Document, place: Place) -> Iterator[Hit]:
-    for part in _PART.split(document.item.server[:_NAME_MAX].lower()):
+    known = _almost_known(document.item.server[:_NAME_MAX].lower())
+    if known:
+        yield Hit(SERVER.id, SERVER.weight, place, 0, len(place.text), f"{document.item.server} like {known}")
+
+
+@lru_cache(maxsize=4096)
+def _almost_known(server: str) -> str:
+    """The well-known name that a part of the server's is one letter away from, or nothing."""
+    for part in _PART.split(server):
         if part in _KNOWN or len(part) < 6:
             continue
-        for known in _KNOWN:
+        for known in sorted(_KNOWN):
             off = _is_one_letter_off(part, known) and part.rstrip("s") != known.rstrip("s")
             if len(known) >= 6 and (off or _shape(part) == _shape(known)):
-                yield Hit(SERVER.id, SERVER.weight, place, 0, len(place.text), f"{document.item.server} like {known}")
-                return
+                return known
+    return ""
 
 
 def _spoken_of(document: Document) -> Iterator[Hit]:

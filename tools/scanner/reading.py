@@ -25,7 +25,9 @@ _FLAGS: Final = tuple(
     "\U0001f3f4" + "".join(chr(0xE0000 + ord(char)) for char in name) + "\U000e007f"
     for name in ("gbeng", "gbsct", "gbwls")  # the only emoji written with TAG characters (Unicode TS51, annex B)
 )
-_ANSI: Final = re.compile(r"(?:\x1b\[|\x9b)[0-?]{0,32}[ -/]{0,8}[@-~]|\x1b[\]PX^_][^\x07\x1b]{0,200}(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]")
+_ANSI: Final = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]{0,32}[ -/]{0,8}[@-~]|\x1b[\]PX^_][^\x07\x1b]{0,200}(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]"
+)
 _COMMENTS: Final = (("HTML comment", "<!--", "-->"), ("template comment", "{#", "#}"))
 _MARKDOWN_COMMENT: Final = re.compile(r"\[(?://|comment|_)\]:\s?(?:#|<>)?\s?[(\"']?", re.IGNORECASE)
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20,4096}={0,2}(?![A-Za-z0-9+/_=-])")
@@ -35,8 +37,12 @@ _ESCAPES: Final = re.compile(r"(?:\\u00[0-9a-fA-F]{2}|&#x?[0-9a-fA-F]{2,6};){6,5
 _SPELLED: Final = re.compile(r"(?<![^\s\"'(<])(?:[A-Za-z0-9@$!][ .\-_*|]{1,3}){5,200}[A-Za-z0-9@$!](?![^\s\"').,!?>])")
 _LEET: Final = str.maketrans("013457@$", "oieastas")
 _LEET_LIKELY: Final = re.compile(r"[A-Za-z][013457@$][A-Za-z]")
-_LEETED: Final = re.compile(r"\b(?=[A-Za-z0-9@$]{3,24}\b)(?=[a-zA-Z0-9@$]{0,24}[a-zA-Z])[A-Za-z]{0,24}[013457@$][A-Za-z0-9@$]{0,24}\b")
-_COMMAND: Final = re.compile(r"\b(?:curl|wget|rm|chmod|bash|sh|nc|python3?|powershell|sudo|ssh|cat|eval)\s|/bin/|/dev/tcp|https?://|/etc/|~/")
+_LEETED: Final = re.compile(
+    r"\b(?=[A-Za-z0-9@$]{3,24}\b)(?=[a-zA-Z0-9@$]{0,24}[a-zA-Z])[A-Za-z]{0,24}[013457@$][A-Za-z0-9@$]{0,24}\b"
+)
+_COMMAND: Final = re.compile(
+    r"\b(?:curl|wget|rm|chmod|bash|sh|nc|python3?|powershell|sudo|ssh|cat|eval)\s|/bin/|/dev/tcp|https?://|/etc/|~/"
+)
 _WORDS: Final = re.compile(r"[A-Za-z]{2,}")
 _VOWEL: Final = re.compile(r"[aeiouyAEIOUY]")
 
@@ -87,13 +93,11 @@ def _plain(text: str) -> Layer:
         return Layer(PLAIN, text, 0, len(text))
     if "\x1b" in text or "\x9b" in text:
         text = _ANSI.sub(lambda match: " " * len(match[0]), text)  # as long as before, so that places hold
-    pieces: list[str] = []
-    places: list[int] = []
-    for at, char in enumerate(text):
-        folded = char if char < "\x80" else folded_char(char)
-        pieces.append(folded)
-        places.extend([at] * len(folded))
-    return Layer(PLAIN, "".join(pieces), 0, len(text), places)
+    folded = [char if char < "\x80" else folded_char(char) for char in text]
+    if all(len(piece) == 1 for piece in folded):
+        return Layer(PLAIN, "".join(folded), 0, len(text))
+    places = [at for at, piece in enumerate(folded) for _ in piece]
+    return Layer(PLAIN, "".join(folded), 0, len(text), places)
 
 
 @lru_cache(maxsize=65_536)
@@ -219,7 +223,9 @@ def _is_command(text: str) -> bool:
 
 def _unescaped(text: str) -> str:
     points = re.findall(r"\\u([0-9a-fA-F]{4})|&#x([0-9a-fA-F]{2,6});|&#([0-9]{2,6});", text)
-    return "".join(chr(min(int(hexed or other, 16) if hexed or other else int(plain), 0x10FFFF)) for hexed, other, plain in points)
+    return "".join(
+        chr(min(int(hexed or other, 16) if hexed or other else int(plain), 0x10FFFF)) for hexed, other, plain in points
+    )
 
 
 def _is_prose(text: str) -> bool:
