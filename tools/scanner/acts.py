@@ -9,13 +9,16 @@ from typing import Any, Final
 
 from tools.scanner.clauses import Frame, Sentence, frame
 from tools.scanner.findings import Confidence, Severity
-from tools.scanner.rule import Rule
+from tools.scanner.rule import Rule, words
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One row. `honest_for`: purposes of tools that say so honestly. `quotable`: not meant where a sentence speaks of
-    such texts or quotes one. `negatable`: the opposite where it is denied ("never send your password")."""
+    """One row. `honest_for`: purposes of tools that say so honestly.
+
+    `quotable`: not meant where a sentence speaks of such texts or quotes one. `negatable`: the opposite where it is
+    denied ("never send your password").
+    """
 
     rule: Rule
     frames: tuple[Frame, ...]
@@ -45,7 +48,7 @@ def _act(  # noqa: PLR0913 -- one argument a column of the table
 ) -> Act:
     rule = Rule(id_, title, why, severity, confidence, tuple(maps.split()), _tool(fires), _tool(leaves))
     rows = tuple(frame(line) for line in frames.splitlines() if line.strip())
-    return Act(rule, rows, frozenset(honest.split()), quotable, negatable)
+    return Act(rule, rows, words(honest), quotable, negatable)
 
 
 _LOW, _MEDIUM, _HIGH, _CRITICAL = Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
-
 from functools import lru_cache, reduce
 from operator import or_
+from typing import Final
 
 from tools.scanner.lexicon import BASE, CLASSES, FIRST, PHRASED, PHRASES, shape
 
@@ -132,8 +131,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Words in order. Written as `before call .. read! .. secret`: `a|b` either, `!` in the form of an order, `.` up
-    to four words between, `..` up to eight, `...` anywhere later in the sentence; two between where nothing is said."""
+    """Words in order, written as `before call .. read! .. secret`.
+
+    `a|b`: either; `!`: in the form of an order; `.`: up to four words between, `..` up to eight, `...` any number in the
+    sentence, and two where nothing is said.
+    """
 
     steps: tuple[Step, ...]
     all: int  # classes that the sentence must have
