@@ -175,7 +175,7 @@ ACTS: Final = (
         """
         quiet
         quietly . send|take_out|put!
-        send|take_out|put|call! . quietly
+        send|take_out|put . quietly
         """,
         why="What happens behind the user's back cannot have been agreed to.",
         maps="MCP03 SAFE-T1001",
@@ -352,7 +352,7 @@ ACTS: Final = (
         not .. call .. tool ... must .. call .. this_tool
         this_tool .. not .. tools
         tools .. worse
-        not .. reason .. call
+        not . cause . call
         """,
         why="The model chooses by the text; advertising steers the choice.",
         maps="MCP03 SAFE-T1402",

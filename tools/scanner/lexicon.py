@@ -56,6 +56,7 @@ _VERBS: Final = {
         delete remove erase wipe drop/dropped/dropping destroy purge truncate overwrite/overwritten revoke kill
         terminate uninstall clear unlink shred
     """,
+    "obeying": "obey comply follow execute carry adopt honor honour",
     "ask": "ask prompt request require instruct urge encourage",
     "act": """
         do open install approve accept click grant answer reply respond create make start stop continue proceed
@@ -129,7 +130,7 @@ _PHRASES: Final = {
         (full inbox) (emails) (address and phone) (transaction details) (transaction history) (account details)
         (account balance|s) (financial data) (financial record|s) (payroll data) (salary data) (business data)
         (company data) (database content|s) (database schema) (directory listing|s) (git history) (recent files)
-        (open files) (documents) (photos) (local files) (all files) (file contents) (contents of) (content of)
+        (open files) (documents) (photos) (local files) (all files) (file contents) (content of)
         (its content|s) (their content|s) (machine's) hostname username|s (ip address) (phone number|s)
         (account numbers) (credit card|s) (home folder) (personal files) (customer email|s) (customer list|s)
         (user records)
@@ -144,7 +145,7 @@ _PHRASES: Final = {
         (this requirement) (this note) (this rule) (this detail) such (the copy) (the second) (the step)
         (the collection) (the instruction) (the upload) (the forwarding) (data collection) (this data)
     """,
-    "it": "this it these them that",
+    "it": "this it these",
     "mention": """
         detect|s detection detecting detector flag|s flagged prevent|s protect|s protection attempt|s attack|s
         attackers (such as) like e.g. example|s phrase|s pattern|s block|s injection|s scanner|s scanning identify
@@ -274,7 +275,6 @@ _PHRASES: Final = {
         (after activation)
     """,
     "here": "here (this tool) (this one) (this server) (our tool) (through us) (to us) (via this)",
-    "obeying": "obey/obeyed comply/complied follow execute carry act adopt honor honour",
     "data": """
         page|s content|s embedded document|s message|s mail|s email|s result|s response|s issue|s comment|s
         website|s file|s ticket|s row|s retrieved found inside contained data output readme
@@ -410,6 +410,7 @@ _PHRASES: Final = {
         content|s contents text body value|s data result|s output|s response|s detail|s copy copies file|s message|s
         answer|s record|s list history everything information name|s log|s query queries prompt|s
     """,
+    "cause": "reason point need",
     "all": "all every each entire full complete any everything whole verbatim",
     "field": """
         field|s parameter|s argument|s header|s sidenote note|s property attribute comment|s param|s (query string)

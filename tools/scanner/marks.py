@@ -250,7 +250,8 @@ def _lines(text: Text, document: Document) -> Iterator[Hit]:
     for rule, expression, signs in _IN_MARKUP:
         match = expression.search(seen) if any(sign in lower for sign in signs) else None
         if match:
-            yield Hit(rule.id, rule.weight, place, *text.layer.span(match.start(), match.end()))
+            weight = 0.2 if "security" in document.purposes else rule.weight
+            yield Hit(rule.id, weight, place, *text.layer.span(match.start(), match.end()))
     match = _ADDRESS.search(seen) if any(word in lower for word in _IN_ADDRESSES) else None
     if match and place.role is not Role.NAME and "security" not in document.purposes:
         yield Hit(ADDRESS.id, ADDRESS.weight, place, *text.layer.span(match.start(), match.end()))
