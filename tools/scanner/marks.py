@@ -100,7 +100,7 @@ _SHOUTING: Final = (
     "URGENT", "CRITICAL", "MANDATORY", "ATTENTION", "ASSISTANT", "||",
 )  # fmt: skip
 _IN_ADDRESSES: Final = (
-    "ngrok", "webhook.site", "requestbin", "pipedream", "interact.sh", "burpcoll", "oastify", "hookbin",
+    "169.254", "metadata.g", "ngrok", "webhook.site", "requestbin", "pipedream", "interact.sh", "burpcoll", "oastify", "hookbin",
     "transfer.sh", "0x0.st",
     "duckdns", "attack", "attkr", "evil", "exfil", "pwn", "p0wn", "malicious", "steal", "phish", "c2", "canary",
 )  # fmt: skip
@@ -117,7 +117,7 @@ _COMMAND: Final = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS: Final = re.compile(
-    r"\b(?:ngrok|webhook\.site|requestbin|pipedream|interact\.sh|burpcollaborator|oastify|hookbin|transfer\.sh|0x0\.st|duckdns)\b"
+    r"\b169\.254\.169\.254\b|metadata\.google\.internal|\b(?:ngrok|webhook\.site|requestbin|pipedream|interact\.sh|burpcollaborator|oastify|hookbin|transfer\.sh|0x0\.st|duckdns)\b"
     r"|(?:attacker|attkr|\bevil|exfil|pwnd|p0wned|malicious|\bstealer?|\bphish|\bc2\b|\bcanary)[\w-]{0,30}\.(?:com|org|net|io|example|evil|test|invalid|dev|xyz)\b"
     r"|@(?:[\w-]{0,30}(?:evil|attacker|pwn))|\.evil\b",
     re.IGNORECASE,
