@@ -57,7 +57,7 @@ _LOOK_ALIKES: Final = {
     "q": "\u051b", "s": "\u0455", "t": "\u0442\u03c4", "u": "\u03c5\u057d", "v": "\u0475\u03bd",
     "w": "\u051d\u03c9", "x": "\u0445\u03c7", "y": "\u0443",
 }  # fmt: skip
-_LATIN: Final = {ord(other): latin for latin, others in _LOOK_ALIKES.items() for other in others}
+LATIN: Final = {ord(other): latin for latin, others in _LOOK_ALIKES.items() for other in others}
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # A word; in scripts that put no spaces between words, every character is one.
 _WORDS: Final = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|[^\W_]+")
@@ -224,7 +224,7 @@ def _folded(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text.translate(_SEEN))[:TEXT_MAX].translate(_SEEN)
     text = _CAMEL.sub(" ", text).casefold()
-    return text if text.isascii() else text.translate(_LATIN)
+    return text if text.isascii() else text.translate(LATIN)
 
 
 class _Seen:
