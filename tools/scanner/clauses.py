@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
-
 from functools import lru_cache, reduce
 from operator import or_
+from typing import Final
 
 from tools.scanner.lexicon import BASE, CLASSES, FIRST, PHRASED, PHRASES, shape
 
@@ -20,7 +19,7 @@ _STRIPPED: Final = "\"'`()[]<>,;:!?.*|\u201c\u201d\u2018\u2019\u2014\u2013"
 _OPENING: Final = "\"'`([<,;:!|\u201c\u2018\u2014\u2013"
 # A full stop, or something that begins anew without one: an empty line, an item of a list, a heading, `Args:`.
 _BOUNDARY: Final = re.compile(
-    r"[.!?;][\"')\]*]{0,3}(?=\s)|\n[ \t\r]{0,40}\n|\n[ \t]{0,40}(?=[-*\u2022#>]|\d{1,2}[.)]|[A-Za-z][\w ]{0,30}:)"
+    r"[.!?;][\"')\]*]{0,3}(?=\s)|\n[ \t\r]{0,40}\n|\n[ \t]{0,40}(?=[-*\u2022#>\"{}\[\]]|\d{1,2}[.)]|[A-Za-z][\w ]{0,30}:)"
 )
 _ABBREVIATIONS: Final = frozenset({"e.g", "i.e", "etc", " vs", " no", "rox"})
 
@@ -132,8 +131,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Words in order. Written as `before call .. read! .. secret`: `a|b` either, `!` in the form of an order, `.` up
-    to four words between, `..` up to eight, `...` anywhere later in the sentence; two between where nothing is said."""
+    """Words in order, written as `before call .. read! .. secret`.
+
+    `a|b`: either; `!`: in the form of an order; `.`: up to four words between, `..` up to eight, `...` any number in
+    the sentence, and two where nothing is said.
+    """
 
     steps: tuple[Step, ...]
     all: int  # classes that the sentence must have
