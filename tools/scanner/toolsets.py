@@ -67,7 +67,7 @@ def mapped(names: Sequence[str]) -> dict[str, list[str]]:
     for name in names:
         words = [word.lower() for word in _WORD.findall(name[:128])]
         at = next((at for at, word in enumerate(words[:3]) if word in _VERBS), None)
-        rest = [word for index, word in enumerate(words) if index != at]
+        rest = (words[at + 1 :] or words[:at]) if at is not None else []
         if at is not None and rest:
             verbs.setdefault(_singular(" ".join(rest)), {}).setdefault(_VERBS[words[at]], name)
     return {thing: list(found.values()) for thing, found in verbs.items() if len(found) >= _VERBS_LEAST}

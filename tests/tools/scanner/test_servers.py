@@ -1,0 +1,125 @@
+"""Rules over servers: each finds its example and leaves the other, and shows no secret."""
+
+import json
+
+import pytest
+
+from tools.scanner.batch import item_of
+from tools.scanner.document import Item
+from tools.scanner.guarded import look
+from tools.scanner.servers import SERVERS
+from tools.scanner.toolsets import mapped
+
+
+def found(body):
+    return {each.rule for each in look(Item(body, "server", "x")).findings}
+
+
+@pytest.mark.parametrize("rule", SERVERS, ids=lambda rule: rule.id)
+def test_a_rule_fires_on_its_example_and_leaves_the_other(rule):
+    assert rule.id in {each.rule for each in look(item_of(rule.fires)).findings}
+    assert rule.id not in {each.rule for each in look(item_of(rule.leaves)).findings}
+
+
+@pytest.mark.parametrize(
+    ("command", "rules"),
+    [
+        ("npx -y @scope/server", {"HF-701"}),
+        ("npx -y @scope/server@2.0.1", set()),
+        ("npx -y @scope/server@^2.0.1", {"HF-701"}),
+        ("npx --package=server@1.0.0 run", set()),
+        ("uvx server", {"HF-701"}),
+        ("uvx server==1.2.3", set()),
+        ("uvx --from git+https://github.com/a/b server", {"HF-701"}),
+        (f"uvx --from git+https://github.com/a/b@{'a' * 40} server", set()),
+        ("uv tool run server", {"HF-701"}),
+        ("pipx run server==1.2", set()),
+        ("npx ./server", set()),
+        ("cmd /c npx -y server", {"HF-701"}),
+        ("docker run -i --rm acme/server:1.2", {"HF-702"}),
+        ("docker run -i --rm registry:5000/acme/server", {"HF-702"}),
+        (f"docker run -i -e A acme/server@sha256:{'0' * 64}", set()),
+        (f"docker run -p 127.0.0.1:80:80 acme/server@sha256:{'0' * 64}", set()),
+        (f"docker run -p 80:80 acme/server@sha256:{'0' * 64}", {"HF-704"}),
+        (f"docker run -v /:/host acme/server@sha256:{'0' * 64}", {"HF-711"}),
+        (f"docker run -v /var/run/docker.sock:/s acme/server@sha256:{'0' * 64}", {"HF-712"}),
+        (f"docker run --cap-add=SYS_ADMIN acme/server@sha256:{'0' * 64}", {"HF-712"}),
+        ("server --bind=0.0.0.0:8000", {"HF-704"}),
+        ("server --host ::", {"HF-704"}),
+        ("server --root ~", {"HF-711"}),
+        ("server C:\\", {"HF-711"}),
+        ("server --allow-all", {"HF-709"}),
+        ("server --permissions read,admin", {"HF-709"}),
+        ("server --upstream http://10.0.0.7/api", {"HF-705"}),
+        ("server --upstream http://localhost:1/api", set()),
+        ("server --api-key 9f8a7b6c5d4e", {"HF-708"}),
+        ("server --api-key ${input:key}", set()),
+    ],
+)
+def test_a_command_line_is_read_as_its_program_reads_it(command, rules):
+    first, *rest = command.split()
+    assert found({"command": first, "args": rest}) == rules
+    assert found({"command": command.split()}) == rules
+
+
+@pytest.mark.parametrize(
+    ("body", "rules"),
+    [
+        ({"url": "http://localhost:3000/mcp"}, set()),
+        ({"url": "https://a.example/mcp", "oauth": {"clientId": "x"}}, set()),
+        ({"url": "https://a.example/mcp", "oauth": {"scopes": ["*"]}}, {"HF-709"}),
+        ({"command": "x", "alwaysAllow": ["*"]}, {"HF-709"}),
+        ({"command": "x", "alwaysAllow": ["read"]}, set()),
+        ({"command": "x", "env": {"HOST": "0.0.0.0"}}, {"HF-704"}),
+        ({"command": "x", "env": {"DB_HOST": "prod-db-1"}}, {"HF-710"}),
+        ({"command": "x", "env": {"DB_HOST": "prod-db-1", "READ_ONLY": "true"}}, set()),
+        ({"command": "x", "env": {"DB_HOST": "prod-db-1", "READ_ONLY": "false"}}, {"HF-710"}),
+        ({"command": "x", "env": {"DB_HOST": "product-db"}}, set()),
+        ({"command": "x", "env": {"API_TOKEN": "YOUR_TOKEN_HERE"}}, set()),
+        ({"command": "x", "env": {"API_TOKEN": "<token>"}}, set()),
+        ({"command": {"path": "npx", "args": ["server"], "env": {}}}, {"HF-701"}),
+        ({"command": 3, "args": {"a": 1}, "env": [1], "headers": "x", "url": 7}, set()),
+    ],
+)
+def test_variables_addresses_and_odd_forms(body, rules):
+    assert found(body) == rules
+
+
+def test_no_finding_shows_a_secret():
+    secret = "ghp_" + "a1B2" * 9
+    password = "hunter2hunter2"
+    body = {
+        "command": "docker",
+        "args": [
+            "run",
+            "-e",
+            f"TOKEN={secret}",
+            f"postgresql://app:{password}@prod.example.com/x",
+            f"--token={secret}",
+        ],
+        "env": {"KEY_SECRET": secret, "DATABASE_URL": f"postgresql://app:{password}@prod.example.com/x"},
+        "headers": {"Authorization": f"Bearer {secret}"},
+        "url": f"http://a.example/mcp?key={secret}",
+    }
+    report = look(Item(body, "server", "x"))
+    told = json.dumps([[each.field, each.evidence] for each in report.findings])
+    assert {"HF-705", "HF-708", "HF-710"} <= {each.rule for each in report.findings}
+    assert secret not in told
+    assert password not in told
+
+
+def test_several_verbs_for_each_of_several_things_are_an_api_mapped_to_tools():
+    names = [
+        "getUser",
+        "list_users",
+        "github_create_user",
+        "delete_role",
+        "roles.add",
+        "update_roles",
+        "merge",
+        "get_x",
+    ]
+    assert mapped(names) == {
+        "user": ["getUser", "list_users", "github_create_user"],
+        "role": ["delete_role", "roles.add", "update_roles"],
+    }
