@@ -64,7 +64,7 @@ def _sentences(text: str, start: int) -> Iterator[Sentence]:
     """One sentence, or several of what is too long for one."""
     chunks = text.split()
     if len(chunks) <= SENTENCE_MAX:
-        if chunks:
+        if len(chunks) > 1:  # one word alone is no act
             yield _sentence(text, start, chunks)
         return
     begins = [match.start() for match in _CHUNKS.finditer(text)]
@@ -102,7 +102,7 @@ def _pieces(chunk: str) -> Pieces:
         if classes or lower in FIRST:
             at = chunk.find(bare)
             found.append((lower, classes | FIRST.get(lower, 0), (at, at + len(bare))))
-    if not found or not classes & ~CLASSES["identifier"]:
+    if not found or classes == CLASSES["identifier"]:
         for piece in _PIECES.finditer(chunk.replace("_", " ")):
             word = piece[0].lower().replace("\u2019", "'")
             found.append((word, FIRST.get(word, 0), piece.span()))

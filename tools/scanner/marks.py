@@ -227,7 +227,7 @@ def _is_unseen(char: str) -> bool:
 
 def _gap(place: Place) -> Iterator[Hit]:
     text = place.text.strip()  # only what is followed by something counts
-    match = _GAP.search(text) if len(text) > 80 else None
+    match = _GAP.search(text) if len(text) > 20 else None
     if match:
         start = len(place.text) - len(place.text.lstrip()) + match.start()
         yield Hit(PADDING.id, PADDING.weight, place, start, start + len(match[0]))
