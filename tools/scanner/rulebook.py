@@ -47,12 +47,12 @@ stable: a rule that goes leaves its id unused. References: OWASP MCP Top 10 (202
 
 def document() -> str:
     """docs/rules.md."""
-    parts = [_INTRODUCTION]
+    parts = [_INTRODUCTION.rstrip()]
     for prefix, title in _GROUPS:
         rules = [rule for rule in ALL if rule.id.startswith(prefix)]
         if rules:
             parts += [f"\n## {title}\n", *_rows(rules)]
-    return "\n".join(parts) + "\n"
+    return "\n".join(parts)
 
 
 def _rows(rules: Iterable[Rule]) -> Iterable[str]:
