@@ -19,7 +19,8 @@ _STRIPPED: Final = "\"'`()[]<>,;:!?.*|\u201c\u201d\u2018\u2019\u2014\u2013"
 _OPENING: Final = "\"'`([<,;:!|\u201c\u2018\u2014\u2013"
 # A full stop, or something that begins anew without one: an empty line, an item of a list, a heading, `Args:`.
 _BOUNDARY: Final = re.compile(
-    r"[.!?;][\"')\]*]{0,3}(?=\s)|\n[ \t\r]{0,40}\n|\n[ \t]{0,40}(?=[-*\u2022#>\"{}\[\]]|\d{1,2}[.)]|[A-Za-z][\w ]{0,30}:)"
+    r"[.!?;][\"')\]*]{0,3}(?=\s)|\n[ \t\r]{0,40}\n"
+    r"|\n[ \t]{0,40}(?=[-*\u2022#>\"{}\[\]]|\d{1,2}[.)]|[A-Za-z][\w ]{0,30}:)"
 )
 _ABBREVIATIONS: Final = frozenset({"e.g", "i.e", "etc", " vs", " no", "rox"})
 

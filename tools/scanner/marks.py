@@ -100,9 +100,9 @@ _SHOUTING: Final = (
     "URGENT", "CRITICAL", "MANDATORY", "ATTENTION", "ASSISTANT", "||",
 )  # fmt: skip
 _IN_ADDRESSES: Final = (
-    "169.254", "metadata.g", "ngrok", "webhook.site", "requestbin", "pipedream", "interact.sh", "burpcoll", "oastify", "hookbin",
-    "transfer.sh", "0x0.st",
-    "duckdns", "attack", "attkr", "evil", "exfil", "pwn", "p0wn", "malicious", "steal", "phish", "c2", "canary",
+    "169.254", "metadata.g", "ngrok", "webhook.site", "requestbin", "pipedream", "interact.sh", "burpcoll", "oastify",
+    "hookbin", "transfer.sh", "0x0.st", "duckdns", "attack", "attkr", "evil", "exfil", "pwn", "p0wn", "malicious",
+    "steal", "phish", "c2", "canary",
 )  # fmt: skip
 _IN_COMMANDS: Final = (
     "curl", "wget", "iwr", "invoke-", "rm -", "chmod", "/dev/tcp", "nc ", "base64", "powershell", "$(",
