@@ -43,7 +43,9 @@ _PIPED: Final = re.compile(
 _PLACEHOLDER: Final = re.compile(
     r"(?i)\$\{.*|\$\w+|%\w+%|\{\{.*|<.*>|\[.*\]|.*(?:your|example|changeme|placeholder|replace|insert|dummy|x{4}|\*{3}|\.\.\.).*"
 )
-_SCOPE: Final = re.compile(r"(?i)scopes?|permissions?|privileges?|roles?|allow(?:ed)?(?:[_-]?(?:tools|all|paths))?")
+_SCOPE: Final = re.compile(
+    r"(?i)(?:^|[_-])(?:scopes?|permissions?|privileges?|roles?|allow(?:ed)?(?:[_-]?(?:tools|all|paths))?)$"
+)
 _ALL: Final = re.compile(
     r"(?i)\*|admin|root|superuser|full[_-]?(?:access|control)|(?:read|write|admin)[:_-](?:all|\*)|all"
 )
@@ -169,7 +171,7 @@ def _broad(entry: Entry) -> Iterator[Sign]:
 
 
 def _scope_name(name: str) -> bool:
-    return _SCOPE.fullmatch(name[:60].lstrip("-").rpartition("_")[2] or "-") is not None
+    return _SCOPE.search(name[:60]) is not None
 
 
 def _asked_for(entry: Entry) -> Iterator[Sign]:
@@ -245,13 +247,14 @@ _SEVERITIES: Final = (
 def scan_server(item: Item) -> Report:
     """Everything that the rules find in the configuration of a server, and in its `tools` taken together."""
     best: dict[tuple[str, str], Hit] = {}
-    for hit in (*_hits(Entry(item.body)), *toolset_hits(item.body.get("tools"))):
+    entry = Entry(item.body)
+    for hit in (*_hits(entry), *toolset_hits(item.body.get("tools"))):
         key = (hit.rule, hit.place.pointer)
         if key not in best or hit.weight > best[key].weight:
             best[key] = hit
     hits = sorted(best.values(), key=lambda hit: -hit.weight)[:FOUND_MAX]
     score = round(combined(hits), 4)
-    return Report(score, risk_of(score), tuple(map(_found, hits)), 0)
+    return Report(score, risk_of(score), tuple(map(_found, hits)), entry.unread)
 
 
 def _hits(entry: Entry) -> Iterable[Hit]:

