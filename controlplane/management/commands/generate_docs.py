@@ -12,6 +12,7 @@ from drf_spectacular.validation import validate_schema
 
 from controlplane import env, matrix, sequencing
 from controlplane.openapi import document
+from tools.scanner import rulebook
 
 _SETTINGS_INTRODUCTION = """\
 # Settings
@@ -64,6 +65,7 @@ def openapi() -> str:
 # Path below the checkout -> its maker. Another generated document is another line here.
 DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
     "docs/openapi.yaml": openapi,
+    "docs/rules.md": rulebook.document,
     "docs/security/permissions.md": matrix.document,
     "docs/settings.md": settings_reference,
 }
