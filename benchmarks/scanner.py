@@ -110,10 +110,11 @@ headline counts attacks of benchmarks and proofs of concept, without those of th
 nothing in a definition gives away; test fragments and mutations of honest tools are counted apart.
 
 Before any rule was written, sources were set aside: five of the attacks' with the mutations of theirs, and two of \
-five honest servers. No rule was written with their rows in view, and no row of them is listed here. Figures on rows \
-that rules were tuned on flatter; those set aside are nearer to what to expect of definitions that nobody has seen. Two more sources were set aside at \
-first: with rules written without smart-mcp-proxy/mcpproxy-go, 60 % of the headline rows set aside then (70) were high \
-and 71 % medium or high. They are among the others since, and their rows were read.
+five honest servers. No rule was written with their rows in view, and no row of them is listed here. Figures on \
+rows that rules were tuned on flatter; those set aside are nearer to what to expect of definitions that nobody has \
+seen. Two more sources were set aside at first: with rules written without smart-mcp-proxy/mcpproxy-go, 60 % of \
+the headline rows set aside then (70) were high and 71 % medium or high. They are among the others since, and \
+their rows were read.
 """
 
 
