@@ -147,7 +147,7 @@ def _activity_of(record: Placed) -> tuple[int, str]:
 
 def _status(record: Placed) -> int:
     status = record.text("status")
-    if record.text("decision") == "denied" or status in ("error", "failed", "invalid", "cancelled", "tool_error"):
+    if record.text("decision") == "denied" or status in ("error", "failed", "invalid", "cancelled", "tool_error", "withheld"):
         return 2
     return 0 if record.text("type") == "intent" or status == "unknown" else 1
 
