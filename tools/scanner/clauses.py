@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
-
 from functools import lru_cache, reduce
 from operator import or_
+from typing import Final
 
 from tools.scanner.lexicon import BASE, CLASSES, FIRST, PHRASED, PHRASES, shape
 
@@ -20,7 +19,8 @@ _STRIPPED: Final = "\"'`()[]<>,;:!?.*|\u201c\u201d\u2018\u2019\u2014\u2013"
 _OPENING: Final = "\"'`([<,;:!|\u201c\u2018\u2014\u2013"
 # A full stop, or something that begins anew without one: an empty line, an item of a list, a heading, `Args:`.
 _BOUNDARY: Final = re.compile(
-    r"[.!?;][\"')\]*]{0,3}(?=\s)|\n[ \t\r]{0,40}\n|\n[ \t]{0,40}(?=[-*\u2022#>]|\d{1,2}[.)]|[A-Za-z][\w ]{0,30}:)"
+    r"[.!?;][\"')\]*]{0,3}(?=\s)|\n[ \t\r]{0,40}\n"
+    r"|\n[ \t]{0,40}(?=[-*\u2022#>\"{}\[\]]|\d{1,2}[.)]|[A-Za-z][\w ]{0,30}:)"
 )
 _ABBREVIATIONS: Final = frozenset({"e.g", "i.e", "etc", " vs", " no", "rox"})
 
@@ -65,7 +65,7 @@ def _sentences(text: str, start: int) -> Iterator[Sentence]:
     """One sentence, or several of what is too long for one."""
     chunks = text.split()
     if len(chunks) <= SENTENCE_MAX:
-        if chunks:
+        if len(chunks) > 1:  # one word alone is no act
             yield _sentence(text, start, chunks)
         return
     begins = [match.start() for match in _CHUNKS.finditer(text)]
@@ -103,7 +103,7 @@ def _pieces(chunk: str) -> Pieces:
         if classes or lower in FIRST:
             at = chunk.find(bare)
             found.append((lower, classes | FIRST.get(lower, 0), (at, at + len(bare))))
-    if not found or not classes & ~CLASSES["identifier"]:
+    if not found or classes == CLASSES["identifier"]:
         for piece in _PIECES.finditer(chunk.replace("_", " ")):
             word = piece[0].lower().replace("\u2019", "'")
             found.append((word, FIRST.get(word, 0), piece.span()))
@@ -132,8 +132,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Words in order. Written as `before call .. read! .. secret`: `a|b` either, `!` in the form of an order, `.` up
-    to four words between, `..` up to eight, `...` anywhere later in the sentence; two between where nothing is said."""
+    """Words in order, written as `before call .. read! .. secret`.
+
+    `a|b`: either; `!`: in the form of an order; `.`: up to four words between, `..` up to eight, `...` any number in
+    the sentence, and two where nothing is said.
+    """
 
     steps: tuple[Step, ...]
     all: int  # classes that the sentence must have

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tools.scanner.document import Document
 from tools.scanner.findings import Confidence, Severity
-from tools.scanner.rule import Hit, Rule
+from tools.scanner.rule import Hit, Rule, words
 
 
 def _item(name: str, description: str, **annotations: bool) -> dict[str, Any]:
@@ -26,23 +26,25 @@ HARMLESS: Final = Rule(
 CONTRADICTIONS: Final = (READ_ONLY, HARMLESS)
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]{1,40}|[A-Z]{1,40}(?![a-z])")
-_DESTROYS: Final = frozenset(
-    "delete drop purge destroy wipe erase truncate terminate kill overwrite empty flush shred uninstall revoke".split()
-)
-_WRITES: Final = _DESTROYS | frozenset(
-    "create update remove write send post edit move rename insert merge push upload publish deploy cancel assign close submit"
-    " approve invite archive transfer pay modify replace disable enable restart install patch append commit fork grant rotate"
-    " upsert attach detach star unstar subscribe unsubscribe dismiss reopen lock unlock reply comment provision scale book order"
-    " buy charge refund release unregister block ban mute sign wire format".split()
-)
+_DESTROYS: Final = words("""
+    delete drop purge destroy wipe erase truncate terminate kill overwrite empty flush shred uninstall revoke
+""")
+_WRITES: Final = _DESTROYS | words("""
+    create update remove write send post edit move rename insert merge push upload publish deploy cancel assign
+    close submit approve invite archive transfer pay modify replace disable enable restart install patch append
+    commit fork grant rotate upsert attach detach star unstar subscribe unsubscribe dismiss reopen lock unlock
+    reply comment provision scale book order buy charge refund release unregister block ban mute sign wire
+    format
+""")
 # What often changes nothing that lasts, or only what the tool itself keeps.
-_MAY_WRITE: Final = frozenset(
-    "execute run save start stop hide record print manage import apply put set add trigger reset clear register store".split()
-)
-_READS: Final = frozenset(
-    "get list search find read fetch query show describe view check count lookup retrieve inspect preview validate analyze"
-    " compare explain download export summarize".split()
-)
+_MAY_WRITE: Final = words("""
+    execute run save start stop hide record print manage import apply put set add trigger reset clear register
+    store
+""")
+_READS: Final = words("""
+    get list search find read fetch query show describe view check count lookup retrieve inspect preview
+    validate analyze compare explain download export summarize
+""")
 _VERBS: Final = _WRITES | _MAY_WRITE | _READS
 
 

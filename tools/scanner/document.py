@@ -1,4 +1,4 @@
-"""One definition as the rules see it: its strings, read and cut into sentences, and what the tool is for. Pure module."""
+"""One definition as the rules see it: its strings, cut into sentences, and what the tool is for. Pure module."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -121,11 +121,13 @@ def _weight(
         weight *= 0.5  # prompts give roles: that is what they are for
     at = next((index for index, span in enumerate(sentence.spans) if span[0] >= start), 0)
     by_scanner = "security" in document.purposes
-    if (act.quotable or by_scanner) and not hidden and _is_quoted(text.layer.text, sentence, at, start):
+    if hidden and by_scanner:
+        return weight * 0.3  # samples of what it looks for
+    if (act.quotable or by_scanner) and _is_quoted(text.layer.text, sentence, at, start):
         return weight * 0.3
     if act.negatable and _is_denied(sentence, at, end):
         weight *= 0.2
-    if hidden and weight >= 0.1 and not by_scanner:
+    if hidden and weight >= 0.1:
         weight = max(weight, 0.5) + 0.5 * (1 - max(weight, 0.5))
     elif weight >= MEDIUM_FROM and (is_raised or text.place.role in _NOT_PROSE):
         weight += 0.4 * (1 - weight)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 FIELD_MAX: Final = 500  # characters of a JSON pointer
 DEPTH_MAX: Final = 64
-PLACES_MAX: Final = 20_000
+PLACES_MAX: Final = 6_000
 TEXT_MAX: Final = 131_072  # characters of one definition that are read
 
 _TEXTS: Final = frozenset({"description", "$comment", "markdownDescription", "instructions", "text", "body", "message"})
@@ -68,9 +68,10 @@ def fields(body: Mapping[str, Any]) -> Fields:
             break
         if len(place.text) > left:
             walk.unread += len(place.text) - left
-            place = Place(place.pointer, place.role, place.text[:left], place.parameter)
+            places.append(Place(place.pointer, place.role, place.text[:left], place.parameter))
+        else:
+            places.append(place)
         left -= len(place.text)
-        places.append(place)
     return Fields(tuple(places), walk.unread)
 
 
@@ -160,7 +161,8 @@ _KNOWN: Final = frozenset({
 _USUAL: Final = _TEXTS | _VALUES | _NAMED | frozenset({
     "title", "items", "anyOf", "oneOf", "allOf", "not", "if", "then", "else", "additionalProperties", "minimum",
     "maximum", "minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "exclusiveMinimum", "exclusiveMaximum",
-    "multipleOf", "prefixItems", "contains", "propertyNames", "minProperties", "maxProperties", "nullable", "deprecated",
+    "multipleOf", "prefixItems", "contains", "propertyNames", "minProperties", "maxProperties", "nullable",
+    "deprecated",
     "readOnly", "writeOnly", "$anchor", "unevaluatedProperties", "dependentRequired", "discriminator",
 })  # fmt: skip
 

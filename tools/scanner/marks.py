@@ -13,7 +13,7 @@ from tools.scanner.fields import Place, Role
 from tools.scanner.findings import Confidence, Severity
 from tools.scanner.reading import without_flags
 from tools.scanner.rule import Hit, Rule
-from tools.visible import hidden_ascii, mixed_words, unseen
+from tools.visible import mixed_words, unseen
 
 _M, _H, _C = Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL
 
@@ -32,7 +32,8 @@ UNSEEN: Final = Rule(
 )  # fmt: skip
 MIXED: Final = Rule(
     "HF-004", "Letters of different scripts that look alike in one word", "A word that is not what it seems.", _H,
-    Confidence.MEDIUM, ("MCP06", "SAFE-T1402"), _item("Log in to payp\u0430l"), _item("Liest \u00e4ltere Eintr\u00e4ge"),
+    Confidence.MEDIUM, ("MCP06", "SAFE-T1402"), _item("Log in to payp\u0430l"),
+    _item("Liest \u00e4ltere Eintr\u00e4ge"),
 )  # fmt: skip
 ANSI: Final = Rule(
     "HF-005", "Terminal escape sequences", "They hide and overwrite text where a terminal shows it.", _H,
@@ -85,7 +86,8 @@ _AUTHORITY: Final = re.compile(
     rf"<\s?/?(?:{_WORDS_OF_AUTHORITY})(?:\s[^>\n]{{0,40}})?>|<\|[a-z_]{{2,20}}\|>|\[/?INST\]", re.IGNORECASE
 )
 _SHOUTED: Final = re.compile(
-    r"\[\s?(?:[A-Z]{2,20}[ _:-]){0,3}(?:SYSTEM|IMPORTANT|HIDDEN|OVERRIDE|INSTRUCTIONS?|DIRECTIVE|ADMIN|INJECTED|CONTRADICTION"
+    r"\[\s?(?:[A-Z]{2,20}[ _:-]){0,3}(?:SYSTEM|IMPORTANT|HIDDEN|OVERRIDE|INSTRUCTIONS?|DIRECTIVE|ADMIN|INJECTED"
+    r"|CONTRADICTION"
     r"|INTERNAL|URGENT|CRITICAL|MANDATORY|ATTENTION)\b[^\]\n]{0,50}\]|\|{2,3}\s?[A-Z_ ]{3,40}\s?\|{2,3}"
     r"|^[ \t#]{0,8}(?:SYSTEM|ADMIN|ASSISTANT)(?:\s(?:NOTE|OVERRIDE|PROMPT|MESSAGE|INSTRUCTION|DIRECTIVE))?\s?:"
     r"|\b(?:INJECTED|SYSTEM OVERRIDE|OVERRIDE DIRECTIVE|INSTRUCTION OVERRIDE|NEW SYSTEM MESSAGE)\b",
@@ -93,15 +95,18 @@ _SHOUTED: Final = re.compile(
 )
 # A quick look first: most texts have none of these, and an expression takes twenty times as long.
 _SHOUTING: Final = (
-    "SYSTEM", "IMPORTANT", "HIDDEN", "OVERRIDE", "INSTRUCTION", "DIRECTIVE", "ADMIN", "INJECTED", "CONTRADICTION", "INTERNAL",
+    "SYSTEM", "IMPORTANT", "HIDDEN", "OVERRIDE", "INSTRUCTION", "DIRECTIVE", "ADMIN", "INJECTED", "CONTRADICTION",
+    "INTERNAL",
     "URGENT", "CRITICAL", "MANDATORY", "ATTENTION", "ASSISTANT", "||",
 )  # fmt: skip
 _IN_ADDRESSES: Final = (
-    "ngrok", "webhook.site", "requestbin", "pipedream", "interact.sh", "burpcoll", "oastify", "hookbin", "transfer.sh", "0x0.st",
-    "duckdns", "attack", "attkr", "evil", "exfil", "pwn", "p0wn", "malicious", "steal", "phish", "c2", "canary",
+    "169.254", "metadata.g", "ngrok", "webhook.site", "requestbin", "pipedream", "interact.sh", "burpcoll", "oastify",
+    "hookbin", "transfer.sh", "0x0.st", "duckdns", "attack", "attkr", "evil", "exfil", "pwn", "p0wn", "malicious",
+    "steal", "phish", "c2", "canary",
 )  # fmt: skip
 _IN_COMMANDS: Final = (
-    "curl", "wget", "iwr", "invoke-", "rm -", "chmod", "/dev/tcp", "nc ", "base64", "powershell", "$(", "os.system", "subprocess",
+    "curl", "wget", "iwr", "invoke-", "rm -", "chmod", "/dev/tcp", "nc ", "base64", "powershell", "$(",
+    "os.system", "subprocess",
     "cat ", "bash", "mkfifo", "| sh", "|sh", "--priv", "-v /", "setenforce", "node_tls",
 )  # fmt: skip
 _COMMAND: Final = re.compile(
@@ -112,7 +117,7 @@ _COMMAND: Final = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS: Final = re.compile(
-    r"\b(?:ngrok|webhook\.site|requestbin|pipedream|interact\.sh|burpcollaborator|oastify|hookbin|transfer\.sh|0x0\.st|duckdns)\b"
+    r"\b169\.254\.169\.254\b|metadata\.google\.internal|\b(?:ngrok|webhook\.site|requestbin|pipedream|interact\.sh|burpcollaborator|oastify|hookbin|transfer\.sh|0x0\.st|duckdns)\b"
     r"|(?:attacker|attkr|\bevil|exfil|pwnd|p0wned|malicious|\bstealer?|\bphish|\bc2\b|\bcanary)[\w-]{0,30}\.(?:com|org|net|io|example|evil|test|invalid|dev|xyz)\b"
     r"|@(?:[\w-]{0,30}(?:evil|attacker|pwn))|\.evil\b",
     re.IGNORECASE,
@@ -222,7 +227,7 @@ def _is_unseen(char: str) -> bool:
 
 def _gap(place: Place) -> Iterator[Hit]:
     text = place.text.strip()  # only what is followed by something counts
-    match = _GAP.search(text) if len(text) > 80 else None
+    match = _GAP.search(text) if len(text) > 20 else None
     if match:
         start = len(place.text) - len(place.text.lstrip()) + match.start()
         yield Hit(PADDING.id, PADDING.weight, place, start, start + len(match[0]))
@@ -245,7 +250,8 @@ def _lines(text: Text, document: Document) -> Iterator[Hit]:
     for rule, expression, signs in _IN_MARKUP:
         match = expression.search(seen) if any(sign in lower for sign in signs) else None
         if match:
-            yield Hit(rule.id, rule.weight, place, *text.layer.span(match.start(), match.end()))
+            weight = 0.2 if "security" in document.purposes else rule.weight
+            yield Hit(rule.id, weight, place, *text.layer.span(match.start(), match.end()))
     match = _ADDRESS.search(seen) if any(word in lower for word in _IN_ADDRESSES) else None
     if match and place.role is not Role.NAME and "security" not in document.purposes:
         yield Hit(ADDRESS.id, ADDRESS.weight, place, *text.layer.span(match.start(), match.end()))

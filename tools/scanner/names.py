@@ -10,7 +10,7 @@ from tools.scanner.document import Document
 from tools.scanner.fields import Place
 from tools.scanner.findings import Confidence, Severity
 from tools.scanner.lexicon import CLASSES
-from tools.scanner.rule import Hit, Rule
+from tools.scanner.rule import Hit, Rule, words
 
 _M, _H = Severity.MEDIUM, Severity.HIGH
 _SEARCH: Final = "Searches the product catalogue and gives the ten best matches with their prices."
@@ -48,11 +48,12 @@ SERVER: Final = Rule(
 )  # fmt: skip
 NAMES: Final = (LOOK_ALIKE, COPY, NAMESAKE, SPEAKS_OF, SERVER)
 
-_KNOWN: Final = frozenset(
-    "github gitlab filesystem postgres postgresql puppeteer playwright notion stripe sentry atlassian confluence figma cloudflare"
-    " supabase mongodb snowflake kubernetes terraform hubspot salesforce zapier airtable discord telegram whatsapp dropbox"
-    " anthropic openai context7 elasticsearch bigquery datadog pagerduty sendgrid twilio shopify".split()
-)
+_KNOWN: Final = words("""
+    github gitlab filesystem postgres postgresql puppeteer playwright notion stripe sentry atlassian confluence
+    figma cloudflare supabase mongodb snowflake kubernetes terraform hubspot salesforce zapier airtable discord
+    telegram whatsapp dropbox anthropic openai context7 elasticsearch bigquery datadog pagerduty sendgrid twilio
+    shopify
+""")
 _SHAPES: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", "8": "b", "3": "e", "4": "a", "7": "t"})
 _PART: Final = re.compile(r"[^a-z0-9]+")
 _AFFIX: Final = re.compile(
@@ -114,7 +115,7 @@ def _kind(name: str, other: str) -> str | None:
     """How a name is like another: `same`, `look-alike`, `one letter`, `number` (or plural), `affix`."""
     mine, theirs = folded_name(name), folded_name(other)
     if mine == theirs:
-        return "same" if name.isascii() and other.isascii() or name == other else "look-alike"
+        return "same" if (name.isascii() and other.isascii()) or name == other else "look-alike"
     if min(len(mine), len(theirs)) < 4:
         return None
     if _shape(mine) == _shape(theirs):

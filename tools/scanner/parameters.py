@@ -47,14 +47,18 @@ def _sets(text: str) -> tuple[frozenset[str], ...]:
 
 _IDENTITY: Final = _sets("llm name,llm model,calling model,model identity,client model,assistant model,agent model")
 _CONTEXT: Final = _sets(
-    "system prompt,conversation history,chat history,message history,conversation context,conversation,previous messages"
+    "system prompt,conversation history,chat history,message history,conversation context,conversation,previous"
+    " messages"
     ",user message,user prompt,user query,original prompt,tool list,available tools,tools list,sidenote,chain thought"
-    ",reasoning trace,full context,session context,agent context,raw prompt,tool results,transcript,chat log,prior messages"
+    ",reasoning trace,full context,session context,agent context,raw prompt,tool results,transcript,chat log,prior"
+    " messages"
     ",last messages,developer message,hidden prompt,conversation log,chat transcript,agent memory,model reasoning"
 )
 _SECRETS: Final = _sets(
-    "ssh rsa,ssh key,private key,id rsa,env vars,environment variables,aws credentials,credentials file,env file,shell history"
-    ",session token,auth token,access token,api key,password,secrets,cookies,seed phrase,keychain,secret key,ssh private"
+    "ssh rsa,ssh key,private key,id rsa,env vars,environment variables,aws credentials,credentials file,env file"
+    ",shell history"
+    ",session token,auth token,access token,api key,password,secrets,cookies,seed phrase,keychain,secret key,ssh"
+    " private"
 )
 _OF_MODELS: Final = re.compile(r"(?i)llm|model|completion|generat|chat|inference|prompt|ollama")
 

@@ -23,6 +23,11 @@ _WEIGHTS = {
 }
 
 
+def words(text: str) -> frozenset[str]:
+    """The words of a table."""
+    return frozenset(text.split())
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. `fires` and `leaves` are items as `scan --batch` reads them: one that it finds, one that it must not.
