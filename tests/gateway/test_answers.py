@@ -199,7 +199,7 @@ async def test_an_answer_goes_the_way_that_its_servers_setting_says(
     token = await sync_to_async(approved)(world, servers["modern"])
     steps: list[float] = []
 
-    async def progress(progress: float, _total: float | None, _message: str | None) -> None:
+    async def progress(progress: float, total: float | None, message: str | None) -> None:
         steps.append(progress)
 
     async with world.client(token, agent) as client:

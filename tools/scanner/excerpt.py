@@ -19,15 +19,16 @@ _PHRASE: Final = 24  # characters of a key that is no name any more
 def excerpt(result: Mapping[str, Any]) -> Fields:
     """The strings from the beginning, and where they are too many some from the end."""
     head = _Budget(HEAD_MAX, _STEPS_MAX[0])
-    places = list(_within(head, result, _forward))
+    found = list(_within(head, result, _forward))
+    places = [place for place, _ in found]
     if not head.is_spent:
         return Fields(tuple(places), 0)
+    last, unread = (found[-1][0], found[-1][1] - len(found[-1][0].text)) if found else (None, 0)
     tail = _Budget(TAIL_MAX, _STEPS_MAX[1], from_end=True)
-    last = places[-1].pointer if places else ""
-    for place in _within(tail, result, _backward):
-        if place.pointer == last:  # where the head stopped: what follows was not read yet
-            rest = place.text if len(places[-1].text) >= HEAD_MAX else ""
-            places += [Place(place.pointer, place.role, rest)] if rest else []
+    for place, _ in _within(tail, result, _backward):
+        if last is not None and (place.pointer, place.role) == (last.pointer, last.role):
+            rest = place.text[-unread:] if unread else ""  # where the head stopped: what follows was not read yet
+            places += [Place(place.pointer, place.role, rest, place.parameter)] if rest else []
             break
         places.append(place)
     return Fields(tuple(places), 1)
@@ -61,18 +62,18 @@ _Child = tuple[str, str, Any]  # pointer, key, value
 _Order = Callable[[str, Any], Iterator[_Child]]
 
 
-def _within(budget: _Budget, result: Mapping[str, Any], order: _Order) -> Iterator[Place]:
-    """The strings in `result`, in `order`. Nothing recurses, and no more is looked at than is read."""
+def _within(budget: _Budget, result: Mapping[str, Any], order: _Order) -> Iterator[tuple[Place, int]]:
+    """The strings in `result`, in `order`, each with the length that it had. Nothing recurses."""
     stack = [order("", result)]
     while stack:
         for pointer, key, value in stack[-1]:
             if not budget.step():
                 return
             if len(key) >= _PHRASE:
-                yield Place(pointer, Role.KEYWORD, budget.part(key))
+                yield Place(pointer, Role.KEYWORD, budget.part(key)), len(key)
             if isinstance(value, str):
                 if len(value) >= _SHORTEST or is_secret_name(key):
-                    yield Place(pointer, Role.TEXT, budget.part(value), key[:_PHRASE])
+                    yield Place(pointer, Role.TEXT, budget.part(value), key[:_PHRASE]), len(value)
             elif isinstance(value, Mapping | list):
                 stack.append(order(pointer, value))
                 break
