@@ -37,6 +37,7 @@ _ORDERS: Final = frozenset(
     }
 )  # fmt: skip
 _FRAMES: Final = tuple((act, each) for act in ACTS if act.rule.id in _ORDERS for each in act.frames)
+_AWAY: Final = sum(CLASSES[name] for name in ("out", "url", "email", "phone"))
 _GLANCE: Final = Glance(frame for _, frame in _FRAMES)
 
 
@@ -174,6 +175,8 @@ def _weight(act: Act, document: Document, sentence: Sentence, start: int, end: i
     weight = act.rule.weight
     if act.rule.id == "HF-103" and "messages" in document.item.body:
         weight *= 0.5  # prompts give roles: that is what they are for
+    if act.rule.id == "HF-107" and not sentence.classes & _AWAY:
+        weight = 0.6  # instructions about one's own keys say so too
     spans = sentence.spans
     first = next((at for at, span in enumerate(spans) if span[0] >= start), 0)
     last = next((at for at, span in enumerate(spans) if span[1] >= end), len(spans) - 1)
