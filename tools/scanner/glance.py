@@ -12,6 +12,7 @@ from typing import Final
 from tools.scanner.clauses import Frame
 from tools.scanner.lexicon import CLASSES, FIRST, PHRASED, PHRASES
 
+_DOTTED: Final = re.compile(r"\.\w")
 WINDOW: Final = 2_048  # characters
 # What is no part of a word, apostrophes aside, parts words; as bytes, because that is several times as fast.
 _PARTED: Final = bytes(at if at >= 128 or chr(at).isalnum() or chr(at) in "#*'" else 32 for at in range(256))
@@ -77,7 +78,10 @@ class Glance:
             if mask & PHRASED:
                 self._add_phrases(word, wanted)
         self._words = frozenset(self._masks) | frozenset(self._phrases)
-        self._odd = tuple((word, mask) for word, mask in odd.items() if mask and not _is_within(word, mask, odd))
+        self._odd: dict[str, list[tuple[str, int]]] = {}
+        for word, mask in odd.items():
+            if mask and not _is_within(word, mask, odd):
+                self._odd.setdefault(_rarest(word), []).append((word, mask))
 
     def _add_phrases(self, first: str, wanted: int) -> None:
         """Each under its longest word, which few texts have."""
@@ -101,10 +105,17 @@ class Glance:
                 if rest <= words:
                     found |= classes
         lower = text.lower()
-        for odd, classes in self._odd:
-            if odd in lower:
-                found |= classes
+        for sign, odd in self._odd.items():
+            if sign in lower and (sign != "." or _DOTTED.search(lower)):
+                for spelled, classes in odd:
+                    if spelled in lower:
+                        found |= classes
         return found
+
+
+def _rarest(word: str) -> str:
+    """A character of `word` that few texts have; a full stop if it has no other, which then stands before a letter."""
+    return next((char for char in word if not char.isalnum() and char not in ".-'"), "." if "." in word else word[0])
 
 
 def _is_within(word: str, mask: int, odd: Mapping[str, int]) -> bool:
