@@ -5,6 +5,7 @@ A row's frames are written in the classes of `lexicon` (see `Frame` for the nota
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from tools.scanner.clauses import Frame, Sentence, frame
@@ -652,10 +653,17 @@ _FRAMES: Final = tuple((act, each) for act in ACTS for each in act.frames)
 
 def acts_in(sentence: Sentence) -> Iterator[tuple[Act, int, int]]:
     """Each act in a sentence, and where it lies in the layer's text."""
-    classes, found = sentence.classes, None
-    if not classes or len(sentence.words) < 2:
+    if not sentence.classes or len(sentence.words) < 2:
         return
-    for act, each in _FRAMES:
-        if classes & each.all == each.all and act is not found and (span := each.find(sentence)) is not None:
+    found = None
+    for at in _possible(sentence.classes):
+        act, each = _FRAMES[at]
+        if act is not found and (span := each.find(sentence)) is not None:
             yield act, *span
             found = act
+
+
+@lru_cache(maxsize=16_384)
+def _possible(classes: int) -> tuple[int, ...]:
+    """The frames for which no class is missing."""
+    return tuple(at for at, (_, each) in enumerate(_FRAMES) if each.is_possible(classes))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import cached_property, lru_cache, reduce
 from operator import or_
 from typing import Final
 
@@ -25,7 +25,7 @@ _BOUNDARY: Final = re.compile(
 _ABBREVIATIONS: Final = frozenset({"e.g", "i.e", "etc", " vs", " no", "rox"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sentence:
     """Words in a row, the classes of each as bits, and all classes together. `text` begins at `start` in the layer."""
 
@@ -35,7 +35,7 @@ class Sentence:
     masks: Sequence[int]
     classes: int
 
-    @property
+    @cached_property
     def spans(self) -> Sequence[tuple[int, int]]:
         """Where each word lies in the layer's text. Found when asked for: few sentences are."""
         found: list[tuple[int, int]] = []
@@ -142,9 +142,13 @@ class Frame:
     all: int  # classes that the sentence must have
     needs: tuple[int, ...]  # of each of these at least one
 
+    def is_possible(self, classes: int) -> bool:
+        """Whether words of these classes together could make it."""
+        return classes & self.all == self.all and all(classes & need for need in self.needs)
+
     def find(self, sentence: Sentence) -> tuple[int, int] | None:
         """Where the first match begins and ends, or None."""
-        if any(not sentence.classes & need for need in self.needs):
+        if not self.is_possible(sentence.classes):
             return None
         masks = sentence.masks
         first = self.steps[0]

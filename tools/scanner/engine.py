@@ -5,6 +5,7 @@ or stands where no order belongs. Different rules in one string add up (each tak
 what other strings have counts half. From 0.9 the risk is critical, from 0.75 high, from 0.4 medium.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +26,7 @@ HIGH_FROM: Final = 0.75
 MEDIUM_FROM: Final = 0.4
 CRITICAL_FROM: Final = 0.9
 FOUND_MAX: Final = 50
+_TIMES_MAX: Final = 20  # of one rule in one string; the strongest of them counts
 _WEAK_BELOW: Final = 0.3
 _WEAK_MOST: Final = 0.35  # what weak hits come to together
 _MENTION_WORDS: Final = 12
@@ -95,12 +97,14 @@ def _hits(document: Document) -> Iterator[Hit]:
 
 def _acts(document: Document) -> Iterator[Hit]:
     plain: set[tuple[str, str]] = set()
+    times: Counter[tuple[str, str]] = Counter()
     for text in document.texts:
         raised = authority_at(text.layer.text) if text.sentences else None
         for sentence in text.sentences:
             for act, start, end in acts_in(sentence):
                 key = (text.place.pointer, act.rule.id)
-                if text.layer.kind in _RESPELLED and key in plain:
+                times[key] += 1
+                if times[key] > _TIMES_MAX or (text.layer.kind in _RESPELLED and key in plain):
                     continue
                 if not text.is_hidden:
                     plain.add(key)

@@ -73,7 +73,7 @@ _PHRASES: Final = {
         kubeconfig .docker/config.json /etc/passwd /etc/shadow /etc/sudoers /etc/hosts mcp.json .cursor/mcp.json
         claude_desktop_config.json .bash_history .zsh_history .bashrc .zshrc login.keychain wallet.dat keystore
         .gnupg .config/gh/hosts.yml ~/.config credentials.json service-account.json secrets.yaml secrets.yml
-        secrets.json .htpasswd cookies.sqlite ~/.kube ~/.docker ~/.gnupg /proc/self/environ sam ntds.dit id_dsa
+        secrets.json .htpasswd cookies.sqlite ~/.kube ~/.docker ~/.gnupg /proc/self/environ ntds.dit id_dsa
         .vault-token .terraform.d credentials.tfrc.json terraform.tfstate *.pem *.key *.env config.json
         settings.json
     """,
@@ -540,6 +540,12 @@ _IDENTIFIER: Final = re.compile(
 _SECRET_NAME: Final = re.compile(
     r"^\$?\{?[A-Z0-9_]{0,30}(?:API_KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?|DATABASE_URL|PRIVATE_KEY|ACCESS_KEY)[A-Z0-9_]{0,20}\*?\}?$"
 )
+# One of these is in every secret path: a quick look before the expression.
+_IN_SECRET_PATHS: Final = (
+    "ssh", "env", "aws", "key", "pem", "pass", "cred", "secret", "config", "kube", "git", "cookie", "history",
+    "rc", "hosts",
+    "wallet", "token", "json", "shadow", "sudoers", "gnupg", "id_", "dit", "docker", "terraform", "state",
+)  # fmt: skip
 _SECRET_PATH: Final = re.compile(
     r"(?:^|[/~*\s\\{(=@])(?:"
     + "|".join(
@@ -558,7 +564,7 @@ def shape(chunk: str) -> int:
     found = _kind(chunk, lower)
     if chunk.isupper() and _SECRET_NAME.search(chunk):
         found |= CLASSES["secret"]
-    if any(sign in chunk for sign in "./_*") and _SECRET_PATH.search(lower):
+    if any(part in lower for part in _IN_SECRET_PATHS) and _SECRET_PATH.search(lower):
         found |= CLASSES["secret_path"]
     return found
 
@@ -569,7 +575,7 @@ def _kind(chunk: str, lower: str) -> int:
         return CLASSES["url"]
     if "@" in chunk and _EMAIL.search(lower):
         return CLASSES["email"]
-    if any(char.isdigit() for char in chunk) and _ACCOUNT.search(chunk):
+    if _ACCOUNT.search(chunk):
         return CLASSES["account"]
     if "+" in chunk and _PHONE.search(chunk):
         return CLASSES["phone"]

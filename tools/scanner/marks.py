@@ -130,6 +130,7 @@ _LOADED: Final = re.compile(
     r"!\[[^\]\n]{0,80}\]\(https?://[^)\s]{1,200}\?[^)\s]{1,200}\)|data:text/html|\b(?:atob|base64_decode|b64decode)\(",
     re.IGNORECASE,
 )
+_SIGNS: Final = re.compile(r"[.<\[$(|/!@_0-9-]")  # no command, address or markup is without one
 _IN_MARKUP: Final = (
     (CONCEALED, _CONCEALED, ("style", "color", "display", "opacity", "font-size")),
     (LOADED, _LOADED, ("![", "data:", "atob", "decode(")),
@@ -169,7 +170,7 @@ def authority_at(text: str) -> int | None:
     found: list[int] = []
     if ("<" in text or "[" in text) and (match := _AUTHORITY.search(text)):
         found.append(match.start())
-    if any(word in text for word in _SHOUTING) and (match := _SHOUTED.search(text)):
+    if not text.islower() and any(word in text for word in _SHOUTING) and (match := _SHOUTED.search(text)):
         found.append(match.start())
     return min(found, default=None)
 
@@ -242,6 +243,8 @@ def _authority(text: Text, document: Document) -> Iterator[Hit]:
 
 def _lines(text: Text, document: Document) -> Iterator[Hit]:
     seen, place = text.layer.text, text.place
+    if not _SIGNS.search(seen):
+        return
     lower = seen.lower()
     match = _COMMAND.search(seen) if any(word in lower for word in _IN_COMMANDS) else None
     if match and (place.role is not Role.VALUE or text.is_hidden):
