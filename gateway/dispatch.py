@@ -14,7 +14,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from access.policy import Reason
-from gateway import bounds, jsonrpc
+from gateway import answers, bounds, jsonrpc
 from gateway.asks import Asks, Mark
 from gateway.bulkhead import Bulkheads
 from gateway.calls import Calls, Ended, Waiting
@@ -64,6 +64,7 @@ _SENT: Final[Mapping[str, tuple[str, ...]]] = {
 
 # How a call can end that is no failure of the exchange.
 _WELL: Final = frozenset({"ok", "input_required", "task", "detached"})
+_ENDED: Final = {**dict.fromkeys(_WELL, "ok"), "withheld": "denied"}  # in telemetry
 
 
 class Way(Struct, frozen=True):
@@ -188,20 +189,22 @@ class Dispatch:
         """Intent, the exchange, outcome, and only then the reply."""
         exchange, recorder = admitted.exchange, self._parts.recorder
         await recorder.intended(exchange.recorded, captured=captured)
-        started, released = time.monotonic(), None
+        started, looked = time.monotonic(), None
         try:
             with exchange.operation.upstream(url=admitted.server.url, version=way.wire.version) as leg:
                 released = await self._carried(admitted, way, hearing, send(leg))
                 if released.status not in _WELL:
                     leg.failed(released.error_class or released.status)
+            looked = await answers.look(admitted, released)
         finally:
-            if released is None:
+            if looked is None:
                 # We were stopped, or have a defect: what was sent must not stay without an end in the record.
                 await asyncio.shield(recorder.completed(exchange.recorded, Outcome("failed", "internal")))
-        latency = round((time.monotonic() - started) * 1000)
-        outcome = Outcome(released.status, released.error_class, latency, len(released.result or b""))
+        latency, released = round((time.monotonic() - started) * 1000), looked.released
+        size = len(released.result or b"")
+        outcome = Outcome(released.status, released.error_class, latency, size, looked.found)
         await recorder.completed(exchange.recorded, outcome, captured=captured, released=released.said)
-        exchange.operation.ended("ok" if released.status in _WELL else released.status, released.error_class)
+        exchange.operation.ended(_ENDED.get(released.status, released.status), released.error_class)
         if released.status == "detached":
             await exchange.channel.close()
         return _reply(admitted, released)

@@ -1,7 +1,7 @@
 """One request, step by step; each step may refuse, and a refusal is recorded.
 
 authenticate → parse strictly → agree on the era → look (`gateway.looking`) → decide → (in `gateway.methods`:)
-validate arguments → intent (durable) → dispatch → judge the answer → outcome (durable) → reply.
+validate arguments → intent (durable) → dispatch → judge and scan the answer → outcome (durable) → reply.
 """
 
 import asyncio

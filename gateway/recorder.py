@@ -1,9 +1,9 @@
 """The records of a call: intent before dispatch, outcome before release, one deny per denial. Durable or refused."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from msgspec import Struct
@@ -79,13 +79,15 @@ class Outcome(Struct, frozen=True):
 
     `status`: ok, tool_error, input_required (the server asks something first), task (it goes on by itself), error (the
     server's), failed (no usable answer), invalid (wrong arguments, answered here), cancelled, closed (a stream), sent
-    (a notification, which nobody answers), unknown (see `gateway.outage`).
+    (a notification, which nobody answers), withheld (the answer stays here), unknown (see `gateway.outage`).
+    `answer` is what was found in the answer (`gateway.answers`); None where nothing was.
     """
 
     status: str
     error_class: str = ""
     latency_ms: int = 0
     bytes: int = 0
+    answer: Mapping[str, Any] | None = None
 
 
 class Recorder:
@@ -132,7 +134,7 @@ class Recorder:
         what = What(RecordType.OUTCOME, event, status=outcome.status, error_class=outcome.error_class)
         say = None if captured is None or released is None else partial(captured.result, call.call_id, released)
         try:
-            await self._write(call, what, outcome.latency_ms, outcome.bytes, say)
+            await self._write(call, what, outcome.latency_ms, outcome.bytes, say, outcome.answer)
         except BaseException:
             if event is Event.CALL_COMPLETED:
                 self._outage.lost(call.call_id, self._unknown(call, UNRECORDED))
@@ -158,13 +160,18 @@ class Recorder:
         latency_ms: int | None = None,
         size: int | None = None,
         say: Saying | None = None,
+        answer: Mapping[str, Any] | None = None,
     ) -> None:
         pattern, id_, now = self._pattern(call, what), new_id(), self._now()
         said = _SILENT if say is None else await say(id_, now)
         intention = "" if what.event is Event.CALL_COMPLETED else call.intention  # the intent has said it
         commitments = said.args_commit, said.result_commit
         again = Repeat(pattern, id_, now, call.call_id, latency_ms, size, call.trace_id, *commitments, intention)
-        record = replace(again.draft(), parent_call_id=call.parent_call_id) if call.parent_call_id else again
+        record: RecordDraft | Repeat = again
+        if call.parent_call_id or answer:
+            draft = again.draft()
+            after = {**(draft.after or {}), "answer": answer} if answer else draft.after
+            record = replace(draft, parent_call_id=call.parent_call_id, after=after)
         try:
             await self._writer.write(record, said.payload)
         except AuditUnavailable as error:

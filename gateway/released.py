@@ -35,13 +35,17 @@ _RELATED: Final = "io.modelcontextprotocol/related-task"  # in the `_meta` of wh
 
 
 class Released(Struct, frozen=True):
-    """How a call ended: a result, an error of the server, or a failure of ours. Exactly one of the three is set."""
+    """How a call ended: a result, an error of the server, or a failure of ours. Exactly one of the three is set.
+
+    `read` is the result as values, of which `result` is the bytes.
+    """
 
     status: str
     error_class: str = ""
     result: bytes | None = None
     error: Mapping[str, Any] | None = None
     failure: Refused | None = None
+    read: Mapping[str, Any] | None = None
 
     @property
     def said(self) -> bytes | None:
@@ -82,7 +86,7 @@ class Release:
     def _released(self, admitted: Admitted, response: Response, result: Mapping[str, Any], status: str) -> Released:
         cacheable = admitted.request.method in _CACHEABLE
         released = protocol.released_result(result, admitted.wire, admitted.card.identity, cacheable=cacheable)
-        return Released(status, result=body_of(released, response))
+        return Released(status, result=body_of(released, response), read=released)
 
     def _of_tool(self, admitted: Admitted, response: Response) -> Released:
         problem = admitted.definition and result_problem(admitted.definition.output, response.result)

@@ -29,6 +29,7 @@ from gateway.protocol import HANDSHAKE_VERSIONS, Wire
 from gateway.uris import UriTemplate, normal_form, scheme_of
 from gateway.validation import Validator
 from servers.limits import DEFAULTS, CallLimits
+from servers.rules import Answers
 from tools.rules import vantage_of_agent
 
 STALE_AFTER: Final = 5.0  # seconds since the revisions were last read
@@ -130,6 +131,7 @@ class ServerPart:
     owner_team: str = ""
     limits: CallLimits = DEFAULTS
     capture: Capture = NOTHING
+    answers: Answers = Answers.RECORD
     definitions: Mapping[Key, Definition] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     # The kinds of which it has lists, by its word or by what it showed the poller.

@@ -46,7 +46,7 @@ from gateway.snapshot import AccessPart, Key, ServerPart, Snapshot, Token
 from gateway.uris import normal_form
 from servers.listing import announced
 from servers.models import Server
-from servers.rules import Era, ServerState
+from servers.rules import Answers, Era, ServerState
 from servers.surface import CARD_NAME, Kind, Surface
 from tools.models import Definition as DefinitionRow
 from tools.models import Sighting
@@ -374,6 +374,7 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         owner_team=server.owner_team.slug if server.owner_team else "",
         limits=server.limits,
         capture=capture_of(server.capture),
+        answers=Answers(server.answers),
         definitions=MappingProxyType(definitions),
         resources=resources_of(definitions.values()),
         lists=_lists(server, card, observed),

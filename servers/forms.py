@@ -12,7 +12,7 @@ from core.actor import Actor
 from core.names import SLUG_MAX
 from servers.limits import BOUNDS, DEFAULTS, LIMITS
 from servers.models import Server
-from servers.rules import DriftMode, Environment, ServerState
+from servers.rules import Answers, DriftMode, Environment, ServerState
 from servers.services import POLL_INTERVAL
 
 ENVIRONMENTS = (
@@ -28,6 +28,12 @@ INTENTIONS = (
     (IntentionNeeded.NONE.value, _("None")),
     (IntentionNeeded.SENSITIVE.value, _("Those of what is marked sensitive")),
     (IntentionNeeded.ALL.value, _("All")),
+)
+ANSWERS = (
+    (Answers.OFF.value, _("Not looked at")),
+    (Answers.RECORD.value, _("Recorded")),
+    (Answers.MARK.value, _("Recorded, and marked for the agent")),
+    (Answers.WITHHOLD.value, _("Recorded, and withheld where the risk is high")),
 )
 STATES = (
     (ServerState.REGISTERED.value, _("Registered")),
@@ -93,6 +99,15 @@ class ServerForm(forms.Form):
         help_text=_("In _meta, under holdfast/intention. The audit log keeps it; the server is not told."),
     )
 
+    answers = forms.ChoiceField(
+        label=_("Answers that speak to the model"),
+        choices=ANSWERS,
+        initial=Answers.RECORD.value,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text=_("Orders to the model, invisible text and secrets in what tools, resources and prompts answer."),
+    )
+
     connect_seconds = _limit(
         "connect_seconds", _("Connecting, seconds"), _("Until the connection must stand. 1 to 60, usually 5.")
     )
@@ -156,6 +171,10 @@ class ServerForm(forms.Form):
         """As for `drift_mode`."""
         return str(self.cleaned_data["intention"] or self.initial.get("intention") or NOT_NEEDED)
 
+    def clean_answers(self) -> str:
+        """As for `drift_mode`."""
+        return str(self.cleaned_data["answers"] or self.initial.get("answers") or Answers.RECORD.value)
+
 
 class RegisterForm(ServerForm):
     """A new server. The slug comes first: it is the one thing that stays."""
@@ -189,6 +208,7 @@ def values_of(server: Server) -> dict[str, Any]:
         "capture": server.capture,
         "drift_mode": server.drift_mode,
         "intention": server.intention,
+        "answers": server.answers,
         **asdict(server.limits),
     }
 

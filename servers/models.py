@@ -14,7 +14,7 @@ from core.ids import new_id
 from core.names import SLUG_MAX
 from servers.limits import BOUNDS, DEFAULTS, LIMITS, MEANINGS, WITHIN_TOTAL, CallLimits
 from servers.querysets import ObservationQuerySet, ServerQuerySet
-from servers.rules import DriftMode, Environment, Era, ServerState, Transport
+from servers.rules import Answers, DriftMode, Environment, Era, ServerState, Transport
 
 
 def _known(field: str, values: type[StrEnum]) -> models.CheckConstraint:
@@ -58,6 +58,12 @@ class Server(models.Model):
     drift_mode = models.CharField(max_length=20, default=DriftMode.BLOCK.value)
     intention = models.CharField(
         max_length=20, default=NOT_NEEDED, db_default=NOT_NEEDED, help_text="which calls must say why"
+    )
+    answers = models.CharField(
+        max_length=20,
+        default=Answers.RECORD.value,
+        db_default=Answers.RECORD.value,
+        help_text="what becomes of an answer in which something speaks to the model",
     )
     registered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -128,6 +134,7 @@ class Server(models.Model):
             _known("transport", Transport),
             _known("drift_mode", DriftMode),
             _known("intention", IntentionNeeded),
+            _known("answers", Answers),
             _known("protocol_era", Era),
             *(_bounded(name) for name in LIMITS),
             models.CheckConstraint(

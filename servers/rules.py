@@ -51,6 +51,15 @@ class DriftMode(StrEnum):
     SERVE_PINNED = "serve_pinned"
 
 
+class Answers(StrEnum):
+    """What becomes of an answer in which something speaks to the model: nothing, a record, a mark, or it stays here."""
+
+    OFF = "off"
+    RECORD = "record"
+    MARK = "mark"
+    WITHHOLD = "withhold"
+
+
 class Era(StrEnum):
     """Protocol generations: with `initialize` and sessions, or stateless (MCP 2026-07-28)."""
 

@@ -32,6 +32,7 @@ from servers.recording import note_server
 from servers.rules import (
     REFUSED_TRANSPORTS,
     RESERVED_SLUGS,
+    Answers,
     DriftMode,
     Environment,
     Era,
@@ -60,6 +61,7 @@ class Registration:
     capture: Mapping[str, Any] = field(default_factory=dict)
     drift_mode: str = DriftMode.BLOCK.value
     intention: str = NOT_NEEDED
+    answers: str = Answers.RECORD.value
     team: str | None = None
     connect_seconds: int = DEFAULTS.connect_seconds
     first_byte_seconds: int = DEFAULTS.first_byte_seconds
@@ -180,6 +182,7 @@ EDITABLE: Final = (
     "capture",
     "drift_mode",
     "intention",
+    "answers",
     "team",
     *LIMITS,
 )
@@ -263,6 +266,10 @@ def _intention(value: Any) -> str:
     return _one_of(IntentionNeeded, value, "intention")
 
 
+def _answers(value: Any) -> str:
+    return _one_of(Answers, value, "answers")
+
+
 def _one_of(choices: type[StrEnum], value: Any, field: str) -> str:
     accepted = [member.value for member in choices]
     if value not in accepted:
@@ -318,6 +325,7 @@ _CHECKS: Final = {
     "capture": _capture,
     "drift_mode": _drift_mode,
     "intention": _intention,
+    "answers": _answers,
 }
 
 
@@ -387,6 +395,7 @@ def _facts(server: Server) -> dict[str, Any]:
         "capture": server.capture,
         "drift_mode": server.drift_mode,
         "intention": server.intention,
+        "answers": server.answers,
         **asdict(server.limits),
         "state": server.state,
     }

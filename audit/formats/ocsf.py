@@ -145,9 +145,12 @@ def _activity_of(record: Placed) -> tuple[int, str]:
     return number, _ACTIVITIES.get(number, record.text("event"))
 
 
+_FAILED: Final = frozenset({"error", "failed", "invalid", "cancelled", "tool_error", "withheld"})
+
+
 def _status(record: Placed) -> int:
     status = record.text("status")
-    if record.text("decision") == "denied" or status in ("error", "failed", "invalid", "cancelled", "tool_error"):
+    if record.text("decision") == "denied" or status in _FAILED:
         return 2
     return 0 if record.text("type") == "intent" or status == "unknown" else 1
 

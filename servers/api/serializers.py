@@ -10,12 +10,15 @@ from access.intentions import NOT_NEEDED, IntentionNeeded
 from core.names import SLUG_MAX
 from servers.limits import BOUNDS, DEFAULTS, LIMITS, MEANINGS
 from servers.models import Server
-from servers.rules import DriftMode, Environment, ServerState
+from servers.rules import Answers, DriftMode, Environment, ServerState
 
 _DRIFT_MODES: Final = [mode.value for mode in DriftMode]
 _DRIFT_MODE: Final = "What agents get while a change waits: nothing of it, or the approved text where it cannot hurt."
 _INTENTIONS: Final = [each.value for each in IntentionNeeded]
 _INTENTION: Final = "Which calls must say why (`holdfast/intention`): none, those of what is sensitive, or all."
+
+_ANSWER_WORDS: Final = [each.value for each in Answers]
+_ANSWERS: Final = "What becomes of an answer in which something speaks to the model: docs/scanning-answers.md."
 
 _CAPTURE: Final = "What is kept of calls beside commitments: docs/audit-payloads.md. Empty: nothing."
 
@@ -37,6 +40,7 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
     suspended = SuspendedField("server", "slug")
     drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, read_only=True, help_text=_DRIFT_MODE)
     intention = serializers.ChoiceField(choices=_INTENTIONS, read_only=True, help_text=_INTENTION)
+    answers = serializers.ChoiceField(choices=_ANSWER_WORDS, read_only=True, help_text=_ANSWERS)
     capture = serializers.JSONField(read_only=True, help_text=_CAPTURE)
     team = serializers.CharField(source="owner_team.slug", default=None, read_only=True, allow_null=True)
     registered_by = serializers.CharField(
@@ -64,6 +68,7 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
             "capture",
             "drift_mode",
             "intention",
+            "answers",
             *LIMITS,
             "protocol_version",
             "reachable",
@@ -107,6 +112,7 @@ class RegistrationSerializer(serializers.Serializer[Server]):
     capture = serializers.JSONField(required=False, default=dict, help_text=_CAPTURE)
     drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, default=DriftMode.BLOCK.value, help_text=_DRIFT_MODE)
     intention = serializers.ChoiceField(choices=_INTENTIONS, default=NOT_NEEDED, help_text=_INTENTION)
+    answers = serializers.ChoiceField(choices=_ANSWER_WORDS, default=Answers.RECORD.value, help_text=_ANSWERS)
     team = serializers.CharField(max_length=100, required=False, allow_null=True, default=None)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -125,6 +131,7 @@ class EditSerializer(serializers.Serializer[Server]):
     capture = serializers.JSONField(required=False, help_text=_CAPTURE)
     drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, required=False, help_text=_DRIFT_MODE)
     intention = serializers.ChoiceField(choices=_INTENTIONS, required=False, help_text=_INTENTION)
+    answers = serializers.ChoiceField(choices=_ANSWER_WORDS, required=False, help_text=_ANSWERS)
     team = serializers.CharField(max_length=100, required=False, allow_null=True)
     reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
 

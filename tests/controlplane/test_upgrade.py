@@ -86,6 +86,7 @@ HELD = (
     ("audit", "0010_boots"),
     ("servers", "0008_intention"),
     ("servers", "0009_capture"),
+    ("servers", "0010_answers"),
     ("tools", "0005_policy_digests"),
 )
 

@@ -152,6 +152,16 @@ def test_which_calls_must_say_why_can_be_chosen(client: APIClient) -> None:
     assert other.json()["intention"] == "all"
 
 
+def test_what_becomes_of_answers_can_be_chosen(client: APIClient) -> None:
+    assert client.post("/api/v1/servers/", BODY, format="json").json()["answers"] == "record"
+    edited = client.patch("/api/v1/servers/files/", {"answers": "mark"}, format="json")
+    assert edited.json()["answers"] == "mark"
+    refused = client.patch("/api/v1/servers/files/", {"answers": "believe"}, format="json")
+    assert (refused.status_code, refused.json()["error"]["details"][0]["field"]) == (400, "answers")
+    other = client.post("/api/v1/servers/", BODY | {"slug": "more", "answers": "off"}, format="json")
+    assert other.json()["answers"] == "off"
+
+
 def test_what_is_kept_of_calls_can_be_chosen(client: APIClient) -> None:
     assert client.post("/api/v1/servers/", BODY, format="json").json()["capture"] == {}
     rule = {"part": "result", "pointer": "/content/*/text", "do": "hmac"}

@@ -78,6 +78,7 @@ def test_registering_leaves_one_record_and_one_revision(server: Server) -> None:
         ("poll_interval", 1, "5 to 86400"),
         ("drift_mode", "serve_anything", "one of"),
         ("intention", "sometimes", "one of"),
+        ("answers", "believe", "one of"),
         ("capture", {"everything": True}, "no setting"),
         ("team", "nobody", "no team"),
     ],
@@ -156,6 +157,16 @@ def test_which_calls_must_say_why_is_chosen_recorded_and_noticed(server: Server,
     assert Server.objects.get(slug="files").intention == "sensitive"
     record = Record.objects.get(event="server.edited")
     assert ((record.before or {})["intention"], (record.after or {})["intention"]) == ("none", "sensitive")
+    assert _revision("files") == before + 1
+
+
+def test_what_becomes_of_answers_is_chosen_recorded_and_noticed(server: Server, actor: Actor) -> None:
+    assert server.answers == "record"
+    before = _revision("files")
+    services.edit_server(slug="files", changes={"answers": "withhold"}, actor=actor, reason="It reads mail.")
+    assert Server.objects.get(slug="files").answers == "withhold"
+    record = Record.objects.get(event="server.edited")
+    assert ((record.before or {})["answers"], (record.after or {})["answers"]) == ("record", "withhold")
     assert _revision("files") == before + 1
 
 
