@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from tools.scanner.answers import ANSWER_RULES
 from tools.scanner.findings import Confidence, Severity
 from tools.scanner.rule import Rule
 from tools.scanner.rules import NOT_SCANNED, RULES
@@ -14,7 +15,7 @@ INCOMPLETE: Final = Rule(
     " hold anything. It is not a threat by itself, and never an all-clear.", Severity.HIGH, Confidence.HIGH, (),
     {"definition": {"description": "(more than 131,072 characters)"}}, {"definition": {"description": "Adds."}},
 )  # fmt: skip
-ALL: Final[tuple[Rule, ...]] = (INCOMPLETE, *RULES, *SERVERS)
+ALL: Final[tuple[Rule, ...]] = (INCOMPLETE, *RULES, *ANSWER_RULES, *SERVERS)
 BY_ID: Final[Mapping[str, Rule]] = {rule.id: rule for rule in ALL}
 _GROUPS: Final = (
     ("HF-0", "What shows by its form"),
