@@ -87,6 +87,8 @@ HELD = (
     ("servers", "0008_intention"),
     ("servers", "0009_capture"),
     ("tools", "0005_policy_digests"),
+    ("tools", "0006_risk_scores"),
+    ("tools", "0007_suppressions"),
 )
 
 
