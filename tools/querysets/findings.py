@@ -56,6 +56,6 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
         return found
 
 
-def findings_of(lookup: str) -> Prefetch[str]:
+def findings_of(lookup: str) -> "Prefetch[str]":
     """Prefetches the findings at `lookup`, judged."""
     return Prefetch(lookup, rows_of("Finding").judged())
