@@ -143,7 +143,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         """What those that are present come to together, in two queries; narrow to one server first."""
         present = self.order_by().filter(present=True, observed__isnull=False)
         shown = dict(present.values_list("observed_id", "observed__risk_score"))
-        found: dict[int | None, list[Any]] = {pk: [] for pk in shown}
+        found: dict[int, list[Any]] = {pk: [] for pk in shown}
         for finding in rows_of("Finding").judged().filter(version__in=present.values("observed")):
             found[finding.version_id].append(finding)
         return together((shown[pk], findings) for pk, findings in found.items())

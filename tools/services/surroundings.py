@@ -27,6 +27,7 @@ NEIGHBOURS_MAX: Final = 20  # of one version
 _SAME_NAME_MAX: Final = 5  # known definitions of one name, those that were seen first
 _RELATIVES_MAX: Final = 8
 _SHARED_MIN: Final = 2  # numbers of a sketch
+_KEYS_MAX: Final = 6  # numbers that are looked for; what is nearly the same shares nearly all of them
 _NAMES_MAX: Final = 20_000  # that the texts of one batch may hold
 _NAMES_EACH: Final = (40, 500)  # of one text, at least and at most
 _NAME_MIN: Final = 5  # letters; a shorter one is a word like any other
@@ -99,7 +100,7 @@ def _asked(kind: str, body: Body, versions: int) -> _Asked:
     limit = min(most, max(least, _NAMES_MAX // versions))
     # A resource's name is a URI, which says nothing of others; a card has none.
     name = squashed(folded_name(body.get("name"))) if kind in (Kind.TOOL.value, Kind.PROMPT.value) else ""
-    return _Asked(name, tuple(_names_in(body, limit)), sketch(body))
+    return _Asked(name, tuple(_names_in(body, limit)), sketch(body)[:_KEYS_MAX])
 
 
 def squashed(name: str) -> str:
