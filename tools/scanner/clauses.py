@@ -19,7 +19,8 @@ _STRIPPED: Final = "\"'`()[]<>,;:!?.*|\u201c\u201d\u2018\u2019\u2014\u2013"
 _OPENING: Final = "\"'`([<,;:!|\u201c\u2018\u2014\u2013"
 # A full stop, or something that begins anew without one: an empty line, an item of a list, a heading, `Args:`.
 _BOUNDARY: Final = re.compile(
-    r"[.!?;][\"')\]*]{0,3}(?=\s)|\n[ \t\r]{0,40}\n|\n[ \t]{0,40}(?=[-*\u2022#>\"{}\[\]]|\d{1,2}[.)]|[A-Za-z][\w ]{0,30}:)"
+    r"[.!?;][\"')\]*]{0,3}(?=\s)|\n[ \t\r]{0,40}\n"
+    r"|\n[ \t]{0,40}(?=[-*\u2022#>\"{}\[\]]|\d{1,2}[.)]|[A-Za-z][\w ]{0,30}:)"
 )
 _ABBREVIATIONS: Final = frozenset({"e.g", "i.e", "etc", " vs", " no", "rox"})
 
@@ -64,7 +65,7 @@ def _sentences(text: str, start: int) -> Iterator[Sentence]:
     """One sentence, or several of what is too long for one."""
     chunks = text.split()
     if len(chunks) <= SENTENCE_MAX:
-        if chunks:
+        if len(chunks) > 1:  # one word alone is no act
             yield _sentence(text, start, chunks)
         return
     begins = [match.start() for match in _CHUNKS.finditer(text)]
@@ -102,7 +103,7 @@ def _pieces(chunk: str) -> Pieces:
         if classes or lower in FIRST:
             at = chunk.find(bare)
             found.append((lower, classes | FIRST.get(lower, 0), (at, at + len(bare))))
-    if not found or not classes & ~CLASSES["identifier"]:
+    if not found or classes == CLASSES["identifier"]:
         for piece in _PIECES.finditer(chunk.replace("_", " ")):
             word = piece[0].lower().replace("\u2019", "'")
             found.append((word, FIRST.get(word, 0), piece.span()))

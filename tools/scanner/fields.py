@@ -10,7 +10,7 @@ from typing import Any, Final
 
 FIELD_MAX: Final = 500  # characters of a JSON pointer
 DEPTH_MAX: Final = 64
-PLACES_MAX: Final = 20_000
+PLACES_MAX: Final = 6_000
 TEXT_MAX: Final = 131_072  # characters of one definition that are read
 
 _TEXTS: Final = frozenset({"description", "$comment", "markdownDescription", "instructions", "text", "body", "message"})

@@ -24,7 +24,7 @@ _VERBS: Final = {
     "put": """
         include pass append attach embed add insert put/putting supply provide prepend prefix place
         write/wrote/written/writing save store encode paste populate fill echo return output print repeat reveal
-        concatenate inject bundle cache log persist set/setting display tell/told contain
+        respond reply invite concatenate inject bundle cache log persist set/setting display tell/told contain
     """,
     "grab": """
         dump extract harvest steal/stole/stolen grab scrape siphon collect gather exfiltrate snatch pilfer
@@ -87,7 +87,7 @@ _PHRASES: Final = {
         (browser history) (ssh private key|s) (pem file|s) (key file|s) (dotenv file|s) (authorization header|s)
         (auth header|s) (social security number|s) ssn|s (credit card|s) (card number|s) cvv pin (bank account|s)
         (account number|s) (two factor) (2fa code|s) (mfa code|s) (one time password|s) otp|s (one time code|s)
-        (verification code|s) (security code|s) (connection string|s) token|s (github token|s) (database password|s)
+        (verification code|s) (security code|s) (connection string|s) (github token|s) (database password|s)
         (service account key|s) (access key|s) (master key|s) (master password|s) (vault token|s) (login detail|s)
         (signing secret|s) (webhook secret|s) (client secret|s) (session id|s) (password store) passport
         (one-time password|s) (bank login) (security number) (private signing) (recovery key|s) (vault item|s)
@@ -113,7 +113,8 @@ _PHRASES: Final = {
         (turns of the conversation) (turns of conversation) (current conversation) (this conversation) (llm model)
         (name of the llm) (model name) (which model) (all tool names) (tool names) (complete conversation)
         (word for word) (whole thread) (user's text) (full transcript) (full thread) (preceding tool)
-        (previous tool call|s) (developer and system)
+        (previous tool call|s) (developer and system) (everything you know) (all you know) (what you know about)
+        (stored in memory) (user's memory) (user's profile)
     """,
     "personal": """
         (user's file|s) (user data) (user's data) (user's personal) (personal information) (personal data)
@@ -130,10 +131,9 @@ _PHRASES: Final = {
         (full inbox) (emails) (address and phone) (transaction details) (transaction history) (account details)
         (account balance|s) (financial data) (financial record|s) (payroll data) (salary data) (business data)
         (company data) (database content|s) (database schema) (directory listing|s) (git history) (recent files)
-        (open files) (documents) (photos) (local files) (all files) (file contents) (content of)
-        (its content|s) (their content|s) (machine's) hostname username|s (ip address) (phone number|s)
-        (account numbers) (credit card|s) (home folder) (personal files) (customer email|s) (customer list|s)
-        (user records)
+        (open files) (documents) (photos) (local files) (all files) (file contents) (its content|s)
+        (their content|s) (machine's) hostname username|s (ip address) (phone number|s) (account numbers)
+        (credit card|s) (home folder) (personal files) (customer email|s) (customer list|s) (user records)
     """,
     "user": """
         user|s user's human|s (end user|s) end-user operator|s customer|s person people anyone nobody owner client
@@ -222,7 +222,7 @@ _PHRASES: Final = {
     "after": """
         after afterwards then (once done) (when finished) finally additionally also (in addition) (as well) moreover
         furthermore (followed by) subsequently besides (at the same time) (along with) (together with) (as part of)
-        whilst
+        whilst (side effect|s)
     """,
     "when": "when whenever if every each anytime (any time) everytime while upon during once wherever",
     "not": """
@@ -234,7 +234,7 @@ _PHRASES: Final = {
         (without the user's knowledge) (without user knowledge) (without the user knowing) (without their knowledge)
         (without disclosing) (without alerting) (without drawing attention) (without the user noticing)
         (without the user seeing) (behind the scenes) (hidden from the) (hidden from user) (invisible to the user)
-        (not visible to the user) (not shown in) (never shown to) (not disclosed) (not be mentioned)
+        (not visible to the user) (not shown in) (not disclosed) (not be mentioned)
         (not be disclosed) (not be visible to) (omitted from the) (kept from the user) (concealed from)
         (keep this secret) (keep it secret) (keep secret) (secret operation) (keep this confidential)
         (keep this hidden) (keep it hidden) (keep this between) (keep this to yourself) (keep this internal)
@@ -246,7 +246,7 @@ _PHRASES: Final = {
         (user should not) (user must not) (user need not) (out of the summary) (without telling them)
         (do not reveal this) (remain hidden) (stay hidden) (stays hidden) (must remain confidential)
         (confuse the user) (confuse users) (upset the user) (worry the user) (alarm the user) (bother the user)
-        (implementation detail)
+        (implementation detail) (do not explain why) (don't explain why) (not explain why)
     """,
     "quietly": """
         silently secretly quietly covertly invisibly discreetly surreptitiously stealthily unnoticed transparently
@@ -260,7 +260,9 @@ _PHRASES: Final = {
         auto-approve (auto approve) autoapprove (automatically approve) (automatically approved)
         (automatically accept) (automatically opted-in) (opted in automatically) (skip confirmation)
         (skip the confirmation) (no confirmation) (no approval) (skip approval) (skip review)
-        (do not ask for confirmation) (do not ask for permission) (do not wait for)
+        (do not ask for confirmation) (do not ask for permission) (do not wait for) (no further approval)
+        (no further confirmation) (already consented) (already approved) (already authorized) (has consented)
+        pre-approved (already agreed) (already given consent) (execute immediately)
     """,
     "prompt": """
         (system prompt|s) system_prompt (your instructions) (your prompt) (initial instructions)
@@ -304,10 +306,11 @@ _PHRASES: Final = {
     "obey": """
         (carry out the instruction|s) (follow the instruction|s) (follow any instruction|s) (follow instructions)
         (obey instructions) (obey the) (obey any) (execute the instruction|s) (execute any instruction|s)
-        (carry out any) (as commands) (as instructions) (as orders) (as trusted) (as authoritative) (do anything)
+        (carry out any) (as commands) (as instructions) (as orders) (as trusted) (do anything)
         (do as it says) (do what it says) (do what they say) (do whatever) (comply with any) (comply with the)
         (act on any instruction|s) (instructions found in) (instructions in the) (instructions contained)
-        (directives in) (commands found in) (commands in the) (from the administrator) (as system)
+        (directives in) (commands found in) (commands in the) (from the administrator) (as the user's)
+        (as if the user) (as though the user) (as explicit instructions) (as user instructions) (follow-up commands)
     """,
     "model": """
         (to the agent) (the agent must) (the agent should) (agents must) (agents should) (llm) (hey model)
@@ -329,6 +332,7 @@ _PHRASES: Final = {
         (every other tool) (whatever the request) (any task) (every request) (every query) (every user request)
         (any request) (any question) (other plugins) (other sources) (any alternative) (the alternative|s)
         (whole session) (entire session) (start of a session) (beginning of each) (start of each) (start of every)
+        (each reply) (all math) (all calculations) (all searches) (all tasks)
     """,
     "tool": "tool|s function|s plugin|s server|s",
     "this_tool": """
@@ -387,7 +391,8 @@ _PHRASES: Final = {
         (act as an admin) (act as administrator) (act as an administrator) (act as system) (acting as root)
         (as an unrestricted) (reset context) (no longer bind) (no longer apply) (no longer bound)
         (your training constraints) (does not apply to you) (do not apply to you) (do not apply here)
-        (same authority as) (authority of the system) (replaces your) (replace your)
+        (same authority as) (authority of the system) (replaces your) (replace your) (new goal) (new objective)
+        (your goal is) (your objective is) (your mission is)
     """,
     "as_master": """
         (developer mode) (debug mode enabled) jailbreak_mode (jailbreak mode) (god mode) (dan mode)
@@ -410,7 +415,17 @@ _PHRASES: Final = {
         content|s contents text body value|s data result|s output|s response|s detail|s copy copies file|s message|s
         answer|s record|s list history everything information name|s log|s query queries prompt|s
     """,
-    "cause": "reason point need",
+    "other": "other another competing alternative rival",
+    "prefix": "prefixed prepended appended preceded suffixed prefix prepend",
+    "power": """
+        (admin user) (admin account) (admin access) (administrator account) (root access) (root privileges)
+        superuser (full access) (sudo rights) (admin rights) (admin privileges) (service account) (public access)
+        (write access) (backdoor account)
+    """,
+    "yourself": "yourself (on your own) (your own knowledge) (own reasoning) (mental arithmetic)",
+    "promote": "recommend promote advertise praise suggest",
+    "gives": "create creates created add adds grant grants give gives assign assigns enable enables",
+    "cause": "reason point",
     "all": "all every each entire full complete any everything whole verbatim",
     "field": """
         field|s parameter|s argument|s header|s sidenote note|s property attribute comment|s param|s (query string)

@@ -100,9 +100,9 @@ _SHOUTING: Final = (
     "URGENT", "CRITICAL", "MANDATORY", "ATTENTION", "ASSISTANT", "||",
 )  # fmt: skip
 _IN_ADDRESSES: Final = (
-    "ngrok", "webhook.site", "requestbin", "pipedream", "interact.sh", "burpcoll", "oastify", "hookbin",
-    "transfer.sh", "0x0.st",
-    "duckdns", "attack", "attkr", "evil", "exfil", "pwn", "p0wn", "malicious", "steal", "phish", "c2", "canary",
+    "169.254", "metadata.g", "ngrok", "webhook.site", "requestbin", "pipedream", "interact.sh", "burpcoll", "oastify",
+    "hookbin", "transfer.sh", "0x0.st", "duckdns", "attack", "attkr", "evil", "exfil", "pwn", "p0wn", "malicious",
+    "steal", "phish", "c2", "canary",
 )  # fmt: skip
 _IN_COMMANDS: Final = (
     "curl", "wget", "iwr", "invoke-", "rm -", "chmod", "/dev/tcp", "nc ", "base64", "powershell", "$(",
@@ -117,7 +117,7 @@ _COMMAND: Final = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS: Final = re.compile(
-    r"\b(?:ngrok|webhook\.site|requestbin|pipedream|interact\.sh|burpcollaborator|oastify|hookbin|transfer\.sh|0x0\.st|duckdns)\b"
+    r"\b169\.254\.169\.254\b|metadata\.google\.internal|\b(?:ngrok|webhook\.site|requestbin|pipedream|interact\.sh|burpcollaborator|oastify|hookbin|transfer\.sh|0x0\.st|duckdns)\b"
     r"|(?:attacker|attkr|\bevil|exfil|pwnd|p0wned|malicious|\bstealer?|\bphish|\bc2\b|\bcanary)[\w-]{0,30}\.(?:com|org|net|io|example|evil|test|invalid|dev|xyz)\b"
     r"|@(?:[\w-]{0,30}(?:evil|attacker|pwn))|\.evil\b",
     re.IGNORECASE,
@@ -227,7 +227,7 @@ def _is_unseen(char: str) -> bool:
 
 def _gap(place: Place) -> Iterator[Hit]:
     text = place.text.strip()  # only what is followed by something counts
-    match = _GAP.search(text) if len(text) > 80 else None
+    match = _GAP.search(text) if len(text) > 20 else None
     if match:
         start = len(place.text) - len(place.text.lstrip()) + match.start()
         yield Hit(PADDING.id, PADDING.weight, place, start, start + len(match[0]))

@@ -55,6 +55,7 @@ _STEMS: Final = {
     """,
     "deletion": "delete remove drop purge destroy clear wipe uninstall cleanup terminate",
 }
+_BY_NAME_ONLY: Final = frozenset({"secrets", "files", "security"})
 _BY_WORD: Final[dict[str, frozenset[str]]] = {}
 for _purpose, _stems in _STEMS.items():
     for _word in _stems.split():
@@ -65,7 +66,12 @@ for _purpose, _stems in _STEMS.items():
 def purposes(name: str, description: str, server: str = "") -> frozenset[str]:
     """The purposes that the name, the first sentence and the server's name speak of."""
     first = _FIRST.match(description.lstrip())
-    text = f"{name[:128]} {first[0] if first else ''} {server[:128]}"
+    by_name = _spoken_of(f"{name[:128]} {server[:128]}")
+    # What a text says first may be the attack itself, so that it is believed less than a name.
+    return by_name | (_spoken_of(first[0] if first else "") - _BY_NAME_ONLY)
+
+
+def _spoken_of(text: str) -> frozenset[str]:
     found: set[str] = set()
     for word in _WORDS.findall(text):
         found |= _BY_WORD.get(word.lower(), frozenset())

@@ -43,6 +43,7 @@ _LEETED: Final = re.compile(
 _COMMAND: Final = re.compile(
     r"\b(?:curl|wget|rm|chmod|bash|sh|nc|python3?|powershell|sudo|ssh|cat|eval)\s|/bin/|/dev/tcp|https?://|/etc/|~/"
 )
+_NO_LEET: Final = re.compile(r"[A-Za-z]+[0-9]+|[0-9]+[A-Za-z]{1,2}|[0-9a-fA-F]+")
 _WORDS: Final = re.compile(r"[A-Za-z]{2,}")
 _VOWEL: Final = re.compile(r"[aeiouyAEIOUY]")
 
@@ -142,7 +143,7 @@ def _comments(plain: Layer, kind: str, opening: str, closing: str) -> Iterator[L
     start = plain.text.find(opening)
     while start >= 0:
         end = _end(plain.text, closing, start + len(opening))
-        yield Layer(kind, plain.text[start + len(opening) : end], *plain.span(start, end))
+        yield Layer(kind, plain.text[start + len(opening) : end], *plain.span(start, end + len(closing)))
         start = plain.text.find(opening, end)
 
 
@@ -189,7 +190,7 @@ def _spaced(text: str) -> bool:
 
 def _is_leet(word: str) -> bool:
     letters = sum(char.isalpha() for char in word)
-    return letters >= 2 and letters * 3 >= len(word) and not re.fullmatch(r"[A-Za-z]+[0-9]+|[0-9]+[A-Za-z]{1,2}", word)
+    return letters >= 2 and letters * 3 >= len(word) and not _NO_LEET.fullmatch(word)
 
 
 def _part(kind: str, plain: Layer, match: re.Match[str], text: str) -> Layer:
