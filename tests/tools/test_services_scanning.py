@@ -34,6 +34,12 @@ def test_a_finding_says_exactly_where_it_is(server: Server) -> None:
     assert all(14 <= each.start < each.end <= len(text) for each in found)
 
 
+def test_no_place_lies_outside_of_the_string(server: Server) -> None:
+    poll(server, tool(description="Read. <IMPORTANT>"))
+    (found,) = Finding.objects.all()
+    assert (found.start, found.end) == (6, len("Read. <IMPORTANT>"))
+
+
 def test_a_version_keeps_what_its_scan_came_to(server: Server) -> None:
     poll(server, tool(), tool("bad", HIDDEN))
     scores = dict(DefinitionVersion.objects.values_list("definition__name", "risk_score"))

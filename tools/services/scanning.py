@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from django.db import transaction
@@ -68,7 +68,28 @@ def _scanned(key: Key, body: Mapping[str, Any], around: Surroundings | None) -> 
         whole = False
         report = _report(key, Item(body, known.surface, known.server)) or _NOTHING
     whole = whole and not report.unread
-    return Scanned(report.score, tuple(_findings(report, whole=whole)))
+    return Scanned(report.score, tuple(_within(each, body) for each in _findings(report, whole=whole)))
+
+
+def _within(found: Found, body: Mapping[str, Any]) -> Found:
+    """The finding with a place that lies in the string that it is about."""
+    value = _at(body, found.field)
+    last = len(value) if isinstance(value, str) else max(found.start, found.end)
+    start = min(found.start, last)
+    return replace(found, start=start, end=max(start, min(found.end, last)))
+
+
+def _at(value: Any, pointer: str) -> Any:
+    """What stands at a JSON pointer, or None."""
+    for part in pointer.split("/")[1:]:
+        step = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
 
 
 def _report(key: Key, item: Item) -> Report | None:
