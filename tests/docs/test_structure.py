@@ -68,6 +68,7 @@ ELSEWHERE = {
     "tools/models/pins.py": "tests/tools/test_migrations.py",
     "tools/models/reviews.py": "tests/tools/test_migrations.py",
     "tools/models/sightings.py": "tests/tools/test_migrations.py",
+    "tools/api/findings.py": "tests/tools/test_api_suppressions.py",
     "tools/models/suppressions.py": "tests/tools/test_services_suppressing.py",
     "tools/querysets/findings.py": "tests/tools/test_services_suppressing.py",
     "tools/services/comparing.py": "tests/tools/test_services_absorbing.py",

@@ -6,8 +6,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from tools.api.findings import FindingSerializer
 from tools.api.relatives import PrecedentSerializer, RelativeSerializer
-from tools.models import Definition, Finding, Review, ReviewDecision
+from tools.models import Definition, Review, ReviewDecision
 from tools.presentation import FieldView, ReviewView, review_view, scopes_for
 from tools.relatives import precedents_of, relatives_of
 from tools.risk import LEVELS, is_incomplete, level
@@ -16,18 +17,6 @@ from tools.services.closing import given
 from tools.services.deciding import BULK_MAX
 
 JSON_OBJECT = {"type": ["object", "null"], "additionalProperties": True}
-
-
-class FindingSerializer(serializers.ModelSerializer[Finding]):
-    """One finding of the scanner. `HF-000` says that the scan is incomplete, and is no threat by itself."""
-
-    suppressed_until = serializers.DateTimeField(
-        default=None, allow_null=True, help_text="Until then it does not count in the risk; null: it counts."
-    )
-
-    class Meta:
-        model = Finding
-        fields = ("rule", "severity", "confidence", "field", "start", "end", "evidence", "suppressed_until")
 
 
 class DefinitionSerializer(serializers.ModelSerializer[Definition]):
