@@ -108,9 +108,7 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
     required_approvals = serializers.SerializerMethodField()
     reopens = serializers.UUIDField(source="reopens.public_id", default=None, allow_null=True)
 
-    rejected_before = serializers.BooleanField(
-        help_text="Somebody rejected exactly this version, here or at another server."
-    )
+    rejected_before = serializers.BooleanField(help_text="Somebody rejected exactly this version, here or elsewhere.")
 
     class Meta:
         model = Review
