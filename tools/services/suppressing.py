@@ -49,6 +49,7 @@ def suppress(*, server: str, target: Target, reason: str, until: datetime, actor
     why, now = given_reason(reason), timezone.now()
     if not now < until <= now + SUPPRESSED_MAX:
         raise Invalid(f"A suppression ends in the future, and within {SUPPRESSED_MAX.days} days.", field="until")
+    _refuse_strangers(actor, server)
     row = _locked_server(server, actor)
     person = _person_who_may(actor, row)
     refuse_retired(row)
@@ -64,6 +65,7 @@ def suppress(*, server: str, target: Target, reason: str, until: datetime, actor
 def revoke_suppression(*, suppression_id: UUID, reason: str, actor: Actor) -> Suppression:
     """Let the findings count again. Raises `NotFound`, `PermissionDenied`, `Invalid` (reason), `Conflict` when over."""
     why = given_reason(reason)
+    _refuse_strangers(actor, "")
     found = Suppression.objects.visible_to(actor).select_related("server").by_id(suppression_id)
     server = _locked_server(found.server.slug, actor)
     person = _person_who_may(actor, server, decides=False)
@@ -75,6 +77,16 @@ def revoke_suppression(*, suppression_id: UUID, reason: str, actor: Actor) -> Su
     row.save(update_fields=["revoked_by", "revoked_at", "revoked_why"])
     _record(Event.SUPPRESSION_REVOKED, row, actor, why)
     return row
+
+
+def _refuse_strangers(actor: Actor, slug: str) -> None:
+    """Refuse who decides nowhere before anything is said of what there is."""
+    refuse_unless(
+        actor.kind is ActorKind.PERSON and actor.may_somewhere(Permission.REVIEW_DECIDE),
+        actor=actor,
+        permission=Permission.REVIEW_DECIDE,
+        subject=subject("server", slug[:80]),
+    )
 
 
 def _locked_server(slug: str, actor: Actor) -> Server:
