@@ -49,7 +49,7 @@ def suppress(*, server: str, target: Target, reason: str, until: datetime, actor
     why, now = given_reason(reason), timezone.now()
     if not now < until <= now + SUPPRESSED_MAX:
         raise Invalid(f"A suppression ends in the future, and within {SUPPRESSED_MAX.days} days.", field="until")
-    _refuse_strangers(actor, server)
+    _refuse_strangers(actor, subject("server", server if is_slug(server) else ""))
     row = _locked_server(server, actor)
     person = _person_who_may(actor, row)
     refuse_retired(row)
@@ -65,7 +65,7 @@ def suppress(*, server: str, target: Target, reason: str, until: datetime, actor
 def revoke_suppression(*, suppression_id: UUID, reason: str, actor: Actor) -> Suppression:
     """Let the findings count again. Raises `NotFound`, `PermissionDenied`, `Invalid` (reason), `Conflict` when over."""
     why = given_reason(reason)
-    _refuse_strangers(actor, "")
+    _refuse_strangers(actor, subject("suppression", str(suppression_id)))
     found = Suppression.objects.visible_to(actor).select_related("server").by_id(suppression_id)
     server = _locked_server(found.server.slug, actor)
     person = _person_who_may(actor, server, decides=False)
@@ -79,13 +79,13 @@ def revoke_suppression(*, suppression_id: UUID, reason: str, actor: Actor) -> Su
     return row
 
 
-def _refuse_strangers(actor: Actor, slug: str) -> None:
+def _refuse_strangers(actor: Actor, about: str) -> None:
     """Refuse who decides nowhere before anything is said of what there is."""
     refuse_unless(
         actor.kind is ActorKind.PERSON and actor.may_somewhere(Permission.REVIEW_DECIDE),
         actor=actor,
         permission=Permission.REVIEW_DECIDE,
-        subject=subject("server", slug[:80]),
+        subject=about,
     )
 
 
