@@ -8,7 +8,6 @@ import pytest
 from access.models import Person
 from core.actor import Actor
 from servers.models import Server
-from servers.surface import Item
 from tests.tools.making import approve, make_server, poll, served, tool, waiting
 from tools import scanner
 from tools.models import DefinitionVersion, Finding
@@ -58,21 +57,17 @@ def test_a_copy_of_another_servers_tool_is_found_because_it_is_scanned_beside_it
     assert "HF-304" in rules("note")
 
 
-def choosing(description: str, *values: str) -> Item:
-    schema = {"type": "object", "properties": {"unit": {"enum": list(values)}}, "additionalProperties": False}
-    return tool(description=description, inputSchema=schema)
-
-
-@pytest.mark.parametrize(("description", "is_served"), [("Reads a file.", True), ("Read. <IMPORTANT>", False)])
+@pytest.mark.parametrize(("description", "risk"), [("Reads one file.", "medium"), ("Reads. <IMPORTANT>", "high")])
 def test_from_medium_risk_on_a_person_looks_before_the_pin_is_served_on(
-    server: Server, reviewer: Actor, *, description: str, is_served: bool
+    server: Server, reviewer: Actor, description: str, risk: str
 ) -> None:
     Server.objects.update(drift_mode="serve_pinned")
-    poll(server, choosing(description, "metre", "mile"))
+    poll(server, tool(description="Reads a file."))
     approve(waiting(), reviewer)
-    poll(server, choosing(description, "metre"))
-    assert waiting().change == ["input_schema_narrowed"]
-    assert (bool(served(server)), waiting().risk) == (is_served, "low" if is_served else "high")
+    poll(server, tool(description=description))
+    assert waiting().change == ["wording"]
+    severities = set(Finding.objects.values_list("severity", flat=True))
+    assert (bool(served(server)), waiting().risk, "medium" in severities) == (risk == "medium", risk, risk == "high")
 
 
 def _no_surroundings(patch: pytest.MonkeyPatch) -> None:
