@@ -119,6 +119,8 @@ class Event(StrEnum):
     SINK_CREATED = "sink.created"
     SINK_REMOVED = "sink.removed"
     SINK_STOPPED = "sink.stopped"
+    SUPPRESSION_MADE = "suppression.made"
+    SUPPRESSION_REVOKED = "suppression.revoked"
     SUSPENSION_LIFTED = "suspension.lifted"
     SUSPENSION_SET = "suspension.set"
     TEAM_CHANGED = "team.changed"

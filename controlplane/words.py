@@ -13,6 +13,7 @@ from servers.surface import Kind
 from tools import classify
 from tools.classify import ChangeClass, Risk
 from tools.relatives import Ground, Relation
+from tools.risk import INCOMPLETE
 from tools.scanner.findings import Severity
 from tools.scanner.rules import RULES
 
@@ -128,7 +129,10 @@ KINDS: Final[Mapping[str, Text]] = {
     Kind.CARD: gettext_lazy("server card"),
 }
 RISKS: Final[Mapping[str, Risk]] = {name.value: risk for name, risk in classify.RISKS.items()}
-RULE_TITLES: Final[Mapping[str, str]] = {rule.id: rule.title for rule in RULES}
+RULE_TITLES: Final[Mapping[str, Text]] = {
+    INCOMPLETE: gettext_lazy("The scan did not finish"),
+    **{rule.id: rule.title for rule in RULES},
+}
 RISK_TONES: Final[Mapping[str, tuple[Text, str, str]]] = {
     Risk.HIGH: (gettext_lazy("high risk"), "danger", "stop"),
     Risk.MEDIUM: (gettext_lazy("medium risk"), "warn", "warning"),
@@ -144,6 +148,21 @@ SEVERITIES: Final[Mapping[str, tuple[Text, str, str]]] = {
     Severity.HIGH: (gettext_lazy("high"), "danger", "warning"),
     Severity.MEDIUM: (gettext_lazy("medium"), "warn", "warning"),
     Severity.LOW: (gettext_lazy("low"), "quiet", "info"),
+}
+SCAN_INCOMPLETE: Final = (gettext_lazy("scan incomplete"), "info", "hold")
+SUPPRESSED: Final = (gettext_lazy("suppressed"), "quiet", "pause")
+# What findings are counted as: threats by severity, and beside them what is none or does not count.
+FINDINGS: Final[Mapping[str, tuple[Text, str, str]]] = {
+    **SEVERITIES,
+    "incomplete": SCAN_INCOMPLETE,
+    "suppressed": SUPPRESSED,
+}
+RISK_LEVELS: Final[Mapping[str, tuple[Text, str, str]]] = {
+    "critical": (gettext_lazy("critical risk"), "danger", "stop"),
+    "high": (gettext_lazy("high risk"), "danger", "warning"),
+    "medium": (gettext_lazy("medium risk"), "warn", "warning"),
+    "low": (gettext_lazy("low risk"), "quiet", "info"),
+    "none": (gettext_lazy("nothing found"), "quiet", "check"),
 }
 CHANGES: Final[Mapping[str, Text]] = {
     ChangeClass.ANNOTATIONS: gettext_lazy("annotations"),

@@ -261,6 +261,29 @@ class SuspensionForm(forms.Form):
     )
 
 
+class SuppressionForm(forms.Form):
+    """Which findings do not count for a while, and why."""
+
+    server = forms.CharField(label=_("Server"), max_length=SLUG_MAX, help_text=_("Its slug."))
+    rule = forms.CharField(
+        label=_("Rule"), max_length=40, required=False, help_text=_("Such as HF-101: its findings on this server.")
+    )
+    digest = forms.CharField(
+        label=_("Digest"), max_length=80, required=False, help_text=_("Or one version: all findings in it.")
+    )
+    until = forms.DateTimeField(
+        label=_("Until"),
+        widget=forms.DateTimeInput(attrs={"type": "date"}),
+        help_text=_("The beginning of a day (UTC), a year ahead at most."),
+    )
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=REASON_MAX,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("Kept in the audit log."),
+    )
+
+
 class UnusedDaysForm(forms.Form):
     """For how many days something must have been unused to be named."""
 

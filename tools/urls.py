@@ -29,6 +29,8 @@ urlpatterns: list[URLPattern] = [
     path("servers/<slug:slug>/", views.server_detail, name="server_detail"),
     path("servers/<slug:slug>/poll/", views.poll, name="poll"),
     path("servers/<slug:slug>/retire/", views.retire, name="retire"),
+    path("suppressions/", views.suppressions, name="suppressions"),
+    path("suppressions/<uuid:suppression_id>/revoke/", views.revoke_suppression, name="revoke_suppression"),
     path("suspensions/", views.suspensions, name="suspensions"),
     path("suspensions/<uuid:suspension_id>/lift/", views.lift_suspension, name="lift_suspension"),
 ]

@@ -21,9 +21,10 @@ from core.actor import Actor
 from core.permissions import Permission
 from servers.surface import Kind
 from tools.classify import ChangeClass, Risk
-from tools.models import Finding, Review
+from tools.models import DefinitionVersion, Finding, Review
 from tools.presentation import FieldView
 from tools.relatives import Relation, Relative
+from tools.risk import INCOMPLETE, is_incomplete, level
 from tools.services import closing
 
 register = template.Library()
@@ -89,7 +90,7 @@ def risk_chip(name: str) -> SafeString:
 
 
 @register.filter
-def rule_title(rule: str) -> str:
+def rule_title(rule: str) -> words.Text:
     """What a scanner rule looks for."""
     return words.RULE_TITLES.get(rule, rule)
 
@@ -108,15 +109,42 @@ def change_chip(name: str) -> SafeString:
 
 @register.filter
 def by_severity(findings: Iterable[Finding]) -> list[tuple[str, int]]:
-    """How many findings of each severity, worst first."""
-    counts = Counter(finding.severity for finding in findings)
-    return [(severity, counts[severity]) for severity in words.SEVERITIES if counts[severity]]
+    """How many open findings of each severity, worst first; then unfinished scans and what is suppressed."""
+    counts = Counter(_counted_as(finding) for finding in findings)
+    return [(name, counts[name]) for name in words.FINDINGS if counts[name]]
+
+
+def _counted_as(finding: Finding) -> str:
+    if finding.rule == INCOMPLETE:
+        return "incomplete"
+    return finding.severity if getattr(finding, "suppressed_until", None) is None else "suppressed"
+
+
+@register.simple_tag
+def risk_level_chip(name: str) -> SafeString:
+    """What open findings come to."""
+    return chip(*words.RISK_LEVELS.get(name, (name, "quiet", "")))
+
+
+@register.simple_tag
+def version_risk(version: DefinitionVersion) -> SafeString:
+    """What a version's open findings come to, and whether it was scanned whole."""
+    findings = list(version.findings.all())
+    chips = [risk_level_chip(level(version.risk_score, findings))]
+    chips += [chip(*words.SCAN_INCOMPLETE)] if is_incomplete(findings) else []
+    return format_html_join(" ", "{}", ((each,) for each in chips))
+
+
+@register.simple_tag
+def finding_chip(finding: Finding) -> SafeString:
+    """How severe a finding is; an unfinished scan is no threat, and says so."""
+    return chip(*words.SCAN_INCOMPLETE) if finding.rule == INCOMPLETE else severity_chip(finding.severity)
 
 
 @register.simple_tag
 def severity_count(name: str, count: int) -> SafeString:
     """A severity with the number of findings that have it."""
-    text, tone_name, icon_name = words.SEVERITIES[name]
+    text, tone_name, icon_name = words.FINDINGS[name]
     return chip(f"{count} {text}", tone_name, icon_name)
 
 

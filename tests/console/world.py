@@ -118,6 +118,7 @@ class World:
             "/alerts/",
             "/alerts/channels/",
             "/alerts/channels/add/",
+            "/suppressions/",
             "/suspensions/",
             "/preferences/",
             "/account/security/",

@@ -88,6 +88,8 @@ HELD = (
     ("servers", "0009_capture"),
     ("servers", "0010_answers"),
     ("tools", "0005_policy_digests"),
+    ("tools", "0006_risk_scores"),
+    ("tools", "0007_suppressions"),
 )
 
 

@@ -43,7 +43,7 @@ from tests.tools.making import approve, poll, reject, tool
 from tools.classify import ChangeClass
 from tools.models import Definition, Review
 from tools.policies import Rule
-from tools.services import break_glass, suspend, write_policy
+from tools.services import Target, break_glass, suppress, suspend, write_policy
 
 MINE, THEIRS = "red", "blue"
 PASSWORD = "correct horse battery"
@@ -151,6 +151,16 @@ class Installation:
             slug: suspend(kind="agent", name=each.agent.client_id, actor=actor, reason="A test.")
             for slug, each in self.sides.items()
         }
+        self.suppressions = {
+            slug: suppress(
+                server=each.server.slug,
+                target=Target(rule="HF-101"),
+                reason="A test.",
+                until=timezone.now() + timedelta(days=1),
+                actor=actor,
+            )
+            for slug, each in self.sides.items()
+        }
         self.channel: Channel = create_channel(name="ops", url="http://127.0.0.1:9/", actor=actor).channel
         self.sink = create_sink(
             name="siem", kind="otlp", format="otlp", endpoint="http://127.0.0.1:9/v1/logs", actor=actor
@@ -251,7 +261,7 @@ class Doors:
             "agent": chosen.agent, "alert": chosen.alert, "channel": world.channel, "definition": definition,
             "grant": chosen.grant, "person": chosen.person, "policy": world.policy, "review": review,
             "session": ConsoleSession.objects.get(person=self._person) if is_mine else self._others_session,
-            "role": world.role, "search": world.search, "separation": world.separation, "sink": world.sink, "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
+            "role": world.role, "search": world.search, "separation": world.separation, "sink": world.sink, "suppression": world.suppressions[chosen.team.slug], "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
         }  # fmt: skip
         ids = {name: str(row.public_id) for name, row in rows.items()} | {"record": str(world.record.id)}
         plural = {f"{name}s": value for name, value in ids.items()} | {
@@ -294,6 +304,7 @@ class Doors:
             "api:server-introspector": {"agent": chosen.agent.client_id, **_WHY},
             "api:server-list": {"slug": "fresh", **server},
             "api:suspension-list": {"kind": "server", "name": chosen.server.slug, **_WHY},
+            "api:suppression-list": {"server": chosen.server.slug, "rule": "HF-102", "until": until, **_WHY},
             "api:sink-detail": {"enabled": True},
             "api:team-list": {"slug": "green"},
             "api:team-members": {"username": "founder"},
@@ -306,6 +317,7 @@ class Doors:
             "tools:narrow": {"role": str(world.role.public_id), "name": "narrower", "days": 90},
             "tools:decide_many": {"review": [f"{chosen.review.public_id} {newer}"], **decided},
             "tools:review": decided,
+            "tools:suppressions": {"server": chosen.server.slug, "rule": "HF-102", "until": until, **_WHY},
             "tools:suspensions": {"kind": "server", "name": chosen.server.slug, **_WHY},
         }
         return own.get(route.name) or self._shared(

@@ -678,7 +678,7 @@ CASES: Final = (
     Case(
         "scanner-fails",
         "The scanner fails on what a server shows",
-        (lambda stage: stage.failing("tools.scanner.rules._strings"), becomes(description="Reads one note.")),
+        (lambda stage: stage.failing("tools.scanner.engine._hits"), becomes(description="Reads one note.")),
         Outcome.FLAGGED,
         (AGT,),
     ),

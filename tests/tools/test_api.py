@@ -74,13 +74,17 @@ def test_the_list_of_reviews_says_what_waits(client: APIClient, review: Review) 
         "change": ["new"],
         "findings": [
             {
-                "rule": "HF-003",
-                "severity": "high",
+                "rule": "HF-010",
+                "severity": "medium",
                 "confidence": "medium",
                 "field": "/description",
+                "start": 6,
+                "end": 17,
                 "evidence": "Read. <IMPORTANT>",
+                "suppressed_until": None,
             }
         ],
+        "risk_level": "medium",
         "risk": "high",
         "state": "waiting",
         "definition": str(review.definition.public_id),

@@ -168,7 +168,7 @@ def test_every_version_is_listed_with_what_was_found_and_decided(
     reject(waiting(), reviewer, reason="It gives orders.")
     newest, oldest = client.get(path(more="versions/")).json()["results"]
     assert [oldest["digest"], newest["digest"]] == digests()
-    assert [finding["rule"] for finding in newest["findings"]] == ["HF-003"]
+    assert [finding["rule"] for finding in newest["findings"]] == ["HF-010"]
     assert (oldest["findings"], oldest["text_let_go_at"]) == ([], None)
     (review,) = newest["reviews"]
     assert (review["state"], review["change"], review["times"]) == ("rejected", ["wording"], 1)

@@ -7,7 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from tools.api.serializers import JSON_OBJECT, DecisionSerializer, FieldChangeSerializer, FindingSerializer
+from tools.api.findings import FindingSerializer
+from tools.api.serializers import JSON_OBJECT, DecisionSerializer, FieldChangeSerializer
 from tools.models import DefinitionVersion, Pin, Review
 from tools.presentation import ReviewView
 

@@ -6,23 +6,17 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from tools.api.findings import FindingSerializer
 from tools.api.relatives import PrecedentSerializer, RelativeSerializer
-from tools.models import Definition, Finding, Review, ReviewDecision
+from tools.models import Definition, Review, ReviewDecision
 from tools.presentation import FieldView, ReviewView, review_view, scopes_for
 from tools.relatives import precedents_of, relatives_of
+from tools.risk import LEVELS, is_incomplete, level
 from tools.rules import REASON_MAX, Because, DefinitionState, Verdict, approvals_needed, because
 from tools.services.closing import given
 from tools.services.deciding import BULK_MAX
 
 JSON_OBJECT = {"type": ["object", "null"], "additionalProperties": True}
-
-
-class FindingSerializer(serializers.ModelSerializer[Finding]):
-    """One finding of the scanner."""
-
-    class Meta:
-        model = Finding
-        fields = ("rule", "severity", "confidence", "field", "evidence")
 
 
 class DefinitionSerializer(serializers.ModelSerializer[Definition]):
@@ -36,18 +30,30 @@ class DefinitionSerializer(serializers.ModelSerializer[Definition]):
     state = serializers.SerializerMethodField()
     served = serializers.BooleanField(help_text="Whether agents get it, unless the server as a whole is withheld.")
     served_because = serializers.SerializerMethodField(help_text="Why they get it, or why they do not.")
+    risk_level = serializers.SerializerMethodField(help_text="What the open findings of what it shows come to.")
+    scan_incomplete = serializers.SerializerMethodField(help_text="Whether what it shows could not be scanned whole.")
     needs = serializers.SerializerMethodField(help_text="The smallest scope that reaches it; null for a server's card.")
 
     class Meta:
         model = Definition
         fields = (
             "id", "server", "kind", "name", "state", "served", "served_because", "digest", "approved_digest",
-            "approved_until", "sensitive", "needs", "first_seen", "last_seen", "vanished_at", "moves", "moves_since",
+            "approved_until", "risk_level", "scan_incomplete", "sensitive", "needs", "first_seen", "last_seen",
+            "vanished_at", "moves", "moves_since",
         )  # fmt: skip
 
     def get_approved_digest(self, row: Any) -> str:
         """The live pin's digest, or nothing."""
         return row.pin_digest or ""
+
+    @extend_schema_field({"type": "string", "enum": list(LEVELS)})
+    def get_risk_level(self, row: Any) -> str:
+        """None to critical."""
+        return level(row.observed.risk_score, row.observed.findings.all()) if row.observed else LEVELS[0]
+
+    def get_scan_incomplete(self, row: Any) -> bool:
+        """Whether a rule failed on it, or it was too large."""
+        return row.observed is not None and is_incomplete(row.observed.findings.all())
 
     def get_needs(self, row: Any) -> str | None:
         """The definition's own scope."""
@@ -97,20 +103,25 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
     name = serializers.CharField(source="definition.name")
     digest = serializers.CharField(source="version.digest")
     findings = FindingSerializer(source="version.findings", many=True)
+    risk_level = serializers.SerializerMethodField(help_text="What its open findings come to.")
     approvals = serializers.SerializerMethodField()
     required_approvals = serializers.SerializerMethodField()
     reopens = serializers.UUIDField(source="reopens.public_id", default=None, allow_null=True)
 
-    rejected_before = serializers.BooleanField(
-        help_text="Somebody rejected exactly this version, here or at another server."
-    )
+    rejected_before = serializers.BooleanField(help_text="Somebody rejected exactly this version, here or elsewhere.")
 
     class Meta:
         model = Review
         fields = (
-            "id", "server", "kind", "name", "digest", "vantage", "change", "findings", "risk", "state", "definition",
-            "approvals", "required_approvals", "times", "reopens", "opened_at", "closed_at", "rejected_before",
+            "id", "server", "kind", "name", "digest", "vantage", "change", "findings", "risk_level", "risk", "state",
+            "definition", "approvals", "required_approvals", "times", "reopens", "opened_at", "closed_at",
+            "rejected_before",
         )  # fmt: skip
+
+    @extend_schema_field({"type": "string", "enum": list(LEVELS)})
+    def get_risk_level(self, review: Review) -> str:
+        """None to critical."""
+        return level(review.version.risk_score, list(review.version.findings.all()))
 
     def get_approvals(self, review: Review) -> int:
         """How many people whose voice counts have approved (or dismissed what only some were shown) so far."""

@@ -15,6 +15,7 @@ from tools.api.definitions import DefinitionViewSet
 from tools.api.policies import PolicyViewSet
 from tools.api.rightsizing import NarrowView, RightSizingView
 from tools.api.sightings import SightingsView, UnlistedView
+from tools.api.suppressions import ServerRiskView, SuppressionViewSet
 from tools.api.suspensions import SuspensionViewSet
 from tools.api.views import PollView, RetireView, ReviewViewSet
 
@@ -22,6 +23,7 @@ router = SimpleRouter(use_regex_path=False)
 router.register("definitions", DefinitionViewSet, basename="definition")
 router.register("policies", PolicyViewSet, basename="policy")
 router.register("reviews", ReviewViewSet, basename="review")
+router.register("suppressions", SuppressionViewSet, basename="suppression")
 router.register("suspensions", SuspensionViewSet, basename="suspension")
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -35,6 +37,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("right-sizing/narrow/", NarrowView.as_view(), name="right-sizing-narrow"),
     path("servers/<str:slug>/poll/", PollView.as_view(), name="server-poll"),
     path("servers/<str:slug>/retire/", RetireView.as_view(), name="server-retire"),
+    path("servers/<str:slug>/risk/", ServerRiskView.as_view(), name="server-risk"),
     path("servers/<str:slug>/sightings/", SightingsView.as_view(), name="server-sightings"),
     path("servers/<str:slug>/unlisted/", UnlistedView.as_view(), name="server-unlisted"),
     *router.urls,

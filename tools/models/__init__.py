@@ -10,6 +10,7 @@ from tools.models.pins import BreakGlass, Pin
 from tools.models.policies import ChangePolicy, PolicyRevision
 from tools.models.reviews import Resemblance, Review, ReviewDecision
 from tools.models.sightings import Sighting
+from tools.models.suppressions import Suppression
 
 __all__ = [
     "BreakGlass",
@@ -24,4 +25,5 @@ __all__ = [
     "ReviewDecision",
     "Sighting",
     "Sketch",
+    "Suppression",
 ]

@@ -1,6 +1,6 @@
 """What servers show: definitions, their versions, what the scanner found in them, and their sketches."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -14,9 +14,17 @@ from core.ids import new_id
 from servers.surface import Kind
 from tools.fingerprint import DIGEST_PATTERN, PROJECTION
 from tools.models.known import DIGEST_LENGTH, one_of
-from tools.querysets import DefinitionQuerySet, VersionQuerySet
+from tools.querysets import DefinitionQuerySet, FindingQuerySet, VersionQuerySet
 from tools.rules import NAME_MAX_BYTES
 from tools.scanner.findings import Confidence, Severity
+
+SQUASHED_MAX: Final = 128
+
+
+def squashed_name() -> Func:
+    """A definition's name without case and separators, cut; there is an index on exactly this."""
+    template = "left(lower(regexp_replace(%(expressions)s, '[^a-zA-Z0-9]+', '', 'g') COLLATE \"C\"), 128)"
+    return Func(F("name"), template=template, output_field=models.TextField())
 
 
 class Definition(models.Model):
@@ -59,6 +67,7 @@ class Definition(models.Model):
             ),
             one_of("kind", Kind, "definition_kind_known"),
         ]
+        indexes: ClassVar = [models.Index(squashed_name(), name="definition_by_squashed_name")]
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"
@@ -78,6 +87,7 @@ class DefinitionVersion(models.Model):
     text = models.TextField()
     first_seen = models.DateTimeField(default=timezone.now, editable=False)
     let_go_at = models.DateTimeField(null=True, blank=True)
+    risk_score = models.FloatField(null=True, help_text="what its scan came to; empty: scanned before scores were kept")
 
     objects = VersionQuerySet.as_manager()
 
@@ -90,6 +100,7 @@ class DefinitionVersion(models.Model):
                 condition=Q(text="", let_go_at__isnull=False) | (~Q(text="") & Q(let_go_at__isnull=True)),
                 name="version_text_or_let_go",
             ),
+            models.CheckConstraint(condition=Q(risk_score__range=(0, 1)), name="version_risk_score_in_range"),
         ]
         indexes: ClassVar = [models.Index(fields=["digest"], name="version_by_digest")]
 
@@ -120,7 +131,11 @@ class Finding(models.Model):
     confidence = models.CharField(max_length=10)
     field = models.CharField(max_length=500, blank=True, default="", help_text="JSON pointer into the definition")
     evidence = models.CharField(max_length=500, blank=True, default="", help_text="ASCII, everything else escaped")
+    start = models.PositiveIntegerField(default=0, db_default=0, help_text="in characters of the string at `field`")
+    end = models.PositiveIntegerField(default=0, db_default=0)
     found_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = FindingQuerySet.as_manager()
 
     class Meta:
         ordering = ("id",)
@@ -128,6 +143,7 @@ class Finding(models.Model):
             models.UniqueConstraint(fields=["version", "rule", "field"], name="finding_unique"),
             one_of("severity", Severity, "finding_severity_known"),
             one_of("confidence", Confidence, "finding_confidence_known"),
+            models.CheckConstraint(condition=Q(end__gte=F("start")), name="finding_ends_after_it_starts"),
         ]
 
     def __str__(self) -> str:

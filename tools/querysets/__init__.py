@@ -1,6 +1,7 @@
 """Reads of definitions, reviews, pins, sightings and policies. Lists that a person sees start from `visible_to`."""
 
 from tools.querysets.definitions import DefinitionQuerySet, ServedRow, VersionQuerySet
+from tools.querysets.findings import FindingQuerySet, SuppressionQuerySet
 from tools.querysets.pins import BreakGlassQuerySet, PinQuerySet
 from tools.querysets.policies import PolicyQuerySet
 from tools.querysets.reviews import ReviewQuerySet
@@ -9,10 +10,12 @@ from tools.querysets.sightings import SightingQuerySet
 __all__ = [
     "BreakGlassQuerySet",
     "DefinitionQuerySet",
+    "FindingQuerySet",
     "PinQuerySet",
     "PolicyQuerySet",
     "ReviewQuerySet",
     "ServedRow",
     "SightingQuerySet",
+    "SuppressionQuerySet",
     "VersionQuerySet",
 ]

@@ -16,7 +16,9 @@ from core.permissions import Permission
 from servers.rules import DriftMode, ServerState
 from servers.surface import Kind
 from tools.fingerprint import DIGEST_PATTERN
+from tools.querysets.findings import findings_of
 from tools.querysets.shared import VOICES, narrowed, rows_of, true_when
+from tools.risk import ALARMING, ALARMING_FROM, INCOMPLETE, Together, together
 from tools.rules import HARMLESS_WHILE_WAITING, DefinitionState
 
 if TYPE_CHECKING:
@@ -120,14 +122,14 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         return nobody_asked.exclude(Exists(reviews.standing_rejections().filter(shown)))
 
     def for_list(self) -> Self:
-        """With what a list shows, in one query.
+        """With what a list shows, in one query, and one for the findings.
 
         Server, observed version, live pin; `approved` unless held or gone; `served` if agents get it;
         `on_glass` if they get what waits because somebody broke the glass; `is_contradicted` as
         `with_what_serves` says.
         """
         joined = self.select_related("server", "observed").with_what_serves(timezone.now())
-        return joined.annotate(
+        return joined.prefetch_related(findings_of("observed__findings")).annotate(
             pin_digest=F("live_pin__version__digest"),
             pin_expires_at=F("live_pin__expires_at"),
             glass_expires_at=F("glass__expires_at"),
@@ -136,6 +138,15 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
             on_glass=true_when(Q(present=True, contradicted=False) & _ON_GLASS),
             is_contradicted=F("contradicted"),
         )
+
+    def risk(self) -> Together:
+        """What those that are present come to together, in two queries; narrow to one server first."""
+        present = self.order_by().filter(present=True, observed__isnull=False)
+        shown = dict(present.values_list("observed_id", "observed__risk_score"))
+        found: dict[int, list[Any]] = {pk: [] for pk in shown}
+        for finding in rows_of("Finding").judged().filter(version__in=present.values("observed")):
+            found[finding.version_id].append(finding)
+        return together((shown[pk], findings) for pk, findings in found.items())
 
     def by_id(self, definition_id: "UUID | str") -> "Definition":
         """The definition with this public id. Raises `NotFound`."""
@@ -167,10 +178,16 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
 class VersionQuerySet(models.QuerySet["DefinitionVersion"]):
     """Versions, newest first. Reach them through a definition that the actor may see."""
 
+    def alarming(self) -> Self:
+        """Those at which a person has to look: of medium risk and above, or not scanned whole. Suppressed or not."""
+        bad = Q(severity__in=ALARMING) | Q(rule=INCOMPLETE)
+        found = rows_of("Finding").filter(bad, version=OuterRef("pk"))
+        return self.filter(Q(risk_score__gte=ALARMING_FROM) | Exists(found))
+
     def for_history(self, actor: Actor) -> Self:
         """With findings and what was decided, as far as the actor may see it, and without texts."""
         reviews = rows_of("Review").visible_to(actor).prefetch_related(*VOICES).order_by("-pk")
-        return self.defer("text").prefetch_related("findings", Prefetch("reviews", reviews))
+        return self.defer("text").prefetch_related(findings_of("findings"), Prefetch("reviews", reviews))
 
     def pair(self, first: str, second: str) -> "tuple[DefinitionVersion, DefinitionVersion]":
         """The versions with these digests, texts included; narrow to one definition first.
@@ -208,9 +225,9 @@ def _served_row(row: Any) -> ServedRow:
 
 
 def _harmless_waiting() -> Any:
-    """The review about what is observed, compared with the live pin, if all of it is harmless and nothing was found."""
+    """The review about what is observed, compared with the live pin, if all of it is harmless and alarms nobody."""
     waiting = rows_of("Review").waiting().filter(definition=OuterRef("pk"), version=OuterRef("observed"))
     compared = waiting.filter(base=OuterRef("live_pin__version"), change__len__gt=0)
     harmless = compared.filter(change__contained_by=[cls.value for cls in HARMLESS_WHILE_WAITING])
-    found = rows_of("Finding").filter(version=OuterRef("version"), severity__in=["high", "critical"])
-    return harmless.exclude(Exists(found))
+    alarming = rows_of("DefinitionVersion").alarming().filter(pk=OuterRef("version"))
+    return harmless.exclude(Exists(alarming.order_by()))

@@ -16,6 +16,7 @@ from tools.services.resembling import sketch_old_versions
 from tools.services.retiring import retire
 from tools.services.returning import return_to_version, withdraw_approval
 from tools.services.sighting import sight
+from tools.services.suppressing import Target, revoke_suppression, suppress
 from tools.services.suspending import suspend
 from tools.services.trying import Trial, try_policy
 from tools.services.using import count_uses
@@ -25,6 +26,7 @@ __all__ = [
     "ItemResult",
     "Lease",
     "PollResult",
+    "Target",
     "Trial",
     "absorb",
     "break_glass",
@@ -45,10 +47,12 @@ __all__ = [
     "retire",
     "return_to_version",
     "revise_policy",
+    "revoke_suppression",
     "settle_expired",
     "sight",
     "sketch_old_versions",
     "still_held",
+    "suppress",
     "suspend",
     "try_policy",
     "withdraw_approval",

@@ -150,6 +150,11 @@ def _nearest(new: Iterable[Review], keys: Mapping[Review, Sequence[int]], each: 
     }
 
 
+def sharing(keys: Iterable[int]) -> Mapping[int, Sequence[_Known]]:
+    """Known versions that have any of `keys` in their sketches, by key, the most telling first, few for each."""
+    return _index(_known(_sharing(keys)))
+
+
 # The queries below join nothing, on purpose. While a first look at thousands of definitions is under way the database
 # takes these tables to be empty, and joins them by going through all of one for every row of the other: minutes.
 

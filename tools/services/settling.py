@@ -21,9 +21,8 @@ from core.actor import Actor
 from servers.models import Server
 from servers.surface import Kind
 from tools.classify import Budget, Change, ChangeClass, Risk, classify, risk_of
-from tools.models import Definition, DefinitionVersion, Finding, Pin, Review, Sighting
+from tools.models import Definition, DefinitionVersion, Pin, Review, Sighting
 from tools.rules import POLLER, ReviewState, is_quiet
-from tools.scanner import Severity
 from tools.services.recording import fact_of_definition
 from tools.services.resembling import link_resemblances
 
@@ -223,10 +222,9 @@ def _comparison(review: Review) -> tuple[Any, ...]:
 
 
 def _alarming(asked: Sequence[Asked]) -> set[int]:
-    """The versions in which the scanner found something that must not stand among the harmless."""
-    versions = [version for _, version, _ in asked]
-    found = Finding.objects.filter(version__in=versions, severity__in=[Severity.HIGH.value, Severity.CRITICAL.value])
-    return set(found.values_list("version_id", flat=True))
+    """The versions in which the scanner found something that must not stand among the harmless, suppressed or not."""
+    versions = DefinitionVersion.objects.alarming().filter(pk__in=[version for _, version, _ in asked])
+    return set(versions.order_by().values_list("pk", flat=True))
 
 
 def _review(

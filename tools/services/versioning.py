@@ -1,6 +1,5 @@
 """Version rows of what was shown: one per distinct digest, scanned once, its text back when it is shown again."""
 
-import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,13 +7,12 @@ from typing import Any, Final
 
 from django.db.models import Count, Exists, OuterRef
 
-from tools import scanner
 from tools.look import Seen
-from tools.models import DefinitionVersion, Finding
+from tools.models import DefinitionVersion
 from tools.rules import VERSIONS_A_DAY
 from tools.services.resembling import sketch_versions
+from tools.services.scanning import keep_findings, scan_shown
 
-logger = logging.getLogger(__name__)
 VersionKey = tuple[int, str]  # a definition's primary key and a digest
 _BATCH: Final = 500
 _DAY: Final = timedelta(days=1)
@@ -39,15 +37,16 @@ def versions_of(shown: Mapping[VersionKey, Seen], *, refused: Collection[Version
     ).defer("text")
     found = {(each.definition_id, each.digest): each for each in known if (each.definition_id, each.digest) in shown}
     _bring_back([version for version in found.values() if version.let_go_at is not None], shown)
+    missing = [key for key in shown if key not in found and key not in refused]
+    scanned = scan_shown({key: shown[key].item.body for key in missing})
     new = [
-        DefinitionVersion(definition_id=pk, digest=digest, text=seen.text)
-        for (pk, digest), seen in shown.items()
-        if (pk, digest) not in found and (pk, digest) not in refused
+        DefinitionVersion(definition_id=pk, digest=digest, text=shown[pk, digest].text, risk_score=each.score)
+        for (pk, digest), each in scanned.items()
     ]
     for version in DefinitionVersion.objects.bulk_create(new, batch_size=_BATCH):
         found[version.definition_id, version.digest] = version
     bodies = {version.pk: shown[key].item.body for key, version in found.items()}
-    _scan(new, bodies)
+    keep_findings(new, scanned)
     sketch_versions(new, bodies)
     return Versions(found, bodies)
 
@@ -68,28 +67,3 @@ def _bring_back(versions: Iterable[DefinitionVersion], shown: Mapping[VersionKey
     for version in versions:
         version.text, version.let_go_at = shown[version.definition_id, version.digest].text, None
         version.save(update_fields=["text", "let_go_at"])
-
-
-def _scan(versions: Iterable[DefinitionVersion], bodies: Mapping[int, Mapping[str, Any]]) -> None:
-    findings = [
-        Finding(
-            version=version,
-            rule=found.rule,
-            severity=found.severity.value,
-            confidence=found.confidence.value,
-            field=found.field,
-            evidence=found.evidence,
-        )
-        for version in versions
-        for found in _found(version, bodies[version.pk])
-    ]
-    Finding.objects.bulk_create(findings, batch_size=_BATCH)
-
-
-def _found(version: DefinitionVersion, body: Mapping[str, Any]) -> Iterable[scanner.Found]:
-    try:
-        return scanner.scan(body)
-    except Exception:
-        # What could not be scanned says so, and is held all the same; the observation is not lost for it.
-        logger.exception("version %s could not be scanned", version.digest)
-        return (scanner.NOT_SCANNED,)

@@ -14,6 +14,7 @@ from tools.views.policies import (
 from tools.views.reviews import decide_many, inbox, review
 from tools.views.rightsizing import narrow, right_sizing
 from tools.views.servers import poll, retire, server_detail
+from tools.views.suppressions import revoke_suppression, suppressions
 from tools.views.suspensions import lift_suspension, suspensions
 
 __all__ = [
@@ -37,8 +38,10 @@ __all__ = [
     "return_to",
     "review",
     "revise_policy",
+    "revoke_suppression",
     "right_sizing",
     "server_detail",
+    "suppressions",
     "suspensions",
     "withdraw",
     "write_policy",

@@ -66,6 +66,7 @@ def server_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "is_filtered": any(filters.cleaned_data.values()),
         "page": shown,
         "rows": [_row(definition, waiting) for definition in shown],
+        "risk": definitions.risk(),
         "waiting_count": len(waiting),
         "observations": recent,
         "vantages": _by_vantage(standing),
