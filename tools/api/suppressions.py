@@ -44,7 +44,7 @@ class ServerRiskView(APIView):
         require(request, Permission.SERVER_READ)
         actor = require(request, Permission.TOOL_READ)
         server = Server.objects.visible_to(actor).by_slug(slug)
-        return Response(ServerRiskSerializer(Definition.objects.filter(server=server).risk()).data)
+        return Response(ServerRiskSerializer(Definition.objects.visible_to(actor).filter(server=server).risk()).data)
 
 
 class SuppressionFilter(django_filters.FilterSet):

@@ -238,7 +238,7 @@ def _authority(text: Text, document: Document) -> Iterator[Hit]:
     at = authority_at(text.layer.text)
     if at is not None:
         weight = 0.2 if "security" in document.purposes else AUTHORITY.weight
-        yield Hit(AUTHORITY.id, weight, text.place, *text.layer.span(at, at + 20))
+        yield Hit(AUTHORITY.id, weight, text.place, *text.layer.span(at, min(at + 20, len(text.layer.text))))
 
 
 def _lines(text: Text, document: Document) -> Iterator[Hit]:
