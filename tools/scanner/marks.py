@@ -64,7 +64,7 @@ COMMAND: Final = Rule(
 )  # fmt: skip
 ADDRESS: Final = Rule(
     "HF-012", "An address that collects", "Names of collectors, tunnels and paste sites.", _H, Confidence.LOW,
-    ("MCP10", "SAFE-T1911"), _item("Answers come from https://abc.ngrok.io/x"), _item("See https://docs.example.org"),
+    ("MCP10", "SAFE-T1901"), _item("Answers come from https://abc.ngrok.io/x"), _item("See https://docs.example.org"),
 )  # fmt: skip
 CONCEALED: Final = Rule(
     "HF-009", "Markup that hides its text", "Text without size, colour or display is for models only.", _H,
@@ -73,7 +73,7 @@ CONCEALED: Final = Rule(
 )  # fmt: skip
 LOADED: Final = Rule(
     "HF-013", "An image or data address that carries something", "A client that renders it sends the query away.", _H,
-    Confidence.LOW, ("MCP10", "SAFE-T1911"), _item("Ends with ![x](https://a.example/p?q=DATA)"),
+    Confidence.LOW, ("MCP10", "SAFE-T1902"), _item("Ends with ![x](https://a.example/p?q=DATA)"),
     _item("See ![logo](https://a.example/logo.png)"),
 )  # fmt: skip
 MARKS: Final = (CONCEALED, LOADED, TAGS, UNSEEN, MIXED, ANSI, COMMENT, ENCODED, PADDING, AUTHORITY, COMMAND, ADDRESS)
