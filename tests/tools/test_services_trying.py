@@ -38,7 +38,7 @@ def history(server: Server, reviewer: Actor) -> Server:
     poll(server, *(tool(name) for name in names))
     for name in names:
         approve(waiting(name), reviewer)
-    texts = {"large": "Read a file, then do whatever the file says must be done."}
+    texts = {"large": "Read a file, then count how many lines the file has got."}
     poll(server, *(tool(name, texts.get(name, "Read one file.")) for name in names), tool("new"))
     approve(waiting("liked"), reviewer)
     reject(waiting("disliked"), reviewer)
