@@ -5,7 +5,9 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, worker_init
+from celery.signals import beat_init, worker_init, worker_shutting_down
+
+from core import stopping
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
 
@@ -26,3 +28,9 @@ def refuse_a_bad_start(**_kwargs: Any) -> None:
     connections.close_all()  # workers fork: no child may share this connection
     if problems:
         sys.exit("\n".join(problems))
+
+
+@worker_shutting_down.connect
+def tell_what_lasts(**_kwargs: Any) -> None:
+    """A worker that stops waits for its tasks, so those that last a minute end early."""
+    stopping.stop()

@@ -37,6 +37,7 @@ from audit.sinks.transport import SendFailed, Transport, Written
 from core.actor import system_actor
 from core.envelope import CannotOpen
 from core.outbound import outbound_client, policy_from_settings
+from core.stopping import is_stopping
 
 logger = logging.getLogger(__name__)
 SYSTEM: Final = system_actor("exports")
@@ -83,7 +84,7 @@ async def _feed_all(pace: Pace) -> int:
     deadline = time.monotonic() + pace.run
     feeding: dict[int, asyncio.Task[None]] = {}
     count = 0
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not is_stopping():
         for feed in await _in_database(lambda: _claim(pace)):
             feeding[feed.sink.pk] = asyncio.create_task(_fed(feed, deadline, pace))
             count += 1
@@ -123,13 +124,14 @@ async def _feed(feed: Feed, transport: Transport, deadline: float, pace: Pace) -
             for _ in settled:
                 feed.unconfirmed.popleft()
         # However late it is: who holds a lease sends something by it.
-        batch = await _in_database(partial(_batch, feed, pace.batch)) if now < deadline or not begun else []
+        is_time = (now < deadline or not begun) and not is_stopping()
+        batch = await _in_database(partial(_batch, feed, pace.batch)) if is_time else []
         begun = True
         if batch:
             await transport.send(batch)
             feed.unconfirmed.append((time.monotonic(), feed.index, feed.chain))
-        elif now >= deadline and not feed.unconfirmed:
-            return
+        elif is_stopping() or (now >= deadline and not feed.unconfirmed):
+            return  # what is not confirmed by then is sent again
         elif not settled:
             await asyncio.sleep(pace.idle)
 
