@@ -56,6 +56,12 @@ NAMED: Final = Rule(
     _answer("The password must have twelve characters."),
 )  # fmt: skip
 ANSWER_RULES: Final = (SECRET, NAMED)
+# One of these is in every secret or beside it; most answers have none, and need no look at each of their texts.
+_OF_SECRETS: Final = (
+    "pass", "pwd", "secret", "token", "key", "cred", "bearer", "basic", "auth", "cookie", "dsn", "otp", "pin",
+    "connection", "://", "eyj", "akia", "asia", "abia", "acca", "aiza", "ya29.", "gocspx", "gh", "gl", "xox", "xapp",
+    "sk-", "sk_", "rk_", "whsec_", "npm_", "pypi-", "hf", "sg.", "8q~", "hooks.slack", "github_pat",
+)  # fmt: skip
 _NAMED_KINDS: Final = ("secret by its name", "authorization")
 
 
@@ -191,6 +197,9 @@ def _weight(act: Act, document: Document, sentence: Sentence, start: int, end: i
 def _secrets(places: Iterable[Place]) -> Iterator[Hit]:
     """As the audit log finds them, each text with the name of the member that holds it."""
     found = list(places)
+    said = "\n".join(f"{place.parameter}\n{place.text}" for place in found).lower()
+    if not any(sign in said for sign in _OF_SECRETS):
+        return
     values = [{place.parameter: place.text} for place in found]
     written = "\n".join(place.text for place in found).encode("utf-8", "surrogatepass")
     cleaned, count = secret_scan.scan(values, written)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from audit import secret_scan
 from tools.scanner import answers
 from tools.scanner.acts import ACTS
 from tools.scanner.answers import ANSWER_RULES, FOUND_MAX, AnswerReport, scan_answer
@@ -133,3 +134,13 @@ def test_a_rule_finds_its_example_and_leaves_the_other_alone(rule: Rule) -> None
 def test_an_order_is_found_in_an_answer_as_in_a_description(act: Any) -> None:
     assert act.rule.id in rules(scan_answer(text(act.rule.fires["definition"]["description"])))
     assert act.rule.id not in rules(scan_answer(text(act.rule.leaves["definition"]["description"])))
+
+
+@pytest.mark.parametrize("rule", secret_scan._RULES, ids=lambda rule: rule.literal.decode())
+def test_no_kind_of_secret_is_passed_over_by_the_first_look(rule: secret_scan.Rule) -> None:
+    assert any(sign in rule.literal.decode().lower() for sign in answers._OF_SECRETS)
+
+
+@pytest.mark.parametrize("name", sorted({*secret_scan._NAMES, *secret_scan._ENDS}))
+def test_no_name_of_a_secret_is_passed_over_by_the_first_look(name: str) -> None:
+    assert any(sign in name for sign in answers._OF_SECRETS)
