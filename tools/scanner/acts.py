@@ -1,9 +1,10 @@
 """What a text asks of the model, or says that it does: one row per act, matched in sentences. Pure module.
 
 A row's frames are written in the classes of `lexicon` (see `Frame` for the notation). A word alone is never a finding.
+The table is one, so that ids and frames can be read side by side: a line a frame makes it longer than code may be.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -648,22 +649,33 @@ ACTS: Final = (
         honest="payments",
     ),
 )
-_FRAMES: Final = tuple((act, each) for act in ACTS for each in act.frames)
 
 
-def acts_in(sentence: Sentence) -> Iterator[tuple[Act, int, int]]:
-    """Each act in a sentence, and where it lies in the layer's text."""
-    if not sentence.classes or len(sentence.words) < 2:
-        return
-    found = None
-    for at in _possible(sentence.classes):
-        act, each = _FRAMES[at]
-        if act is not found and (span := each.find(sentence)) is not None:
-            yield act, *span
-            found = act
+class Acts:
+    """Looks for the acts of a table, or of some of its rows, in sentences."""
+
+    def __init__(self, acts: Iterable[Act]) -> None:
+        self._rows = tuple((act, each) for act in acts for each in act.frames)
+        self._possible = lru_cache(maxsize=16_384)(self._rows_for)
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """All frames, in the order of the table."""
+        return tuple(each for _, each in self._rows)
+
+    def found_in(self, sentence: Sentence) -> Iterator[tuple[Act, int, int]]:
+        """Each act in a sentence, and where it lies in the layer's text."""
+        if not sentence.classes or len(sentence.words) < 2:
+            return
+        found = None
+        for act, each in self._possible(sentence.classes):
+            if act is not found and (span := each.find(sentence)) is not None:
+                yield act, *span
+                found = act
+
+    def _rows_for(self, classes: int) -> tuple[tuple[Act, Frame], ...]:
+        """Those for which no class is missing."""
+        return tuple(row for row in self._rows if row[1].is_possible(classes))
 
 
-@lru_cache(maxsize=16_384)
-def _possible(classes: int) -> tuple[int, ...]:
-    """The frames for which no class is missing."""
-    return tuple(at for at, (_, each) in enumerate(_FRAMES) if each.is_possible(classes))
+acts_in: Final = Acts(ACTS).found_in

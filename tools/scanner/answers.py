@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from audit import secret_scan
-from tools.scanner.acts import ACTS, Act
+from tools.scanner.acts import ACTS, Act, Acts
 from tools.scanner.clauses import Sentence, sentences
 from tools.scanner.document import Document, Item, Text
 from tools.scanner.engine import combined, risk_of
@@ -36,9 +36,10 @@ _ORDERS: Final = frozenset(
         "HF-133",
     }
 )  # fmt: skip
-_FRAMES: Final = tuple((act, each) for act in ACTS if act.rule.id in _ORDERS for each in act.frames)
+_SAID: Final = Acts(act for act in ACTS if act.rule.id in _ORDERS)
+_acts_in: Final = _SAID.found_in
 _AWAY: Final = sum(CLASSES[name] for name in ("out", "url", "email", "phone"))
-_GLANCE: Final = Glance(frame for _, frame in _FRAMES)
+_GLANCE: Final = Glance(_SAID.frames)
 
 
 def _answer(text: str) -> dict[str, Any]:
@@ -165,16 +166,6 @@ def _orders(document: Document) -> Iterator[Hit]:
                 if text.is_hidden or (raised is not None and start >= raised):
                     weight += 0.5 * (1 - weight)
                 yield Hit(act.rule.id, weight, text.place, *text.layer.span(start, end))
-
-
-def _acts_in(sentence: Sentence) -> Iterator[tuple[Act, int, int]]:
-    classes, found = sentence.classes, None
-    if not classes or len(sentence.words) < 2:
-        return
-    for act, each in _FRAMES:
-        if classes & each.all == each.all and act is not found and (span := each.find(sentence)) is not None:
-            yield act, *span
-            found = act
 
 
 def _weight(act: Act, document: Document, sentence: Sentence, start: int, end: int) -> float:

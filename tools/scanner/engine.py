@@ -14,7 +14,7 @@ from tools.scanner.acts import Act, acts_in
 from tools.scanner.clauses import Sentence
 from tools.scanner.contradictions import contradictions_in
 from tools.scanner.document import Document, Item, Text
-from tools.scanner.fields import Place, Role
+from tools.scanner.fields import Role
 from tools.scanner.findings import Confidence, Found, Severity, around, as_evidence
 from tools.scanner.lexicon import CLASSES
 from tools.scanner.marks import authority_at, marks_in
@@ -175,8 +175,3 @@ def _severity(weight: float) -> Severity:
 
 def _confidence(weight: float) -> Confidence:
     return Confidence.HIGH if weight >= 0.85 else Confidence.MEDIUM if weight >= 0.5 else Confidence.LOW
-
-
-def places_of(item: Item) -> tuple[Place, ...]:
-    """The strings that were looked at."""
-    return Document(item).read.places

@@ -63,10 +63,10 @@ class Glance:
     """Whether the words of a text suffice for any of `frames`."""
 
     def __init__(self, frames: Iterable[Frame]) -> None:
-        self._needed = tuple(dict.fromkeys((frame.all, frame.needs) for frame in frames))
+        self._frames = tuple({(frame.all, frame.needs): frame for frame in frames}.values())
         wanted = 0
-        for whole, any_of in self._needed:
-            wanted |= whole | sum(any_of)
+        for frame in self._frames:
+            wanted |= frame.all | sum(frame.needs)
         self._masks: dict[bytes, int] = {}
         self._phrases: dict[bytes, list[tuple[frozenset[bytes], int]]] = {}
         odd: dict[str, int] = {}
@@ -94,7 +94,7 @@ class Glance:
     def can_say(self, text: str, words: frozenset[bytes]) -> bool:
         """Never false where reading the sentences would find one, as long as nothing is disguised."""
         found = self._classes(text, words)
-        return any(found & whole == whole and all(found & need for need in any_of) for whole, any_of in self._needed)
+        return any(frame.is_possible(found) for frame in self._frames)
 
     def _classes(self, text: str, words: frozenset[bytes]) -> int:
         """Those of the words, and those of phrases all of whose words are there."""

@@ -2,6 +2,7 @@
 
 A verb is given once and stands for its forms; `base` marks the form in which one orders. A phrase of several words
 counts where it begins. What is no plain word (paths, addresses, names in code) is classed by its shape.
+Most of this is data, which makes it longer than code may be.
 """
 
 import re
@@ -152,10 +153,6 @@ _PHRASES: Final = {
         identifies suspicious classif|y|ies quoted expected mock|s fixture|s sample|s simulate (looks for) red-team
         probing inputs jailbreak|s (example input) (test input) (pages may) (may contain) strings (for example)
         reports report (requests to) categories category
-    """,
-    "user_facing": """
-        (user facing) user-facing (visible response) (visible output) (final answer) (final response)
-        (shown to the user) (displayed to the user) (the user sees) (response text) (ui)
     """,
     "out": """
         (external server|s) (remote server|s) (external endpoint|s) (remote endpoint|s) (external service|s)
@@ -435,18 +432,6 @@ _PHRASES: Final = {
         bash shell powershell cmd sh subprocess exec terminal eval os.system rm chmod sudo nc netcat crontab
         launchctl systemctl (command line) base64
     """,
-    "harm": """
-        malware backdoor|s ransomware phishing exploit|s deepfake|s cyberattack|s keylogger|s botnet|s
-        (privilege escalation) spyware sabotage jailbreak (identity theft) (denial of service) (unauthorized access)
-        (data theft) (social engineering) trojan|s rootkit|s (brute force) (persistent access) (money laundering)
-        (launder) (civil unrest) (fake news) disinformation (toxic agent) (stolen) weaponize (malicious) (victim|s)
-        harvested (fake transactions) (mass surveillance) (surveil)
-    """,
-    "self": """
-        yourself your you assistant model agent llm ai claude gpt chatgpt copilot (ai assistant) (language model)
-    """,
-    "own": "I me my we our us",
-    "skip": "(skip) (bypass) (disable) (turn off) (trust) (without) (no)",
     "check": """
         confirmation|s approval|s review validation verification consent permission|s authentication authorization
         (user input) (user confirmation) (safety check|s) (security check|s) tls (certificate verification)

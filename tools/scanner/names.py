@@ -61,7 +61,8 @@ _AFFIX: Final = re.compile(
     r"|^(?:new|secure|safe|fast|enhanced|improved|better|official|verified|the|my|super|smart|real|true)[_-]?",
     re.IGNORECASE,
 )
-_IN_CODE: Final = re.compile(r"[_.-]|[a-z][A-Z]")
+IN_CODE: Final = re.compile(r"[_.-]|[a-z][A-Z]")  # how names are written, and words are not
+NAMED_FROM: Final = 5  # letters; a shorter name is a word like any other
 _STEERS: Final = sum(
     CLASSES[name] for name in ("must", "before", "after", "change", "put", "send", "worse", "override", "email")
 )
@@ -162,7 +163,7 @@ def _almost_known(server: str) -> str:
 
 
 def _spoken_of(document: Document) -> Iterator[Hit]:
-    names = {name.lower() for name, _ in _others(document) if len(name) >= 5 and _IN_CODE.search(name)}
+    names = {name.lower() for name, _ in _others(document) if len(name) >= NAMED_FROM and IN_CODE.search(name)}
     names.discard(document.name.lower())
     if not names:
         return

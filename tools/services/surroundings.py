@@ -21,6 +21,7 @@ from servers.surface import Kind
 from tools.likeness import folded_name, sketch
 from tools.models import Definition, DefinitionVersion, Pin
 from tools.models.definitions import SQUASHED_MAX, squashed_name
+from tools.scanner.names import IN_CODE, NAMED_FROM
 from tools.services.resembling import sharing
 
 NEIGHBOURS_MAX: Final = 20  # of one version
@@ -30,7 +31,6 @@ _SHARED_MIN: Final = 2  # numbers of a sketch
 _KEYS_MAX: Final = 6  # numbers that are looked for; what is nearly the same shares nearly all of them
 _NAMES_MAX: Final = 20_000  # that the texts of one batch may hold
 _NAMES_EACH: Final = (40, 500)  # of one text, at least and at most
-_NAME_MIN: Final = 5  # letters; a shorter one is a word like any other
 _READ_BYTES: Final = 8 * 1024 * 1024  # of known texts for one batch
 SURFACES: Final[Mapping[str, str]] = {
     Kind.TOOL.value: "tool",
@@ -41,7 +41,6 @@ SURFACES: Final[Mapping[str, str]] = {
 }
 _ESCAPE: Final = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
 _WORD: Final = re.compile(r"[A-Za-z0-9]+(?:[_.-][A-Za-z0-9]+)*")
-_IN_CODE: Final = re.compile(r"[_.-]|[a-z][A-Z]")
 _NO_ASCII_WORD: Final = re.compile(r"[^a-z0-9]+")
 
 Key = tuple[int, str]  # a definition's primary key and a digest
@@ -116,7 +115,7 @@ def _names_in(body: Body, limit: int) -> Iterator[tuple[str, str]]:
         for word in {match[0], match[0].rpartition(".")[2]}:
             if len(seen) >= limit:
                 return
-            if len(word) >= _NAME_MIN and word not in seen and _IN_CODE.search(word):
+            if len(word) >= NAMED_FROM and word not in seen and IN_CODE.search(word):
                 seen.add(word)
                 yield squashed(word), word.lower()
 
