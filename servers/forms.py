@@ -44,6 +44,12 @@ STATES = (
 )
 
 
+def _choice(label: Any, choices: Any, initial: str, hint: Any) -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=label, choices=choices, initial=initial, required=False, widget=forms.RadioSelect, help_text=hint
+    )
+
+
 def _limit(name: str, label: Any, hint: Any) -> forms.IntegerField:
     low, high = BOUNDS[name]
     return forms.IntegerField(
@@ -81,31 +87,25 @@ class ServerForm(forms.Form):
             "and without secrets, for auditors. Rules for single fields: see the documentation of payloads."
         ),
     )
-    drift_mode = forms.ChoiceField(
-        label=_("While a change waits, agents get"),
-        choices=DRIFT_MODES,
-        initial=DriftMode.BLOCK.value,
-        required=False,
-        widget=forms.RadioSelect,
-        help_text=_("The latter only for wording, titles, icons and equivalent schemas without a serious finding."),
+    drift_mode = _choice(
+        _("While a change waits, agents get"),
+        DRIFT_MODES,
+        DriftMode.BLOCK.value,
+        _("The latter only for wording, titles, icons and equivalent schemas without a serious finding."),
     )
 
-    intention = forms.ChoiceField(
-        label=_("Calls that must say why"),
-        choices=INTENTIONS,
-        initial=NOT_NEEDED,
-        required=False,
-        widget=forms.RadioSelect,
-        help_text=_("In _meta, under holdfast/intention. The audit log keeps it; the server is not told."),
+    intention = _choice(
+        _("Calls that must say why"),
+        INTENTIONS,
+        NOT_NEEDED,
+        _("In _meta, under holdfast/intention. The audit log keeps it; the server is not told."),
     )
 
-    answers = forms.ChoiceField(
-        label=_("Answers that speak to the model"),
-        choices=ANSWERS,
-        initial=Answers.RECORD.value,
-        required=False,
-        widget=forms.RadioSelect,
-        help_text=_("Orders to the model, invisible text and secrets in what tools, resources and prompts answer."),
+    answers = _choice(
+        _("Answers that speak to the model"),
+        ANSWERS,
+        Answers.RECORD.value,
+        _("Orders to the model, invisible text and secrets in what tools, resources and prompts answer."),
     )
 
     connect_seconds = _limit(
