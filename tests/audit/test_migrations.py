@@ -1,5 +1,6 @@
 """Append-only, tried with raw SQL by the application's role and by the owner."""
 
+import re
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -185,4 +186,4 @@ def test_handwritten_tables_have_the_columns_of_their_models(model: type[models.
 def test_a_person_stands_in_the_log_under_a_pseudonym(ada: Actor) -> None:
     made = services.record(type=RecordType.ADMIN, event=Event.TEAM_CREATED, actor=ada)
     assert ada.id not in bytes(made.body).decode()
-    assert "ada" not in bytes(made.body).decode()
+    assert not re.search(rb"\bada\b", bytes(made.body))
