@@ -2,8 +2,9 @@
 
 A scratch PostgreSQL with one server of thirty tools, made and decided by the services, and copies of it: with a
 thousand servers 30,000 definitions, of which 5,000 wait for a decision. Each page is asked for as a signed-in
-administrator's browser asks, through every middleware; printed are milliseconds (p50, p95), queries and the time they
-took, and kilobytes of each. With `--records` the audit log is filled as `benchmarks.search` does it. The exit code says which pages are late.
+administrator's browser asks, through every middleware; printed are milliseconds (p50, p95), queries with the time that
+they took, and kilobytes of each. With `--records` the audit log is filled as `benchmarks.search` does it. The exit code
+says which pages are late.
 """
 
 import argparse
@@ -173,8 +174,8 @@ def _measured(client: "Client", path: str) -> bool:
     met = p95 <= TARGET and kilobytes <= KILOBYTES and response.status_code == 200
     shown = path if len(path) < 50 else f"{path[:20]}…"
     print(
-        f"{'met' if met else 'LATE':5s}{shown:50s}{p50:8.1f}{p95:8.1f} ms{len(asked):5d} queries{database:8.1f} ms{kilobytes:7.1f} KB"
-        f" {response.status_code}",
+        f"{'met' if met else 'LATE':5s}{shown:50s}{p50:8.1f}{p95:8.1f} ms{len(asked):5d} queries{database:7.1f} ms"
+        f"{kilobytes:7.1f} KB {response.status_code}",
         flush=True,
     )
     return met

@@ -25,4 +25,4 @@ class KeyPaginator(Pages):
         """The rows of one page. Raises `InvalidPage`."""
         keys = super().page(number)
         rows = self._shown.in_bulk(list(keys.object_list))
-        return self._get_page([rows[key] for key in keys.object_list if key in rows], keys.number, self)
+        return Page([rows[key] for key in keys.object_list if key in rows], keys.number, self)
