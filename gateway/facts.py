@@ -22,7 +22,6 @@ from access.querysets import GrantQuerySet
 from access.services import suspended_now
 from access.suspended import Suspended
 from audit.redaction import capture_of
-from core.scopes import scope_server
 from gateway.parts import card_of, definition_of, resources_of, schemes_of, tool_facts
 from gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSIONS, Wire
 from gateway.reach import Offered
@@ -153,7 +152,7 @@ def read_tools(definitions: DefinitionQuerySet) -> Iterator[Offered]:
 def read_tools_at(access: AccessPart) -> Iterator[Offered]:
     """The tools of the servers that anything in `access` is given on."""
     held = chain(chain.from_iterable(access.agents.values()), chain.from_iterable(access.people.values()))
-    slugs = {scope_server(scope) for grant in held for scope in grant.scopes} - {None}
+    slugs = frozenset().union(*(grant.servers for grant in held))
     return read_tools(DefinitionRow.objects.filter(server__slug__in=slugs)) if slugs else iter(())
 
 

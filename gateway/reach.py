@@ -14,7 +14,6 @@ from typing import Final
 from access.conditions import NEVER
 from access.policy import Allowed, Call, Decision, DefinitionFacts, Facts, ServerFacts, decide
 from access.principals import GrantFacts
-from core.scopes import scope_server
 from gateway.snapshot import AccessPart, ServerPart, Snapshot, Token
 
 NOBODY: Final = 0  # no row has this key
@@ -62,7 +61,7 @@ class Reach:
 
     def servers(self, caller: Caller) -> frozenset[str]:
         """Slugs of the servers that anything is given on: beyond them nothing is reached."""
-        return frozenset(filter(None, map(scope_server, self._scopes(caller))))
+        return frozenset().union(*(grant.servers for grant in self._grants(caller)[1]))
 
     def likeness(self, caller: Caller) -> Hashable:
         """Who has the same reaches the same."""

@@ -118,9 +118,14 @@ class Flows:
         return self.ways > len(self.paths)
 
     @property
+    def shortest(self) -> Path | None:
+        """The first path, if there is any."""
+        return self.paths[0] if self.paths else None
+
+    @property
     def rank(self) -> tuple[int, int, int]:
         """The least is the worst: the shorter a path, and the more of them, the sooner one is walked."""
-        return (*self.paths[0].length, -self.ways) if self.paths else (len(Leg) + 1, 0, 0)
+        return (*self.shortest.length, -self.ways) if self.shortest else (len(Leg) + 1, 0, 0)
 
 
 def tool_of(server: str, definition: Mapping[str, Any]) -> Tool:

@@ -105,12 +105,12 @@ class HeldSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=("agent", "person"), source="principal.kind")
     id = serializers.UUIDField(source="principal.id")
     name = serializers.CharField(source="principal.name")
-    path = PathSerializer(source="flows.paths.0")
+    path = PathSerializer(source="flows.shortest")
     ways = serializers.IntegerField(source="flows.ways")
 
 
 class HeldFlowsSerializer(serializers.Serializer[Any]):
-    """Who holds a whole flow, worst first, among how many to whom anything is given."""
+    """Who holds a whole flow, worst first, among how many to whom any server is given."""
 
     principals = serializers.IntegerField()
     is_partial = serializers.BooleanField()

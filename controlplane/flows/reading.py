@@ -63,9 +63,10 @@ class Reading:
         self._tools = Tools(read_tools(Definition.objects.visible_to(actor)))
 
     def held(self) -> tuple[list[Held], int]:
-        """Who holds a whole flow, worst first, and of how many principals to whom anything is given."""
-        flowing = Flowing(Reach(self._access, self._now), self._tools)
-        asked = [*self._agents(), *self._people()]
+        """Who holds a whole flow, worst first, and of how many principals to whom any server is given."""
+        reach = Reach(self._access, self._now)
+        flowing = Flowing(reach, self._tools)
+        asked = [each for each in (*self._agents(), *self._people()) if reach.servers(each.caller)]
         found = [Held(each, flowing.of(each.caller)) for each in asked]
         whole = [each for each in found if each.flows.paths]
         return sorted(whole, key=lambda each: (each.flows.rank, each.principal.name, each.principal.id)), len(found)
