@@ -33,8 +33,8 @@ def give(role: str, actor: Actor, **holder: str) -> Grant:
 
 def recorded(grant: Grant) -> Any:
     """What the record of giving it says of a flow."""
-    records = Record.objects.filter(event="grant.given")
-    (after,) = [record.after for record in records if record.after["grant"] == str(grant.public_id)]
+    told = [record.after or {} for record in Record.objects.filter(event="grant.given")]
+    (after,) = [each for each in told if each["grant"] == str(grant.public_id)]
     return after.get("completes_flow")
 
 

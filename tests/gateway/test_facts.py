@@ -104,7 +104,7 @@ def test_what_is_reached_is_what_the_gateway_would_decide_of_every_call(world: N
     tools = list(read_tools(Definition.objects.all()))
     later = timezone.now() + timedelta(hours=2)
     reach = Reach(read_access(), later)
-    seen = set()
+    seen: set[Rule] = set()
     for caller in callers():
         found = {
             f"{tool.server.slug}/{tool.facts.name}": decision.rule for tool, decision in reach.decisions(caller, tools)

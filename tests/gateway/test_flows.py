@@ -35,13 +35,10 @@ def grant(name: str, *scopes: str) -> GrantFacts:
 
 
 ALL_BUT_MAIL, MAIL = grant("reader", PRIVATE, UNTRUSTED), grant("mailer", OUT)
-NOTHING = AccessPart()
 
 
-def apart(
-    *names: frozenset[str], access: AccessPart = NOTHING, **roles: list[str]
-) -> tuple[list[tuple[str, str]], int]:
-    found, total = pairs(roles, access, TOOLS, NOW, apart=names)
+def apart(roles: dict[str, list[str]], *names: frozenset[str]) -> tuple[list[tuple[str, str]], int]:
+    found, total = pairs(roles, AccessPart(), TOOLS, NOW, apart=names)
     return sorted(pair.roles for pair in found), total
 
 
@@ -70,10 +67,10 @@ def test_roles_that_complete_a_flow_together_are_named_once_and_only_where_neith
         "all": [PRIVATE, UNTRUSTED, OUT],
         "adder": ["mcp:maths:call"],
     }
-    assert apart(**roles) == ([("mailer", "reader")], 1)
-    assert apart(frozenset({"reader", "mailer"}), **roles) == ([], 0)
+    assert apart(roles) == ([("mailer", "reader")], 1)
+    assert apart(roles, frozenset({"reader", "mailer"})) == ([], 0)
     # Every two of these lack a leg, or are one role.
-    assert apart(a=[PRIVATE], b=[UNTRUSTED], c=[OUT]) == ([], 0)
+    assert apart({"a": [PRIVATE], "b": [UNTRUSTED], "c": [OUT]}) == ([], 0)
 
 
 def test_of_a_pair_it_is_known_how_many_people_hold_both() -> None:
