@@ -1,4 +1,4 @@
-"""The one door to models: builds the snapshot's parts, looks tokens up, and notices what changed.
+"""The one door to models for calls: keeps the snapshot, looks tokens up, and notices what changed.
 
 Revisions are read every second and at once when a message says that something changed; a message never brings
 the change itself. Only parts whose revision differs are read again. All of it runs in this module's own threads,

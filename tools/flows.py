@@ -137,14 +137,20 @@ def tool_of(server: str, definition: Mapping[str, Any]) -> Tool:
 
 def flows(tools: Iterable[Tool]) -> Flows:
     """Which of `tools` make flows together."""
-    ordered = sorted(tools, key=lambda tool: (tool.server, tool.name))
+    ordered = sorted(set(tools), key=lambda tool: (tool.server, tool.name))
     legs = {leg: tuple(tool for tool in ordered if leg in tool.legs) for leg in Leg}
     # Tools with several legs make the shortest paths, so none of them is left out for one with a single leg.
     likely = {leg: sorted(found, key=lambda tool: -len(tool.legs))[:_OF_A_LEG] for leg, found in legs.items()}
     ways = product(likely[Leg.UNTRUSTED], likely[Leg.PRIVATE], likely[Leg.OUT])
-    paths = nsmallest(PATHS_MAX, (Path(*way) for way in ways), key=lambda path: path.length)
-    count = len(legs[Leg.UNTRUSTED]) * len(legs[Leg.PRIVATE]) * len(legs[Leg.OUT])
-    return Flows(legs, tuple(paths), count)
+    paths = tuple(Path(*way) for way in nsmallest(PATHS_MAX, ways, key=_rank))
+    return Flows(legs, paths, len(legs[Leg.UNTRUSTED]) * len(legs[Leg.PRIVATE]) * len(legs[Leg.OUT]))
+
+
+def _rank(way: tuple[Tool, Tool, Tool]) -> int:
+    """The order of `Path.length`, without sets: it is asked of many ways for everybody. Equal tools are one object."""
+    first, second, third = way
+    one, two, three = first.server, second.server, third.server
+    return -4 * ((first is second) + (third is first or third is second)) - (one == two) - (three in (one, two))
 
 
 def _legs(name: str, definition: Mapping[str, Any]) -> Iterator[Leg]:
