@@ -9,7 +9,7 @@ from itertools import product
 from typing import Final
 
 from access.principals import GrantFacts
-from gateway.reach import Caller, Offered, Reach
+from gateway.reach import NOBODY, Caller, Offered, Reach
 from gateway.snapshot import AccessPart
 from tools.flows import Flows, Leg, Path, Tool, flows, tool_of
 
@@ -53,18 +53,30 @@ class Tools:
 
 
 class Flowing:
-    """The flows of callers. Those that reach the same are asked about once."""
+    """The flows of callers. Those that reach the same are asked about once, and so is each grant that differs."""
 
     def __init__(self, reach: Reach, tools: Tools):
         self._reach, self._tools = reach, tools
         self._known: dict[Hashable, Flows] = {}
+        self._by_grant: dict[Hashable, list[Tool]] = {}
 
     def of(self, caller: Caller) -> Flows:
         """What the caller's tools give together."""
         likeness = self._reach.likeness(caller)
         if likeness not in self._known:
-            self._known[likeness] = flows(self._tools.reached(self._reach, caller))
+            self._known[likeness] = flows(self._reached(caller))
         return self._known[likeness]
+
+    def _reached(self, caller: Caller) -> Iterable[Tool]:
+        if caller.agent != NOBODY and caller.person is not None:  # what the agent was given bounds it
+            return self._tools.reached(self._reach, caller)
+        found: set[Tool] = set()
+        for alone in self._reach.apart(caller):
+            grant = alone.likeness(caller)
+            if grant not in self._by_grant:
+                self._by_grant[grant] = self._tools.reached(alone, caller)
+            found.update(self._by_grant[grant])
+        return found
 
 
 def completed(grant: str, access: AccessPart, tools: Tools, now: datetime) -> Completion | None:

@@ -63,6 +63,17 @@ class Reach:
         """Slugs of the servers that anything is given on: beyond them nothing is reached."""
         return frozenset().union(*(grant.servers for grant in self._grants(caller)[1]))
 
+    def apart(self, caller: Caller) -> "Iterator[Reach]":
+        """For each grant of a caller that nothing bounds, what it would reach by that grant alone.
+
+        Together they reach what the caller does: `decide` asks whether any grant connects and whether any carries, and
+        whichever carries connects. There are fewer grants that differ than callers that do.
+        """
+        for grant in self._grants(caller)[1]:
+            held = {caller.agent: (grant,)} if caller.person is None else {}
+            people = {} if caller.person is None else {caller.person: (grant,)}
+            yield Reach(AccessPart(held, people, self._access.suspended), self._now)
+
     def likeness(self, caller: Caller) -> Hashable:
         """Who has the same reaches the same."""
         own, held = self._grants(caller)

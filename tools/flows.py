@@ -15,7 +15,7 @@ from typing import Any, Final
 from core.names import canonical_name
 
 PATHS_MAX: Final = 20
-_OF_A_LEG: Final = 12  # tools of one leg that paths are made of
+_OF_A_LEG: Final = 8  # tools of one leg that paths are made of
 _FIRST: Final = re.compile(r"[^.!?\n]{0,200}")
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _NAME_MAX: Final = 200

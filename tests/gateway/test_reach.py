@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from access.conditions import NEVER, Conditions, read
 from access.policy import Allowed, DefinitionFacts, Denied, PinState, ServerFacts
 from access.principals import GrantFacts
@@ -97,6 +100,39 @@ def test_who_holds_the_same_is_alike_whatever_the_grants_are_called() -> None:
     assert free.likeness(one) != free.likeness(Caller(person=1, person_active=False))
     bound = Reach(AccessPart({AGENT: ()}, people), NOW)
     assert bound.likeness(Caller(AGENT, person=1, person_active=True)) != bound.likeness(one)
+
+
+SCOPES = (
+    "mcp:connect",
+    "mcp:files:read",
+    "mcp:files:call",
+    "mcp:files:tool:read",
+    "mcp:files:tool:write",
+    "mcp:mail:call",
+)
+GRANTS = st.builds(
+    lambda scopes, environment, expires_at: GrantFacts(frozenset(scopes), environment, expires_at),
+    st.sets(st.sampled_from(SCOPES)),
+    st.sampled_from([None, "development", "production"]),
+    st.sampled_from([None, NOW, NOW + timedelta(seconds=1)]),
+)
+
+
+@given(
+    grants=st.lists(GRANTS, max_size=4),
+    active=st.booleans(),
+    sensitive=st.booleans(),
+    rule=st.sampled_from([None, Rule.SUSPENDED_PERSON]),
+)
+def test_what_is_reached_is_what_each_grant_alone_reaches(
+    *, grants: list[GrantFacts], active: bool, sensitive: bool, rule: Rule | None
+) -> None:
+    suspended = None if rule is None else Suspended(people={PERSON: rule}, agents={AGENT: rule})
+    found = reach(agent=tuple(grants), person=tuple(grants), suspended=suspended)
+    tools = [tool("read", sensitive=sensitive), WRITE, tool("held", state=PinState.QUARANTINED)]
+    for caller in (Caller(AGENT, agent_active=active), Caller(person=PERSON, person_active=active)):
+        together = [each for alone in found.apart(caller) for each in alone.reached(caller, tools)]
+        assert {each.facts.name for each in together} == {each.facts.name for each in found.reached(caller, tools)}
 
 
 def test_servers_are_those_that_anything_is_given_on() -> None:
