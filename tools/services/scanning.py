@@ -10,6 +10,7 @@ from django.db import transaction
 from tools import scanner
 from tools.models import DefinitionVersion, Finding
 from tools.scanner import Found, Item, Report
+from tools.services.knowing import Shared
 from tools.services.surroundings import Key, Surroundings, surroundings_of
 
 logger = logging.getLogger(__name__)
@@ -26,13 +27,13 @@ class Scanned:
     findings: tuple[Found, ...]
 
 
-def scan_shown(shown: Bodies) -> dict[Key, Scanned]:
-    """Scan what one server shows, by definition and digest."""
+def scan_shown(shown: Bodies, shared: Shared) -> dict[Key, Scanned]:
+    """Scan what one server shows, by definition and digest. What is known of its like is asked for through `shared`."""
     found: dict[Key, Scanned] = {}
     keys = list(shown)
     for start in range(0, len(keys), _BATCH):
         batch = {key: shown[key] for key in keys[start : start + _BATCH]}
-        around = _around(batch)
+        around = _around(batch, shared)
         for key, body in batch.items():
             found[key] = _scanned(key, body, around.get(key))
     return found
@@ -50,11 +51,11 @@ def keep_findings(versions: Sequence[DefinitionVersion], scanned: Mapping[Key, S
     )
 
 
-def _around(batch: Bodies) -> dict[Key, Surroundings]:
+def _around(batch: Bodies, shared: Shared) -> dict[Key, Surroundings]:
     """Nothing where they could not be read: in a savepoint, so that the observation goes on."""
     try:
         with transaction.atomic():
-            return surroundings_of(batch)
+            return surroundings_of(batch, shared)
     except Exception:
         logger.exception("what surrounds %d new versions could not be read", len(batch))
         return {}

@@ -23,6 +23,7 @@ from servers.surface import Kind
 from tools.classify import Budget, Change, ChangeClass, Risk, classify, risk_of
 from tools.models import Definition, DefinitionVersion, Pin, Review, Sighting
 from tools.rules import POLLER, ReviewState, is_quiet
+from tools.services.knowing import Shared
 from tools.services.recording import fact_of_definition
 from tools.services.resembling import link_resemblances
 
@@ -79,7 +80,8 @@ class Known:
 class Settlement:
     """One go at some definitions of a server, whose row the caller holds locked.
 
-    `bodies` are texts that are parsed already. `cause` names the change where the texts alone would not say it.
+    `bodies` are texts that are parsed already, `shared` what was asked about them. `cause` names the change where the
+    texts alone would not say it.
     """
 
     server: Server
@@ -87,6 +89,7 @@ class Settlement:
     now: datetime
     known: Known
     bodies: Bodies = field(default_factory=dict)
+    shared: Shared = field(default_factory=Shared)
     cause: ChangeClass | None = None
     quiet: frozenset[int] = frozenset()  # definitions whose going back and forth elsewhere is recorded already
     facts: list[Fact] = field(default_factory=list)
@@ -135,7 +138,7 @@ def settle(s: Settlement, rows: Sequence[Definition]) -> list[Review]:
     opened = _open(s, asked)
     record_many(s.facts)
     s.facts.clear()
-    link_resemblances(s.server, opened, s.bodies)
+    link_resemblances(s.server, opened, s.bodies, s.shared)
     return opened
 
 
