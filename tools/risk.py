@@ -41,19 +41,19 @@ class Judged(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """What all definitions of a server come to. `levels`: how many of each; `incomplete`: not scanned whole."""
+    """What a server and all its definitions come to. `levels`: how many of each; `incomplete`: not scanned whole."""
 
     level: str
     levels: Mapping[str, int]
     incomplete: int
 
 
-def together(shown: Iterable[tuple[float | None, Sequence[Judged]]]) -> Together:
-    """The risk of everything that is shown, given score and findings of each."""
-    pairs = list(shown)
+def together(shown: Iterable[tuple[float | None, Sequence[Judged]]], own: Iterable[Judged] = ()) -> Together:
+    """The risk of everything that is shown, given score and findings of each, and the findings of the server itself."""
+    pairs, of_server = list(shown), list(own)
     counts = Counter(level(score, findings) for score, findings in pairs)
-    incomplete = sum(is_incomplete(findings) for _, findings in pairs)
-    return Together(worst(counts), {name: counts[name] for name in LEVELS}, incomplete)
+    incomplete = sum(is_incomplete(findings) for _, findings in (*pairs, (None, of_server)))
+    return Together(worst((*counts, level(None, of_server))), {name: counts[name] for name in LEVELS}, incomplete)
 
 
 def level(score: float | None, findings: Sequence[Judged]) -> str:

@@ -42,6 +42,12 @@ def poll_servers(leases: list[tuple[int, str]]) -> int:
     return sum(_stored(server, token, surface) for token, server, surface in _surfaces(held))
 
 
+@shared_task(name="tools.check_server")
+def check_server(slug: str) -> bool:
+    """Judge how a server is reached after it was registered or changed. The next look at it would do so as well."""
+    return services.check_server_now(slug=slug)
+
+
 @shared_task(name="tools.end_emergencies")
 def end_emergencies() -> int:
     """Note the end of emergencies whose time has passed; answers how many. The gateway does not wait for it."""

@@ -32,6 +32,20 @@ class FindingQuerySet(models.QuerySet[Any]):
         return self.annotate(suppressed_until=models.Case(incomplete, default=until, output_field=DateTimeField()))
 
 
+class ServerFindingQuerySet(models.QuerySet[Any]):
+    """Findings of servers themselves. They name tools, so who may not read those sees none."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        """All of them, those of servers of the actor's teams, or none."""
+        return narrowed(self, actor, Permission.TOOL_READ, "server__owner_team_id__in")
+
+    def judged(self) -> Self:
+        """With `suppressed_until`, as of other findings; of a server only its rules can be suppressed."""
+        both = rows_of("Suppression").in_force(timezone.now()).order_by("-ends_at")
+        until = both.filter(server=OuterRef("server"), rule=OuterRef("rule")).values("ends_at")[:1]
+        return self.annotate(suppressed_until=Subquery(until, output_field=DateTimeField()))
+
+
 class SuppressionQuerySet(models.QuerySet["Suppression"]):
     """Suppressions as an actor may see them."""
 

@@ -4,6 +4,7 @@ One function per command, keyword-only, in one transaction with one audit record
 """
 
 from tools.services.absorbing import PollResult, absorb
+from tools.services.checking import check_server_now
 from tools.services.deciding import Choice, ItemResult, decide_review, decide_reviews
 from tools.services.emergencies import break_glass, end_glass_now, end_run_out
 from tools.services.expiring import settle_expired
@@ -30,6 +31,7 @@ __all__ = [
     "Trial",
     "absorb",
     "break_glass",
+    "check_server_now",
     "claim_due_servers",
     "confirm_revision",
     "count_uses",
