@@ -20,8 +20,8 @@ ALARMING_FROM: Final = MEDIUM_FROM
 INCOMPLETE: Final = NOT_SCANNED.rule
 
 
-class Judged(Protocol):
-    """A finding with what is said of it: suppressed until when, if it is."""
+class Threat(Protocol):
+    """A finding."""
 
     @property
     def rule(self) -> str:
@@ -33,9 +33,27 @@ class Judged(Protocol):
         """How bad it is."""
         ...
 
+
+class Judged(Threat, Protocol):
+    """A finding with what is said of it: suppressed until when, if it is."""
+
     @property
     def suppressed_until(self) -> datetime | None:
         """Until when it does not count."""
+        ...
+
+
+class Placed(Threat, Protocol):
+    """A finding with where it is and what was seen there."""
+
+    @property
+    def field(self) -> str:
+        """A JSON pointer."""
+        ...
+
+    @property
+    def evidence(self) -> str:
+        """What was seen there, with a little of what is around it."""
         ...
 
 
@@ -65,7 +83,23 @@ def level(score: float | None, findings: Sequence[Judged]) -> str:
     return worst(each.severity for each in open_ones)
 
 
-def is_incomplete(findings: Iterable[Judged]) -> bool:
+def is_known(finding: Placed, accepted: Iterable[Placed]) -> bool:
+    """Whether what people approved had the very same finding, which they were shown.
+
+    That something was not scanned is never known: nobody was shown what is in it.
+    """
+    told = (finding.rule, finding.severity, finding.field, finding.evidence)
+    return finding.rule != INCOMPLETE and any(
+        told == (each.rule, each.severity, each.field, each.evidence) for each in accepted
+    )
+
+
+def is_alarming(finding: Threat) -> bool:
+    """Whether a person has to look: a threat of medium severity or more, or a scan that did not finish."""
+    return finding.severity in ALARMING or finding.rule == INCOMPLETE
+
+
+def is_incomplete(findings: Iterable[Threat]) -> bool:
     """Whether the scan did not finish."""
     return any(each.rule == INCOMPLETE for each in findings)
 
