@@ -87,7 +87,16 @@ class DefinitionVersion(models.Model):
     text = models.TextField()
     first_seen = models.DateTimeField(default=timezone.now, editable=False)
     let_go_at = models.DateTimeField(null=True, blank=True)
-    risk_score = models.FloatField(null=True, help_text="what its scan came to; empty: scanned before scores were kept")
+    risk_score = models.FloatField(
+        null=True, help_text="the most that its scans came to; empty: scanned before scores were kept"
+    )
+    scanned_by = models.CharField(
+        max_length=DIGEST_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="digest of the rules that read it last",
+    )
 
     objects = VersionQuerySet.as_manager()
 

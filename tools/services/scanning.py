@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
+from django.utils import timezone
 
 from tools import scanner
 from tools.models import DefinitionVersion, Finding
@@ -41,9 +43,10 @@ def scan_shown(shown: Bodies, shared: Shared) -> dict[Key, Scanned]:
 
 def keep_findings(versions: Sequence[DefinitionVersion], scanned: Mapping[Key, Scanned]) -> None:
     """Keep what was found in these versions."""
+    now = timezone.now()
     Finding.objects.bulk_create(
         [
-            _row(version, found)
+            finding_of(version, found, now)
             for version in versions
             for found in scanned[version.definition_id, version.digest].findings
         ],
@@ -107,7 +110,8 @@ def _findings(report: Report, *, whole: bool) -> Iterator[Found]:
     yield from report.findings
 
 
-def _row(version: DefinitionVersion, found: Found) -> Finding:
+def finding_of(version: DefinitionVersion, found: Found, now: datetime) -> Finding:
+    """The row, not saved yet."""
     return Finding(
         version=version,
         rule=found.rule,
@@ -117,4 +121,5 @@ def _row(version: DefinitionVersion, found: Found) -> Finding:
         evidence=found.evidence,
         start=found.start,
         end=found.end,
+        found_at=now,
     )

@@ -12,6 +12,7 @@ from tools.models import DefinitionVersion
 from tools.rules import VERSIONS_A_DAY
 from tools.services.knowing import Shared
 from tools.services.resembling import sketch_versions
+from tools.services.rulings import rules_digest
 from tools.services.scanning import keep_findings, scan_shown
 
 VersionKey = tuple[int, str]  # a definition's primary key and a digest
@@ -42,8 +43,11 @@ def versions_of(shown: Mapping[VersionKey, Seen], *, refused: Collection[Version
     missing = [key for key in shown if key not in found and key not in refused]
     shared = Shared()
     scanned = scan_shown({key: shown[key].item.body for key in missing}, shared)
+    rules = rules_digest()
     new = [
-        DefinitionVersion(definition_id=pk, digest=digest, text=shown[pk, digest].text, risk_score=each.score)
+        DefinitionVersion(
+            definition_id=pk, digest=digest, text=shown[pk, digest].text, risk_score=each.score, scanned_by=rules
+        )
         for (pk, digest), each in scanned.items()
     ]
     for version in DefinitionVersion.objects.bulk_create(new, batch_size=_BATCH):
