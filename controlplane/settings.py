@@ -405,6 +405,7 @@ CELERY_TASK_DEFAULT_QUEUE = "poll"
 # A task's name starts with the queue's name or, for the app `tools`, belongs to `poll`.
 CELERY_TASK_ROUTES = {
     "access.*": {"queue": "audit"},
+    "tools.rescan_outdated": {"queue": "scan"},  # looks at servers do not wait for it
     "tools.*": {"queue": "poll"},
     "servers.*": {"queue": "poll"},
     "alerts.tell_policy": {"queue": "audit"},  # messages to people do not wait for it
