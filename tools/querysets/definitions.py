@@ -178,14 +178,14 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
             effect=_EFFECT,
         )
 
-    def risk(self) -> Together:
-        """What those that are present come to together, in two queries; narrow to one server first."""
+    def risk(self, own: Iterable[Any] = ()) -> Together:
+        """What those that are present come to, with the server's `own` findings; narrow to one server first."""
         present = self.order_by().filter(present=True, observed__isnull=False)
         shown = dict(present.values_list("observed_id", "observed__risk_score"))
         found: dict[int, list[Any]] = {pk: [] for pk in shown}
         for finding in rows_of("Finding").judged().filter(version__in=present.values("observed")):
             found[finding.version_id].append(finding)
-        return together((shown[pk], findings) for pk, findings in found.items())
+        return together(((shown[pk], findings) for pk, findings in found.items()), own)
 
     def by_id(self, definition_id: "UUID | str") -> "Definition":
         """The definition with this public id. Raises `NotFound`."""
