@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from controlplane import health, openapi, views
+from controlplane import callers, health, openapi, views
 from controlplane.flows import api as flows_api
 from controlplane.flows import views as flows_views
 
@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/", include((api_urlpatterns, "api"))),
     path("flows/", include((flows_urlpatterns, "flows"))),
+    path("definitions/<uuid:definition_id>/callers/", callers.who_may_call, name="who_may_call"),
     path("", include("access.oauth_urls")),
     path("", include("access.urls")),
     path("", include("servers.urls")),

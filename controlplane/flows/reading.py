@@ -1,22 +1,21 @@
 """What an actor may see of toxic flows. Nothing is kept: every question reads grants and tools once, as they are."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
 
-from access.models import Agent, AgentState, Grant, Person, Role, RoleSeparation
+from access.models import Agent, Grant, Person, Role, RoleSeparation
 from access.querysets import GrantQuerySet
+from controlplane.principals import Principal, caller_of, principals
 from core.actor import Actor
 from core.errors import Invalid, NotFound
 from core.permissions import Permission
 from gateway.facts import read_access, read_tools
 from gateway.flows import Flowing, Pair, Tools, pairs
-from gateway.reach import Caller, Reach
+from gateway.reach import Reach
 from gateway.snapshot import AccessPart
 from tools.flows import Flows, Path
 from tools.models import Definition
@@ -24,16 +23,6 @@ from tools.models import Definition
 NEEDED: Final = (Permission.GRANT_READ, Permission.TOOL_READ)
 PAIRS_NEEDED: Final = (Permission.ROLE_READ, *NEEDED)
 _NAME_SHOWN: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Somebody who may reach tools: an agent that acts on its own, or a person."""
-
-    kind: str
-    id: UUID
-    name: str
-    caller: Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +55,7 @@ class Reading:
         """Who holds a whole flow, worst first, and of how many principals to whom any server is given."""
         reach = Reach(self._access, self._now)
         flowing = Flowing(reach, self._tools)
-        asked = [each for each in (*self._agents(), *self._people()) if reach.servers(each.caller)]
+        asked = [each for each in principals(self.actor, self._access) if reach.servers(each.caller)]
         found = [Held(each, flowing.of(each.caller)) for each in asked]
         whole = [each for each in found if each.flows.paths]
         return sorted(whole, key=lambda each: (each.flows.rank, each.principal.name, each.principal.id)), len(found)
@@ -78,17 +67,6 @@ class Reading:
         apart = set(map(frozenset, separated))
         found, total = pairs(roles, self._access, self._tools, self._now, apart=apart)
         return Suggested(tuple(pair for _, pair in zip(range(limit), found, strict=False)), total)
-
-    def _agents(self) -> Iterable[Principal]:
-        agents = Agent.objects.visible_to(self.actor).filter(pk__in=[*self._access.agents])
-        for agent in agents.order_by().defer("client_secret"):
-            if not agent.acts_for_people:
-                yield Principal("agent", agent.public_id, agent.name, _caller(agent, None))
-
-    def _people(self) -> Iterable[Principal]:
-        people = Person.objects.visible_to(self.actor).filter(pk__in=[*self._access.people])
-        for person in people.order_by():
-            yield Principal("person", person.public_id, person.username, _caller(None, person))
 
 
 def is_partial(actor: Actor) -> bool:
@@ -105,7 +83,7 @@ def flows_of(actor: Actor, *, agent: Agent | None = None, person: Person | None 
         raise Invalid("This agent acts for people: name one.", field="person")
     if agent is not None and person is not None and not agent.acts_for_people:
         raise Invalid("This agent acts on its own, for nobody.", field="person")
-    caller = _caller(agent, person)
+    caller = caller_of(agent, person)
     reach = Reach(read_access(_grants_of(actor, agent, person)), timezone.now())
     near = Definition.objects.visible_to(actor).filter(server__slug__in=reach.servers(caller))
     return Flowing(reach, Tools(read_tools(near))).of(caller)
@@ -130,11 +108,6 @@ def in_words(path: Path) -> str:
 def reason_for(pair: Pair) -> str:
     """Why two roles are to be kept apart, as it is kept with the separation."""
     return f"Together they complete a toxic flow. {in_words(pair.path)}"
-
-
-def _caller(agent: Agent | None, person: Person | None) -> Caller:
-    caller = Caller() if agent is None else Caller(agent.pk, agent_active=agent.state == AgentState.ACTIVE)
-    return caller if person is None else replace(caller, person=person.pk, person_active=person.is_active)
 
 
 def _grants_of(actor: Actor, agent: Agent | None, person: Person | None) -> GrantQuerySet:
