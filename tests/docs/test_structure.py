@@ -83,6 +83,7 @@ ELSEWHERE = {
     "tools/standing.py": "tests/console/test_standing.py",
     "tools/services/closing.py": "tests/tools/test_services_deciding.py",
     "tools/services/settling.py": "tests/tools/test_services_absorbing.py",
+    "tools/views/catalogue.py": "tests/console/test_catalogue.py",
     "tools/views/definitions.py": "tests/console/test_definition_pages.py",
     "tools/views/suppressions.py": "tests/tools/test_api_suppressions.py",
     "tools/views/suspensions.py": "tests/console/test_suspensions.py",
