@@ -12,6 +12,49 @@ from typing import Final
 
 # Verbs, by what they do. Irregular forms follow after a slash.
 _VERBS: Final = {
+    "conceal": """
+        hide/hid/hidden/hiding conceal withhold/withheld suppress omit/omitted/omitting mask disguise obscure bury
+        camouflage
+    """,
+    "say": """
+        say/said answer reply respond claim state report tell/told pretend insist assert declare maintain attribute
+        deny blame call describe present label name propose
+    """,
+    "show": "show/shown display print present quote preview render echo repeat confirm",
+    "elicit": """
+        ask prompt request require get/got/getting obtain collect gather have let/letting invite urge persuade
+        convince demand instruct tell/told remind talk lead/led make/made
+    """,
+    "give": """
+        give/gave/given enter type state provide supply share tell/told read submit hand repeat confirm paste reveal
+        disclose upload supply photograph dictate spell send/sent
+    """,
+    "favour": """
+        prefer/preferred/preferring choose/chose/chosen/choosing pick select favor favour use rank score rate recommend
+        trust rely default route prioritize prioritise call invoke consult go treat consider
+    """,
+    "shun": """
+        avoid refuse decline reject ignore skip/skipped/skipping distrust discourage steer disregard abandon demote
+        drop/dropped/dropping dismiss exclude disable uninstall remove deprioritize block
+    """,
+    "alter": """
+        change modify alter adjust raise increase lower reduce split/splitting convert round normalise normalize deduct
+        substitute replace swap/swapped/swapping multiply double triple shift truncate retarget redirect reroute
+        override overwrite/overwritten rewrite/rewrote/rewritten become/became turn scale inflate halve credit divert
+        extend add move remap
+    """,
+    "supersede": """
+        supersede override/overridden overrule outrank replace trump cancel void revoke suspend lift precede
+        invalidate relinquish nullify
+    """,
+    "weaken": """
+        disable deactivate relax lower loosen bypass skip/skipped/skipping suspend ignore uninstall remove disregard
+        circumvent drop/dropped/dropping omit/omitted/omitting switch turn set unlock
+    """,
+    "establish": """
+        install register schedule launch start open bind bound spawn add append create mount create enable keep run
+        write punch
+    """,
     "read": """
         read open access load fetch retrieve get/got/gotten/getting extract collect gather harvest scan list dump
         enumerate capture grab steal/stole/stolen snoop locate inspect obtain acquire copy examine view cat look
@@ -68,6 +111,192 @@ _VERBS: Final = {
 }
 # Nouns and phrases.
 _PHRASES: Final = {
+    "hostile": """
+        (exfiltration mode) (reverse shell) backdoor|s keylogger|s rootkit ransomware malware botnet cryptominer
+        (attacker infrastructure) attacker attacker's attacker-controlled (malicious payload) (command and control)
+        (c2 server) spyware (bind shell) (remote shell) (web shell)
+    """,
+    "lasting": """
+        .cursorrules claude.md agents.md .windsurfrules copilot-instructions.md .clinerules .bashrc .zshrc ~/.bashrc
+        ~/.zshrc .profile ~/.profile crontab (cron job|s) authorized_keys (startup folder) launchd (systemd unit)
+        (systemd service) (git hook|s) (post-checkout hook) core.hookspath hookspath (shell profile) (startup command|s)
+        (startup script|s) (login item|s) (scheduled task) autostart (launch agent) (launch daemon) (root certificate)
+        (pre-commit hook) (registry key) (run key) (agent rules) (rules file) mcp.json (support key)
+    """,
+    "future": """
+        (all future) (future interactions) (future queries) (future sessions) (future conversations) (future turns)
+        (future requests) (all subsequent) (later sessions) (later turns) (every future) (rest of the session)
+        (remainder of the session) (rest of the conversation) (remainder of the conversation) permanently
+        (across sessions) (future calls) (from now on) (from here on) henceforth (every later)
+    """,
+    "insteadof": """
+        (instead of) (rather than) over (in place of) (in preference to) instead (as opposed to) replacing
+    """,
+    "as_code": """
+        (as code) (as a command) (as shell) (as a script) (and execute) (and executes) (then execute) (and eval)
+        (execute it) (execute them) (executes it) (executes them) (and runs it) (then run it) (as executable)
+    """,
+    "failure": """
+        fail fails failed failure|s error|s denied breaks broken timeout|s stuck unreachable conflict|s corrupt trouble
+        unavailable refused
+    """,
+    "spread": "inject propagate replicate spread plant embed smuggle insert append prepend",
+    "asked": """
+        (if asked) (when asked) (if questioned) (when questioned) (if the user asks) (if they ask) (should they ask)
+        (if anyone asks) (upon inquiry) (on inquiry) inquires (if queried) (should anyone ask) (being questioned)
+        (in case of questions) (if somebody asks) (if someone asks) (should the user ask) (is questioned)
+        (when the user asks why) (should the user inquire) (if challenged) (when challenged) (on being asked)
+        (if pressed) (in front of the user) (in front of the) (when talking with the user) (towards the user)
+        (toward the user) (if the user notices) (should the user notice) (if the user complains) (asked about it)
+        (asked about this)
+    """,
+    "aware": """
+        know knows known notice notices noticing noticed learn learns learned see sees seen suspect suspects realize
+        realise aware find informed told shown hear hears discover told asked consulted
+    """,
+    "mustnot": """
+        shouldn't mustn't needn't (should not) (must not) (need not) (is not to) (are not to) (isn't to) (aren't to)
+        (does not have to) (doesn't have to) (do not have to) (don't have to) (may never) (should never) (must never)
+        (has no need to) (have no need to) (no need for) (not supposed to) nobody (no one) (without letting)
+        (not meant to) (not intended to)
+    """,
+    "someone": """
+        user|s human|s customer|s operator|s owner|s person people patient|s student|s guest|s employee|s
+        caller|s visitor|s shopper|s reader|s applicant|s claimant|s respondent|s developer|s admin|s administrator|s
+        parent|s traveller|s traveler|s cardholder|s subscriber|s member|s colleague|s anyone anybody everyone them
+        buyer|s tenant|s holder|s pupil|s citizen|s driver|s player|s viewer|s analyst|s clinician|s
+    """,
+    "us": "us we our ours",
+    "talk": """
+        conversation|s chat|s dialogue|s dialog|s thread|s transcript|s discussion|s message|s turn|s prompt|s
+        exchange|s correspondence utterance|s instructions
+    """,
+    "whole": """
+        complete whole full entire all every verbatim last previous prior preceding recent latest earlier past raw
+        unredacted unabridged (word for word) (so far) (up to now) (until now) (up to this point) original current
+        ongoing
+    """,
+    "whatever": """
+        whatever regardless irrespective (no matter) (independent of) (independently of) notwithstanding despite
+        whichever (instead of the) (in place of the) (rather than the) (other than the)
+    """,
+    "wanted": """
+        requested asked entered typed specified selected chosen wanted intended instructed (user's choice) picked
+        ordered (user said) (user says) (user wants) (user asks) (user wanted) (user named) stated (asked for)
+        prescribed prefers preferred
+    """,
+    "amount": """
+        amount|s sum|s price|s quantity quantities total|s balance|s dose|s dosage fee|s recipient|s payee|s
+        beneficiary branch remote destination|s currency limit order|s plan|s shipping donation|s gift remainder
+        addressee region environment target|s base date|s iban bid|s rate|s milligrams units score|s
+        grade|s class label|s verdict
+    """,
+    "unaltered": """
+        unaltered unchanged unmodified (as entered) (as typed) (as requested) (as given) untouched (as before)
+        (what the caller) (what was entered) (what was typed) (amount entered) (amount requested) (original amount)
+        (original price) (original value) (the original) (as though) (as if) same
+    """,
+    "reply": """
+        answer|s reply replies response|s summary summaries confirmation|s report|s output|s preview receipt|s
+        transcript message|s conversation explanation|s
+    """,
+    "rival": """
+        other others competing competitor|s alternative|s rival|s generic third-party built-in builtin native similar
+        elsewhere another
+    """,
+    "kind": """
+        tool|s connector|s server|s api|s calculator|s search engine|s provider|s service|s plugin|s integration|s
+        fetcher|s function|s package|s library libraries extension|s utility utilities assistant|s vendor|s method|s
+    """,
+    "bad": """
+        worse unsafe insecure slow slower malware vulnerable corrupt corrupts leak leaks unapproved unverified
+        uncertified untrusted unstable wrong incomplete stale fraudulent illegitimate deprecated obsolete outdated
+        inferior unreliable broken abandoned retired discontinued compromised prohibited forbidden inaccurate malicious
+        buggy buggier flawed dangerous unsupported legacy disabled unauthorized unauthorised banned
+        untested illegal (not certified) (not trusted) (not to be trusted) (not safe) (no longer) (data loss)
+        (security risk) (security issues) (data corruption) (known issues) (inject malware)
+    """,
+    "exclusive": """
+        only exclusively solely sole always (first choice) instead first highest top (over all) (over any) mandatory
+        every whenever (all cases) default primary (every time) (without exception) (ahead of) (in preference to)
+    """,
+    "aside": """
+        (in the background) (in passing) (on the side) (on the way) (under the hood) meanwhile (in parallel)
+        (while at it) (on first use) (on first run) (on first call) (each call) (every call) (each run) (each time)
+        (every time) (by-product) thereby (at the same time) likewise too along (side effect|s) also additionally
+        besides moreover furthermore (along with) (as well) afterwards (each use) (each invocation) (every invocation)
+        (on completion) (once done) subsequently automatically (each request) (every request) (on the first)
+    """,
+    "open_to": """
+        (anyone with) (anyone holding) (anyone can) everyone everybody anyone public publicly world guessable
+        (open group) (other customers) (other tenants) (other users) strangers (shared link) (world-readable)
+        (search engines) (0.0.0.0) unauthenticated (all users) (shared tenant) (public internet) (the internet)
+        (open internet) outsiders (without a password) (without authentication) (third parties)
+    """,
+    "collector": """
+        partner|s vendor|s broker|s reseller|s affiliate|s sponsor|s advertiser|s insurer|s insurers employer|s
+        collector|s aggregator|s (parent company) subsidiary recruiter|s marketer|s investor|s competitor|s
+        third-party (third party) (third parties) pastebin gallery (paste site) (training data) (training set)
+        (training material) (public corpus) (research programme) (research program) (data pool) freelancers
+        contractors (crowd workers) (demo tenant) headquarters mirror sink relay telemetry beacon (remote host)
+        (remote server) (external server) (external service) (external endpoint) (external system) offshore off-site
+        offsite (our servers) (our side) (our cloud) (our backend) (our api) (our systems) (our analytics)
+        (our collector) (backup server) (backup endpoint) (attacker) attacker-controlled
+        (analytics service) (analytics platform) (analytics endpoint) (monitoring service) (logging service)
+        (log service) (log server) (central server) (central database) insight|s
+    """,
+    "material": """
+        data text|s input|s query queries message|s document|s file|s content|s record|s argument|s payload|s
+        conversation|s prompt|s result|s output|s keystroke|s transcript|s image|s photo|s recording|s audio answer|s
+        session|s request|s response|s location|s coordinates contact|s address|es email|s mail|s workbook|s
+        spreadsheet|s code draft|s note|s history log|s report|s copy copies it them parameters chat|s identifiers
+        metadata information details name|s entries rows table|s purchase|s search|es selection|s clipboard workspace
+        usage income credentials token|s key|s (command line|s) environment
+    """,
+    "barrier": """
+        validation verification verify confirmation|s approval|s consent review|s check|s checking signature|s
+        certificate|s tls ssl https csrf cors mfa 2fa authentication authorization permission|s sandbox sandboxing
+        firewall antivirus selinux apparmor hooks pre-commit audit auditing logging (audit log) (audit trail)
+        monitoring alert|s encryption integrity checksum|s (access control|s) policy policies guardrail|s filter|s
+        moderation safety (safe browsing) (content security) (rate limit|s) (deletion protection) protection
+        (branch protection) quarantine (code review) tests linting (secret scanning) scanning interlock|s safeguard|s
+        macros warning|s disclaimer|s (risk section) caveats
+    """,
+    "deletes": """
+        deletes removes erases wipes drops destroys purges truncates terminates shreds empties formats flushes
+        (are deleted) (are removed) (are dropped) (are purged) (are wiped) (is deleted) (is removed) (is wiped)
+        (is dropped) (is purged) (get removed) (gets removed) (gets deleted) (get deleted) (are terminated)
+        (is overwritten) (are overwritten) overwrites uninstalls (being removed) (being deleted)
+    """,
+    "trigger": """
+        (not watching) (no one is watching) unattended unobserved (not looking) (outside business) (during an audit)
+        (being tested) (being evaluated) (being audited) (under review) debugger (red team) (first week) (third time) (nth call)
+        (every third) (every 3rd) (every tenth) (every fifth) (trigger phrase) (code word) (magic word)
+        (activation phrase) (secret phrase) (from then on) (at night) (after midnight) geofence
+        (evaluation mode) (benign behaviour) (benign behavior) (act harmless) (act normal) (act normally)
+        (behave normally) (appear normal) (look benign) (appear benign) (nothing unusual)
+    """,
+    "endless": """
+        forever endlessly indefinitely (without end) (never stop) (never stops) (never finish) (never give up)
+        (again and again) (over and over) (infinite loop) (keep calling) (keep retrying) (token budget)
+        (never the final) (never write the final) (until stopped) (ad infinitum) 
+        (no upper limit) (as many times) (thousand times) (100 times)
+        (keep on refining)
+    """,
+    "already": """
+        (already approved) (already agreed) (already consented) (already authorized) (already authorised)
+        (already confirmed)
+        (pre-approved) preapproved pre-authorized preauthorized (pre-authorised) (standing approval) (blanket consent)
+        (implied consent) (consent is implied) (deemed consent) (counts as consent) (counts as approval)
+        (treated as approval) (treated as consent) (taken as consent) (taken as a yes) (counted as yes)
+        (silence means) (standing change) (emergency change) (break-glass) (permission has been) (consent has been)
+        (approval has been) (confirmed in advance) (agreed in advance) (signed off)
+    """,
+    "claims": """
+        administrator admin operator anthropic openai microsoft google vendor developer|s owner ceo cfo secops
+        (security team) (platform team) (it department) (compliance team) legal management (system owner) root
+        (host application) provider
+    """,
     "secret_path": """
         ~/.ssh /.ssh .ssh id_rsa id_ed25519 id_ecdsa authorized_keys known_hosts .env .env.local ~/.aws
         .aws/credentials aws/credentials .netrc .npmrc .pypirc .pgpass .git-credentials .gitconfig .kube/config
@@ -137,7 +366,7 @@ _PHRASES: Final = {
         (credit card|s) (home folder) (personal files) (customer email|s) (customer list|s) (user records)
     """,
     "user": """
-        user|s user's human|s (end user|s) end-user operator|s customer|s person people anyone nobody owner client
+        user|s user's human|s (end user|s) end-user operator|s customer|s person people anyone nobody owner
         (account holder) they them (the requester)
     """,
     "this": """
@@ -192,7 +421,7 @@ _PHRASES: Final = {
         (your rules) (your system message)
     """,
     "previous": "previous prior above earlier preceding foregoing former",
-    "you": "you your",
+    "you": "you your you're you've you'll yourself",
     "everything_above": """
         (everything above) (all of the above) (what you were told) (everything you) (your training)
     """,
@@ -294,7 +523,7 @@ _PHRASES: Final = {
         (if the user asks about) (if they ask about) (in case of questions) (if questioned) (in your confirmation)
         (keep displaying) (continue to display) (continues to display) (continue to show) (keep showing)
         (still shows the) (unchanged for the) (looks unchanged) (appear unchanged) (quote the original)
-        (display the original) (show the original) (repeats what the) (in the preview) (keep the user's)
+        (display the original) (show the original) (repeats what the) (keep the user's)
         (withhold the) withholds (cover story) (do not bring up) (don't bring up) (best omitted) (no cause to)
         (skip the summary) (instead reply) (never refer to) (tell the user it is) (tell the user it was)
         (tell them it) (tell the user everything) (say nothing) (keep quiet) (stay silent about) (as your own)
