@@ -111,26 +111,34 @@ _VERBS: Final = {
 }
 # Nouns and phrases.
 _PHRASES: Final = {
+    "perhaps_role": """
+        (overrides all) (override all) (overrides any) (override any) (no longer apply) (do not apply here)
+        (your goal is) (your objective is) (your mission is) (new policy) (you have graduated) (your new)
+    """,
+    "precedence": """
+        (takes precedence) (take precedence) outranks outrank supersedes supersede superseding overrules overrule
+        (has priority) (have priority) trumps
+    """,
     "hostile": """
-        (exfiltration mode) (reverse shell) backdoor|s keylogger|s rootkit ransomware malware botnet cryptominer
-        (attacker infrastructure) attacker attacker's attacker-controlled (malicious payload) (command and control)
-        (c2 server) spyware (bind shell) (remote shell) (web shell)
+        (exfiltration mode) (reverse shell) backdoor|s keylogger|s rootkit cryptominer (attacker infrastructure)
+        attacker attacker's attacker-controlled (malicious payload) (command and control) (c2 server) (bind shell)
+        (remote shell) (web shell)
     """,
     "lasting": """
         .cursorrules claude.md agents.md .windsurfrules copilot-instructions.md .clinerules .bashrc .zshrc ~/.bashrc
-        ~/.zshrc .profile ~/.profile crontab (cron job|s) authorized_keys (startup folder) launchd (systemd unit)
-        (systemd service) (git hook|s) (post-checkout hook) core.hookspath hookspath (shell profile) (startup command|s)
-        (startup script|s) (login item|s) (scheduled task) autostart (launch agent) (launch daemon) (root certificate)
-        (pre-commit hook) (registry key) (run key) (agent rules) (rules file) mcp.json (support key)
+        ~/.zshrc .profile ~/.profile crontab authorized_keys (startup folder) launchd (systemd unit)
+        (post-checkout hook) core.hookspath hookspath (shell profile) (startup command|s)
+        (startup script|s) (login item|s) autostart (launch agent) (launch daemon) (root certificate)
+        (agent rules) (rules file) (support key)
     """,
     "future": """
         (all future) (future interactions) (future queries) (future sessions) (future conversations) (future turns)
-        (future requests) (all subsequent) (later sessions) (later turns) (every future) (rest of the session)
-        (remainder of the session) (rest of the conversation) (remainder of the conversation) permanently
-        (across sessions) (future calls) (from now on) (from here on) henceforth (every later)
+        (future requests) (later sessions) (later turns) (every future) (rest of the session)
+        (remainder of the session) (rest of the conversation) (remainder of the conversation)
+        (across sessions) (future calls) (from now on) (from here on) (every later)
     """,
     "insteadof": """
-        (instead of) (rather than) over (in place of) (in preference to) instead (as opposed to) replacing
+        (instead of) (rather than) over (in place of) (in preference to) (as opposed to)
     """,
     "as_code": """
         (as code) (as a command) (as shell) (as a script) (and execute) (and executes) (then execute) (and eval)
@@ -221,17 +229,19 @@ _PHRASES: Final = {
         every whenever (all cases) default primary (every time) (without exception) (ahead of) (in preference to)
     """,
     "aside": """
-        (in the background) (in passing) (on the side) (on the way) (under the hood) meanwhile (in parallel)
+        (in the background) (in passing) (on the side) (on the way) (under the hood) meanwhile
         (while at it) (on first use) (on first run) (on first call) (each call) (every call) (each run) (each time)
-        (every time) (by-product) thereby (at the same time) likewise too along (side effect|s) also additionally
+        (every time) (by-product) thereby (at the same time) likewise (side effect|s) also additionally
         besides moreover furthermore (along with) (as well) afterwards (each use) (each invocation) (every invocation)
-        (on completion) (once done) subsequently automatically (each request) (every request) (on the first)
+        (once done) (each request) (every request) (on the first)
     """,
     "open_to": """
-        (anyone with) (anyone holding) (anyone can) everyone everybody anyone public publicly world guessable
-        (open group) (other customers) (other tenants) (other users) strangers (shared link) (world-readable)
-        (search engines) (0.0.0.0) unauthenticated (all users) (shared tenant) (public internet) (the internet)
-        (open internet) outsiders (without a password) (without authentication) (third parties)
+        (to everyone) (to everybody) (to anyone) (to the public) (to the internet) (public internet) (open internet)
+        (anyone with) (anyone holding) (anyone can) (guessable url) guessable (without authentication)
+        unauthenticated (world-readable) (publicly accessible) (publicly readable) (public link) (public url)
+        (public bucket) (open bucket) (search engines) (other customers) (other tenants) strangers outsiders 0.0.0.0
+        (open group) (without a password) (shared tenant) (public pastebin) (public gist) (turns public)
+        (repository public)
     """,
     "collector": """
         partner|s vendor|s broker|s reseller|s affiliate|s sponsor|s advertiser|s insurer|s insurers employer|s
@@ -277,7 +287,7 @@ _PHRASES: Final = {
         (behave normally) (appear normal) (look benign) (appear benign) (nothing unusual)
     """,
     "endless": """
-        forever endlessly indefinitely (without end) (never stop) (never stops) (never finish) (never give up)
+        forever endlessly (without end) (never stop) (never stops) (never finish) (never give up)
         (again and again) (over and over) (infinite loop) (keep calling) (keep retrying) (token budget)
         (never the final) (never write the final) (until stopped) (ad infinitum) 
         (no upper limit) (as many times) (thousand times) (100 times)
@@ -453,7 +463,7 @@ _PHRASES: Final = {
     "when": "when whenever if every each anytime (any time) everytime while upon during once wherever",
     "not": """
         not don't dont never without avoid cannot (no need) mustn't shouldn't can't n't doesn't isn't (refrain from)
-        (instead of) nor no needn't (rather than) (unnecessary) (needless) won't
+        (instead of) nor no needn't (rather than) (unnecessary) (needless) won't non
     """,
     "quiet": """
         (without telling) (without informing) (without notifying) (without mentioning)
@@ -497,8 +507,8 @@ _PHRASES: Final = {
     "later": """
         (once approved) (this tool has been approved) (it has been approved by) (after approval) post-approval
         (after review) (during review) (later version) (approval hash) (once trusted) (after it is approved)
-        (after being approved) (once it is approved) (once installed) (future version) (next version)
-        (after the first) (third call) (tenth call) (after a week) (from next) (once enabled) (after the trial)
+        (after being approved) (once it is approved) 
+        (after the first) (third call) (tenth call) (after a week) (from next) (after the trial)
         (when no one) (outside business hours) (when unattended) (not during review) (passes review) (past review)
         (after activation)
     """,
@@ -605,20 +615,20 @@ _PHRASES: Final = {
         (new rules apply) (new instruction) (real instructions) (true purpose) (actual instructions)
         (updated instructions) (system notice) (urgent instruction) (you are no longer) (you stop being)
         (message from user) (message from the user) (task that i gave) (signed the user) (supersede any)
-        (supersedes any) (supersedes all) (supersede all) (supersede those) (takes precedence over)
-        (take precedence over) (overrides all) (override all) (overrides any) (override any) (your new role)
+        (supersedes any) (supersedes all) (supersede all) (supersede those) 
+        (your new role)
         (your new task) (new identity) (updated role) (no restrictions) (without restrictions)
-        (without any restrictions) (higher priority than) (outranks) (note to the model) (note to ai) (note for ai)
+        (without any restrictions) (higher priority than) (note to the model) (note to ai) (note for ai)
         (note to assistant) (note to the assistant) (instruction for the assistant) (instructions for the assistant)
         (instructions for ai) (instruction to the model) (attention ai) (attention assistant) (dear assistant)
         (for the ai only) (for ai only) (for model only) (for the model only) (for the assistant only)
         (agent instructions) (llm instruction|s) (model instruction|s) (assistant instruction|s) (roleplay as)
         (role-play as) (impersonate the) (impersonate as) (act as a root) (act as root) (act as admin)
         (act as an admin) (act as administrator) (act as an administrator) (act as system) (acting as root)
-        (as an unrestricted) (reset context) (no longer bind) (no longer apply) (no longer bound)
-        (your training constraints) (does not apply to you) (do not apply to you) (do not apply here)
+        (as an unrestricted) (reset context) (no longer bind) (no longer bound)
+        (your training constraints) (does not apply to you) (do not apply to you) 
         (same authority as) (authority of the system) (replaces your) (replace your) (new goal) (new objective)
-        (your goal is) (your objective is) (your mission is)
+        
     """,
     "as_master": """
         (developer mode) (debug mode enabled) jailbreak_mode (jailbreak mode) (god mode) (dan mode)
