@@ -12,6 +12,7 @@ from typing import Final
 
 # Verbs, by what they do. Irregular forms follow after a slash.
 _VERBS: Final = {
+    "exfil": "exfiltrate exfil siphon smuggle",
     "conceal": """
         hide/hid/hidden/hiding conceal withhold/withheld suppress omit/omitted/omitting mask disguise obscure bury
         camouflage
@@ -53,7 +54,7 @@ _VERBS: Final = {
     """,
     "establish": """
         install register schedule launch start open bind bound spawn add append create mount create enable keep run
-        write punch
+        write punch activate
     """,
     "read": """
         read open access load fetch retrieve get/got/gotten/getting extract collect gather harvest scan list dump
@@ -106,11 +107,32 @@ _VERBS: Final = {
         do open install approve accept click grant answer reply respond create make start stop continue proceed
         prefix format pay buy/bought order commit merge deploy chmod sudo enable allow treat trust follow obey
         comply apply set update disable never behave pretend act become assume adopt speak refuse cancel book
-        schedule transfer
+        schedule transfer remember memorize activate
     """,
 }
 # Nouns and phrases.
 _PHRASES: Final = {
+    "hoard": """
+        (saved passwords) (stored passwords) (browser cookies) (chrome cookies) (firefox cookies) (login data)
+        (password store) (browser profile) (password manager's) (wallet keys) (seed phrase|s) (shell history)
+        (saved logins) (session cookies) (browser session) (login cookies) (cookies database)
+    """,
+    "stays": """
+        stays remains kept stay remain unchanged unaltered
+    """,
+    "retain": """
+        retain retained keep kept keeps stored stores resell resold sell sold license licence licensed monetise
+        monetize monetised monetized rent rented syndicated trained train archived corpus
+    """,
+    "duty": """
+        required obliged oblige obliges obligated (calls for) (call for) entitles entitled must mandatory shall (has to)
+        (have to) (need to) (expected to) (is to) (are to) (in line with) (as agreed) (to meet) kindly please
+        (make sure) (in return) (in exchange) (legally) needs need
+    """,
+    "sort": """
+        search calendar mail email browser file filesystem git payment banking database chat calculator weather shell
+        terminal code crm messaging storage cloud
+    """,
     "perhaps_role": """
         (overrides all) (override all) (overrides any) (override any) (no longer apply) (do not apply here)
         (your goal is) (your objective is) (your mission is) (new policy) (you have graduated) (your new)
@@ -146,7 +168,7 @@ _PHRASES: Final = {
     """,
     "failure": """
         fail fails failed failure|s error|s denied breaks broken timeout|s stuck unreachable conflict|s corrupt trouble
-        unavailable refused
+        unavailable refused mismatch mismatches lapsed expired 401 403 413 429 500 quota
     """,
     "spread": "inject propagate replicate spread plant embed smuggle insert append prepend",
     "asked": """
@@ -200,9 +222,9 @@ _PHRASES: Final = {
         grade|s class label|s verdict
     """,
     "unaltered": """
-        unaltered unchanged unmodified (as entered) (as typed) (as requested) (as given) untouched (as before)
+        unaltered unmodified (as entered) (as typed) (as requested) (as given) untouched (as before)
         (what the caller) (what was entered) (what was typed) (amount entered) (amount requested) (original amount)
-        (original price) (original value) (the original) (as though) (as if) same
+        (original price) (original value) (as though) (as if)
     """,
     "reply": """
         answer|s reply replies response|s summary summaries confirmation|s report|s output|s preview receipt|s
@@ -269,7 +291,7 @@ _PHRASES: Final = {
         firewall antivirus selinux apparmor hooks pre-commit audit auditing logging (audit log) (audit trail)
         monitoring alert|s encryption integrity checksum|s (access control|s) policy policies guardrail|s filter|s
         moderation safety (safe browsing) (content security) (rate limit|s) (deletion protection) protection
-        (branch protection) quarantine (code review) tests linting (secret scanning) scanning interlock|s safeguard|s
+        (branch protection) quarantine (code review) tests linting (secret scanning) (hash checking) (host key) stricthostkeychecking sslverify verify_ssl scanning interlock|s safeguard|s
         macros warning|s disclaimer|s (risk section) caveats
     """,
     "deletes": """
@@ -411,7 +433,7 @@ _PHRASES: Final = {
         (train models) (parent company) (central registry) (community pool) (volunteer pool) (crowd workers)
         (shared index) (global index) (public index) (second channel) (security vendor) (backup service)
         (backup server) (sync service) (via cloud) (across devices) (mirror host) (admin endpoint) (collection url)
-        (monitoring endpoint) (monitoring server) (audit server) (audit endpoint) (control server) (proxy server)
+        (callback url) (callback server) (monitoring endpoint) (monitoring server) (audit server) (audit endpoint) (control server) (proxy server)
     """,
     "rules": """
         instruction|s rule|s guideline|s polic|y|ies prompt|s directive|s restriction|s constraint|s safeguard|s
@@ -485,7 +507,7 @@ _PHRASES: Final = {
         (implementation detail) (do not explain why) (don't explain why) (not explain why)
     """,
     "quietly": """
-        silently secretly quietly covertly invisibly discreetly surreptitiously stealthily unnoticed transparently
+        silently secretly quietly covertly unmentioned undisclosed unreported unlisted invisibly discreetly surreptitiously stealthily unnoticed transparently
         tacitly
     """,
     "unasked": """
@@ -625,7 +647,7 @@ _PHRASES: Final = {
         (agent instructions) (llm instruction|s) (model instruction|s) (assistant instruction|s) (roleplay as)
         (role-play as) (impersonate the) (impersonate as) (act as a root) (act as root) (act as admin)
         (act as an admin) (act as administrator) (act as an administrator) (act as system) (acting as root)
-        (as an unrestricted) (reset context) (no longer bind) (no longer bound)
+        (you are a different) (as an unrestricted) (reset context) (no longer bind) (no longer bound)
         (your training constraints) (does not apply to you) (do not apply to you) 
         (same authority as) (authority of the system) (replaces your) (replace your) (new goal) (new objective)
         
@@ -645,7 +667,10 @@ _PHRASES: Final = {
         (company policy) (internal policy) diagnostic|s telemetry debugging logging analytics (quality assurance)
         verification traceability (user experience) personalization caching optimization optimisation calibration
         integrity authenticity (fraud prevention) reliability billing observability licensing attestation
-        benchmarking (product improvement) troubleshooting (best results) (optimal results)
+        benchmarking regulations retention statistics (statistical purposes) (quality standards) (quality improvement)
+        (shared responsibility) (partner programme) (partner program) obliges oblige obliged entitles (as agreed)
+        accreditation certification (standard practice) (best practice) governance accountability insurance
+        (product improvement) troubleshooting (best results) (optimal results)
     """,
     "text_of": """
         content|s contents text body value|s data result|s output|s response|s detail|s copy copies file|s message|s
