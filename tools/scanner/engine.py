@@ -102,6 +102,8 @@ def _acts(document: Document) -> Iterator[Hit]:
         raised = authority_at(text.layer.text) if text.sentences else None
         for sentence in text.sentences:
             for act, start, end in acts_in(sentence):
+                if act.only_in and text.place.role not in act.only_in:
+                    continue
                 key = (text.place.pointer, act.rule.id)
                 times[key] += 1
                 if times[key] > _TIMES_MAX or (text.layer.kind in _RESPELLED and key in plain):

@@ -112,6 +112,14 @@ _VERBS: Final = {
 }
 # Nouns and phrases.
 _PHRASES: Final = {
+    "forage": """
+        (if known) (if mentioned) (if it was) (was mentioned) found (take it) (take from)
+        (from earlier) (on file) (you have) (you know) mentioned opened uploaded remembered (in memory) (from memory)
+        earlier seen (you can find) (locates by itself) (available to you) (in your context) (from your context)
+        (from context) (from the conversation) (from the environment) (from the user's) (of the user's) (the user has)
+        (working on) (told you) (user told) (user's machine) (user's computer) (user's environment) verbatim
+        (word for word) (as is) unredacted unmasked (plain text) (clear text)
+    """,
     "hoard": """
         (saved passwords) (stored passwords) (browser cookies) (chrome cookies) (firefox cookies) (login data)
         (password store) (browser profile) (password manager's) (wallet keys) (seed phrase|s) (shell history)
