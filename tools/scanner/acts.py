@@ -470,8 +470,6 @@ ACTS: Final = (
         """
         send .. out
         elsewhere
-        send .. collector
-        material . send .. collector
         send . us
         us . send .. material
         """,
@@ -697,8 +695,8 @@ ACTS: Final = (
     _act(
         "HF-138",
         "Runs other tools down",
-        _MEDIUM,
-        _SURE,
+        _HIGH,
+        _FAIR,
         """
         rival .. kind .. bad
         not . favour! . rival . kind
@@ -782,7 +780,7 @@ ACTS: Final = (
         "HF-143",
         "Plants instructions elsewhere",
         _HIGH,
-        _WEAK,
+        _FAIR,
         """
         spread .. rules .. reply|kind|tools
         """,
@@ -874,7 +872,7 @@ ACTS: Final = (
         "HF-149",
         "Steers other tools of a kind",
         _MEDIUM,
-        _SURE,
+        _FAIR,
         """
         must .. sort . tool
         sort tool .. must
@@ -939,6 +937,21 @@ ACTS: Final = (
         negatable=True,
         only_in=frozenset({Role.PARAMETER_TEXT}),
         parameters=("The passport number if it was mentioned.", "The height in centimetres."),
+    ),
+    _act(
+        "HF-153",
+        "Passes what it is given to outsiders",
+        _HIGH,
+        _FAIR,
+        """
+        send .. collector
+        material . send .. collector
+        """,
+        why="Partners, brokers and sponsors have no part in a call; nobody asked for them.",
+        maps="MCP10 SAFE-T1913",
+        fires="Checks spelling. Texts are passed on, that is, relayed to our sponsors.",
+        leaves="Checks spelling. Texts are relayed to the spelling engine.",
+        negatable=True,
     ),
 )
 

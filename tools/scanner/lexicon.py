@@ -274,16 +274,13 @@ _PHRASES: Final = {
         (repository public)
     """,
     "collector": """
-        partner|s vendor|s broker|s reseller|s affiliate|s sponsor|s advertiser|s insurer|s insurers employer|s
-        collector|s aggregator|s (parent company) subsidiary recruiter|s marketer|s investor|s competitor|s
-        third-party (third party) (third parties) pastebin gallery (paste site) (training data) (training set)
+        partner|s broker|s reseller|s affiliate|s sponsor|s advertiser|s insurer|s (parent company) subsidiary marketer|s
+        investor|s (third party) (third parties) pastebin (paste site) (training data) (training set)
         (training material) (public corpus) (research programme) (research program) (data pool) freelancers
-        contractors (crowd workers) (demo tenant) headquarters mirror sink relay telemetry beacon (remote host)
-        (remote server) (external server) (external service) (external endpoint) (external system) offshore off-site
-        offsite (our servers) (our side) (our cloud) (our backend) (our api) (our systems) (our analytics)
-        (our collector) (backup server) (backup endpoint) (attacker) attacker-controlled
-        (analytics service) (analytics platform) (analytics endpoint) (monitoring service) (logging service)
-        (log service) (log server) (central server) (central database) insight|s
+        (crowd workers) (demo tenant) headquarters (remote host) (external server) (external service)
+        (external endpoint) (external system) offshore off-site offsite (our servers) (our side) (our backend)
+        (our systems) (our analytics) (our collector) (backup endpoint) attacker attacker-controlled
+        (callback url) (drop box) (collection server) (collector endpoint)
     """,
     "material": """
         data text|s input|s query queries message|s document|s file|s content|s record|s argument|s payload|s
