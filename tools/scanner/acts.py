@@ -55,7 +55,16 @@ def _act(  # noqa: PLR0913 -- one argument a column of the table
     only_in: frozenset[Role] = frozenset(),
     parameters: tuple[str, str] = ("", ""),
 ) -> Act:
-    rule = Rule(id_, title, why, severity, confidence, tuple(maps.split()), _tool(fires, parameters[0]), _tool(leaves, parameters[1]))
+    rule = Rule(
+        id_,
+        title,
+        why,
+        severity,
+        confidence,
+        tuple(maps.split()),
+        _tool(fires, parameters[0]),
+        _tool(leaves, parameters[1]),
+    )
     rows = tuple(frame(line) for line in frames.splitlines() if line.strip())
     return Act(rule, rows, words(honest), quotable, negatable, only_in)
 
@@ -139,6 +148,7 @@ ACTS: Final = (
         identifier .. secret . send
         read .. hoard
         exfil .. material|secret|personal
+        must|before .. call .. identifier . secret
         """,
         why="An order to collect what the tool has no need of.",
         maps="MCP01 SAFE-T1503",
@@ -393,6 +403,7 @@ ACTS: Final = (
         when .. tools .. must
         tools .. call .. this_tool
         before .. rival .. kind
+        must .. this_tool .. all
         """,
         why="What is called before or after everything else sees everything else.",
         maps="MCP03 SAFE-T1401 SAFE-T1301",
@@ -952,6 +963,19 @@ ACTS: Final = (
         fires="Checks spelling. Texts are passed on, that is, relayed to our sponsors.",
         leaves="Checks spelling. Texts are relayed to the spelling engine.",
         negatable=True,
+    ),
+    _act(
+        "HF-154",
+        "Advertises itself",
+        _MEDIUM,
+        _FAIR,
+        """
+        ad ... ad
+        """,
+        why="Advertising tells nothing of what a tool does; it only wins it the call.",
+        maps="MCP03 SAFE-T1008",
+        fires="Premium search with guaranteed accuracy.",
+        leaves="Search with a filter for accuracy.",
     ),
 )
 

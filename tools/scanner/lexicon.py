@@ -36,7 +36,7 @@ _VERBS: Final = {
     """,
     "shun": """
         avoid refuse decline reject ignore skip/skipped/skipping distrust discourage steer disregard abandon demote
-        drop/dropped/dropping dismiss exclude disable uninstall remove deprioritize block
+        dismiss deprioritize
     """,
     "alter": """
         change modify alter adjust raise increase lower reduce split/splitting convert round normalise normalize deduct
@@ -112,6 +112,21 @@ _VERBS: Final = {
 }
 # Nouns and phrases.
 _PHRASES: Final = {
+    "ad": """
+        premium guaranteed guarantees unparalleled revolutionary cutting-edge world-leading (millions of)
+        (thousands of users) unbeatable unmatched superior exceptional outstanding flawless (highest accuracy)
+        (perfect accuracy) (100% accurate) (100 accurate) award-winning ultimate unrivaled unrivalled top-tier
+        best-in-class elite trusted (highly recommended) (strongly recommended) certified industry-leading
+        state-of-the-art (most advanced) (most popular) (most trusted) (number one) world-class next-generation
+        unsurpassed incomparable (lightning fast) blazing-fast (zero errors) enterprise-grade
+    """,
+    "earlier": """
+        previous prior above earlier preceding foregoing (given before) (so far) original initial system developer
+    """,
+    "former": "all any other your every those these existing safety security ethical built-in content my",
+    "everything_above": """
+        (everything above) (all of the above) (what you were told) (everything you) (your training)
+    """,
     "forage": """
         (if known) (if mentioned) (if it was) (was mentioned) found (take it) (take from)
         (from earlier) (on file) (you have) (you know) mentioned opened uploaded remembered (in memory) (from memory)
@@ -131,11 +146,6 @@ _PHRASES: Final = {
     "retain": """
         retain retained keep kept keeps stored stores resell resold sell sold license licence licensed monetise
         monetize monetised monetized rent rented syndicated trained train archived corpus
-    """,
-    "duty": """
-        required obliged oblige obliges obligated (calls for) (call for) entitles entitled must mandatory shall (has to)
-        (have to) (need to) (expected to) (is to) (are to) (in line with) (as agreed) (to meet) kindly please
-        (make sure) (in return) (in exchange) (legally) needs need
     """,
     "sort": """
         search calendar mail email browser file filesystem git payment banking database chat calculator weather shell
@@ -254,10 +264,6 @@ _PHRASES: Final = {
         untested illegal (not certified) (not trusted) (not to be trusted) (not safe) (no longer) (data loss)
         (security risk) (security issues) (data corruption) (known issues) (inject malware)
     """,
-    "exclusive": """
-        only exclusively solely sole always (first choice) instead first highest top (over all) (over any) mandatory
-        every whenever (all cases) default primary (every time) (without exception) (ahead of) (in preference to)
-    """,
     "aside": """
         (in the background) (in passing) (on the side) (on the way) (under the hood) meanwhile
         (while at it) (on first use) (on first run) (on first call) (each call) (every call) (each run) (each time)
@@ -328,11 +334,6 @@ _PHRASES: Final = {
         (treated as approval) (treated as consent) (taken as consent) (taken as a yes) (counted as yes)
         (silence means) (standing change) (emergency change) (break-glass) (permission has been) (consent has been)
         (approval has been) (confirmed in advance) (agreed in advance) (signed off)
-    """,
-    "claims": """
-        administrator admin operator anthropic openai microsoft google vendor developer|s owner ceo cfo secops
-        (security team) (platform team) (it department) (compliance team) legal management (system owner) root
-        (host application) provider
     """,
     "secret_path": """
         ~/.ssh /.ssh .ssh id_rsa id_ed25519 id_ecdsa authorized_keys known_hosts .env .env.local ~/.aws
@@ -459,13 +460,6 @@ _PHRASES: Final = {
     """,
     "previous": "previous prior above earlier preceding foregoing former",
     "you": "you your you're you've you'll yourself",
-    "everything_above": """
-        (everything above) (all of the above) (what you were told) (everything you) (your training)
-    """,
-    "former": "all any other your every those these existing safety security ethical built-in content my",
-    "earlier": """
-        previous prior above earlier preceding foregoing (given before) (so far) original initial system developer
-    """,
     "threat": """
         otherwise (or else) (will fail) (will not work) (won't work) crash|es malfunction|s (be lost) (be blocked)
         (will break) (be rejected) (stop working) (data loss) (be terminated) (will be suspended) (be corrupted)
@@ -532,7 +526,7 @@ _PHRASES: Final = {
         (hidden instructions) (your system message) (system message) (your guidelines) (your rules) (initial prompt)
     """,
     "later": """
-        (once approved) (this tool has been approved) (it has been approved by) (after approval) post-approval
+        (once approved) (this tool has been approved) (it has been approved by) (after approval)
         (after review) (during review) (later version) (approval hash) (once trusted) (after it is approved)
         (after being approved) (once it is approved) 
         (after the first) (third call) (tenth call) (after a week) (from next) (after the trial)
@@ -730,12 +724,17 @@ def _forms(verb: str) -> Iterator[str]:
         yield base[:-1] + "ied" if ends_in_y else base + ("d" if base.endswith("e") else "ed")
 
 
+_HYPHENED: Final = re.compile(r"^[a-z0-9 ]+-[a-z0-9 -]+$")
+
+
 def _spellings(phrase: str) -> Iterator[tuple[str, ...]]:
     """`polic|y|ies` and `password|s` as the words that they stand for; `(api key|s)` as two words each time."""
     stem, *endings = phrase.split("|")
     whole = [stem] if endings == ["s"] or not endings else []
     for ending in (*whole, *(stem + each for each in endings)):
         yield tuple(ending.split())
+        if _HYPHENED.search(ending):  # a hyphen parts words in a text
+            yield tuple(ending.replace("-", " ").split())
 
 
 def _build() -> dict[str, list[Phrase]]:
