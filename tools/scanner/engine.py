@@ -31,6 +31,7 @@ _WEAK_BELOW: Final = 0.3
 _WEAK_MOST: Final = 0.35  # what weak hits come to together
 _MENTION_WORDS: Final = 12
 _DENIED_WORDS: Final = 4
+_TURNS: Final = frozenset({"but", "please", "however", "simply", "just"})  # what is denied before them ends there
 _NOT_PROSE: Final = frozenset({Role.VALUE, Role.TITLE, Role.KEYWORD, Role.META})
 _RESPELLED: Final = frozenset({"letters with gaps", "digits for letters"})
 _QUOTES: Final = "\"'`\u201c\u2018\u00ab"
@@ -143,7 +144,9 @@ def _weight(
 def _is_denied(sentence: Sentence, at: int, end: int) -> bool:
     """Whether a denial stands shortly before it or within it."""
     last = next((index for index, span in enumerate(sentence.spans) if span[1] >= end), len(sentence.spans) - 1)
-    return any(mask & CLASSES["not"] for mask in sentence.masks[max(0, at - _DENIED_WORDS) : last + 1])
+    first = max(0, at - _DENIED_WORDS)
+    turn = next((index for index in range(at - 1, first - 1, -1) if sentence.words[index] in _TURNS), first)
+    return any(mask & CLASSES["not"] for mask in sentence.masks[turn : last + 1])
 
 
 def _is_quoted(text: str, sentence: Sentence, at: int, start: int) -> bool:

@@ -112,6 +112,11 @@ _VERBS: Final = {
 }
 # Nouns and phrases.
 _PHRASES: Final = {
+    "void": """
+        (not apply) (don't apply) (doesn't apply) (no longer apply) (no longer applies) (are suspended) (is suspended)
+        (are void) (is void) (are lifted) (is lifted) (are disabled) (no longer bind) (no longer binding)
+        (are overruled) (have no bearing) (no longer valid) (are obsolete) (is obsolete) (are cancelled)
+    """,
     "ad": """
         premium guaranteed guarantees unparalleled revolutionary cutting-edge world-leading (millions of)
         (thousands of users) unbeatable unmatched superior exceptional outstanding flawless (highest accuracy)
@@ -157,7 +162,7 @@ _PHRASES: Final = {
     """,
     "precedence": """
         (takes precedence) (take precedence) outranks outrank supersedes supersede superseding overrules overrule
-        (has priority) (have priority) trumps
+        (has priority) (have priority) (takes priority) (take priority) trumps
     """,
     "hostile": """
         (exfiltration mode) (reverse shell) backdoor|s keylogger|s rootkit cryptominer (attacker infrastructure)
@@ -275,7 +280,7 @@ _PHRASES: Final = {
         (to everyone) (to everybody) (to anyone) (to the public) (to the internet) (public internet) (open internet)
         (anyone with) (anyone holding) (anyone can) (guessable url) guessable (without authentication)
         unauthenticated (world-readable) (publicly accessible) (publicly readable) (public link) (public url)
-        (public bucket) (open bucket) (search engines) (other customers) (other tenants) strangers outsiders 0.0.0.0
+        (public bucket) (open bucket) (search engines) (all interfaces) (listening port) (other customers) (other tenants) strangers outsiders 0.0.0.0
         (open group) (without a password) (shared tenant) (public pastebin) (public gist) (turns public)
         (repository public)
     """,
