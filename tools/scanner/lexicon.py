@@ -424,7 +424,7 @@ _PHRASES: Final = {
         attackers (such as) like e.g. example|s phrase|s pattern|s block|s injection|s scanner|s scanning identify
         identifies suspicious classif|y|ies quoted expected mock|s fixture|s sample|s simulate (looks for) red-team
         probing inputs jailbreak|s (example input) (test input) (pages may) (may contain) strings (for example)
-        reports report (requests to) categories category
+        reports report issue issues exposure (requests to) categories category
     """,
     "out": """
         (external server|s) (remote server|s) (external endpoint|s) (remote endpoint|s) (external service|s)
