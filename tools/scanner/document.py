@@ -13,6 +13,7 @@ from tools.scanner.purpose import purposes
 from tools.scanner.reading import PLAIN, Layer, layers
 
 IN_CODE: Final = re.compile(r"[_.-]|[a-z][A-Z]")  # how names are written, and words are not
+_CODED: Final = re.compile(r"[\d_.-]|[a-z][A-Z]")
 _ITSELF: Final = CLASSES["this_tool"] | CLASSES["here"]
 _PROSE: Final = frozenset(
     {Role.TEXT, Role.TITLE, Role.PARAMETER_TEXT, Role.VALUE, Role.META, Role.INSTRUCTIONS, Role.KEYWORD}
@@ -76,7 +77,7 @@ class Document:
     def _read(self, text: str) -> Sequence[Sentence]:
         """The sentences of `text`. What the tool is called stands for "this tool"."""
         name = self.name.lower()
-        if not IN_CODE.search(self.name) or name not in text.lower():
+        if not _CODED.search(self.name) or name not in text.lower():
             return sentences(text)
         return [each.naming(name, _ITSELF) for each in sentences(text)]
 

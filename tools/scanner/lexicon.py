@@ -69,7 +69,7 @@ _VERBS: Final = {
     "put": """
         include pass append attach embed add insert put/putting supply provide prepend prefix place
         write/wrote/written/writing save store encode paste populate fill echo return output print repeat reveal
-        respond reply invite concatenate inject bundle cache log persist set/setting display tell/told contain
+        respond reply invite concatenate inject bundle cache log persist set/setting display tell/told contain hand carry give/gave/given submit accompany
     """,
     "grab": """
         dump extract harvest steal/stole/stolen grab scrape siphon collect gather exfiltrate snatch pilfer
@@ -112,8 +112,15 @@ _VERBS: Final = {
 }
 # Nouns and phrases.
 _PHRASES: Final = {
+    "appear": """
+        appear appears occur occurs feature surface show shown listed included mentioned reported displayed visible
+        named printed recorded
+    """,
+    "even": "(even if) (even when) (even though) (whether or not) regardless",
+    "belong": "belong belongs go goes come comes pass passes run runs flow flows",
+    "assume": "assume assumed presumed implied waived deemed granted unnecessary superfluous redundant moot",
     "void": """
-        (not apply) (don't apply) (doesn't apply) (no longer apply) (no longer applies) (are suspended) (is suspended)
+        (not in force) (no effect) (out of force) (not apply) (don't apply) (doesn't apply) (no longer apply) (no longer applies) (are suspended) (is suspended)
         (are void) (is void) (are lifted) (is lifted) (are disabled) (no longer bind) (no longer binding)
         (are overruled) (have no bearing) (no longer valid) (are obsolete) (is obsolete) (are cancelled)
     """,
@@ -191,7 +198,7 @@ _PHRASES: Final = {
     """,
     "failure": """
         fail fails failed failure|s error|s denied breaks broken timeout|s stuck unreachable conflict|s corrupt trouble
-        unavailable refused mismatch mismatches lapsed expired 401 403 413 429 500 quota
+        unavailable refused rejected unauthorized mismatch mismatches lapsed expired 401 403 413 429 500 quota
     """,
     "spread": "inject propagate replicate spread plant embed smuggle insert append prepend",
     "asked": """
@@ -222,7 +229,7 @@ _PHRASES: Final = {
     "us": "us we our ours",
     "talk": """
         conversation|s chat|s dialogue|s dialog|s thread|s transcript|s discussion|s message|s turn|s prompt|s
-        exchange|s correspondence utterance|s instructions
+        exchange|s email|s mail|s correspondence utterance|s instructions
     """,
     "whole": """
         complete whole full entire all every verbatim last previous prior preceding recent latest earlier past raw
@@ -473,7 +480,7 @@ _PHRASES: Final = {
     "must": """
         must always should shall mandatory required never compulsory obligatory (need to) (needs to) (have to)
         (has to) (make sure) ensure (be sure) critical crucial essential imperative necessary please (you will)
-        (is expected) (expected to) (remember to) (be certain) (take care) kindly (customary) (is to be) (are to be)
+        (is to) (are to) demands demand (is expected) (expected to) (remember to) (be certain) (take care) kindly (customary) (is to be) (are to be)
         (has been agreed) regardless (no matter) whatever invariably (in all cases) (without exception)
         automatically (by default) (only works) (will only) (may only)
     """,
