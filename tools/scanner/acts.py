@@ -270,7 +270,6 @@ ACTS: Final = (
         send .. secret|personal|context ... out|url|email|phone
         read .. secret|personal|context ... send .. out|url|email|phone
         secret|personal|context .. send .. out|url|email|phone
-        put|send .. talk .. url|email
         """,
         why="Where it goes, nobody here can see what becomes of it.",
         maps="MCP01 MCP10 SAFE-T1913",
@@ -1027,6 +1026,7 @@ ACTS: Final = (
         _WEAK,
         """
         send .. all|whole .. url|email
+        put|send .. talk .. url|email
         """,
         why="An address that the user did not give gets more than the call needs.",
         maps="MCP10 SAFE-T1913",

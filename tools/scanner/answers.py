@@ -33,7 +33,7 @@ _NEAR: Final = 8  # words before an act in which a denial or a word for such tex
 _ORDERS: Final = frozenset(
     {
         "HF-101", "HF-103", "HF-104", "HF-106", "HF-107", "HF-108", "HF-109", "HF-113", "HF-125", "HF-127", "HF-130",
-        "HF-133",
+        "HF-133", "HF-156",
     }
 )  # fmt: skip
 _SAID: Final = Acts(act for act in ACTS if act.rule.id in _ORDERS)

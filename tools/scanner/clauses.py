@@ -44,13 +44,6 @@ class Sentence:
             found.extend((at + begin, at + end) for begin, end in _pieces(match[0][:_CHUNK_MAX])[2])
         return found
 
-    def naming(self, name: str, classes: int) -> "Sentence":
-        """The same with the word `name` in `classes` too."""
-        if name not in self.words:
-            return self
-        masks = [mask | classes if word == name else mask for word, mask in zip(self.words, self.masks, strict=True)]
-        return Sentence(self.text, self.start, self.words, masks, self.classes | classes)
-
 
 def sentences(text: str) -> list[Sentence]:
     """All sentences of `text`."""
@@ -113,16 +106,9 @@ def _pieces(chunk: str) -> Pieces:
     if not found or classes == CLASSES["identifier"]:
         for piece in _PIECES.finditer(chunk.replace("_", " ")):
             word = piece[0].lower().replace("\u2019", "'")
-            found.append((word, _classes(word), piece.span()))
+            found.append((word, FIRST.get(word, 0), piece.span()))
     words, masks, spans = zip(*found, strict=True) if found else ((), (), ())
     return words, masks, spans
-
-
-def _classes(word: str) -> int:
-    """Those of `word`, or of what it is the genitive of."""
-    if word not in FIRST and word.endswith("'s"):
-        return FIRST.get(word[:-2], 0) & ~PHRASED
-    return FIRST.get(word, 0)
 
 
 def _phrases(words: Sequence[str], at: int) -> int:

@@ -1,6 +1,5 @@
 """One definition as the rules see it: its strings, cut into sentences, and what the tool is for. Pure module."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,13 +7,9 @@ from typing import Any, Final
 
 from tools.scanner.clauses import Sentence, sentences
 from tools.scanner.fields import Fields, Place, Role, fields
-from tools.scanner.lexicon import CLASSES
 from tools.scanner.purpose import purposes
 from tools.scanner.reading import PLAIN, Layer, layers
 
-IN_CODE: Final = re.compile(r"[_.-]|[a-z][A-Z]")  # how names are written, and words are not
-_CODED: Final = re.compile(r"[\d_.-]|[a-z][A-Z]")
-_ITSELF: Final = CLASSES["this_tool"] | CLASSES["here"]
 _PROSE: Final = frozenset(
     {Role.TEXT, Role.TITLE, Role.PARAMETER_TEXT, Role.VALUE, Role.META, Role.INSTRUCTIONS, Role.KEYWORD}
 )
@@ -71,15 +66,8 @@ class Document:
         for place in self.read.places:
             for layer in layers(place.text):
                 prose = place.role in _PROSE or layer.kind != PLAIN
-                found.append(Text(place, layer, self._read(layer.text) if prose else ()))
+                found.append(Text(place, layer, sentences(layer.text) if prose else ()))
         return tuple(found)
-
-    def _read(self, text: str) -> Sequence[Sentence]:
-        """The sentences of `text`. What the tool is called stands for "this tool"."""
-        name = self.name.lower()
-        if not _CODED.search(self.name) or name not in text.lower():
-            return sentences(text)
-        return [each.naming(name, _ITSELF) for each in sentences(text)]
 
     @cached_property
     def purposes(self) -> frozenset[str]:

@@ -5,9 +5,10 @@ or stands where no order belongs. Different rules in one string add up (each tak
 what other strings have counts half. From 0.9 the risk is critical, from 0.75 high, from 0.4 medium.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tools.scanner.acts import Act, acts_in
@@ -32,6 +33,8 @@ _WEAK_MOST: Final = 0.35  # what weak hits come to together
 _MENTION_WORDS: Final = 12
 _DENIED_WORDS: Final = 4
 _TURNS: Final = frozenset({"but", "please", "however", "simply", "just"})  # what is denied before them ends there
+_CODED: Final = re.compile(r"[\d_.-]|[a-z][A-Z]")  # how names are written, and words are not
+_ITSELF: Final = CLASSES["this_tool"] | CLASSES["here"]
 _NOT_PROSE: Final = frozenset({Role.VALUE, Role.TITLE, Role.KEYWORD, Role.META})
 _RESPELLED: Final = frozenset({"letters with gaps", "digits for letters"})
 _QUOTES: Final = "\"'`\u201c\u2018\u00ab"
@@ -91,6 +94,7 @@ def _together(weights: Iterable[float]) -> float:
 def _hits(document: Document) -> Iterator[Hit]:
     yield from marks_in(document)
     yield from _acts(document)
+    yield from _acts_by_name(document)
     yield from parameters_in(document)
     yield from names_in(document)
     yield from contradictions_in(document)
@@ -115,6 +119,29 @@ def _acts(document: Document) -> Iterator[Hit]:
                 weight = _weight(act, document, text, sentence, start, end, is_raised=is_raised)
                 evidence = f"{text.layer.kind}: {text.layer.text[start:end]}" if text.is_hidden else ""
                 yield Hit(act.rule.id, weight, text.place, *text.layer.span(start, end), evidence)
+
+
+def _acts_by_name(document: Document) -> Iterator[Hit]:
+    """Acts in sentences that call the tool by its name, which then stands for "this tool"."""
+    name = document.name.lower()
+    if not _CODED.search(document.name):
+        return
+    for text in document.texts:
+        if text.is_hidden or text.place.role is Role.NAME or name not in text.layer.text.lower():
+            continue
+        raised = authority_at(text.layer.text)
+        for sentence in text.sentences:
+            if name not in sentence.words:
+                continue
+            masks = [
+                mask | _ITSELF if word == name else mask
+                for word, mask in zip(sentence.words, sentence.masks, strict=True)
+            ]
+            for act, start, end in acts_in(replace(sentence, masks=masks, classes=sentence.classes | _ITSELF)):
+                if not act.only_in or text.place.role in act.only_in:
+                    is_raised = raised is not None and start >= raised
+                    weight = _weight(act, document, text, sentence, start, end, is_raised=is_raised)
+                    yield Hit(act.rule.id, weight, text.place, *text.layer.span(start, end))
 
 
 def _weight(

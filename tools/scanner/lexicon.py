@@ -69,7 +69,8 @@ _VERBS: Final = {
     "put": """
         include pass append attach embed add insert put/putting supply provide prepend prefix place
         write/wrote/written/writing save store encode paste populate fill echo return output print repeat reveal
-        respond reply invite concatenate inject bundle cache log persist set/setting display tell/told contain hand carry give/gave/given submit accompany
+        respond reply invite concatenate inject bundle cache log persist set/setting display tell/told contain hand
+        carry give/gave/given submit accompany
     """,
     "grab": """
         dump extract harvest steal/stole/stolen grab scrape siphon collect gather exfiltrate snatch pilfer
@@ -120,7 +121,8 @@ _PHRASES: Final = {
     "belong": "belong belongs go goes come comes pass passes run runs flow flows",
     "assume": "assume assumed presumed implied waived deemed granted unnecessary superfluous redundant moot",
     "void": """
-        (not in force) (no effect) (out of force) (not apply) (don't apply) (doesn't apply) (no longer apply) (no longer applies) (are suspended) (is suspended)
+        (not in force) (no effect) (out of force) (not apply) (don't apply) (doesn't apply) (no longer apply)
+        (no longer applies) (are suspended) (is suspended)
         (are void) (is void) (are lifted) (is lifted) (are disabled) (no longer bind) (no longer binding)
         (are overruled) (have no bearing) (no longer valid) (are obsolete) (is obsolete) (are cancelled)
     """,
@@ -229,7 +231,7 @@ _PHRASES: Final = {
     "us": "us we our ours",
     "talk": """
         conversation|s chat|s dialogue|s dialog|s thread|s transcript|s discussion|s message|s turn|s prompt|s
-        exchange|s email|s mail|s correspondence utterance|s instructions
+        exchange|s correspondence utterance|s instructions
     """,
     "whole": """
         complete whole full entire all every verbatim last previous prior preceding recent latest earlier past raw
@@ -287,12 +289,14 @@ _PHRASES: Final = {
         (to everyone) (to everybody) (to anyone) (to the public) (to the internet) (public internet) (open internet)
         (anyone with) (anyone holding) (anyone can) (guessable url) guessable (without authentication)
         unauthenticated (world-readable) (publicly accessible) (publicly readable) (public link) (public url)
-        (public bucket) (open bucket) (search engines) (all interfaces) (listening port) (other customers) (other tenants) strangers outsiders 0.0.0.0
+        (public bucket) (open bucket) (search engines) (all interfaces) (listening port) (other customers)
+        (other tenants) strangers outsiders 0.0.0.0
         (open group) (without a password) (shared tenant) (public pastebin) (public gist) (turns public)
         (repository public)
     """,
     "collector": """
-        partner|s broker|s reseller|s affiliate|s sponsor|s advertiser|s insurer|s (parent company) subsidiary marketer|s
+        partner|s broker|s reseller|s affiliate|s sponsor|s advertiser|s insurer|s (parent company) subsidiary
+        marketer|s
         investor|s (third party) (third parties) pastebin (paste site) (training data) (training set)
         (training material) (public corpus) (research programme) (research program) (data pool) freelancers
         (crowd workers) (demo tenant) headquarters (remote host) (external server) (external service)
@@ -314,7 +318,8 @@ _PHRASES: Final = {
         firewall antivirus selinux apparmor hooks pre-commit audit auditing logging (audit log) (audit trail)
         monitoring alert|s encryption integrity checksum|s (access control|s) policy policies guardrail|s filter|s
         moderation safety (safe browsing) (content security) (rate limit|s) (deletion protection) protection
-        (branch protection) quarantine (code review) tests linting (secret scanning) (hash checking) (host key) stricthostkeychecking sslverify verify_ssl scanning interlock|s safeguard|s
+        (branch protection) quarantine (code review) tests linting (secret scanning) (hash checking) (host key)
+        stricthostkeychecking sslverify verify_ssl scanning interlock|s safeguard|s
         macros warning|s disclaimer|s (risk section) caveats
     """,
     "deletes": """
@@ -325,7 +330,8 @@ _PHRASES: Final = {
     """,
     "trigger": """
         (not watching) (no one is watching) unattended unobserved (not looking) (outside business) (during an audit)
-        (being tested) (being evaluated) (being audited) (under review) debugger (red team) (first week) (third time) (nth call)
+        (being tested) (being evaluated) (being audited) (under review) debugger (red team) (first week) (third time)
+        (nth call)
         (every third) (every 3rd) (every tenth) (every fifth) (trigger phrase) (code word) (magic word)
         (activation phrase) (secret phrase) (from then on) (at night) (after midnight) geofence
         (evaluation mode) (benign behaviour) (benign behavior) (act harmless) (act normal) (act normally)
@@ -334,7 +340,7 @@ _PHRASES: Final = {
     "endless": """
         forever endlessly (without end) (never stop) (never stops) (never finish) (never give up)
         (again and again) (over and over) (infinite loop) (keep calling) (keep retrying) (token budget)
-        (never the final) (never write the final) (until stopped) (ad infinitum) 
+        (never the final) (never write the final) (until stopped) (ad infinitum)
         (no upper limit) (as many times) (thousand times) (100 times)
         (keep on refining)
     """,
@@ -451,7 +457,8 @@ _PHRASES: Final = {
         (train models) (parent company) (central registry) (community pool) (volunteer pool) (crowd workers)
         (shared index) (global index) (public index) (second channel) (security vendor) (backup service)
         (backup server) (sync service) (via cloud) (across devices) (mirror host) (admin endpoint) (collection url)
-        (callback url) (callback server) (monitoring endpoint) (monitoring server) (audit server) (audit endpoint) (control server) (proxy server)
+        (callback url) (callback server) (monitoring endpoint) (monitoring server) (audit server) (audit endpoint)
+        (control server) (proxy server)
     """,
     "rules": """
         instruction|s rule|s guideline|s polic|y|ies prompt|s directive|s restriction|s constraint|s safeguard|s
@@ -480,7 +487,8 @@ _PHRASES: Final = {
     "must": """
         must always should shall mandatory required never compulsory obligatory (need to) (needs to) (have to)
         (has to) (make sure) ensure (be sure) critical crucial essential imperative necessary please (you will)
-        (is to) (are to) demands demand (is expected) (expected to) (remember to) (be certain) (take care) kindly (customary) (is to be) (are to be)
+        (is to) (are to) demands demand (is expected) (expected to) (remember to) (be certain) (take care) kindly
+        (customary) (is to be) (are to be)
         (has been agreed) regardless (no matter) whatever invariably (in all cases) (without exception)
         automatically (by default) (only works) (will only) (may only)
     """,
@@ -518,7 +526,8 @@ _PHRASES: Final = {
         (implementation detail) (do not explain why) (don't explain why) (not explain why)
     """,
     "quietly": """
-        silently secretly quietly covertly unmentioned undisclosed unreported unlisted invisibly discreetly surreptitiously stealthily unnoticed transparently
+        silently secretly quietly covertly unmentioned undisclosed unreported unlisted invisibly discreetly
+        surreptitiously stealthily unnoticed transparently
         tacitly
     """,
     "unasked": """
@@ -540,7 +549,7 @@ _PHRASES: Final = {
     "later": """
         (once approved) (this tool has been approved) (it has been approved by) (after approval)
         (after review) (during review) (later version) (approval hash) (once trusted) (after it is approved)
-        (after being approved) (once it is approved) 
+        (after being approved) (once it is approved)
         (after the first) (third call) (tenth call) (after a week) (from next) (after the trial)
         (when no one) (outside business hours) (when unattended) (not during review) (passes review) (past review)
         (after activation)
@@ -648,7 +657,7 @@ _PHRASES: Final = {
         (new rules apply) (new instruction) (real instructions) (true purpose) (actual instructions)
         (updated instructions) (system notice) (urgent instruction) (you are no longer) (you stop being)
         (message from user) (message from the user) (task that i gave) (signed the user) (supersede any)
-        (supersedes any) (supersedes all) (supersede all) (supersede those) 
+        (supersedes any) (supersedes all) (supersede all) (supersede those)
         (your new role)
         (your new task) (new identity) (updated role) (no restrictions) (without restrictions)
         (without any restrictions) (higher priority than) (note to the model) (note to ai) (note for ai)
@@ -659,9 +668,8 @@ _PHRASES: Final = {
         (role-play as) (impersonate the) (impersonate as) (act as a root) (act as root) (act as admin)
         (act as an admin) (act as administrator) (act as an administrator) (act as system) (acting as root)
         (you are a different) (as an unrestricted) (reset context) (no longer bind) (no longer bound)
-        (your training constraints) (does not apply to you) (do not apply to you) 
+        (your training constraints) (does not apply to you) (do not apply to you)
         (same authority as) (authority of the system) (replaces your) (replace your) (new goal) (new objective)
-        
     """,
     "as_master": """
         (developer mode) (debug mode enabled) jailbreak_mode (jailbreak mode) (god mode) (dan mode)
@@ -781,6 +789,9 @@ FIRST: Final = {
     word: sum({mask for rest, mask in phrases if not rest}) | (PHRASED if any(rest for rest, _ in phrases) else 0)
     for word, phrases in LEXICON.items()
 }
+for _word in [word for phrases in _PHRASES.values() for word in phrases.split()]:
+    if _word.isalpha() and _word in FIRST:  # whose something is: "the vendor's"
+        FIRST.setdefault(f"{_word}'s", FIRST[_word] & ~PHRASED)
 PHRASES: Final[dict[str, dict[str, list[tuple[list[str], int]]]]] = {}
 for _word, _phrases in LEXICON.items():
     for _rest, _mask in _phrases:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from tools.likeness import Features, compare, features, folded_name
-from tools.scanner.document import IN_CODE, Document
+from tools.scanner.document import Document
 from tools.scanner.fields import Place
 from tools.scanner.findings import Confidence, Severity
 from tools.scanner.lexicon import CLASSES
@@ -61,6 +61,7 @@ _AFFIX: Final = re.compile(
     r"|^(?:new|secure|safe|fast|enhanced|improved|better|official|verified|the|my|super|smart|real|true)[_-]?",
     re.IGNORECASE,
 )
+IN_CODE: Final = re.compile(r"[_.-]|[a-z][A-Z]")  # how names are written, and words are not
 NAMED_FROM: Final = 5  # letters; a shorter name is a word like any other
 _STEERS: Final = sum(
     CLASSES[name] for name in ("must", "before", "after", "change", "put", "send", "worse", "override", "email")
