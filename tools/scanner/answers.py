@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from audit import secret_scan
-from tools.scanner.acts import ACTS, Act, Acts
+from tools.scanner.act import Act
+from tools.scanner.acts import ACTS, Acts
 from tools.scanner.clauses import Sentence, sentences
 from tools.scanner.document import Document, Item, Text
 from tools.scanner.engine import combined, risk_of

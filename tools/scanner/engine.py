@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tools.scanner.acts import Act, acts_in
+from tools.scanner.act import Act
+from tools.scanner.acts import acts_in
 from tools.scanner.clauses import Sentence
 from tools.scanner.contradictions import contradictions_in
 from tools.scanner.document import Document, Item, Text

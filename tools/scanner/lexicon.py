@@ -757,6 +757,12 @@ def _spellings(phrase: str) -> Iterator[tuple[str, ...]]:
             yield tuple(ending.replace("-", " ").split())
 
 
+def _phrases_of(text: str) -> Iterator[tuple[str, ...]]:
+    """All that a row of words and phrases in brackets spells."""
+    for several, single in re.findall(r"\(([^)]+)\)|([^\s()]+)", text):
+        yield from _spellings(several or single)
+
+
 def _build() -> dict[str, list[Phrase]]:
     found: dict[str, list[Phrase]] = {}
 
@@ -769,9 +775,8 @@ def _build() -> dict[str, list[Phrase]]:
             for form in _forms(verb):
                 add((form,), CLASSES[name])
     for name, phrases in _PHRASES.items():
-        for single, several in re.findall(r"\(([^)]+)\)|([^\s()]+)", phrases):
-            for words in _spellings(single or several):
-                add(tuple(words), CLASSES[name])
+        for words in _phrases_of(phrases):
+            add(words, CLASSES[name])
     return {first: _merged(rest) for first, rest in found.items()}
 
 
@@ -789,8 +794,8 @@ FIRST: Final = {
     word: sum({mask for rest, mask in phrases if not rest}) | (PHRASED if any(rest for rest, _ in phrases) else 0)
     for word, phrases in LEXICON.items()
 }
-for _word in [word for phrases in _PHRASES.values() for word in phrases.split()]:
-    if _word.isalpha() and _word in FIRST:  # whose something is: "the vendor's"
+for _word in {words[0] for text in _PHRASES.values() for words in _phrases_of(text) if len(words) == 1}:
+    if _word.isalpha():  # whose something is: "the vendor's"
         FIRST.setdefault(f"{_word}'s", FIRST[_word] & ~PHRASED)
 PHRASES: Final[dict[str, dict[str, list[tuple[list[str], int]]]]] = {}
 for _word, _phrases in LEXICON.items():
