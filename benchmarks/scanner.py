@@ -71,8 +71,8 @@ looked at while weights were set, as it was for the sources set aside above.
 | attacks, not read | 12 | 50 | 76.0% | 90.0% | 84.0% | 94.0% |
 | real definitions, not read | 7 | 956 | 0.0% | 1.7% | 0.4% | 1.9% |
 
-"Before" is with the rules before these were read. More than half of the rows that were read are single sentences out of \
-one scanner's tests; such sentences are the hardest, because nothing in them can add up.
+"Before" is with the rules before these were read. More than half of the rows that were read are single sentences \
+out of one scanner's tests; such sentences are the hardest, because nothing in them can add up.
 
 Subtle prose is found far less often. Of 400 texts that were written to be missed, in other words than the rules' \
 (a rewritten argument, a side effect in the third person, a duty that smuggles an act), and that no rule was written \
