@@ -13,6 +13,7 @@ from typing import Final
 
 from tools.scanner.act import Act
 from tools.scanner.acts import acts_in
+from tools.scanner.changes import changes_in
 from tools.scanner.clauses import Sentence
 from tools.scanner.contradictions import contradictions_in
 from tools.scanner.document import Document, Item, Text
@@ -99,6 +100,7 @@ def _hits(document: Document) -> Iterator[Hit]:
     yield from parameters_in(document)
     yield from names_in(document)
     yield from contradictions_in(document)
+    yield from changes_in(document)
 
 
 def _acts(document: Document) -> Iterator[Hit]:
