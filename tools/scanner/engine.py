@@ -36,6 +36,7 @@ _MENTION_WORDS: Final = 12
 _DENIED_WORDS: Final = 4
 _TURNS: Final = frozenset({"but", "please", "however", "simply", "just"})  # what is denied before them ends there
 _CODED: Final = re.compile(r"[\d_.-]|[a-z][A-Z]")  # how names are written, and words are not
+_NAMED_MAX: Final = 8_192  # characters of one string; longer ones are read once only, without the name
 _ITSELF: Final = CLASSES["this_tool"] | CLASSES["here"]
 _NOT_PROSE: Final = frozenset({Role.VALUE, Role.TITLE, Role.KEYWORD, Role.META})
 _RESPELLED: Final = frozenset({"letters with gaps", "digits for letters"})
@@ -130,7 +131,9 @@ def _acts_by_name(document: Document) -> Iterator[Hit]:
     if not _CODED.search(document.name):
         return
     for text in document.texts:
-        if text.is_hidden or text.place.role is Role.NAME or name not in text.layer.text.lower():
+        if text.is_hidden or text.place.role is Role.NAME or len(text.layer.text) > _NAMED_MAX:
+            continue
+        if name not in text.layer.text.lower():
             continue
         raised = authority_at(text.layer.text)
         for sentence in text.sentences:
