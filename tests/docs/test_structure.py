@@ -70,6 +70,7 @@ ELSEWHERE = {
     "tools/models/pins.py": "tests/tools/test_migrations.py",
     "tools/models/reviews.py": "tests/tools/test_migrations.py",
     "tools/models/sightings.py": "tests/tools/test_migrations.py",
+    "tools/scanner/act.py": "tests/tools/scanner/test_acts.py",
     "tools/scanner/document.py": "tests/tools/scanner/test_engine.py",
     "tools/scanner/findings.py": "tests/tools/scanner/test_engine.py",
     "tools/scanner/rule.py": "tests/tools/scanner/test_rules.py",
