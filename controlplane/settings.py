@@ -377,6 +377,11 @@ SPECTACULAR_SETTINGS = {
 POLL_TICK_SECONDS = env.integer(
     "POLL_TICK_SECONDS", "how often due servers are handed out", default=5, minimum=1, maximum=300
 )
+REFUSE_TOXIC_GRANTS = env.boolean(
+    "REFUSE_TOXIC_GRANTS",
+    "whether a grant that completes a toxic flow is refused; otherwise whoever gives it is told",
+    default=False,
+)
 UNUSED_DAYS = env.integer(
     "UNUSED_DAYS", "days after which a grant or scope that nobody used is named", default=90, minimum=1, maximum=3650
 )

@@ -179,5 +179,7 @@ def _top_role(key: str) -> Role:
 
 def below(path: str, key: str) -> str:
     """The pointer to `key` below `path`, as it can be stored: ASCII, no NUL, cut."""
+    if key.isascii() and key.isalnum():  # nearly all are
+        return f"{path}/{key}"[:FIELD_MAX]
     step = key[:FIELD_MAX].replace("~", "~0").replace("/", "~1").encode("ascii", "backslashreplace").decode()
     return f"{path}/{step}".replace("\0", "\\x00")[:FIELD_MAX]
