@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from audit import secret_scan
 from tools.scanner.acts import ACTS, Act, Acts
-from tools.scanner.clauses import Sentence, sentences
+from tools.scanner.clauses import Sentence
 from tools.scanner.document import Document, Item, Text
 from tools.scanner.engine import combined, risk_of
 from tools.scanner.excerpt import excerpt
@@ -115,7 +115,7 @@ def _texts(place: Place) -> Iterator[Text]:
         part = Place(f"{place.pointer}{_PIECE}{at}", place.role, piece, place.parameter)
         read = layers(piece) if disguised else (Layer(PLAIN, piece, 0, len(piece)),)
         for layer in read:
-            yield Text(part, layer, sentences(layer.text))
+            yield Text(part, layer)
 
 
 # --- what is found -------------------------------------------------------------------------------------------------
