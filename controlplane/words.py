@@ -16,6 +16,7 @@ from tools.relatives import Ground, Relation
 from tools.risk import INCOMPLETE
 from tools.scanner.findings import Severity
 from tools.scanner.rules import RULES
+from tools.scanner.servers import SERVERS
 
 Text = Any  # a lazily translated text
 
@@ -31,6 +32,13 @@ ENVIRONMENTS: Final[Mapping[str, Text]] = {
     "development": gettext_lazy("Development"),
     "staging": gettext_lazy("Staging"),
     "production": gettext_lazy("Production"),
+}
+# What a tool says that it does; one that says nothing says the worst.
+EFFECTS: Final[Mapping[str, tuple[Text, str, str]]] = {
+    "": (gettext_lazy("may destroy"), "warn", "warning"),
+    "destroys": (gettext_lazy("may destroy"), "warn", "warning"),
+    "writes": (gettext_lazy("writes"), "info", "edit"),
+    "reads": (gettext_lazy("only reads"), "quiet", "record"),
 }
 # One word, one tone, one icon for every state that a page shows.
 STATES: Final[Mapping[str, tuple[Text, str, str]]] = {
@@ -131,7 +139,7 @@ KINDS: Final[Mapping[str, Text]] = {
 RISKS: Final[Mapping[str, Risk]] = {name.value: risk for name, risk in classify.RISKS.items()}
 RULE_TITLES: Final[Mapping[str, Text]] = {
     INCOMPLETE: gettext_lazy("The scan did not finish"),
-    **{rule.id: rule.title for rule in RULES},
+    **{rule.id: rule.title for rule in (*RULES, *SERVERS)},
 }
 RISK_TONES: Final[Mapping[str, tuple[Text, str, str]]] = {
     Risk.HIGH: (gettext_lazy("high risk"), "danger", "stop"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tools.scanner.acts import Act, acts_among
+from tools.scanner.changes import changes_in
 from tools.scanner.clauses import Sentence
 from tools.scanner.contradictions import contradictions_in
 from tools.scanner.document import Document, Item, Text
@@ -92,6 +93,7 @@ def _hits(document: Document) -> Iterator[Hit]:
     yield from parameters_in(document)
     yield from names_in(document)
     yield from contradictions_in(document)
+    yield from changes_in(document)
 
 
 def _acts(document: Document) -> Iterator[Hit]:

@@ -3,7 +3,8 @@
 No more is looked at than is read, so that the length of an answer costs nothing beyond that.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from audit.secret_scan import is_secret_name
@@ -13,19 +14,20 @@ HEAD_MAX: Final = 48 * 1024  # characters
 TAIL_MAX: Final = 16 * 1024
 _STEPS_MAX: Final = (6_000, 2_000)  # members and items that are looked at from either end
 _SHORTEST: Final = 8  # characters of a text that can say something
+_BINARY: Final = frozenset({"data", "blob"})
 _PHRASE: Final = 24  # characters of a key that is no name any more
 
 
 def excerpt(result: Mapping[str, Any]) -> Fields:
     """The strings from the beginning, and where they are too many some from the end."""
     head = _Budget(HEAD_MAX, _STEPS_MAX[0])
-    found = list(_within(head, result, _forward))
+    found = list(_within(head, result))
     places = [place for place, _ in found]
     if not head.is_spent:
         return Fields(tuple(places), 0)
     last, unread = (found[-1][0], found[-1][1] - len(found[-1][0].text)) if found else (None, 0)
     tail = _Budget(TAIL_MAX, _STEPS_MAX[1], from_end=True)
-    for place, _ in _within(tail, result, _backward):
+    for place, _ in _within(tail, result):
         if last is not None and (place.pointer, place.role) == (last.pointer, last.role):
             rest = place.text[-unread:] if unread else ""  # where the head stopped: what follows was not read yet
             places += [Place(place.pointer, place.role, rest, place.parameter)] if rest else []
@@ -59,43 +61,44 @@ class _Budget:
 
 
 _Child = tuple[str, str, Any]  # pointer, key, value
-_Order = Callable[[str, Any], Iterator[_Child]]
 
 
-def _within(budget: _Budget, result: Mapping[str, Any], order: _Order) -> Iterator[tuple[Place, int]]:
-    """The strings in `result`, in `order`, each with the length that it had. Nothing recurses."""
-    stack = [order("", result)]
-    while stack:
-        for pointer, key, value in stack[-1]:
-            if not budget.step():
-                return
-            if len(key) >= _PHRASE:
-                yield Place(pointer, Role.KEYWORD, budget.part(key)), len(key)
-            if isinstance(value, str):
-                if len(value) >= _SHORTEST or is_secret_name(key):
-                    yield Place(pointer, Role.TEXT, budget.part(value), key[:_PHRASE]), len(value)
-            elif isinstance(value, Mapping | list):
-                stack.append(order(pointer, value))
-                break
-        else:
-            stack.pop()
+def _within(budget: _Budget, result: Mapping[str, Any]) -> Iterator[tuple[Place, int]]:
+    """The strings in `result`, from the budget's end, each with the length that it had. Nothing recurses."""
+    waiting = _members("", dict(result), budget)
+    while waiting:
+        pointer, key, value = waiting.pop()
+        if not budget.step():
+            return
+        if len(key) >= _PHRASE:
+            yield Place(pointer, Role.KEYWORD, budget.part(key)), len(key)
+        if isinstance(value, str):
+            if len(value) >= _SHORTEST or is_secret_name(key):
+                yield Place(pointer, Role.TEXT, budget.part(value), key[:_PHRASE]), len(value)
+        elif isinstance(value, dict):
+            waiting += _members(pointer, value, budget)
+        elif isinstance(value, list):
+            waiting += _items(pointer, value, budget)
 
 
-def _forward(pointer: str, value: Any) -> Iterator[_Child]:
-    if isinstance(value, Mapping):
-        return ((below(pointer, key), key, each) for key, each in value.items() if not _is_binary(value, key))
-    return ((f"{pointer}/{at}", "", each) for at, each in enumerate(value))
+# Of one with many, no more than can be looked at; the first to look at is the last of the list.
+def _members(pointer: str, value: dict[str, Any], budget: _Budget) -> list[_Child]:
+    members: Iterable[tuple[str, Any]] = value.items()
+    if len(value) > budget.steps:
+        members = islice(reversed(value.items()) if budget.from_end else members, budget.steps + 1)
+    found = [(below(pointer, key), key, each) for key, each in members if key not in _BINARY or not _binary(value, key)]
+    if not budget.from_end or len(value) > budget.steps:
+        found.reverse()
+    return found
 
 
-def _backward(pointer: str, value: Any) -> Iterator[_Child]:
-    if isinstance(value, Mapping):
-        found = reversed(list(value.items()))
-        return ((below(pointer, key), key, each) for key, each in found if not _is_binary(value, key))
-    return ((f"{pointer}/{at}", "", value[at]) for at in range(len(value) - 1, -1, -1))
+def _items(pointer: str, value: list[Any], budget: _Budget) -> list[_Child]:
+    numbers = range(len(value)) if budget.from_end else range(len(value) - 1, -1, -1)
+    return [(f"{pointer}/{at}", "", value[at]) for at in numbers[-budget.steps - 1 :]]
 
 
-def _is_binary(value: Mapping[str, Any], key: str) -> bool:
+def _binary(value: Mapping[str, Any], key: str) -> bool:
     """Pictures, sounds and files, which no model reads as text."""
     if key == "data":
         return value.get("type") in ("image", "audio")
-    return key == "blob" and "uri" in value
+    return "uri" in value

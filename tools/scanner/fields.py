@@ -191,7 +191,7 @@ _STEP: Final = re.compile(r"[A-Za-z0-9_.$-]{0,100}")  # nothing that needs anoth
 
 def below(path: str, key: str) -> str:
     """The pointer to `key` below `path`, as it can be stored: ASCII, no NUL, cut."""
-    if _STEP.fullmatch(key):
-        return f"{path}/{key}" if len(path) + len(key) < FIELD_MAX else f"{path}/{key}"[:FIELD_MAX]
+    if key.isascii() and (key.isalnum() or _STEP.fullmatch(key)):  # nearly all are
+        return f"{path}/{key}"[:FIELD_MAX]
     step = key[:FIELD_MAX].replace("~", "~0").replace("/", "~1").encode("ascii", "backslashreplace").decode()
     return f"{path}/{step}".replace("\0", "\\x00")[:FIELD_MAX]

@@ -19,6 +19,7 @@ _PARTED: Final = bytes(at if at >= 128 or chr(at).isalnum() or chr(at) in "#*'" 
 _PLAIN: Final = re.compile(r"[a-z0-9#*]+(?:'[a-z]{1,3})?\Z")
 # Classes of what is known by its shape: taken for present.
 _BY_SHAPE: Final = sum(CLASSES[name] for name in ("url", "email", "phone", "account", "path", "identifier"))
+_KNOWN_MAX: Final = 4_096
 _RUN: Final = 24  # letters and digits in a row, which may be base64 or hexadecimal
 _SIGNS: Final = ("<!--", "{#", "]:", "\\u00", "&#", "\\x", "\x1b", "\x9b")
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -64,6 +65,7 @@ class Glance:
 
     def __init__(self, frames: Iterable[Frame]) -> None:
         self._frames = tuple({(frame.all, frame.needs): frame for frame in frames}.values())
+        self._known: dict[int, bool] = {}  # whether classes suffice: most texts have one of a few sets of them
         wanted = 0
         for frame in self._frames:
             wanted |= frame.all | sum(frame.needs)
@@ -94,7 +96,12 @@ class Glance:
     def can_say(self, text: str, words: frozenset[bytes]) -> bool:
         """Never false where reading the sentences would find one, as long as nothing is disguised."""
         found = self._classes(text, words)
-        return any(frame.is_possible(found) for frame in self._frames)
+        known = self._known.get(found)
+        if known is None:
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()
+            known = self._known[found] = any(frame.is_possible(found) for frame in self._frames)
+        return known
 
     def _classes(self, text: str, words: frozenset[bytes]) -> int:
         """Those of the words, and those of phrases all of whose words are there."""
