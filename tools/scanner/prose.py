@@ -126,17 +126,21 @@ class Prose:
         """
         words, masks, begins, counts = self._words, self._masks, self._begins, self._counts
         places: dict[int, list[int]] = {}
-        self._held: list[int] = []
-        self._from: list[int] = []
-        number, end, shift = -1, 0, 0
+        held: list[int] = []
+        froms: list[int] = []
+        ends: list[int] = []
+        number, end, shift, free = -1, 0, 0, 0
         for at in compress(range(len(masks)), masks):
             if at >= end:
                 number = bisect_right(begins, at, max(number, 0)) - 1
                 begin, end = begins[number], begins[number + 1]
                 if counts[number] > 1:
-                    self._held.append(number)
-                    self._from.append(self._from[-1] + self._size(self._held[-2]) if self._from else 0)
-                    shift = self._from[-1] - begin
+                    held.append(number)
+                    froms.append(free)
+                    shift = free - begin
+                    free += end - begin - 1
+                    ends.append(free)
+                    free += _APART
             if counts[number] < 2:  # one word alone is no act
                 continue
             mask = masks[at]
@@ -153,11 +157,8 @@ class Prose:
             bits = bits_of(found)
             for each in single(mask):
                 sets[each] = sets.get(each, 0) | bits
-        ends = [begin + self._size(number) - _APART for begin, number in zip(self._from, self._held, strict=True)]
-        return sets, bits_of(ends) - bits_of(self._from)
-
-    def _size(self, number: int) -> int:
-        return self._begins[number + 1] - self._begins[number] - 1 + _APART
+        self._held, self._from = held, froms
+        return sets, bits_of(ends) - bits_of(froms)
 
     def masks(self, number: int) -> list[int]:
         """The classes of each word of a sentence."""
