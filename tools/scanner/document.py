@@ -78,7 +78,7 @@ class Document:
             read = known.get(place.text)
             if read is None:
                 read = known[place.text] = layers(place.text)
-                self.looks.is_cut = self.looks.is_cut or len(read) == LAYERS_MAX
+                self.looks.is_cut = self.looks.is_cut or len(read) == LAYERS_MAX or read[0].is_cut
             is_prose = place.role in _PROSE
             found.append(Text(place, read[0], is_prose))
             for layer in read[1:]:

@@ -22,6 +22,7 @@ from tools.likeness import LATIN
 from tools.visible import is_unseen
 
 PLAIN: Final = "plain"
+_SHORT: Final = 1_024  # characters that a string may grow to at least
 LAYERS_MAX: Final = 24  # of one string
 _DECODED_MAX: Final = 4_096  # characters of one decoded layer
 _FLAGS: Final = tuple(
@@ -71,6 +72,11 @@ class Layer(Struct, frozen=True):
     start: int
     end: int
     folded: str = ""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it grew beyond what is read."""
+        return len(self.text) >= max(_SHORT, 2 * len(self.folded)) and bool(self.folded)
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where in the original `text[start:end]` lies."""
@@ -131,7 +137,8 @@ def _plain(text: str) -> Layer:
         text = _ANSI.sub(lambda match: " " * len(match[0]), text)  # as long as before, so that places hold
         if text.isascii():
             return Layer(PLAIN, text, 0, len(text))
-    return Layer(PLAIN, "".join(map(_FOLDED.__getitem__, text)), 0, len(text), text)
+    most = max(_SHORT, 2 * len(text))  # ligatures become up to eight letters
+    return Layer(PLAIN, "".join(map(_FOLDED.__getitem__, text))[:most], 0, len(text), text)
 
 
 class _Folded(dict[str, str]):
@@ -221,7 +228,11 @@ def _decoded(plain: Layer) -> Iterator[Layer]:
 def _spelled(plain: Layer) -> Iterator[Layer]:
     for match in _SPELLED.finditer(plain.text):
         joined = re.sub(r"[ .\-_*|]{2,3}", " ", match[0])
-        joined = re.sub(r"(?<=\S)[ .\-_*|](?=\S)", "", joined) if " " not in joined or _spaced(match[0]) else joined
+        joined = (
+            re.sub(r"(?<=\S)[ .\-_*|](?=\S)", "", joined)
+            if " " not in joined or re.search(r"[ .\-_*|]{2,3}", match[0])
+            else joined
+        )
         word = re.sub(r"[ .\-_*|]", "", match[0])
         yield _part("letters with gaps", plain, match, f"{joined} ; {word.translate(_LEET)}")
     if not _LEET_LIKELY.search(plain.text):
@@ -242,10 +253,6 @@ def _end_of_leet(text: str) -> int:
         if ends or not begin:
             return ends[-1] if ends else len(text)
         size *= 4
-
-
-def _spaced(text: str) -> bool:
-    return bool(re.search(r"[ .\-_*|]{2,3}", text))
 
 
 def _is_leet(word: str) -> bool:

@@ -90,7 +90,7 @@ NAMES = "".join(f"{chr(97 + at % 26)}{at}.x{at} " for at in range(3_000))
 
 
 @pytest.mark.parametrize(
-    "text", [NAMES, "<!--" + "a b " * 900 + "-->", "curl a b c d e f g h i j k l m n o p q r s t "], ids=len
+    "text", [NAMES, "<!--" + "a b " * 900 + "-->", "curl a b c d e f g h i j k l m n o p q r s t ", "\ufb03"], ids=len
 )
 def test_very_much_that_is_dear_to_read_is_read_in_part_and_that_is_said(text: str) -> None:
     assert scan_item(Item({"name": "x", "description": FILLING + text})).unread == 0 or text is NAMES
