@@ -244,15 +244,11 @@ def _spelled(plain: Layer) -> Iterator[Layer]:
         yield Layer("digits for letters", text[:_DECODED_MAX], *plain.span(leeted[0].start(), _end_of_leet(plain.text)))
 
 
-def _end_of_leet(text: str) -> int:
-    """Where the last such word ends. Found from the end, between spaces."""
-    size = 1_024
-    while True:
-        begin = max(text.rfind(" ", 0, max(0, len(text) - size)), 0)
-        ends = [match.end() for match in _LEETED.finditer(text, begin) if _is_leet(match[0])]
-        if ends or not begin:
-            return ends[-1] if ends else len(text)
-        size *= 4
+def _end_of_leet(text: str, size: int = 1_024) -> int:
+    """Where the last such word ends, of which there is one. Found from the end, between spaces."""
+    begin = max(text.rfind(" ", 0, max(0, len(text) - size)), 0)
+    ends = [match.end() for match in _LEETED.finditer(text, begin) if _is_leet(match[0])]
+    return ends[-1] if ends else _end_of_leet(text, size * 4)
 
 
 def _is_leet(word: str) -> bool:
