@@ -66,7 +66,7 @@ def unseen(text: str) -> tuple[str, ...]:
     """The characters of `text` that a reader would not see, in order; joiners inside emoji are ordinary."""
     if _PLAIN.fullmatch(text):
         return ()
-    return tuple(char for index, char in enumerate(text) if _is_unseen(char) and not _in_emoji(text, index))
+    return tuple(char for index, char in enumerate(text) if is_unseen(char) and not _in_emoji(text, index))
 
 
 def hidden_ascii(text: str) -> str:
@@ -111,17 +111,18 @@ def _runs(text: str) -> Iterator[tuple[Run, int]]:
 def _escaped(char: str) -> str:
     if char == "\\":
         return "\\\\"
-    return f"\\u{{{ord(char):x}}}" if _is_unseen(char) else char
+    return f"\\u{{{ord(char):x}}}" if is_unseen(char) else char
 
 
 def _sort(char: str) -> str:
     if 0xE0000 <= ord(char) <= 0xE007F:
         return "tag"
-    return "chip" if _is_unseen(char) else "plain"
+    return "chip" if is_unseen(char) else "plain"
 
 
 @lru_cache(maxsize=4096)
-def _is_unseen(char: str) -> bool:
+def is_unseen(char: str) -> bool:
+    """Whether a reader would not see this character, wherever it stands."""
     if char in " \n\t":
         return False
     category = unicodedata.category(char)

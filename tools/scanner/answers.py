@@ -13,7 +13,7 @@ from typing import Any, Final
 from audit import secret_scan
 from tools.scanner.act import Act
 from tools.scanner.acts import ACTS, Acts
-from tools.scanner.clauses import Sentence, sentences
+from tools.scanner.clauses import Sentence
 from tools.scanner.document import Document, Item, Text
 from tools.scanner.engine import combined, risk_of
 from tools.scanner.excerpt import excerpt
@@ -117,7 +117,7 @@ def _texts(place: Place) -> Iterator[Text]:
         part = Place(f"{place.pointer}{_PIECE}{at}", place.role, piece, place.parameter)
         read = layers(piece) if disguised else (Layer(PLAIN, piece, 0, len(piece)),)
         for layer in read:
-            yield Text(part, layer, sentences(layer.text))
+            yield Text(part, layer)
 
 
 # --- what is found -------------------------------------------------------------------------------------------------

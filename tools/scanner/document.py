@@ -5,11 +5,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+from msgspec import Struct
+
 from tools.scanner.clauses import Sentence, sentences
 from tools.scanner.fields import Fields, Place, Role, fields
+from tools.scanner.looks import Looks
+from tools.scanner.prose import Prose
 from tools.scanner.purpose import purposes
-from tools.scanner.reading import PLAIN, Layer, layers
+from tools.scanner.reading import LAYERS_MAX, PLAIN, Layer, layers
 
+HIDDEN_MAX: Final = 16_384  # characters of all that a definition hides; honest ones hide up to 1,700
 _PROSE: Final = frozenset(
     {Role.TEXT, Role.TITLE, Role.PARAMETER_TEXT, Role.VALUE, Role.META, Role.INSTRUCTIONS, Role.KEYWORD}
 )
@@ -29,13 +34,17 @@ class Item:
     previous: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """One layer of one string, and its sentences."""
+class Text(Struct, frozen=True, dict=True):
+    """One layer of one string."""
 
     place: Place
     layer: Layer
-    sentences: Sequence[Sentence]
+    is_prose: bool = True
+
+    @cached_property
+    def sentences(self) -> Sequence[Sentence]:
+        """Its sentences; of what is no prose none."""
+        return sentences(self.layer.text) if self.is_prose else ()
 
     @property
     def is_hidden(self) -> bool:
@@ -63,11 +72,37 @@ class Document:
     def texts(self) -> tuple[Text, ...]:
         """Every layer of every string that may hold prose."""
         found: list[Text] = []
+        known: dict[str, tuple[Layer, ...]] = {}
+        hidden = 0
         for place in self.read.places:
-            for layer in layers(place.text):
-                prose = place.role in _PROSE or layer.kind != PLAIN
-                found.append(Text(place, layer, sentences(layer.text) if prose else ()))
+            read = known.get(place.text)
+            if read is None:
+                read = known[place.text] = layers(place.text)
+                self.looks.is_cut = self.looks.is_cut or len(read) == LAYERS_MAX or read[0].is_cut
+            is_prose = place.role in _PROSE
+            found.append(Text(place, read[0], is_prose))
+            for layer in read[1:]:
+                hidden += len(layer.text)
+                if hidden > HIDDEN_MAX:
+                    self.looks.is_cut = True
+                    break
+                found.append(Text(place, layer))
         return tuple(found)
+
+    @cached_property
+    def prose(self) -> Prose:
+        """The sentences of all texts that are prose."""
+        return Prose(text.layer.text if text.is_prose else "" for text in self.texts)
+
+    @cached_property
+    def looks(self) -> Looks:
+        """How many places may still be looked at closely."""
+        return Looks()
+
+    @property
+    def unread(self) -> int:
+        """How much of it was too much to read, of what was asked for so far."""
+        return self.read.unread + self.prose.is_cut + self.looks.is_cut
 
     @cached_property
     def purposes(self) -> frozenset[str]:

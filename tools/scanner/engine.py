@@ -6,13 +6,12 @@ what other strings have counts half. From 0.9 the risk is critical, from 0.75 hi
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from tools.scanner.act import Act
-from tools.scanner.acts import acts_in
+from tools.scanner.acts import acts_among, acts_in
 from tools.scanner.changes import changes_in
 from tools.scanner.clauses import Sentence
 from tools.scanner.contradictions import contradictions_in
@@ -58,7 +57,7 @@ def scan_item(item: Item) -> Report:
     document = Document(item)
     hits = list(_hits(document))
     score = round(combined(hits), 4)
-    return Report(score, risk_of(score), tuple(_found(hit) for hit in _strongest(hits)), document.read.unread)
+    return Report(score, risk_of(score), tuple(_found(hit) for hit in _strongest(hits)), document.unread)
 
 
 def risk_of(score: float) -> str:
@@ -106,23 +105,26 @@ def _hits(document: Document) -> Iterator[Hit]:
 
 def _acts(document: Document) -> Iterator[Hit]:
     plain: set[tuple[str, str]] = set()
-    times: Counter[tuple[str, str]] = Counter()
-    for text in document.texts:
-        raised = authority_at(text.layer.text) if text.sentences else None
-        for sentence in text.sentences:
-            for act, start, end in acts_in(sentence):
-                if act.only_in and text.place.role not in act.only_in:
-                    continue
-                key = (text.place.pointer, act.rule.id)
-                times[key] += 1
-                if times[key] > _TIMES_MAX or (text.layer.kind in _RESPELLED and key in plain):
-                    continue
-                if not text.is_hidden:
-                    plain.add(key)
-                is_raised = raised is not None and start >= raised
-                weight = _weight(act, document, text, sentence, start, end, is_raised=is_raised)
-                evidence = f"{text.layer.kind}: {text.layer.text[start:end]}" if text.is_hidden else ""
-                yield Hit(act.rule.id, weight, text.place, *text.layer.span(start, end), evidence)
+    raised: dict[int, int | None] = {}
+    texts = document.texts
+    done: set[tuple[int, str]] = set()
+    for told in acts_among(document.prose, [text.place.pointer for text in texts], _TIMES_MAX, done):
+        text, act, start, end = texts[told.owner], told.act, told.start, told.end
+        if act.only_in and text.place.role not in act.only_in:
+            continue
+        key = (text.place.pointer, act.rule.id)
+        if text.layer.kind in _RESPELLED and key in plain:
+            continue
+        if not text.is_hidden:
+            plain.add(key)
+        if told.owner not in raised:
+            raised[told.owner] = authority_at(text.layer.text)
+        at = raised[told.owner]
+        weight = _weight(act, document, text, told.sentence, start, end, is_raised=at is not None and start >= at)
+        if weight >= _most(act.rule.weight, text, may_be_raised=at is not None):
+            done.add((told.owner, act.rule.id))
+        evidence = f"{text.layer.kind}: {text.layer.text[start:end]}" if text.is_hidden else ""
+        yield Hit(act.rule.id, weight, text.place, *text.layer.span(start, end), evidence)
 
 
 def _acts_by_name(document: Document) -> Iterator[Hit]:
@@ -167,10 +169,15 @@ def _weight(
         return weight * 0.3
     if act.negatable and _is_denied(sentence, at, end):
         weight *= 0.2
-    if hidden and weight >= 0.1:
-        weight = max(weight, 0.5) + 0.5 * (1 - max(weight, 0.5))
-    elif weight >= MEDIUM_FROM and (is_raised or text.place.role in _NOT_PROSE):
-        weight += 0.4 * (1 - weight)
+    return _most(weight, text, may_be_raised=is_raised)
+
+
+def _most(weight: float, text: Text, *, may_be_raised: bool) -> float:
+    """What a weight comes to by its place, which is more where it is hidden or stands where no order belongs."""
+    if text.is_hidden and weight >= 0.1:
+        return max(weight, 0.5) + 0.5 * (1 - max(weight, 0.5))
+    if not text.is_hidden and weight >= MEDIUM_FROM and (may_be_raised or text.place.role in _NOT_PROSE):
+        return weight + 0.4 * (1 - weight)
     return weight
 
 

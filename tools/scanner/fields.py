@@ -3,10 +3,14 @@
 The walk is bounded: what is left out is counted, so that nobody takes half a definition for all of it.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
+
+from msgspec import Struct
 
 FIELD_MAX: Final = 500  # characters of a JSON pointer
 DEPTH_MAX: Final = 64
@@ -39,8 +43,7 @@ class Role(StrEnum):
     KEYWORD = "keyword"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """One string. `pointer` is a JSON pointer (RFC 6901); `parameter` is the argument that it belongs to."""
 
     pointer: str
@@ -60,43 +63,49 @@ class Fields:
 def fields(body: Mapping[str, Any]) -> Fields:
     """All strings of `body`, top level first within each branch; keys included."""
     walk = _Walk()
-    places: list[Place] = []
-    left = TEXT_MAX
-    for place in walk.of(body):
-        if len(places) >= PLACES_MAX or left <= 0:
-            walk.unread += 1
-            break
-        if len(place.text) > left:
-            walk.unread += len(place.text) - left
-            places.append(Place(place.pointer, place.role, place.text[:left], place.parameter))
-        else:
-            places.append(place)
-        left -= len(place.text)
-    return Fields(tuple(places), walk.unread)
+    with suppress(_Enough):
+        walk.of(body)
+    return Fields(tuple(walk.places), walk.unread)
+
+
+class _Enough(Exception):
+    """No more is read."""
 
 
 class _Walk:
     def __init__(self) -> None:
         self.unread = 0
+        self.places: list[Place] = []
+        self._left = TEXT_MAX
 
-    def of(self, body: Mapping[str, Any]) -> Iterator[Place]:
+    def _put(self, pointer: str, role: Role, text: str, parameter: str = "") -> None:
+        if len(self.places) >= PLACES_MAX or self._left <= 0:
+            self.unread += 1
+            raise _Enough
+        if len(text) > self._left:
+            self.unread += len(text) - self._left
+            text = text[: self._left]
+        self.places.append(Place(pointer, role, text, parameter))
+        self._left -= len(text)
+
+    def of(self, body: Mapping[str, Any]) -> None:
         """The short and telling fields first, so that nothing pushes them over the limit."""
         for key in sorted(body, key=lambda key: (not isinstance(body[key], str), key)):
             value, pointer = body[key], below("", key)
             if key in _SCHEMAS:
-                yield from self._schema(value, pointer, "", 1)
+                self._schema(value, pointer, "", 1)
             elif key == "arguments" and isinstance(value, list):
-                yield from self._arguments(value, pointer)
+                self._arguments(value, pointer)
             elif key == "_meta":
-                yield from self._all(value, pointer, Role.META, 1)
+                self._all(value, pointer, Role.META, 1)
             elif isinstance(value, str):
-                yield Place(pointer, _top_role(key), value)
+                self._put(pointer, _top_role(key), value)
             else:
-                yield from self._all(value, pointer, Role.META if key in ("annotations", "icons") else Role.TEXT, 1)
+                self._all(value, pointer, Role.META if key in ("annotations", "icons") else Role.TEXT, 1)
             if key not in _KNOWN:
-                yield Place(pointer, Role.KEYWORD, key)
+                self._put(pointer, Role.KEYWORD, key)
 
-    def _arguments(self, items: list[Any], pointer: str) -> Iterator[Place]:
+    def _arguments(self, items: list[Any], pointer: str) -> None:
         """A prompt's arguments: name, title, description."""
         for index, item in enumerate(items):
             if not isinstance(item, Mapping):
@@ -105,52 +114,52 @@ class _Walk:
             for key, value in item.items():
                 if isinstance(value, str):
                     role = Role.PARAMETER if key == "name" else Role.PARAMETER_TEXT
-                    yield Place(below(at, key), role, value, name)
+                    self._put(below(at, key), role, value, name)
                 else:
-                    yield from self._all(value, below(at, key), Role.META, 2)
+                    self._all(value, below(at, key), Role.META, 2)
 
-    def _schema(self, value: Any, pointer: str, parameter: str, depth: int) -> Iterator[Place]:
+    def _schema(self, value: Any, pointer: str, parameter: str, depth: int) -> None:
         if depth > DEPTH_MAX:
             self.unread += 1
         elif isinstance(value, list):
             for index, item in enumerate(value):
-                yield from self._schema(item, below(pointer, str(index)), parameter, depth + 1)
+                self._schema(item, below(pointer, str(index)), parameter, depth + 1)
         elif isinstance(value, Mapping):
             for key, item in value.items():
-                yield from self._keyword(key, item, below(pointer, key), parameter, depth)
+                self._keyword(key, item, below(pointer, key), parameter, depth)
 
-    def _keyword(self, key: str, item: Any, pointer: str, parameter: str, depth: int) -> Iterator[Place]:
+    def _keyword(self, key: str, item: Any, pointer: str, parameter: str, depth: int) -> None:
         if key in _NAMED and isinstance(item, Mapping):
             for name, schema in item.items():
                 at = below(pointer, name)
-                yield Place(at, Role.PARAMETER, name, name[:200])
-                yield from self._schema(schema, at, name[:200], depth + 2)
+                self._put(at, Role.PARAMETER, name, name[:200])
+                self._schema(schema, at, name[:200], depth + 2)
         elif key in _VALUES:
-            yield from self._all(item, pointer, Role.VALUE, depth + 1, parameter)
+            self._all(item, pointer, Role.VALUE, depth + 1, parameter)
         elif isinstance(item, str):
             if key not in _QUIET:
                 role = Role.TITLE if key == "title" else Role.PARAMETER_TEXT
-                yield Place(pointer, role, item, parameter)
+                self._put(pointer, role, item, parameter)
             elif len(item) > 40:
-                yield Place(pointer, Role.KEYWORD, item, parameter)
+                self._put(pointer, Role.KEYWORD, item, parameter)
         else:
-            yield from self._schema(item, pointer, parameter, depth + 1)
+            self._schema(item, pointer, parameter, depth + 1)
         if key not in _QUIET and key not in _USUAL:
-            yield Place(pointer, Role.KEYWORD, key, parameter)
+            self._put(pointer, Role.KEYWORD, key, parameter)
 
-    def _all(self, value: Any, pointer: str, role: Role, depth: int, parameter: str = "") -> Iterator[Place]:
+    def _all(self, value: Any, pointer: str, role: Role, depth: int, parameter: str = "") -> None:
         if isinstance(value, str):
-            yield Place(pointer, Role.LINK if pointer.rsplit("/", 1)[-1] in _LINKS else role, value, parameter)
+            self._put(pointer, Role.LINK if pointer.rsplit("/", 1)[-1] in _LINKS else role, value, parameter)
         elif depth > DEPTH_MAX:
             self.unread += isinstance(value, list | Mapping)
         elif isinstance(value, Mapping):
             for key, item in value.items():
                 if key not in _KNOWN:
-                    yield Place(below(pointer, key), Role.KEYWORD, key, parameter)
-                yield from self._all(item, below(pointer, key), role, depth + 1, parameter)
+                    self._put(below(pointer, key), Role.KEYWORD, key, parameter)
+                self._all(item, below(pointer, key), role, depth + 1, parameter)
         elif isinstance(value, list):
             for index, item in enumerate(value):
-                yield from self._all(item, below(pointer, str(index)), role, depth + 1, parameter)
+                self._all(item, below(pointer, str(index)), role, depth + 1, parameter)
 
 
 _KNOWN: Final = frozenset({
@@ -177,9 +186,12 @@ def _top_role(key: str) -> Role:
     return Role.LINK if key in _LINKS else Role.TEXT
 
 
+_STEP: Final = re.compile(r"[A-Za-z0-9_.$-]{0,100}")  # nothing that needs another spelling
+
+
 def below(path: str, key: str) -> str:
     """The pointer to `key` below `path`, as it can be stored: ASCII, no NUL, cut."""
-    if key.isascii() and key.isalnum():  # nearly all are
+    if key.isascii() and (key.isalnum() or _STEP.fullmatch(key)):  # nearly all are
         return f"{path}/{key}"[:FIELD_MAX]
     step = key[:FIELD_MAX].replace("~", "~0").replace("/", "~1").encode("ascii", "backslashreplace").decode()
     return f"{path}/{step}".replace("\0", "\\x00")[:FIELD_MAX]

@@ -7,7 +7,6 @@ Most of this is data, which makes it longer than code may be.
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Final
 
 # Verbs, by what they do. Irregular forms follow after a slash.
@@ -802,64 +801,67 @@ for _word, _phrases in LEXICON.items():
     for _rest, _mask in _phrases:
         if _rest:
             PHRASES.setdefault(_word, {}).setdefault(_rest[0], []).append((list(_rest[1:]), _mask))
+KNOWN: Final = frozenset(FIRST) | {word for phrases in LEXICON.values() for rest, _ in phrases for word in rest}
 
-_URL: Final = re.compile(
-    r"(?:https?|wss?|ftp)://|www\.|git@|^(?:[a-z0-9-]{1,40}\.){1,4}(?:com|net|io|org|evil|example|test|invalid|dev|xyz|ru|cn|app|site|info|co|cloud"
+_SCHEME: Final = re.compile(r"(?:https?|wss?|ftp)://")
+_HOST: Final = re.compile(
+    r"(?:[a-z0-9-]{1,40}\.){1,4}(?:com|net|io|org|evil|example|test|invalid|dev|xyz|ru|cn|app|site|info|co|cloud"
     r"|biz|online|top|me|ai|tech|host|internal)(?:[:/]|$)"
 )
 _ACCOUNT: Final = re.compile(
     r"^0x[0-9a-fA-F]{16,}|^acct_|^[A-Z]{2}\d{2}[A-Z0-9]{8,}|^bc1[a-z0-9]{10,}|^[13][A-HJ-NP-Za-km-z1-9]{25,34}$|^\d{1,3}(?:\.\d{1,3}){3}"
 )
+_ACCOUNT_FIRST: Final = frozenset("0123456789abABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _EMAIL: Final = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{2,63}")
 _PHONE: Final = re.compile(r"\+\d[\d().-]{6,20}|\+\d[\dA-Z]{5,20}")
-_PATH: Final = re.compile(
-    r"(?:~|\.{1,2})?/[\w.@*-]{1,60}(?:/[\w.@*-]{1,60})+/?$|^~/|^[a-z]:\\|^\$\{?[a-z_]{2,40}", re.IGNORECASE
-)
+_PATH: Final = re.compile(r"(?:~|\.{1,2})?/[\w.@*-]{1,60}(?:/[\w.@*-]{1,60})+/?$", re.IGNORECASE)
+_ROOTED: Final = re.compile(r"~/|[a-z]:\\|\$\{?[a-z_]{2,40}", re.IGNORECASE)
 _IDENTIFIER: Final = re.compile(
     r"^[A-Za-z0-9]{1,40}(?:[_-][A-Za-z0-9]{1,40}){1,8}(?:\(\))?$|^[a-z]{1,30}(?:[A-Z][a-z0-9]{1,30}){1,6}(?:\(\))?$"
 )
 _SECRET_NAME: Final = re.compile(
     r"^\$?\{?[A-Z0-9_]{0,30}(?:API_KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?|DATABASE_URL|PRIVATE_KEY|ACCESS_KEY)[A-Z0-9_]{0,20}\*?\}?$"
 )
-# One of these is in every secret path: a quick look before the expression.
-_IN_SECRET_PATHS: Final = (
-    "ssh", "env", "aws", "key", "pem", "pass", "cred", "secret", "config", "kube", "git", "cookie", "history",
-    "rc", "hosts",
-    "wallet", "token", "json", "shadow", "sudoers", "gnupg", "id_", "dit", "docker", "terraform", "state",
-)  # fmt: skip
-_SECRET_PATH: Final = re.compile(
-    r"(?:^|[/~*\s\\{(=@])(?:"
-    + "|".join(
-        re.escape(path.lstrip("/~*"))
-        for path in _PHRASES["secret_path"].split()
-        if path[0] in ".~/*" or "." in path or path.startswith("id_")
-    )
-    + r")(?![\w-])"
+_SECRET_PATHS: Final = "|".join(
+    re.escape(path.lstrip("/~*"))
+    for path in _PHRASES["secret_path"].split()
+    if path[0] in ".~/*" or "." in path or path.startswith("id_")
 )
+_SECRET_PATH: Final = re.compile(rf"(?:{_SECRET_PATHS})(?![\w-])")
+_SECRET_PATH_WITHIN: Final = re.compile(rf"[/~*\s\\{{(=@](?:{_SECRET_PATHS})(?![\w-])")
 
 
-@lru_cache(maxsize=16_384)
 def shape(chunk: str) -> int:
     """The classes of what is no plain word, by how it looks."""
     lower = chunk.lower()
     found = _kind(chunk, lower)
-    if chunk.isupper() and _SECRET_NAME.search(chunk):
+    if chunk.isupper() and _SECRET_NAME.match(chunk):
         found |= CLASSES["secret"]
-    if any(part in lower for part in _IN_SECRET_PATHS) and _SECRET_PATH.search(lower):
+    if ("." in lower or "/" in lower or "id_" in lower) and (
+        _SECRET_PATH.match(lower) or _SECRET_PATH_WITHIN.search(lower)
+    ):
         found |= CLASSES["secret_path"]
     return found
 
 
 def _kind(chunk: str, lower: str) -> int:
     """Each expression is tried only where the character that it cannot do without is there."""
-    if ("." in chunk or "://" in chunk or "@" in chunk) and _URL.search(lower):
+    if _is_url(lower):
         return CLASSES["url"]
     if "@" in chunk and _EMAIL.search(lower):
         return CLASSES["email"]
-    if _ACCOUNT.search(chunk):
+    if chunk[:1] in _ACCOUNT_FIRST and _ACCOUNT.match(chunk):
         return CLASSES["account"]
     if "+" in chunk and _PHONE.search(chunk):
         return CLASSES["phone"]
-    if any(sign in chunk for sign in "/~\\$") and _PATH.search(chunk):
+    if ((chunk[:1] in ("~", "$") or chunk[1:2] == ":") and _ROOTED.match(chunk)) or (
+        "/" in chunk and _PATH.search(chunk)
+    ):
         return CLASSES["path"]
-    return CLASSES["identifier"] if _IDENTIFIER.search(chunk) else 0
+    return CLASSES["identifier"] if _IDENTIFIER.match(chunk) else 0
+
+
+def _is_url(lower: str) -> bool:
+    if "." in lower and ("www." in lower or _HOST.match(lower)):
+        return True
+    return ("://" in lower and _SCHEME.search(lower) is not None) or "git@" in lower

@@ -6,14 +6,16 @@ Expressions have bounded repetition and no nesting, so hostile text costs linear
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from tools.scanner.document import Document, Text
 from tools.scanner.fields import Place, Role
 from tools.scanner.findings import Confidence, Severity
-from tools.scanner.reading import without_flags
+from tools.scanner.looks import Sought, holds_any
+from tools.scanner.reading import is_plain, without_flags
 from tools.scanner.rule import Hit, Rule
-from tools.visible import mixed_words, unseen
+from tools.visible import is_unseen, mixed_words
 
 _M, _H, _C = Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL
 
@@ -112,32 +114,34 @@ _IN_COMMANDS: Final = (
     "cat ", "bash", "mkfifo", "| sh", "|sh", "--priv", "-v /", "setenforce", "node_tls",
 )  # fmt: skip
 _COMMAND: Final = re.compile(
-    r"\b(?:curl|wget|iwr|invoke-webrequest)\b[^\n|]{0,80}(?:\|\s?(?:ba|z|)sh\b|\$\(|-d\s?@|--data|-F\s|-T\s)"
-    r"|\brm\s-(?:rf?|fr)\b|\bchmod\s(?:-R\s)?(?:[0-7]{3,4}\b|\+[xs])|/dev/tcp/|\bnc\s(?:-e\s)?[\w.-]{1,60}\s\d{2,5}|\bbase64\s-d"
+    r"\b(?:curl|wget|iwr|invoke-webrequest)\b[^\n|]{0,80}(?:\|\s?(?:ba|z|)sh\b|\$\(|-d\s?@|--data|-f\s|-t\s)"
+    r"|\brm\s-(?:rf?|fr)\b|\bchmod\s(?:-r\s)?(?:[0-7]{3,4}\b|\+[xs])|/dev/tcp/|\bnc\s(?:-e\s)?[\w.-]{1,60}\s\d{2,5}|\bbase64\s-d"
     r"|\bpowershell\b[^\n]{0,40}\s-e(?:nc)?\b|\$\((?:env|whoami|cat|id|hostname)\b|os\.system\(|subprocess\.\w{2,12}\("
-    r"|\bcat\s(?:/etc/|~/)|\bbash\s-i\b|\bmkfifo\b|\|\s?(?:ba)?sh\b|--privileged\b|-v\s/:/|\bsetenforce\s0|NODE_TLS_REJECT_UNAUTHORIZED",
-    re.IGNORECASE,
+    r"|\bcat\s(?:/etc/|~/)|\bbash\s-i\b|\bmkfifo\b|\|\s?(?:ba)?sh\b|--privileged\b|-v\s/:/|\bsetenforce\s0|node_tls_reject_unauthorized"
 )
 _ADDRESS: Final = re.compile(
     r"\b169\.254\.169\.254\b|metadata\.google\.internal|\b(?:ngrok|webhook\.site|requestbin|pipedream|interact\.sh|burpcollaborator|oastify|hookbin|transfer\.sh|0x0\.st|duckdns)\b"
     r"|(?:attacker|attkr|\bevil|exfil|pwnd|p0wned|malicious|\bstealer?|\bphish|\bc2\b|\bcanary)[\w-]{0,30}\.(?:com|org|net|io|example|evil|test|invalid|dev|xyz)\b"
-    r"|@(?:[\w-]{0,30}(?:evil|attacker|pwn))|\.evil\b",
-    re.IGNORECASE,
+    r"|@(?:[\w-]{0,30}(?:evil|attacker|pwn))|\.evil\b"
 )
 _CONCEALED: Final = re.compile(
-    r"<\w{1,12}\s[^>]{0,120}(?:display:\s?none|opacity:\s?0(?!\.[1-9])|font-size:\s?0|visibility:\s?hidden|color:\s?(?:white|#fff|transparent))",
-    re.IGNORECASE,
+    r"<\w{1,12}\s[^>]{0,120}(?:display:\s?none|opacity:\s?0(?!\.[1-9])|font-size:\s?0|visibility:\s?hidden|color:\s?(?:white|#fff|transparent))"
 )
 _LOADED: Final = re.compile(
-    r"!\[[^\]\n]{0,80}\]\(https?://[^)\s]{1,200}\?[^)\s]{1,200}\)|data:text/html|\b(?:atob|base64_decode|b64decode)\(",
-    re.IGNORECASE,
+    r"!\[[^\]\n]{0,80}\]\(https?://[^)\s]{1,200}\?[^)\s]{1,200}\)|data:text/html|\b(?:atob|base64_decode|b64decode)\("
 )
 _SIGNS: Final = re.compile(r"[.<\[$(|/!@_0-9-]")  # no command, address or markup is without one
+
+
+_COMMAND_SOUGHT: Final = Sought(_COMMAND, _IN_COMMANDS, (4, 140))
+_ADDRESS_SOUGHT: Final = Sought(_ADDRESS, _IN_ADDRESSES, (40, 70))
 _IN_MARKUP: Final = (
-    (CONCEALED, _CONCEALED, ("style", "color", "display", "opacity", "font-size")),
-    (LOADED, _LOADED, ("![", "data:", "atob", "decode(")),
+    (CONCEALED, Sought(_CONCEALED, ("style", "color", "display", "opacity", "font-size", "visibility"), (160, 200))),
+    (LOADED, Sought(_LOADED, ("![", "data:", "atob(", "decode("), (16, 600))),
 )
-_GAP: Final = re.compile(r"[ \t\u00a0\u200e\u200f]{60}|(?:\n[ \t]{0,20}){12}")
+_SPACES: Final = re.compile(r"[ \t\u00a0\u200e\u200f]{60}")
+_FEW_SPACES: Final = re.compile(r"[ \t\u00a0\u200e\u200f]{6}")
+_LINES: Final = re.compile(r"(?:\n[ \t]{0,20}){12}")
 _COMMANDS: Final = re.compile(
     r"\b(?:curl|wget|rm|chmod|bash|sh|nc|powershell|sudo|ssh|cat|eval)\s|/bin/|/dev/tcp|/etc/passwd"
 )
@@ -157,6 +161,8 @@ _OF_A_SCRIPT: Final = frozenset("\u200c\u200d\u200e\u200f\u061c")
 def marks_in(document: Document) -> Iterator[Hit]:
     """Every mark in every string."""
     for text in document.texts:
+        if is_plain(text.place.text):
+            continue
         if text.is_hidden:
             yield from _layer(text)
         else:
@@ -167,12 +173,13 @@ def marks_in(document: Document) -> Iterator[Hit]:
         yield from _lines(text, document)
 
 
+@lru_cache(maxsize=64)
 def authority_at(text: str) -> int | None:
     """Where the first mark of authority stands, or None."""
     found: list[int] = []
     if ("<" in text or "[" in text) and (match := _AUTHORITY.search(text)):
         found.append(match.start())
-    if not text.islower() and any(word in text for word in _SHOUTING) and (match := _SHOUTED.search(text)):
+    if not text.islower() and holds_any(text, _SHOUTING) and (match := _SHOUTED.search(text)):
         found.append(match.start())
     return min(found, default=None)
 
@@ -196,11 +203,15 @@ def _characters(place: Place) -> Iterator[Hit]:
         yield Hit(ANSI.id, ANSI.weight, place, at, at + 1)
     if text.isascii():
         return
-    odd = list(_odd_unseen(without_flags(text)))
-    if odd:
-        strong = any(char in _CLEARLY_ODD or "\ue000" <= char <= "\uf8ff" for _, char in odd)
-        evidence = f"{len(odd)} unseen: {' '.join(dict.fromkeys(char for _, char in odd[:20]))}"
-        yield Hit(UNSEEN.id, UNSEEN.weight if strong else 0.5, place, odd[0][0], odd[-1][0] + 1, evidence)
+    plain = without_flags(text)
+    kinds = "".join(map(_KINDS.__getitem__, plain)) if _PERHAPS_UNSEEN.search(plain) else ""
+    odd = _ODD.findall(kinds)
+    last = _LAST_ODD.match(kinds) if odd else None
+    if last is not None:
+        first = [match.start() for match in islice(_ODD.finditer(kinds), 20)]
+        evidence = f"{len(odd)} unseen: {' '.join(dict.fromkeys(plain[at] for at in first))}"
+        weight = UNSEEN.weight if not _STRONG.isdisjoint(odd) else 0.5
+        yield Hit(UNSEEN.id, weight, place, first[0], last.end(), evidence)
     words = mixed_words(text) if _LIKE_LATIN.search(text) else ()
     if words:
         at = text.find(words[0].word)
@@ -208,32 +219,58 @@ def _characters(place: Place) -> Iterator[Hit]:
         yield Hit(MIXED.id, MIXED.weight, place, at, at + len(words[0].word), evidence)
 
 
-def _odd_unseen(text: str) -> Iterator[tuple[int, str]]:
-    """Unseen characters where neither a script nor an emoji needs them."""
-    for match in _PERHAPS_UNSEEN.finditer(text):
-        at, char = match.start(), match[0]
-        if 0xE0000 <= ord(char) <= 0xE007F or not _is_unseen(char):
-            continue
-        before, after = text[at - 1] if at else " ", text[at + 1] if at + 1 < len(text) else " "
-        if char in _OF_A_SCRIPT and (ord(before) > 0x58F or ord(after) > 0x58F):
-            continue
-        if char in "\ufe0e\ufe0f" and (ord(before) > 0xFF or before in "0123456789#*\xa9\xae"):
-            continue
-        if char != "\ufeff" or at:
-            yield at, char
+class _Kinds(dict[str, str]):
+    """What a character is when one looks for unseen ones: one letter each, found out once.
+
+    `a` Latin-1, `d` digits and what emoji are made of with them, `m` up to Hebrew, `h` above; unseen ones: `u` Latin-1,
+    `v` and `V` up to Hebrew, `w` and `W` above, `s` and `S` those that scripts need, `f` variation selectors, `b` byte
+    order marks, `t` TAG characters. A capital, and `b`, for what nobody has in a text by chance.
+    """
+
+    def __missing__(self, char: str) -> str:
+        if len(self) >= _KINDS_MAX:
+            self.clear()
+        self[char] = found = _kind(char, ord(char))
+        return found
 
 
-@lru_cache(maxsize=16_384)
-def _is_unseen(char: str) -> bool:
-    return bool(unseen(char))
+def _kind(char: str, number: int) -> str:
+    if 0xE0000 <= number <= 0xE007F:
+        return "t"
+    if not is_unseen(char) or not _PERHAPS_UNSEEN.match(char):
+        return "d" if char in "0123456789#*\xa9\xae" else "a" if number <= 0xFF else "m" if number <= 0x58F else "h"
+    if char in "\ufe0e\ufe0f":
+        return "f"
+    if char == "\ufeff":
+        return "b"
+    strong = char in _CLEARLY_ODD or "\ue000" <= char <= "\uf8ff"
+    kind = "s" if char in _OF_A_SCRIPT else "u" if number <= 0xFF else "v" if number <= 0x58F else "w"
+    return kind.upper() if strong else kind
+
+
+_KINDS: Final = _Kinds()
+_KINDS_MAX: Final = 65_536
+_STRONG: Final = frozenset("UVWSb")
+# Where neither a script nor an emoji needs them: a script's joiners stand beside its letters, a selector after a sign.
+_ODD: Final = re.compile(
+    r"[uUvVwWsSfb](?:(?<=[uUvVwW])|(?<=[sS])(?<![hwWsSfbt].)(?![hwWsSfbt])|(?<=f)(?<![^auU].)|(?<=b)(?<!^.))"
+)
+_LAST_ODD: Final = re.compile(rf".*(?:{_ODD.pattern})", re.DOTALL)
 
 
 def _gap(place: Place) -> Iterator[Hit]:
     text = place.text.strip()  # only what is followed by something counts
-    match = _GAP.search(text) if len(text) > 20 else None
+    match = _gap_in(text) if len(text) > 20 else None
     if match:
         start = len(place.text) - len(place.text.lstrip()) + match.start()
         yield Hit(PADDING.id, PADDING.weight, place, start, start + len(match[0]))
+
+
+def _gap_in(text: str) -> re.Match[str] | None:
+    """The first of either kind. So long a row of spaces shows in every tenth character."""
+    spaces = _SPACES.search(text) if _FEW_SPACES.search(text[9::10]) else None
+    lines = _LINES.search(text) if text.count("\n") >= 12 else None
+    return min((match for match in (spaces, lines) if match), key=lambda match: match.start(), default=None)
 
 
 def _authority(text: Text, document: Document) -> Iterator[Hit]:
@@ -248,15 +285,17 @@ def _lines(text: Text, document: Document) -> Iterator[Hit]:
     if not _SIGNS.search(seen):
         return
     lower = seen.lower()
-    match = _COMMAND.search(seen) if any(word in lower for word in _IN_COMMANDS) else None
+    if len(lower) != len(seen):
+        lower = seen.replace("\u0130", "i").lower()  # the only character that grows
+    match = _COMMAND_SOUGHT.first(lower, document.looks)
     if match and (place.role is not Role.VALUE or text.is_hidden):
         weight = 0.3 if document.purposes & {"shell", "security"} else COMMAND.weight
         yield Hit(COMMAND.id, weight, place, *text.layer.span(match.start(), match.end()))
-    for rule, expression, signs in _IN_MARKUP:
-        match = expression.search(seen) if any(sign in lower for sign in signs) else None
+    for rule, sought in _IN_MARKUP:
+        match = sought.first(lower, document.looks)
         if match:
             weight = 0.2 if "security" in document.purposes else rule.weight
             yield Hit(rule.id, weight, place, *text.layer.span(match.start(), match.end()))
-    match = _ADDRESS.search(seen) if any(word in lower for word in _IN_ADDRESSES) else None
+    match = _ADDRESS_SOUGHT.first(lower, document.looks)
     if match and place.role is not Role.NAME and "security" not in document.purposes:
         yield Hit(ADDRESS.id, ADDRESS.weight, place, *text.layer.span(match.start(), match.end()))

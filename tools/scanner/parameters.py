@@ -60,6 +60,7 @@ _SECRETS: Final = _sets(
     ",session token,auth token,access token,api key,password,secrets,cookies,seed phrase,keychain,secret key,ssh"
     " private"
 )
+_TELLING: Final = _THEFT.union(*_SECRETS, *_IDENTITY, *_CONTEXT)  # no finding is without one of these
 _OF_MODELS: Final = re.compile(r"(?i)llm|model|completion|generat|chat|inference|prompt|ollama")
 
 
@@ -76,6 +77,8 @@ def parameters_in(document: Document) -> Iterator[Hit]:
 
 
 def _judged(words: frozenset[str], document: Document, *, is_required: bool) -> tuple[Rule, float] | None:
+    if words.isdisjoint(_TELLING):
+        return None
     purposes = document.purposes
     takes_secret = any(each <= words for each in _SECRETS)
     if words & _THEFT:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from tools.scanner.fields import Place
 from tools.scanner.findings import Confidence, Severity
 
@@ -50,8 +52,7 @@ class Rule:
         return _WEIGHTS[self.severity, self.confidence]
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Struct, frozen=True):
     """A rule found something. `weight` is what remains of the rule's after all that speaks for and against it."""
 
     rule: str
