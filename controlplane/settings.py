@@ -159,6 +159,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # each named in itself; catalogues are in locale/
+LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 
 # --- people -------------------------------------------------------------------------------------------------
