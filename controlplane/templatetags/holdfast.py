@@ -146,15 +146,12 @@ def _shown(parts: Iterable[Run]) -> Iterator[SafeString]:
 
 
 def _distance(seconds: int) -> str:
-    for size, one, many in (
-        (86_400, "%(n)d day", "%(n)d days"),
-        (3_600, "%(n)d hour", "%(n)d hours"),
-        (60, "%(n)d min", "%(n)d min"),
-    ):
-        count = seconds // size
-        if count:
-            return ngettext(one, many, count) % {"n": count}
-    return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
+    days, hours, minutes = seconds // 86_400, seconds // 3_600, seconds // 60
+    if days:
+        return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+    if hours:
+        return ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
+    return ngettext("%(n)d min", "%(n)d min", minutes) % {"n": minutes}
 
 
 def _time(moment: datetime, text: str) -> SafeString:
