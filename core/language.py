@@ -34,6 +34,11 @@ def is_page(request: HttpRequest) -> bool:
     return not request.path.startswith(_FOR_PROGRAMS)
 
 
+def said(text: str) -> str:
+    """What a service or a rule said in English, in the language of the page; a sentence with a value in it stays."""
+    return translation.gettext(text) if text else ""
+
+
 def speak(request: HttpRequest, language: str) -> None:
     """The person who is signed in has chosen `language`; empty where they have not."""
     if language in dict(settings.LANGUAGES) and is_page(request):

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
 from controlplane import words
+from core import language
 from tools.visible import Run, runs
 
 register = template.Library()
@@ -105,6 +106,12 @@ def field(bound: BoundField, style: str = "") -> dict[str, Any]:
 def foreign(text: object) -> SafeString:
     """Text that somebody else wrote: escaped, isolated in direction, unseen characters as named chips."""
     return format_html('<bdi class="foreign">{}</bdi>', marked(str(text)))
+
+
+@register.filter
+def said(text: object) -> str:
+    """What a service or a rule said, in the language of the page."""
+    return language.said(str(text or ""))
 
 
 @register.filter

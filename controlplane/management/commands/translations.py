@@ -21,6 +21,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation.template import templatize
 
+from tools import policies, presentation
+from tools.scanner.rules import RULES
+
 _PACKAGES: Final = ("core", "audit", "access", "servers", "tools", "alerts", "gateway", "controlplane")
 _MARKS: Final[dict[str, tuple[Any, ...] | None]] = {
     **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop"), None),
@@ -28,10 +31,13 @@ _MARKS: Final[dict[str, tuple[Any, ...] | None]] = {
     **dict.fromkeys(("pgettext", "pgettext_lazy"), ((1, "c"), 2)),
     **dict.fromkeys(("npgettext", "npgettext_lazy"), ((1, "c"), 2, 3)),
 }
-# English sentences of pure modules and services.
-_SAID: Final[dict[str, tuple[Any, ...] | None]] = dict.fromkeys(
-    ("Invalid", "Conflict", "NotFound", "PermissionDenied", "Unprocessable", "Unavailable", "Refused"), None
-)
+# English sentences of pure modules and services; one with a value in it is no message, and stays English.
+_SAID: Final[dict[str, tuple[Any, ...] | None]] = {
+    **dict.fromkeys(
+        ("Invalid", "Conflict", "NotFound", "PermissionDenied", "Unprocessable", "Unavailable", "Refused"), None
+    ),
+    **dict.fromkeys(("ObservationProblem", "Refusal"), (2,)),
+}
 _PLACEHOLDER: Final = re.compile(r"%\(\w+\)[sd]|%[sd]")
 _TAG: Final = re.compile(r"<[^>]*>")
 _BEGUN: Final = datetime(2026, 11, 29, tzinfo=timezone.utc)  # of all catalogues: a date of today would be a change a day
@@ -44,7 +50,18 @@ def gathered() -> Catalog:
         where = path.relative_to(settings.BASE_DIR).as_posix()
         if message and function:
             catalog.add(message, locations=[(where, 0)], context=context)
+    for where, texts in _tables().items():
+        for text in texts:
+            catalog.add(text, locations=[(where, 0)])
     return catalog
+
+
+def _tables() -> dict[str, list[str]]:
+    return {
+        "tools/policies.py": list(policies.SENTENCES.values()),
+        "tools/presentation.py": list(presentation.SENTENCES.values()),
+        "tools/scanner/rules.py": [rule.title for rule in RULES],
+    }
 
 
 def _found(root: Path) -> Iterator[tuple[Path, str, Any, str | None]]:
@@ -71,8 +88,13 @@ def _messages(
                 context = text
             else:
                 wanted.append(text)
-        if all(wanted):
+        if all(wanted) and (function in _MARKS or _is_sentence(wanted[0])):
             yield path, function, wanted[0] if len(wanted) == 1 else tuple(wanted), context
+
+
+def _is_sentence(text: str) -> bool:
+    """Errors of programs are made of codes and pieces, too."""
+    return text[:1].isupper() and " " in text.strip()
 
 
 def renewed(old: Catalog, messages: Catalog) -> Catalog:
