@@ -51,6 +51,10 @@ def _time() -> forms.TimeInput:
     return forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
 
 
+def _languages() -> list[tuple[str, Any]]:
+    return [("", _("As the browser asks")), *settings.LANGUAGES]
+
+
 class SignInForm(forms.Form):
     """User name and password, in a form that password managers know."""
 
@@ -79,7 +83,7 @@ class PreferencesForm(forms.Form):
     language = forms.ChoiceField(
         label=_("Language"),
         required=False,
-        choices=[("", _("As the browser asks")), *settings.LANGUAGES],
+        choices=_languages,
         help_text=_("It goes with you to other browsers."),
     )
     shortcuts = forms.ChoiceField(

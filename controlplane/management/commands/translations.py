@@ -9,7 +9,7 @@ import re
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +40,8 @@ _SAID: Final[dict[str, tuple[Any, ...] | None]] = {
 }
 _PLACEHOLDER: Final = re.compile(r"%\(\w+\)[sd]|%[sd]")
 _TAG: Final = re.compile(r"<[^>]*>")
-_BEGUN: Final = datetime(2026, 11, 29, tzinfo=timezone.utc)  # of all catalogues: a date of today would be a change a day
+# Of all catalogues: a date of today would be a change a day.
+_BEGUN: Final = datetime(2026, 11, 29, tzinfo=UTC)
 
 
 def gathered() -> Catalog:
@@ -101,7 +102,7 @@ def renewed(old: Catalog, messages: Catalog) -> Catalog:
     """`old` with exactly `messages`: what is translated stays, what is new is empty, what is gone goes."""
     new = Catalog(
         locale=old.locale, project="Holdfast", version="1", copyright_holder="Holdfast", header_comment="",
-        creation_date=_BEGUN, revision_date=_BEGUN, last_translator="Holdfast", language_team="Holdfast",
+        creation_date=_BEGUN, revision_date=_BEGUN, last_translator="Holdfast", language_team="Holdfast", msgid_bugs_address="",
         fuzzy=False,
     )  # fmt: skip
     for message in messages:
@@ -109,7 +110,7 @@ def renewed(old: Catalog, messages: Catalog) -> Catalog:
             kept = old.get(message.id, message.context)
             flags = kept.flags & {"fuzzy"} if kept else set()
             string = kept.string if kept and isinstance(kept.id, tuple) == isinstance(message.id, tuple) else None
-            new.add(message.id, string, locations=message.locations, context=message.context, flags=flags)
+            new.add(message.id, string, context=message.context, flags=flags)
     return new
 
 
@@ -146,9 +147,9 @@ def read(path: Path) -> Catalog:
 
 
 def written(catalog: Catalog) -> bytes:
-    """A catalogue's text."""
+    """A catalogue's text: by the alphabet and without places, so that only another message changes it."""
     file = io.BytesIO()
-    write_po(file, catalog, width=118, sort_by_file=True, include_lineno=False, ignore_obsolete=True)
+    write_po(file, catalog, width=118, sort_output=True, no_location=True, ignore_obsolete=True)
     return file.getvalue()
 
 
