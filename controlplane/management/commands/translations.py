@@ -1,9 +1,10 @@
 """Gather every sentence that a person may be shown, and bring the catalogues in `locale/` up to it, or check them.
 
 Without GNU gettext, which a fresh machine lacks: Babel reads the code, Django turns templates into what Babel reads. Of
-errors, rules and scopes the English words themselves are gathered; pages translate them where they show them.
+errors and rules the English words themselves are gathered; pages translate them where they show them.
 """
 
+import ast
 import io
 import re
 from argparse import ArgumentParser
@@ -25,92 +26,94 @@ from tools import policies, presentation
 from tools.scanner.rules import RULES
 
 _PACKAGES: Final = ("core", "audit", "access", "servers", "tools", "alerts", "gateway", "controlplane")
-_MARKS: Final[dict[str, tuple[Any, ...] | None]] = {
-    **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop"), None),
-    **dict.fromkeys(("ngettext", "ngettext_lazy"), (1, 2)),
-    **dict.fromkeys(("pgettext", "pgettext_lazy"), ((1, "c"), 2)),
-    **dict.fromkeys(("npgettext", "npgettext_lazy"), ((1, "c"), 2, 3)),
-}
-# English sentences of pure modules and services; one with a value in it is no message, and stays English.
-_SAID: Final[dict[str, tuple[Any, ...] | None]] = {
+_ONE: Final = ("_", "gettext", "gettext_lazy", "gettext_noop")
+_MANY: Final = ("ngettext", "ngettext_lazy")
+_MARKS: Final[Any] = {**dict.fromkeys(_ONE), **dict.fromkeys(_MANY, (1, 2))}
+# What errors say in English, and as which argument.
+_ERRORS: Final = {
     **dict.fromkeys(
-        ("Invalid", "Conflict", "NotFound", "PermissionDenied", "Unprocessable", "Unavailable", "Refused"), None
+        ("Invalid", "Conflict", "NotFound", "PermissionDenied", "Unprocessable", "Unavailable", "Refused"), 0
     ),
-    **dict.fromkeys(("ObservationProblem", "Refusal"), (2,)),
+    **dict.fromkeys(("ObservationProblem", "Refusal"), 1),
 }
-_PLACEHOLDER: Final = re.compile(r"%\(\w+\)[sd]|%[sd]")
+_PLACEHOLDER: Final = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\}")
 _TAG: Final = re.compile(r"<[^>]*>")
 # Of all catalogues: a date of today would be a change a day.
 _BEGUN: Final = datetime(2026, 11, 29, tzinfo=UTC)
+Text = str | tuple[str, str]  # one form, or singular and plural
 
 
 def gathered() -> Catalog:
-    """Every message of code and templates, with the files that hold it."""
+    """Every message of code, templates and tables."""
     catalog = Catalog()
-    for path, function, message, context in _found(Path(settings.BASE_DIR)):
-        where = path.relative_to(settings.BASE_DIR).as_posix()
-        if message and function:
-            catalog.add(message, locations=[(where, 0)], context=context)
-    for where, texts in _tables().items():
-        for text in texts:
-            catalog.add(text, locations=[(where, 0)])
+    for message in (*_in_code(), *_in_templates(), *_in_tables()):
+        catalog.add(message)
     return catalog
 
 
-def _tables() -> dict[str, list[str]]:
-    return {
-        "tools/policies.py": list(policies.SENTENCES.values()),
-        "tools/presentation.py": list(presentation.SENTENCES.values()),
-        "tools/scanner/rules.py": [rule.title for rule in RULES],
-    }
-
-
-def _found(root: Path) -> Iterator[tuple[Path, str, Any, str | None]]:
+def _in_code() -> Iterator[Text]:
     for package in _PACKAGES:
-        for path in sorted((root / package).rglob("*.py")):
+        for path in sorted((Path(settings.BASE_DIR) / package).rglob("*.py")):
             if "migrations" not in path.parts:
-                yield from _messages(path, path.read_text(encoding="utf-8"), {**_MARKS, **_SAID})
-    for path in sorted((root / "templates").rglob("*.html")):
+                code = path.read_text(encoding="utf-8")
+                yield from _marked(code)
+                yield from _errors(code)
+
+
+def _in_templates() -> Iterator[Text]:
+    for path in sorted((Path(settings.BASE_DIR) / "templates").rglob("*.html")):
         code = templatize(path.read_text(encoding="utf-8"), origin=str(path))
         # What is no message has become blanks and letters; an indent would mean something to Python.
-        yield from _messages(path, "\n".join(line.strip() for line in code.splitlines()), _MARKS)
+        yield from _marked("\n".join(line.strip() for line in code.splitlines()))
 
 
-def _messages(
-    path: Path, code: str, marks: dict[str, tuple[Any, ...] | None]
-) -> Iterator[tuple[Path, str, Any, str | None]]:
-    for _line, function, found, _notes in extract_python(io.BytesIO(code.encode()), list(marks), [], {}):
-        given = found if isinstance(found, tuple) else (found,)
-        context, wanted = None, []
-        for place in marks[function] or (1,):
-            number, is_context = (place[0], True) if isinstance(place, tuple) else (place, False)
-            text = given[number - 1] if len(given) >= number else None
-            if is_context:
-                context = text
-            else:
-                wanted.append(text)
-        if all(wanted) and (function in _MARKS or _is_sentence(wanted[0])):
-            yield path, function, wanted[0] if len(wanted) == 1 else tuple(wanted), context
+def _in_tables() -> list[Text]:
+    return [
+        *policies.SENTENCES.values(),
+        *presentation.SENTENCES.values(),
+        *(rule.title for rule in RULES),
+    ]
 
 
-def _is_sentence(text: str) -> bool:
-    """Errors of programs are made of codes and pieces, too."""
-    return text[:1].isupper() and " " in text.strip()
+def _marked(code: str) -> Iterator[Text]:
+    for _line, function, found, _notes in extract_python(io.BytesIO(code.encode()), _MARKS, [], {}):
+        given: Any = found
+        if function in _MANY and all(given[:2]):
+            yield given[0], given[1]
+        elif function in _ONE and given and isinstance(given, str):
+            yield given
+
+
+def _errors(code: str) -> Iterator[Text]:
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ERRORS:
+            said = node.args[_ERRORS[node.func.id] :]
+            sentence = _sentence(said[0]) if said else ""
+            # Errors are made of codes and pieces, too.
+            if " " in sentence.strip() and re.match(r"[A-Z{'\"]", sentence) and re.search(r"[a-z]{2} ", sentence):
+                yield sentence
+
+
+def _sentence(node: ast.expr) -> str:
+    """The English of an error, `{}` for each value in it."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_sentence(part) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def renewed(old: Catalog, messages: Catalog) -> Catalog:
     """`old` with exactly `messages`: what is translated stays, what is new is empty, what is gone goes."""
     new = Catalog(
         locale=old.locale, project="Holdfast", version="1", copyright_holder="Holdfast", header_comment="",
-        creation_date=_BEGUN, revision_date=_BEGUN, last_translator="Holdfast", language_team="Holdfast", msgid_bugs_address="",
-        fuzzy=False,
+        creation_date=_BEGUN, revision_date=_BEGUN, last_translator="Holdfast", language_team="Holdfast",
+        msgid_bugs_address="", fuzzy=False,
     )  # fmt: skip
     for message in messages:
         if message.id:
-            kept = old.get(message.id, message.context)
+            kept = old.get(message.id)
             flags = kept.flags & {"fuzzy"} if kept else set()
             string = kept.string if kept and isinstance(kept.id, tuple) == isinstance(message.id, tuple) else None
-            new.add(message.id, string, context=message.context, flags=flags)
+            new.add(message.id, string, flags=flags)
     return new
 
 
@@ -121,8 +124,7 @@ def problems(catalog: Catalog) -> list[str]:
 
 
 def _problem(message: Message) -> str:
-    ids = message.id if isinstance(message.id, tuple) else (message.id,)
-    strings = message.string if isinstance(message.string, tuple) else (message.string,)
+    ids, strings = _each(message.id), _each(message.string)
     if not all(strings):
         return "not translated"
     if message.fuzzy:
@@ -133,6 +135,10 @@ def _problem(message: Message) -> str:
             if Counter(part.findall(string)) not in [Counter(part.findall(text)) for text in ids]:
                 return f"{string!r} has other placeholders or tags"
     return ""
+
+
+def _each(texts: Any) -> tuple[str, ...]:
+    return texts if isinstance(texts, tuple) else (texts,)
 
 
 def catalogues() -> list[Path]:
