@@ -61,7 +61,8 @@ def _with_values(text: str, language: str) -> str:
 @cache
 def _forms(language: str) -> list[tuple[str, re.Pattern[str]]]:
     """Each sentence that leaves room for values, and what it looks like when they are in; the most telling first."""
-    known: Iterable[Any] = trans_real.catalog().keys()
+    catalogue: Any = trans_real.catalog()
+    known: Iterable[Any] = catalogue._catalog.keys()  # noqa: SLF001 -- as Django's own JavaScriptCatalog does
     open_ones = sorted((text for text in known if isinstance(text, str) and "{}" in text), key=len, reverse=True)
     return [(text, re.compile("(.*?)".join(map(re.escape, text.split("{}"))), re.DOTALL)) for text in open_ones]
 

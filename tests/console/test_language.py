@@ -15,6 +15,7 @@ from babel.messages.catalog import Catalog
 from django.conf import settings
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
+from django.utils.translation import override
 
 from access.models import Person
 from access.services import Holder, actor_for, choose_language, give_grant
@@ -207,6 +208,20 @@ def test_what_services_and_rules_say_is_translated_where_a_page_shows_it(world: 
     )
     assert "Diese Prüfung wartet auf einen anderen Digest" in Page(response.content.decode()).text
     assert said("") == ""
+
+
+def test_a_sentence_with_a_value_in_it_is_known_by_the_words_around_it() -> None:
+    spoken = (
+        ("The user name 'ada {} %s' is taken.", "Der Benutzername „ada {} %s“ ist vergeben."),
+        ("A server that is active cannot become registered.",
+         "Ein Server im Zustand „active“ kann nicht in den Zustand „registered“ übergehen."),
+        ("Nobody ever said this.", "Nobody ever said this."),
+        ("There is no server '" + "x" * 1000 + "'.",) * 2,
+    )  # fmt: skip
+    for english, german in spoken:
+        with override("de"):
+            assert said(english) == german
+        assert said(english) == english
 
 
 def test_times_stay_absolute_in_utc_behind_what_is_said_of_them(world: World, console: Client) -> None:

@@ -22,6 +22,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation.template import templatize
 
+from servers import problems as problems_seen
 from tools import policies, presentation
 from tools.scanner.rules import RULES
 
@@ -34,7 +35,7 @@ _ERRORS: Final = {
     **dict.fromkeys(
         ("Invalid", "Conflict", "NotFound", "PermissionDenied", "Unprocessable", "Unavailable", "Refused"), 0
     ),
-    **dict.fromkeys(("ObservationProblem", "Refusal"), 1),
+    **dict.fromkeys(("ObservationFailed", "ObservationProblem", "Refusal"), 1),
 }
 _PLACEHOLDER: Final = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\}")
 _TAG: Final = re.compile(r"<[^>]*>")
@@ -70,6 +71,7 @@ def _in_templates() -> Iterator[Text]:
 def _in_tables() -> list[Text]:
     return [
         *policies.SENTENCES.values(),
+        *problems_seen.SENTENCES.values(),
         *presentation.SENTENCES.values(),
         *(rule.title for rule in RULES),
     ]
