@@ -110,7 +110,7 @@ def main(count: int, said: float, keep: Path | None, only: str) -> None:
 
         began = time.perf_counter()
         if not Record.objects.exists():
-            _make(count, said)
+            make(count, said)
             print(f"{count} records made in {time.perf_counter() - began:.0f} s")
         late = measure(only)
     sys.exit(f"above {TARGET} ms: {', '.join(late)}" if late else 0)
@@ -179,11 +179,11 @@ def _filled(query: dict[str, str]) -> dict[str, str]:
     return {name: fill(text) for name, text in query.items()}
 
 
-def _make(count: int, said: float) -> None:
+def make(count: int, said: float) -> None:
     """Fill the log as its owner, who may switch off the queue of what waits for its place."""
     changes = max(8, count // 100)
     calls = int((count - changes) / 1.94)  # six of a hundred calls are denied and have one record
-    with databases.owner_connection(_name()) as connection:
+    with databases.owner_connection(database_name()) as connection:
         connection.execute("SELECT setseed(0.5)")
         connection.execute("SELECT audit_create_shard(to_char(now() - interval '1 month', 'YYYYMM')::int)")
         for (table,) in connection.execute(
@@ -196,7 +196,8 @@ def _make(count: int, said: float) -> None:
         connection.execute("VACUUM ANALYZE")
 
 
-def _name() -> str:
+def database_name() -> str:
+    """Of the scratch database."""
     from django.db import connection
 
     return str(connection.settings_dict["NAME"])

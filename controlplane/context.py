@@ -57,6 +57,7 @@ def _groups(request: HttpRequest, actor: Actor) -> list[Group]:
         )),
         (_("Govern"), (
             (_("Servers"), "servers:list", "server", Permission.SERVER_READ),
+            (_("Catalogue"), "tools:catalogue", "search", Permission.TOOL_READ),
             (_("Agents"), "access:agents", "agent", Permission.AGENT_READ),
             (_("Roles and grants"), "access:roles", "key", Permission.ROLE_READ),
             (_("People"), "access:people", "people", Permission.PERSON_READ),

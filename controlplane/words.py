@@ -33,6 +33,13 @@ ENVIRONMENTS: Final[Mapping[str, Text]] = {
     "staging": gettext_lazy("Staging"),
     "production": gettext_lazy("Production"),
 }
+# What a tool says that it does; one that says nothing says the worst.
+EFFECTS: Final[Mapping[str, tuple[Text, str, str]]] = {
+    "": (gettext_lazy("may destroy"), "warn", "warning"),
+    "destroys": (gettext_lazy("may destroy"), "warn", "warning"),
+    "writes": (gettext_lazy("writes"), "info", "edit"),
+    "reads": (gettext_lazy("only reads"), "quiet", "record"),
+}
 # One word, one tone, one icon for every state that a page shows.
 STATES: Final[Mapping[str, tuple[Text, str, str]]] = {
     "acknowledged": (gettext_lazy("acknowledged"), "info", "check"),

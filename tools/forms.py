@@ -14,6 +14,7 @@ from core.names import SLUG_MAX
 from servers.rules import Environment
 from servers.surface import Kind
 from tools.classify import ChangeClass
+from tools.effects import Effect
 from tools.policies import GRANTABLE, SERVERS_MAX, TEXT_CEILING, Rule
 from tools.rightsizing import DAYS_MAX
 from tools.rules import NAME_MAX_BYTES, REASON_MAX, DefinitionState, ReviewState, Verdict
@@ -59,6 +60,26 @@ class DefinitionFilterForm(forms.Form):
     )
     kind = forms.ChoiceField(label=_("Kind"), choices=(("", _("All")), *KIND_CHOICES), required=False)
     q = forms.CharField(label=_("Name"), max_length=200, required=False)
+
+
+class CatalogueFilterForm(DefinitionFilterForm):
+    """What the definitions of all servers narrow by."""
+
+    server = forms.CharField(label=_("Server"), max_length=SLUG_MAX, required=False)
+    effect = forms.ChoiceField(
+        label=_("Says that it"),
+        choices=(
+            ("", _("All")),
+            ("may_write", _("may write or destroy")),
+            (Effect.DESTROYS.value, _("may destroy")),
+            (Effect.WRITES.value, _("writes, and destroys nothing")),
+            (Effect.READS.value, _("only reads")),
+        ),
+        required=False,
+    )
+    served = forms.BooleanField(label=_("Agents get it now"), required=False)
+
+    field_order = ("q", "server", "kind", "state", "effect", "served")
 
 
 class DecisionForm(forms.Form):

@@ -7,6 +7,7 @@ from tools import views
 app_name = "tools"
 urlpatterns: list[URLPattern] = [
     path("", views.inbox, name="inbox"),
+    path("definitions/", views.catalogue, name="catalogue"),
     path("definitions/<uuid:definition_id>/", views.definition, name="definition"),
     path("definitions/<uuid:definition_id>/compare/", views.compare, name="compare"),
     path("definitions/<uuid:definition_id>/end-glass/", views.end_glass, name="end_glass"),

@@ -38,6 +38,12 @@ def state_chip(state: str) -> SafeString:
     return chip(text, tone, icon_name)
 
 
+@register.simple_tag
+def effect_chip(effect: str) -> SafeString:
+    """What a tool says that it does."""
+    return chip(*words.EFFECTS[effect])
+
+
 @register.filter
 def environment(name: str) -> words.Text:
     """An environment by its word; empty means all of them."""

@@ -187,10 +187,11 @@ def grow_log(world: World) -> None:
 @pytest.mark.parametrize(
     ("url", "budget", "grow"),
     [
-        ("/", 13, grow_reviews),
-        ("/?state=superseded", 13, grow_reviews),
+        ("/", 14, grow_reviews),
+        ("/?state=superseded", 14, grow_reviews),
         ("/servers/", 10, grow_servers),
-        ("/servers/files/", 20, grow_reviews),
+        ("/servers/files/", 21, grow_reviews),
+        ("/definitions/", 12, grow_reviews),
         ("/agents/", 11, grow_agents),
         ("/roles/", 11, grow_people),
         ("/people/", 12, grow_people),

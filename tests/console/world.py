@@ -95,6 +95,8 @@ class World:
             "/",
             "/?state=approved",
             f"/reviews/{review.public_id}/",
+            "/definitions/",
+            "/definitions/?effect=may_write&served=on",
             f"/definitions/{review.definition.public_id}/",
             "/servers/",
             "/servers/register/",

@@ -24,6 +24,7 @@ from tools.api.serializers import DefinitionDetailSerializer, DefinitionSerializ
 from tools.models import Definition, DefinitionVersion, Pin
 from tools.presentation import review_view
 from tools.querysets import DefinitionQuerySet
+from tools.querysets.definitions import EFFECTS
 from tools.rules import DefinitionState
 
 _DIGESTS = tuple(
@@ -40,14 +41,29 @@ class DefinitionFilter(django_filters.FilterSet):
     state = django_filters.ChoiceFilter(
         choices=[(state.value, state.value) for state in DefinitionState], method="in_state"
     )
+    effect = django_filters.ChoiceFilter(
+        choices=[(name, name) for name in EFFECTS],
+        method="that",
+        label="What a tool says that it does; `may_write` is all that does not only read.",
+    )
+    served = django_filters.BooleanFilter(method="served_now", label="Whether agents get it now.")
 
     class Meta:
         model = Definition
-        fields = ("server", "kind", "state")
+        fields = ("server", "kind", "state", "effect", "served")
 
     def in_state(self, queryset: DefinitionQuerySet, _name: str, value: str) -> DefinitionQuerySet:
         """Held, approved or gone."""
         return queryset.in_state(DefinitionState(value))
+
+    def that(self, queryset: DefinitionQuerySet, _name: str, value: str) -> DefinitionQuerySet:
+        """Tools that say so."""
+        return queryset.that(EFFECTS[value])
+
+    def served_now(self, queryset: DefinitionQuerySet, _name: str, value: bool) -> DefinitionQuerySet:  # noqa: FBT001 -- the filter's own
+        """What agents get, or the rest."""
+        served = queryset.model.objects.all().served_now()
+        return queryset.filter(pk__in=served.values("pk")) if value else queryset.exclude(pk__in=served.values("pk"))
 
 
 class DefinitionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Definition]):

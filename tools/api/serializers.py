@@ -6,8 +6,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from servers.surface import Kind
 from tools.api.findings import FindingSerializer
 from tools.api.relatives import PrecedentSerializer, RelativeSerializer
+from tools.effects import Effect
 from tools.models import Definition, Review, ReviewDecision
 from tools.presentation import FieldView, ReviewView, review_view, scopes_for
 from tools.relatives import precedents_of, relatives_of
@@ -30,6 +32,7 @@ class DefinitionSerializer(serializers.ModelSerializer[Definition]):
     state = serializers.SerializerMethodField()
     served = serializers.BooleanField(help_text="Whether agents get it, unless the server as a whole is withheld.")
     served_because = serializers.SerializerMethodField(help_text="Why they get it, or why they do not.")
+    effect = serializers.SerializerMethodField(help_text="What a tool says that it does; null for other kinds.")
     risk_level = serializers.SerializerMethodField(help_text="What the open findings of what it shows come to.")
     scan_incomplete = serializers.SerializerMethodField(help_text="Whether what it shows could not be scanned whole.")
     needs = serializers.SerializerMethodField(help_text="The smallest scope that reaches it; null for a server's card.")
@@ -38,13 +41,18 @@ class DefinitionSerializer(serializers.ModelSerializer[Definition]):
         model = Definition
         fields = (
             "id", "server", "kind", "name", "state", "served", "served_because", "digest", "approved_digest",
-            "approved_until", "risk_level", "scan_incomplete", "sensitive", "needs", "first_seen", "last_seen",
-            "vanished_at", "moves", "moves_since",
+            "approved_until", "effect", "risk_level", "scan_incomplete", "sensitive", "needs", "first_seen",
+            "last_seen", "vanished_at", "moves", "moves_since",
         )  # fmt: skip
 
     def get_approved_digest(self, row: Any) -> str:
         """The live pin's digest, or nothing."""
         return row.pin_digest or ""
+
+    @extend_schema_field({"type": ["string", "null"], "enum": [*(each.value for each in Effect), None]})
+    def get_effect(self, row: Any) -> str | None:
+        """By the annotations of what agents get, or would get next; silence is the worst."""
+        return (row.effect or Effect.DESTROYS.value) if row.kind == Kind.TOOL.value else None
 
     @extend_schema_field({"type": "string", "enum": list(LEVELS)})
     def get_risk_level(self, row: Any) -> str:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from core.ids import new_id
 from servers.surface import Kind
+from tools.effects import Effect
 from tools.fingerprint import DIGEST_PATTERN, PROJECTION
 from tools.models.known import DIGEST_LENGTH, one_of
 from tools.querysets import DefinitionQuerySet, FindingQuerySet, VersionQuerySet
@@ -88,6 +89,13 @@ class DefinitionVersion(models.Model):
     first_seen = models.DateTimeField(default=timezone.now, editable=False)
     let_go_at = models.DateTimeField(null=True, blank=True)
     risk_score = models.FloatField(null=True, help_text="what its scan came to; empty: scanned before scores were kept")
+    effect = models.CharField(
+        max_length=10,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="what a tool says that it does",
+    )
 
     objects = VersionQuerySet.as_manager()
 
@@ -101,6 +109,7 @@ class DefinitionVersion(models.Model):
                 name="version_text_or_let_go",
             ),
             models.CheckConstraint(condition=Q(risk_score__range=(0, 1)), name="version_risk_score_in_range"),
+            models.CheckConstraint(condition=Q(effect__in=["", *Effect]), name="version_effect_known"),
         ]
         indexes: ClassVar = [models.Index(fields=["digest"], name="version_by_digest")]
 

@@ -1,13 +1,14 @@
 """Reads of definitions and their versions, and what agents are served of them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from django.db import models
-from django.db.models import Case, Count, Exists, F, FilteredRelation, OuterRef, Prefetch, Q, When
+from django.db.models import Case, Count, Exists, F, FilteredRelation, OuterRef, Prefetch, Q, Value, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from core.actor import Actor
@@ -15,6 +16,7 @@ from core.errors import NotFound, Unprocessable
 from core.permissions import Permission
 from servers.rules import DriftMode, ServerState
 from servers.surface import Kind
+from tools.effects import Effect
 from tools.fingerprint import DIGEST_PATTERN
 from tools.querysets.findings import findings_of
 from tools.querysets.shared import VOICES, narrowed, rows_of, true_when
@@ -31,6 +33,16 @@ _AS_APPROVED = Q(contradicted=False, by_pin=True, unexpired=True)
 _BY_MODE = Q(contradicted=False, by_mode=True, unexpired=True)
 # Not by the pin: another version than it, or the same after its approval ran out.
 _ON_GLASS = Q(by_glass=True) & (Q(by_pin=False) | Q(unexpired=False))
+# Of what agents get, else of what is pinned, else of what is shown.
+_EFFECT = Coalesce(
+    Case(When(_ON_GLASS, then=F("glass__version__effect"))), F("live_pin__version__effect"), F("observed__effect"),
+    Value(""),
+)  # fmt: skip
+# What a list narrows by: one effect, or all that change something.
+EFFECTS: Final[Mapping[str, frozenset[Effect]]] = {
+    "may_write": frozenset({Effect.WRITES, Effect.DESTROYS}),
+    **{effect.value: frozenset({effect}) for effect in Effect},
+}
 _SERVED = Q(present=True) & (_AS_APPROVED | _BY_MODE | (Q(contradicted=False) & _ON_GLASS))
 
 
@@ -93,10 +105,14 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         judged = judged.alias(as_approved=true_when(_AS_APPROVED))
         return judged.filter(as_approved=state is DefinitionState.APPROVED)
 
+    def served_now(self) -> Self:
+        """What agents get now from an active server."""
+        joined = self.filter(server__state=ServerState.ACTIVE.value).with_what_serves(timezone.now())
+        return joined.filter(_SERVED)
+
     def served_tools(self) -> Iterator[tuple[str, str, bool]]:
         """Slug, name and whether it is sensitive, of each tool that agents get now from an active server."""
-        tools = self.filter(kind=Kind.TOOL.value, server__state=ServerState.ACTIVE.value)
-        rows = tools.with_what_serves(timezone.now()).filter(_SERVED).order_by()
+        rows = self.filter(kind=Kind.TOOL.value).served_now().order_by()
         return rows.values_list("server__slug", "name", "sensitive").iterator(chunk_size=2000)
 
     def offered(self) -> dict[tuple[str, str], int]:
@@ -104,6 +120,27 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         rows = self.filter(present=True, sensitive=False).exclude(kind=Kind.CARD.value).order_by()
         counted = rows.values_list("server__slug", "kind").annotate(count=Count("pk"))
         return {(slug, kind): count for slug, kind, count in counted}
+
+    def that(self, effects: Iterable[Effect]) -> Self:
+        """Tools that say one of these of what agents get, or would get next. One that says nothing says the worst."""
+        wanted = {effect.value for effect in effects}
+        joined = self.filter(kind=Kind.TOOL.value).with_what_serves(timezone.now()).alias(said=_EFFECT)
+        return joined.filter(said__in=wanted | ({""} if Effect.DESTROYS in effects else set()))
+
+    def in_catalogue(self, wanted: Mapping[str, Any]) -> Self:
+        """By server's slug, `kind`, `state`, `effect`, whether agents get it (`served`) and part of the name (`q`)."""
+        found = self
+        if wanted.get("state"):
+            found = found.in_state(DefinitionState(wanted["state"]))
+        if wanted.get("server"):
+            found = found.filter(server__slug=wanted["server"])
+        if wanted.get("kind"):
+            found = found.filter(kind=wanted["kind"])
+        if wanted.get("q"):
+            found = found.filter(name__icontains=wanted["q"])
+        if wanted.get("effect"):
+            found = found.that(EFFECTS[wanted["effect"]])
+        return found.served_now() if wanted.get("served") else found
 
     def unsettled(self, *, now: datetime | None = None) -> Self:
         """Present and held, yet nobody is asked and nobody has said no to what is shown.
@@ -137,6 +174,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
             served=true_when(_SERVED),
             on_glass=true_when(Q(present=True, contradicted=False) & _ON_GLASS),
             is_contradicted=F("contradicted"),
+            effect=_EFFECT,
         )
 
     def risk(self) -> Together:

@@ -65,7 +65,7 @@ _Child = tuple[str, str, Any]  # pointer, key, value
 
 def _within(budget: _Budget, result: Mapping[str, Any]) -> Iterator[tuple[Place, int]]:
     """The strings in `result`, from the budget's end, each with the length that it had. Nothing recurses."""
-    waiting = _members("", result, budget)
+    waiting = _members("", dict(result), budget)
     while waiting:
         pointer, key, value = waiting.pop()
         if not budget.step():
@@ -82,7 +82,7 @@ def _within(budget: _Budget, result: Mapping[str, Any]) -> Iterator[tuple[Place,
 
 
 # Of one with many, no more than can be looked at; the first to look at is the last of the list.
-def _members(pointer: str, value: Mapping[str, Any], budget: _Budget) -> list[_Child]:
+def _members(pointer: str, value: dict[str, Any], budget: _Budget) -> list[_Child]:
     members: Iterable[tuple[str, Any]] = value.items()
     if len(value) > budget.steps:
         members = islice(reversed(value.items()) if budget.from_end else members, budget.steps + 1)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.db.models import Count, Exists, OuterRef
 
+from tools.effects import effect_of
 from tools.look import Seen
 from tools.models import DefinitionVersion
 from tools.rules import VERSIONS_A_DAY
@@ -40,9 +41,12 @@ def versions_of(shown: Mapping[VersionKey, Seen], *, refused: Collection[Version
     missing = [key for key in shown if key not in found and key not in refused]
     scanned = scan_shown({key: shown[key].item.body for key in missing})
     new = [
-        DefinitionVersion(definition_id=pk, digest=digest, text=shown[pk, digest].text, risk_score=each.score)
+        DefinitionVersion(
+            definition_id=pk, digest=digest, text=shown[pk, digest].text, risk_score=each.score,
+            effect=effect_of(shown[pk, digest].item.kind.value, shown[pk, digest].item.body) or "",
+        )
         for (pk, digest), each in scanned.items()
-    ]
+    ]  # fmt: skip
     for version in DefinitionVersion.objects.bulk_create(new, batch_size=_BATCH):
         found[version.definition_id, version.digest] = version
     bodies = {version.pk: shown[key].item.body for key, version in found.items()}

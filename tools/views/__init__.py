@@ -1,5 +1,6 @@
 """Pages of reviews, of what servers show, of change policies and of what is not used."""
 
+from tools.views.catalogue import catalogue
 from tools.views.decisions import break_glass, end_glass, reopen, return_to, withdraw
 from tools.views.definitions import compare, definition, mark_sensitive
 from tools.views.policies import (
@@ -19,6 +20,7 @@ from tools.views.suspensions import lift_suspension, suspensions
 
 __all__ = [
     "break_glass",
+    "catalogue",
     "compare",
     "confirm_revision",
     "decide_many",

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.db.models import Case, IntegerField, Value, When
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
@@ -20,6 +20,7 @@ from access.account.fresh import fresh_where
 from core.actor import Actor
 from core.console import actor_of, form_status, fulfil, page, show
 from core.needs import asks
+from core.paging import KeyPaginator
 from core.permissions import Permission
 from core.refusal import mark_refused
 from servers.models import Server
@@ -185,7 +186,8 @@ def _inbox(request: HttpRequest, form: BulkForm) -> dict[str, Any]:
     found = _narrowed(Review.objects.visible_to(actor), filters.cleaned_data).filter(state=state)
     waiting = state == ReviewState.WAITING.value
     order = (_RISK_ORDER, "opened_at", "pk") if waiting else ("-closed_at", "-pk")
-    shown = Paginator(found.for_list().order_by(*order), PAGE_SIZE).get_page(request.GET.get("page"))
+    listed = KeyPaginator(found.order_by(*order), Review.objects.for_list(), PAGE_SIZE)
+    shown = listed.get_page(request.GET.get("page"))
     return {
         "filters": filters,
         "form": form,

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -21,15 +20,15 @@ from core.actor import Actor
 from core.console import actor_of, attempt, carry_out, page, reason_of, show
 from core.language import said
 from core.needs import asks
+from core.paging import KeyPaginator
 from core.permissions import Permission
 from servers.models import Observation, Server
 from servers.rules import ServerState
 from tools import services
 from tools.forms import DefinitionFilterForm
 from tools.models import Definition, Review, Sighting
-from tools.querysets import DefinitionQuerySet
 from tools.relatives import neighbours_of
-from tools.rules import POLLER, DefinitionState, because, vantage_of_agent
+from tools.rules import POLLER, because, vantage_of_agent
 from tools.unlisted import unlisted_of
 
 PAGE_SIZE = 100
@@ -60,7 +59,9 @@ def server_detail(request: HttpRequest, slug: str) -> HttpResponse:
     standing = list(Observation.objects.standing(server)[:LOOKS_SHOWN])
     sightings = _differing(actor, server)
     _name_agents(actor, [*recent, *standing, *sightings])
-    shown = Paginator(_listed(definitions, filters.cleaned_data), PAGE_SIZE).get_page(request.GET.get("page"))
+    found = definitions.in_catalogue(filters.cleaned_data).order_by("kind", "name")
+    listed = KeyPaginator(found, Definition.objects.for_list().defer("observed__text"), PAGE_SIZE)
+    shown = listed.get_page(request.GET.get("page"))
     context = {
         "server": server,
         "filters": filters,
@@ -172,16 +173,6 @@ def _differing(actor: Actor, server: Server) -> list[Any]:
     found: Any = Sighting.objects.visible_to(actor).of_server(server).for_list()
     order = ("-withholds", "-definition__present", "-seen_at", "-pk")
     return list(found.filter(differs=True).order_by(*order)[:SIGHTINGS_SHOWN])
-
-
-def _listed(definitions: DefinitionQuerySet, wanted: dict[str, Any]) -> DefinitionQuerySet:
-    if wanted.get("state"):
-        definitions = definitions.in_state(DefinitionState(wanted["state"]))
-    if wanted.get("kind"):
-        definitions = definitions.filter(kind=wanted["kind"])
-    if wanted.get("q"):
-        definitions = definitions.filter(name__icontains=wanted["q"])
-    return definitions.for_list().defer("observed__text").order_by("kind", "name")
 
 
 def _row(definition: Any, waiting: dict[int, UUID]) -> dict[str, Any]:

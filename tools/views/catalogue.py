@@ -1,0 +1,38 @@
+"""The page of everything that all servers show: its state, and what a tool says that it does."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from core.console import actor_of, page, show
+from core.paging import KeyPaginator
+from core.permissions import Permission
+from servers.models import Server
+from tools.forms import CatalogueFilterForm
+from tools.models import Definition
+from tools.rules import because
+
+PAGE_SIZE = 50
+
+
+@require_safe
+@page(Permission.TOOL_READ)
+def catalogue(request: HttpRequest) -> HttpResponse:
+    """Definitions of every server that the reader sees, by server, kind and name."""
+    actor, filters = actor_of(request), CatalogueFilterForm(request.GET)
+    filters.is_valid()
+    found = Definition.objects.visible_to(actor).in_catalogue(filters.cleaned_data)
+    ordered = found.order_by("server__slug", "kind", "name")
+    listed = KeyPaginator(ordered, Definition.objects.for_list().defer("observed__text"), PAGE_SIZE)
+    shown = listed.get_page(request.GET.get("page"))
+    context: dict[str, Any] = {
+        "filters": filters,
+        "is_filtered": any(filters.cleaned_data.values()),
+        "page": shown,
+        "rows": [{"definition": row, "state": because(row).value} for row in shown],
+    }
+    if request.htmx:  # type: ignore[attr-defined]
+        return show(request, "tools/_catalogue.html", context)
+    servers = Server.objects.visible_to(actor).order_by("slug").values_list("slug", flat=True)
+    return show(request, "tools/catalogue.html", {**context, "servers": servers})
