@@ -30,6 +30,11 @@ from tests.controlplane.two_of_everything import MINE, Doors, Installation
 from tests.factories import MembershipFactory, PersonFactory
 from tests.tools.making import poll, tool
 
+TEMPLATES = sorted((Path(settings.BASE_DIR) / "templates").rglob("*.html"))
+TEMPLATE_CODE = re.compile(
+    r"\{% (?:comment|blocktranslate).*?%\}.*?\{% end(?:comment|blocktranslate) %\}|\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}",
+    re.DOTALL,
+)
 PSEUDO = "xh"
 FIXED = re.compile(r"%\(\w+\)[sd]|%[sd%]|<[^>]*>|&\w+;|\{\w*\}")
 SAID_BY_ATTRIBUTES = ("title", "aria-label", "placeholder", "alt", "data-done", "label")
@@ -41,7 +46,7 @@ FOREIGN_CLASSES = {"mono", "foreign", "glyph", "digest", "diff", "brand"}
 NAMES = re.compile(
     r"[\w-]+(?:[.:/_]+[\w-]+)+|(?:server|agent|person|Server)[- ](?:red|blue)|\b(?:Red|Blue|robots|spare|left|right|ops"
     r"|tried|deputy|founder|read|lit|bad|small|siem|administrator|auditor|operator|owner|reader|reviewer|Denied|A test"
-    r"|Holdfast|UTC|English|Xhosa)\b|\(\w{8}…\)"
+    r"|Holdfast|UTC|SHA-256|English|Xhosa)\b|\(\w{8}…\)"
 )
 
 
@@ -146,6 +151,11 @@ def test_the_test_sees_what_is_not_translated() -> None:
         f"{pseudo('Save')} it",
         "Go on",
     ]
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_no_template_holds_text_that_is_not_marked(template: Path) -> None:
+    assert untranslated(TEMPLATE_CODE.sub(" ", template.read_text(encoding="utf-8"))) == []
 
 
 # --- which language ---------------------------------------------------------------------------------------------
