@@ -1,6 +1,6 @@
 """`decide`: the one answer to "may this call happen?", for gateway, API, simulator and decision point.
 
-Pure: plain frozen facts in, `Allowed` or `Denied` out. It reads no clock and no table; `gateway/store.py`
+Pure: plain frozen facts in, `Allowed` or `Denied` out. It reads no clock and no table; `gateway/facts.py`
 collects the facts. Whatever is unknown is denied, and the first check that fails names the rule, which has one reason.
 Order: what suspends the caller, identity, audience, server, definition, role, what the definition may be used for,
 token. So a caller learns nothing of definitions that its role does not reach, and nothing of those that the server

@@ -35,6 +35,11 @@ class GrantFacts:
             return False
         return self.expires_at is None or self.expires_at > now
 
+    @property
+    def servers(self) -> frozenset[str]:
+        """Slugs of the servers that its scopes name."""
+        return frozenset(slug for slug in self._connected if slug is not None)
+
     def connects(self, slug: str) -> bool:
         """Whether any of its scopes lets its holder connect to `slug`."""
         return CONNECT in self.scopes or slug in self._connected

@@ -16,8 +16,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from access import services
 from access.account.fresh import fresh
+from access.completing import Completed
 from access.forms import AgentForm, GrantForm, PersonForm, PreferencesForm, RoleForm, SeparationForm
 from access.models import Agent, Grant, Person, Role, RoleSeparation, Team
+from core.actor import Actor
 from core.console import actor_of, back, carry_out, form_status, fulfil, page, reason_of, show
 from core.errors import NotFound
 from core.needs import SIGNED_IN
@@ -206,6 +208,8 @@ def give_grant(request: HttpRequest) -> HttpResponse:
     )
     if made is not None:
         messages.success(request, _("Given. It holds from now on."))
+        if made.completes is not None:
+            messages.warning(request, _flow(made.completes, actor))
         return back(request, reverse("access:roles"))
     return show(
         request, "access/give_grant.html", {"form": form, "next": request.GET.get("next", "")}, status=form_status(form)
@@ -266,6 +270,16 @@ def deactivate_person(request: HttpRequest, person_id: UUID) -> HttpResponse:
         request, lambda: services.deactivate_person(username=found.username, actor=actor, reason=reason), done=done
     )
     return redirect("access:people")
+
+
+def _flow(completed: Completed, actor: Actor) -> str:
+    """What the giver is told of a flow; tools are named to who may read them, in ASCII, because servers named them."""
+    told = _("With what its holder has already, this grant completes a toxic flow.")
+    if not actor.may(Permission.TOOL_READ):
+        return told
+    names = {name: ascii(getattr(completed, name))[1:-1] for name in ("untrusted", "private", "out")}
+    way = _("What %(untrusted)s brings in can ask %(private)s for what is private, and %(out)s leads it out.") % names
+    return f"{told} {way}"
 
 
 def _agent(request: HttpRequest, agent_id: UUID) -> Agent:

@@ -89,6 +89,7 @@ RAISES: Final = {
     Event.TOOL_APPEARED: AlertKind.REVIEW_WAITING,
     Event.TOOL_DRIFTED: AlertKind.DRIFT,
     Event.TOOL_FLAPPING: AlertKind.DRIFT,
+    Event.TOOL_FOUND_SUSPECT: AlertKind.DRIFT,  # it reads otherwise than when it was approved
     Event.TOOL_SHOWN_DIFFERENTLY: AlertKind.SHOWN_DIFFERENTLY,
 }
 # What puts an end to the live alerts of a kind. Nothing ends `break_glass`: another person has to look after it. Nor

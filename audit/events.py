@@ -131,6 +131,7 @@ class Event(StrEnum):
     TOOL_APPEARED = "tool.appeared"
     TOOL_DRIFTED = "tool.drifted"
     TOOL_FLAPPING = "tool.flapping"
+    TOOL_FOUND_SUSPECT = "tool.found_suspect"  # approved, and found to be so by newer rules
     TOOL_MARKED_SENSITIVE = "tool.marked_sensitive"
     TOOL_RESTORED = "tool.restored"
     TOOL_SHOWN_ALIKE = "tool.shown_alike"

@@ -168,7 +168,6 @@ def _measured(client: "Client", path: str) -> bool:
     with CaptureQueriesContext(connection) as asked:
         client.get(path)
     database = 1000 * sum(float(query["time"]) for query in asked)
-    database = 1000 * sum(float(query["time"]) for query in asked)
     p50, p95 = statistics.median(took), statistics.quantiles(took, n=20)[-1]
     kilobytes = len(response.content) / 1024
     met = p95 <= TARGET and kilobytes <= KILOBYTES and response.status_code == 200

@@ -382,6 +382,11 @@ SPECTACULAR_SETTINGS = {
 POLL_TICK_SECONDS = env.integer(
     "POLL_TICK_SECONDS", "how often due servers are handed out", default=5, minimum=1, maximum=300
 )
+REFUSE_TOXIC_GRANTS = env.boolean(
+    "REFUSE_TOXIC_GRANTS",
+    "whether a grant that completes a toxic flow is refused; otherwise whoever gives it is told",
+    default=False,
+)
 UNUSED_DAYS = env.integer(
     "UNUSED_DAYS", "days after which a grant or scope that nobody used is named", default=90, minimum=1, maximum=3650
 )
@@ -410,6 +415,7 @@ CELERY_TASK_DEFAULT_QUEUE = "poll"
 # A task's name starts with the queue's name or, for the app `tools`, belongs to `poll`.
 CELERY_TASK_ROUTES = {
     "access.*": {"queue": "audit"},
+    "tools.rescan_outdated": {"queue": "scan"},  # looks at servers do not wait for it
     "tools.*": {"queue": "poll"},
     "servers.*": {"queue": "poll"},
     "alerts.tell_policy": {"queue": "audit"},  # messages to people do not wait for it
@@ -428,6 +434,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": POLL_TICK_SECONDS},
     },
     "sketch-old-versions": {"task": "tools.sketch_old_versions", "schedule": 300.0, "options": {"expires": 300}},
+    "rescan-outdated": {"task": "tools.rescan_outdated", "schedule": 300.0, "options": {"expires": 300}},
     "settle-expired": {"task": "tools.settle_expired", "schedule": 5.0, "options": {"expires": 5}},
     "end-emergencies": {"task": "tools.end_emergencies", "schedule": 5.0, "options": {"expires": 5}},
     "place-records": {"task": "audit.place_records", "schedule": 1.0, "options": {"expires": 5}},

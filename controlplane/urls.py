@@ -3,10 +3,16 @@
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from controlplane import health, openapi, views
+from controlplane import callers, health, openapi, views
+from controlplane.flows import api as flows_api
+from controlplane.flows import views as flows_views
 
 api_urlpatterns: list[URLPattern | URLResolver] = [
     path("schema/", openapi.schema, name="schema"),
+    path("agents/<str:client_id>/flows/", flows_api.AgentFlowsView.as_view(), name="agent-flows"),
+    path("flows/", flows_api.FlowsView.as_view(), name="flows"),
+    path("people/<str:username>/flows/", flows_api.PersonFlowsView.as_view(), name="person-flows"),
+    path("separations/suggested/", flows_api.SuggestedSeparationsView.as_view(), name="separation-suggested"),
     path("", include("access.api.urls")),
     path("", include("servers.api.urls")),
     path("", include("tools.api.urls")),
@@ -16,10 +22,18 @@ api_urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^(?P<rest>[\s\S]*)\Z", csrf_exempt(views.no_such_route), name="no-such-route"),
 ]
 
+flows_urlpatterns: list[URLPattern | URLResolver] = [
+    path("", flows_views.overview, name="overview"),
+    path("agents/<uuid:agent_id>/", flows_views.of_agent, name="agent"),
+    path("people/<uuid:person_id>/", flows_views.of_person, name="person"),
+]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/", include((api_urlpatterns, "api"))),
+    path("flows/", include((flows_urlpatterns, "flows"))),
+    path("definitions/<uuid:definition_id>/callers/", callers.who_may_call, name="who_may_call"),
     path("", include("access.oauth_urls")),
     path("", include("access.urls")),
     path("", include("servers.urls")),

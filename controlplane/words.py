@@ -17,6 +17,7 @@ from tools.relatives import Ground, Relation
 from tools.risk import INCOMPLETE
 from tools.scanner.findings import Confidence, Severity
 from tools.scanner.rules import RULES
+from tools.scanner.servers import SERVERS
 
 Text = Any  # a lazily translated text
 
@@ -139,7 +140,7 @@ KINDS: Final[Mapping[str, Text]] = {
 RISKS: Final[Mapping[str, Risk]] = {name.value: risk for name, risk in classify.RISKS.items()}
 RULE_TITLES: Final[Mapping[str, Text]] = {
     INCOMPLETE: gettext_lazy("The scan did not finish"),
-    **{rule.id: rule.title for rule in RULES},
+    **{rule.id: rule.title for rule in (*RULES, *SERVERS)},
 }
 RISK_TONES: Final[Mapping[str, tuple[Text, str, str]]] = {
     Risk.HIGH: (gettext_lazy("high risk"), "danger", "stop"),

@@ -27,25 +27,41 @@ _PROVED_MAX: Final = 100_000
 # is new to this process is digested; a text that differs by one character is.
 _proved: dict[tuple[str, str], bytes] = {}
 _made: WeakValueDictionary[str, Checks] = WeakValueDictionary()  # by digest
+_unusable: dict[str, bool] = {}  # by digest
 _template: Final = lru_cache(maxsize=10_000)(UriTemplate.compile)
 
 
 def definition_of(row: ServedRow) -> Definition:
     """What is vanished is unknown; what is present and not exactly what may be served is held back."""
-    approved = row.present and row.served and bool(row.digest) and is_its_text(row)
+    approved = _is_approved(row)
     checks = _checks(row) if approved else NO_CHECKS
     template = _template(row.name) if row.kind == Kind.TEMPLATE.value else None
-    facts = DefinitionFacts(
+    unusable = bool(checks.unusable) or (row.kind == Kind.TEMPLATE.value and template is None)
+    facts = _facts(row, approved=approved, unusable=unusable, template=template)
+    return Definition(facts, row.text.encode() if approved else b"", checks, template)
+
+
+def tool_facts(row: ServedRow) -> DefinitionFacts:
+    """The facts of `definition_of` for a tool, without what its calls are checked by."""
+    approved = _is_approved(row)
+    return _facts(row, approved=approved, unusable=approved and _is_unusable(row), template=None)
+
+
+def _is_approved(row: ServedRow) -> bool:
+    return row.present and row.served and bool(row.digest) and is_its_text(row)
+
+
+def _facts(row: ServedRow, *, approved: bool, unusable: bool, template: UriTemplate | None) -> DefinitionFacts:
+    return DefinitionFacts(
         kind=row.kind,
         name=row.name,
         state=PinState.APPROVED if approved else PinState.QUARANTINED if row.present else PinState.UNKNOWN,
         digest=row.digest if approved else "",
         expires_at=row.expires_at,
         sensitive=row.sensitive,
-        unusable=bool(checks.unusable) or (row.kind == Kind.TEMPLATE.value and template is None),
+        unusable=unusable,
         scheme=scheme_of(row.name) if row.kind == Kind.RESOURCE.value else template.scheme if template else None,
     )
-    return Definition(facts, row.text.encode() if approved else b"", checks, template)
 
 
 def resources_of(definitions: Iterable[Definition]) -> Resources:
@@ -73,6 +89,16 @@ def _checks(row: ServedRow) -> Checks:
         found = _made[row.digest] = _checks_of_tool(json.loads(row.text))
         if found.unusable:
             logger.warning("tool %r of version %s is not served: %s", row.name, row.digest, found.unusable)
+    return found
+
+
+def _is_unusable(row: ServedRow) -> bool:
+    """Remembered by digest: to compile a schema takes longer than all the rest."""
+    found = _unusable.get(row.digest)
+    if found is None:
+        if len(_unusable) >= _PROVED_MAX:
+            _unusable.clear()
+        found = _unusable[row.digest] = bool(_checks(row).unusable)
     return found
 
 

@@ -1,6 +1,6 @@
 """What the gateway knows when it decides: frozen parts, replaced one at a time. Pure module.
 
-`gateway.store` builds the parts; nothing here reads a table, a clock or a socket. A part changes by being
+`gateway.facts` builds the parts; nothing here reads a table, a clock or a socket. A part changes by being
 replaced, so whoever holds a snapshot decides one request by one state of the world.
 """
 

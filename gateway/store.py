@@ -1,4 +1,4 @@
-"""The one door to models: builds the snapshot's parts, looks tokens up, and notices what changed.
+"""The one door to models for calls: keeps the snapshot, looks tokens up, and notices what changed.
 
 Revisions are read every second and at once when a message says that something changed; a message never brings
 the change itself. Only parts whose revision differs are read again. All of it runs in this module's own threads,
@@ -8,11 +8,10 @@ the end.
 
 import asyncio
 import contextlib
-import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -20,39 +19,26 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
-from msgspec import structs
 
 from access.checks import problems_at_start
-from access.conditions import read as conditions_of
 from access.keys import token_key
-from access.models import Grant, Membership, Revision
-from access.policy import Reason, ServerFacts
-from access.principals import GrantFacts
-from access.services import ACCESS_PART, policy_digest, server_part, stamp, suspended_now
+from access.models import Revision
+from access.policy import Reason
+from access.services import ACCESS_PART, policy_digest, server_part, stamp
 from access.services.revisions import CHANNEL
-from access.suspended import Suspended
 from access.token_format import TokenKind, is_genuine
 from access.tokens import TokenFacts, verify_access_token
-from audit.redaction import capture_of
 from audit.subjects import pseudonym_for
 from core.actor import system_actor
 from core.errors import Conflict
 from gateway.errors import refuse
+from gateway.facts import read_access, readable_server
 from gateway.kept_tokens import Bearer, KeptTokens
 from gateway.messenger import REVISED, Messenger
-from gateway.parts import card_of, definition_of, resources_of, schemes_of
-from gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSIONS, Wire
-from gateway.snapshot import AccessPart, Key, ServerPart, Snapshot, Token
-from gateway.uris import normal_form
-from servers.listing import announced
+from gateway.snapshot import Snapshot, Token
 from servers.models import Server
-from servers.rules import Answers, Era, ServerState
-from servers.surface import CARD_NAME, Kind, Surface
-from tools.models import Definition as DefinitionRow
-from tools.models import Sighting
-from tools.querysets import ServedRow
+from servers.surface import Surface
 from tools.services import sight
-from tools.trust import trust_in
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -279,10 +265,10 @@ def _refreshed(snapshot: Snapshot, resource: Callable[[str], str]) -> Snapshot:
             continue
         digests[part] = policy_digest(part)
         if part == ACCESS_PART:
-            snapshot = replace(snapshot, access=_read_access())
+            snapshot = replace(snapshot, access=read_access())
         elif part.startswith(_SERVER_PREFIX):
             slug = part.removeprefix(_SERVER_PREFIX)
-            snapshot = snapshot.with_server(slug, _readable_server(slug, resource))
+            snapshot = snapshot.with_server(slug, readable_server(slug, resource))
     if digests != snapshot.digests:
         snapshot = replace(snapshot, digests=MappingProxyType(digests), stamps=_stamps(digests))
     return replace(snapshot, revisions=MappingProxyType(revisions), read_at=looked_at)
@@ -292,115 +278,3 @@ def _stamps(digests: Mapping[str, str]) -> Mapping[str, str]:
     access = digests.get(ACCESS_PART, "")
     servers = ((part.removeprefix(_SERVER_PREFIX), each) for part, each in digests.items() if part != ACCESS_PART)
     return MappingProxyType({slug: stamp(access, each) for slug, each in servers})
-
-
-def _read_access() -> AccessPart:
-    agents: dict[int, list[GrantFacts]] = {agent: [] for agent in Grant.objects.agents_ever_given()}
-    people: dict[int, list[GrantFacts]] = {}
-    members: dict[int, list[int]] = {}
-    for team, person in Membership.objects.values_list("team_id", "person_id"):
-        members.setdefault(team, []).append(person)
-    for row in Grant.objects.unrevoked_rows():
-        facts = _grant_facts(row)
-        if row["agent_id"] is not None:
-            agents.setdefault(row["agent_id"], []).append(facts)
-        holders = [row["person_id"]] if row["person_id"] is not None else members.get(row["team_id"], [])
-        for holder in holders:
-            people.setdefault(holder, []).append(facts)
-    return AccessPart(agents=_frozen(agents), people=_frozen(people), suspended=_suspended())
-
-
-def _suspended() -> Suspended | None:
-    """All that is suspended; a resource in its normal form too, by which a template would reach it."""
-    found = suspended_now()
-    if found is None:
-        return None
-    definitions = {
-        slug: keys | {(kind, normal_form(name)) for kind, name in keys if kind == Kind.RESOURCE.value}
-        for slug, keys in found.definitions.items()
-    }
-    return structs.replace(found, definitions=MappingProxyType(definitions))
-
-
-def _grant_facts(row: Mapping[str, Any]) -> GrantFacts:
-    return GrantFacts(
-        frozenset(row["role__scopes"]),
-        row["environment"] or None,
-        row["expires_at"],
-        names=(f"grant:{row['public_id']}", f"role:{row['role__name']}"),
-        conditions=conditions_of(row["conditions"]),
-    )
-
-
-def _frozen(grants: Mapping[int, Iterable[GrantFacts]]) -> Mapping[int, tuple[GrantFacts, ...]]:
-    return MappingProxyType({holder: tuple(held) for holder, held in grants.items()})
-
-
-def _readable_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None:
-    """One server's part; one that cannot be read is unknown, so that it never takes the others along."""
-    try:
-        return _read_server(slug, resource)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
-        logger.exception("server %s cannot be read", slug)
-        return None
-
-
-def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None:
-    server = Server.objects.select_related("owner_team").filter(slug=slug).first()
-    if server is None or server.state == ServerState.RETIRED.value:
-        return None
-    rows = {(row.kind, row.name): row for row in DefinitionRow.objects.filter(server=server).served_rows()}
-    card = rows.get((Kind.CARD.value, CARD_NAME))
-    observed = {key: row.observed_digest for key, row in rows.items() if row.present}
-    trust = trust_in(server, card)
-    definitions = {key: definition_of(row) for key, row in rows.items() if row is not card}
-    facts = ServerFacts(
-        slug=slug,
-        resource=resource(slug),
-        environment=server.environment,
-        active=server.state == ServerState.ACTIVE.value and bool(server.url),
-        withheld=trust.withheld,
-        trusted_until=trust.until,
-        schemes=schemes_of(definitions.values()),
-        intention=server.intention,
-    )
-    return ServerPart(
-        facts=facts,
-        url=server.url,
-        upstream=_wire(server),
-        card=card_of(card) if card is not None else None,
-        owner_team=server.owner_team.slug if server.owner_team else "",
-        limits=server.limits,
-        capture=capture_of(server.capture),
-        answers=Answers(server.answers),
-        definitions=MappingProxyType(definitions),
-        resources=resources_of(definitions.values()),
-        lists=_lists(server, card, observed),
-        observed=MappingProxyType(observed),
-        sighted=_sighted(server),
-    )
-
-
-def _lists(server: Server, card: ServedRow | None, observed: Iterable[Key]) -> frozenset[str]:
-    """The kinds of which the server has lists: as its card was approved, as the poller sees it, and what it showed."""
-    texts = [card.pin_text] if card is not None else []
-    if card is not None and card.pin_digest != card.observed_digest:
-        shown = DefinitionRow.objects.filter(server=server, kind=Kind.CARD.value, name=CARD_NAME)
-        texts.extend(shown.values_list("observed__text", flat=True))
-    said = (announced(json.loads(text).get("capabilities")) for text in texts if text)
-    return frozenset(kind for kind, _ in observed if kind != Kind.CARD.value).union(*said)
-
-
-def _sighted(server: Server) -> Mapping[str, Mapping[Key, str | None]]:
-    found: dict[str, dict[Key, str | None]] = {}
-    for vantage, kind, name, digest in Sighting.objects.of_server(server).shown_rows():
-        found.setdefault(vantage, {})[kind, name] = digest
-    return MappingProxyType({vantage: MappingProxyType(shown) for vantage, shown in found.items()})
-
-
-def _wire(server: Server) -> Wire:
-    if server.protocol_era == Era.MODERN.value:
-        return Wire(modern=True, version=MODERN_VERSIONS[0])
-    return Wire(modern=False, version=server.protocol_version or HANDSHAKE_VERSIONS[0])

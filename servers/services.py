@@ -26,6 +26,7 @@ from core.actor import Actor, ActorKind
 from core.errors import Conflict, Invalid, NotFound, SecondFactorNeeded
 from core.names import SLUG_MAX, is_slug, subject
 from core.permissions import Permission
+from core.queue import enqueue
 from servers.limits import DEFAULTS, LIMITS, CallLimits, misfits
 from servers.models import HealthSample, Server
 from servers.recording import note_server
@@ -45,6 +46,7 @@ from servers.rules import (
 POLL_INTERVAL: Final = (5, 86_400)  # seconds
 SAMPLES_KEPT: Final = timedelta(days=91)  # one more than the 90 days that trends look back
 _URL_MAX: Final = 2000
+CHECK: Final = "tools.check_server"  # how it is reached is judged there
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def register_server(*, registration: Registration, actor: Actor) -> Server:
     server.save()
     keep_protected_resource(server_slug=server.slug, active=True)
     _recorded(Event.SERVER_REGISTERED, server, actor, after=_facts(server))
+    enqueue(CHECK, slug=server.slug)
     return server
 
 
@@ -131,6 +134,7 @@ def edit_server(*, slug: str, changes: Mapping[str, Any], actor: Actor, reason: 
         server.environment_changed_at = timezone.now()
     server.save()
     _recorded(Event.SERVER_EDITED, server, actor, reason=reason, before=before, after=_facts(server))
+    enqueue(CHECK, slug=server.slug)
     return server
 
 

@@ -1,5 +1,6 @@
 """Pages of servers as such: list, register, edit, suspend, resume. One server with its tools is `tools`'."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Q
@@ -15,6 +16,7 @@ from servers.forms import RegisterForm, ServerFilterForm, ServerForm, changed, v
 from servers.models import Server
 from servers.querysets import ServerQuerySet
 from servers.services import Registration, edit_server, register_server, resume_server, suspend_server
+from servers.snippets import snippets
 
 PAGE_SIZE = 100
 
@@ -47,6 +49,16 @@ def register(request: HttpRequest) -> HttpResponse:
         enqueue("tools.hand_out_due_servers")
         return redirect("tools:server_detail", slug=server.slug)
     return show(request, "servers/register.html", {"form": form}, status=form_status(form))
+
+
+@require_safe
+@page(Permission.SERVER_READ)
+def connect(request: HttpRequest, slug: str) -> HttpResponse:
+    """What to paste into a client so that it uses a server through the gateway."""
+    server = Server.objects.visible_to(actor_of(request)).by_slug(slug)
+    endpoint = f"{settings.GATEWAY_URL}/{server.slug}"
+    context = {"server": server, "endpoint": endpoint, "snippets": snippets(server.slug, endpoint)}
+    return show(request, "servers/connect.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -12,8 +12,10 @@ from heapq import nsmallest
 from itertools import product
 from typing import Any, Final
 
+from core.names import canonical_name
+
 PATHS_MAX: Final = 20
-_OF_A_LEG: Final = 12  # tools of one leg that paths are made of
+_OF_A_LEG: Final = 8  # tools of one leg that paths are made of
 _FIRST: Final = re.compile(r"[^.!?\n]{0,200}")
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _NAME_MAX: Final = 200
@@ -81,6 +83,11 @@ class Tool:
     name: str
     legs: frozenset[Leg]
 
+    @property
+    def canonical(self) -> str:
+        """Server and name, for example `files/read`."""
+        return canonical_name(self.server, self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Path:
@@ -90,17 +97,35 @@ class Path:
     private: Tool
     out: Tool
 
+    @property
+    def length(self) -> tuple[int, int]:
+        """Over how many tools, of how many servers."""
+        tools = (self.untrusted, self.private, self.out)
+        return len(set(tools)), len({tool.server for tool in tools})
+
 
 @dataclass(frozen=True, slots=True)
 class Flows:
-    """What is reached: the tools of each leg, and paths over the fewest tools and servers first.
-
-    `is_cut`: there are more paths.
-    """
+    """What is reached: the tools of each leg, and the first of so many `ways`, over the fewest tools and servers."""
 
     legs: Mapping[Leg, tuple[Tool, ...]]
     paths: tuple[Path, ...]
-    is_cut: bool
+    ways: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are more paths."""
+        return self.ways > len(self.paths)
+
+    @property
+    def shortest(self) -> Path | None:
+        """The first path, if there is any."""
+        return self.paths[0] if self.paths else None
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """The least is the worst: the shorter a path, and the more of them, the sooner one is walked."""
+        return (*self.shortest.length, -self.ways) if self.shortest else (len(Leg) + 1, 0, 0)
 
 
 def tool_of(server: str, definition: Mapping[str, Any]) -> Tool:
@@ -112,19 +137,20 @@ def tool_of(server: str, definition: Mapping[str, Any]) -> Tool:
 
 def flows(tools: Iterable[Tool]) -> Flows:
     """Which of `tools` make flows together."""
-    ordered = sorted(tools, key=lambda tool: (tool.server, tool.name))
+    ordered = sorted(set(tools), key=lambda tool: (tool.server, tool.name))
     legs = {leg: tuple(tool for tool in ordered if leg in tool.legs) for leg in Leg}
     # Tools with several legs make the shortest paths, so none of them is left out for one with a single leg.
     likely = {leg: sorted(found, key=lambda tool: -len(tool.legs))[:_OF_A_LEG] for leg, found in legs.items()}
     ways = product(likely[Leg.UNTRUSTED], likely[Leg.PRIVATE], likely[Leg.OUT])
-    paths = nsmallest(PATHS_MAX, (Path(*way) for way in ways), key=_length)
-    count = len(legs[Leg.UNTRUSTED]) * len(legs[Leg.PRIVATE]) * len(legs[Leg.OUT])
-    return Flows(legs, tuple(paths), count > len(paths))
+    paths = tuple(Path(*way) for way in nsmallest(PATHS_MAX, ways, key=_rank))
+    return Flows(legs, paths, len(legs[Leg.UNTRUSTED]) * len(legs[Leg.PRIVATE]) * len(legs[Leg.OUT]))
 
 
-def _length(path: Path) -> tuple[int, int]:
-    tools = (path.untrusted, path.private, path.out)
-    return len(set(tools)), len({tool.server for tool in tools})
+def _rank(way: tuple[Tool, Tool, Tool]) -> int:
+    """The order of `Path.length`, without sets: it is asked of many ways for everybody. Equal tools are one object."""
+    first, second, third = way
+    one, two, three = first.server, second.server, third.server
+    return -4 * ((first is second) + (third is first or third is second)) - (one == two) - (three in (one, two))
 
 
 def _legs(name: str, definition: Mapping[str, Any]) -> Iterator[Leg]:

@@ -58,7 +58,7 @@ SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.ELSEWHERE: "Another server, environment or kind than the rule is for.",
     Reason.ENVIRONMENT_CHANGED: "The server came to another environment after people last approved it.",
     Reason.EXPIRED: "The approval that it would follow has run out.",
-    Reason.FINDING: "The scanner found something in it.",
+    Reason.FINDING: "The scanner found something that a person should look at.",
     Reason.NO_BASE: "People have approved nothing that it could be compared with.",
     Reason.REJECTED: "Somebody rejected this text, or another form of this definition.",
     Reason.RESTLESS: "It changes too often in a day.",

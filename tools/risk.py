@@ -20,8 +20,8 @@ ALARMING_FROM: Final = MEDIUM_FROM
 INCOMPLETE: Final = NOT_SCANNED.rule
 
 
-class Judged(Protocol):
-    """A finding with what is said of it: suppressed until when, if it is."""
+class Threat(Protocol):
+    """A finding."""
 
     @property
     def rule(self) -> str:
@@ -33,27 +33,45 @@ class Judged(Protocol):
         """How bad it is."""
         ...
 
+
+class Judged(Threat, Protocol):
+    """A finding with what is said of it: suppressed until when, if it is."""
+
     @property
     def suppressed_until(self) -> datetime | None:
         """Until when it does not count."""
         ...
 
 
+class Placed(Threat, Protocol):
+    """A finding with where it is and what was seen there."""
+
+    @property
+    def field(self) -> str:
+        """A JSON pointer."""
+        ...
+
+    @property
+    def evidence(self) -> str:
+        """What was seen there, with a little of what is around it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Together:
-    """What all definitions of a server come to. `levels`: how many of each; `incomplete`: not scanned whole."""
+    """What a server and all its definitions come to. `levels`: how many of each; `incomplete`: not scanned whole."""
 
     level: str
     levels: Mapping[str, int]
     incomplete: int
 
 
-def together(shown: Iterable[tuple[float | None, Sequence[Judged]]]) -> Together:
-    """The risk of everything that is shown, given score and findings of each."""
-    pairs = list(shown)
+def together(shown: Iterable[tuple[float | None, Sequence[Judged]]], own: Iterable[Judged] = ()) -> Together:
+    """The risk of everything that is shown, given score and findings of each, and the findings of the server itself."""
+    pairs, of_server = list(shown), list(own)
     counts = Counter(level(score, findings) for score, findings in pairs)
-    incomplete = sum(is_incomplete(findings) for _, findings in pairs)
-    return Together(worst(counts), {name: counts[name] for name in LEVELS}, incomplete)
+    incomplete = sum(is_incomplete(findings) for _, findings in (*pairs, (None, of_server)))
+    return Together(worst((*counts, level(None, of_server))), {name: counts[name] for name in LEVELS}, incomplete)
 
 
 def level(score: float | None, findings: Sequence[Judged]) -> str:
@@ -65,7 +83,23 @@ def level(score: float | None, findings: Sequence[Judged]) -> str:
     return worst(each.severity for each in open_ones)
 
 
-def is_incomplete(findings: Iterable[Judged]) -> bool:
+def is_known(finding: Placed, accepted: Iterable[Placed]) -> bool:
+    """Whether what people approved had the very same finding, which they were shown.
+
+    That something was not scanned is never known: nobody was shown what is in it.
+    """
+    told = (finding.rule, finding.severity, finding.field, finding.evidence)
+    return finding.rule != INCOMPLETE and any(
+        told == (each.rule, each.severity, each.field, each.evidence) for each in accepted
+    )
+
+
+def is_alarming(finding: Threat) -> bool:
+    """Whether a person has to look: a threat of medium severity or more, or a scan that did not finish."""
+    return finding.severity in ALARMING or finding.rule == INCOMPLETE
+
+
+def is_incomplete(findings: Iterable[Threat]) -> bool:
     """Whether the scan did not finish."""
     return any(each.rule == INCOMPLETE for each in findings)
 

@@ -22,6 +22,8 @@ BATCH: Final = 20
 CONCURRENCY: Final = 10
 SKETCHES: Final = 100  # texts of a megabyte each are read at a time
 SKETCHED_AT_ONCE: Final = 2_000
+RESCANNED: Final = 100  # versions in one transaction
+RESCANNED_AT_ONCE: Final = 1_000
 logger = logging.getLogger(__name__)
 
 
@@ -40,6 +42,12 @@ def poll_servers(leases: list[tuple[int, str]]) -> int:
     """Poll these servers together; answers how many results were stored. One server's failure is its own."""
     held = still_held([Lease(server_id, UUID(token)) for server_id, token in leases])
     return sum(_stored(server, token, surface) for token, server, surface in _surfaces(held))
+
+
+@shared_task(name="tools.check_server")
+def check_server(slug: str) -> bool:
+    """Judge how a server is reached after it was registered or changed. The next look at it would do so as well."""
+    return services.check_server_now(slug=slug)
 
 
 @shared_task(name="tools.end_emergencies")
@@ -65,6 +73,15 @@ def sketch_old_versions() -> int:
     """Sketch versions that have none, so that new definitions are compared with them too; answers how many."""
     done = 0
     while done < SKETCHED_AT_ONCE and (found := services.sketch_old_versions(limit=SKETCHES)):
+        done += found
+    return done
+
+
+@shared_task(name="tools.rescan_outdated")
+def rescan_outdated() -> int:
+    """Scan again what was read by other rules than these; answers how many. What is left is for the next tick."""
+    done = 0
+    while done < RESCANNED_AT_ONCE and (found := services.rescan_outdated(limit=RESCANNED)):
         done += found
     return done
 

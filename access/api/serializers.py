@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from access.api.suspended import SuspendedField
+from access.completing import Completed
 from access.conditions import DAYS, NETWORKS_MAX
 from access.models import Agent, AgentState, ApiToken, Grant, NameStyle, Person, Reach, Role, Team
 from access.names import NAME_MAX, REASON_MAX, SCOPE_LENGTH_MAX, SCOPES_MAX, USERNAME_MAX
@@ -303,6 +304,31 @@ class GrantSerializer(serializers.ModelSerializer[Grant]):
             "revoked_at",
         )
         read_only_fields = fields
+
+
+class CompletedSerializer(serializers.Serializer[Completed]):
+    """The tools of a toxic flow that a grant completes (null for who may not read tools), and for how many it does."""
+
+    untrusted = serializers.CharField(allow_null=True)
+    private = serializers.CharField(allow_null=True)
+    out = serializers.CharField(allow_null=True)
+    principals = serializers.IntegerField()
+
+    def to_representation(self, instance: Completed) -> dict[str, Any]:
+        """Without names for who may not read tools."""
+        reads = actor_of(self.context["request"]).may(Permission.TOOL_READ)
+        shown: dict[str, Any] = super().to_representation(instance)
+        return shown if reads else {**dict.fromkeys(shown), "principals": instance.principals}
+
+
+class GivenGrantSerializer(GrantSerializer):
+    """A grant that was just given, with the toxic flow that it completes, if any."""
+
+    completes_flow = CompletedSerializer(source="completes", read_only=True, allow_null=True)
+
+    class Meta(GrantSerializer.Meta):
+        fields = (*GrantSerializer.Meta.fields, "completes_flow")  # type: ignore[assignment]  # one more
+        read_only_fields = fields  # type: ignore[assignment]  # as above
 
 
 class NewGrantSerializer(serializers.Serializer[Grant]):

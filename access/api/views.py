@@ -314,9 +314,9 @@ class GrantViewSet(_ViewSet[Grant]):
         visible = Grant.objects.visible_to(self.reader())
         return visible.select_related("role", "agent", "person", "team", "granted_by")
 
-    @extend_schema(request=shapes.NewGrantSerializer, responses={201: shapes.GrantSerializer})
+    @extend_schema(request=shapes.NewGrantSerializer, responses={201: shapes.GivenGrantSerializer})
     def create(self, request: Request) -> Response:
-        """Give a role to an agent, a person or a team."""
+        """Give a role to an agent, a person or a team. The answer says which toxic flow that completes, if any."""
         wanted = parsed(shapes.NewGrantSerializer, request)
         grant = services.give_grant(
             role=wanted["role"],
@@ -327,7 +327,7 @@ class GrantViewSet(_ViewSet[Grant]):
             reason=wanted["reason"] or _NO_REASON,
             actor=actor_of(request),
         )
-        return self.answer(grant, code=status.HTTP_201_CREATED)
+        return self.answer(grant, code=status.HTTP_201_CREATED, shape=shapes.GivenGrantSerializer)
 
     @extend_schema(request=shapes.OptionalReasonSerializer, responses=shapes.GrantSerializer)
     @action(detail=True, methods=["post"])

@@ -6,6 +6,7 @@ from django.db.models.functions import Lower
 from django.db.models.lookups import Exact
 
 from access import querysets
+from access.completing import Completed
 from access.models.agents import Agent
 from access.models.people import NAME_MAX, Person, Team
 from core.ids import new_id
@@ -77,6 +78,8 @@ class Grant(models.Model):
     reason = models.TextField()
     created_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    completes: Completed | None = None  # no column: what it was found to complete when it was given
 
     objects = querysets.GrantQuerySet.as_manager()
 

@@ -6,8 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
+from msgspec import structs
 
+from access.completing import Completed, completed_by
 from access.conditions import checked as checked_conditions
 from access.models import Agent, Environment, Grant, Person, Team
 from access.names import checked_reason
@@ -59,8 +62,9 @@ def give_grant(
 
     Perhaps in one environment only, until an aware moment, or on conditions (`access.conditions`).
     Needs `grant:manage`, and nobody hands on a permission that they do not hold (`may_give`).
-    Raises `Invalid`, `NotFound`, `PermissionDenied`, `Conflict` (the person is deactivated, or somebody would hold two
-    roles that are kept apart).
+    The answer's `completes` says which toxic flow it completes, if any; so does the record.
+    Raises `Invalid`, `NotFound`, `PermissionDenied`, `Conflict` (the person is deactivated, somebody would hold two
+    roles that are kept apart, or it completes a flow where such grants are refused).
     """
     return grant_role(
         role=role,
@@ -97,12 +101,15 @@ def grant_role(
     wanted = Grant(role=given, environment=environment, expires_at=expires_at, reason=checked_reason(reason))
     wanted.conditions = checked_conditions({} if conditions is None else conditions)
     grant = _insert(wanted, receiver, actor)
+    grant.completes = completed_by(grant)
+    if grant.completes is not None and settings.REFUSE_TOXIC_GRANTS:
+        raise Conflict("It would complete a toxic flow, and this installation gives no such grant.", field="role")
     changed(
         Event.GRANT_GIVEN,
         actor=actor,
         subject=subject_of(receiver),
         reason=grant.reason,
-        after=_facts(grant, receiver),
+        after=_facts(grant, receiver) | _told(grant.completes),
         environment=environment,
         agent=receiver.client_id if isinstance(receiver, Agent) else "",
     )
@@ -149,6 +156,10 @@ def _insert(grant: Grant, receiver: Agent | Person | Team, actor: Actor) -> Gran
     with kept_apart("role"):
         grant.save()
     return grant
+
+
+def _told(completed: Completed | None) -> dict[str, Any]:
+    return {} if completed is None else {"completes_flow": structs.asdict(completed)}
 
 
 def _facts(grant: Grant, receiver: Agent | Person | Team) -> dict[str, Any]:

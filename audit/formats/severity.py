@@ -17,6 +17,7 @@ FINDINGS: Final = {
     Event.POLICY_ALTERED: ("Policy changed without a record", "Rows that decide calls were changed from outside."),
     Event.SINK_STOPPED: ("An export has stopped", "A record could not be written in an export's format."),
     Event.TOOL_DRIFTED: ("A definition drifted", "A server shows another definition than the approved one."),
+    Event.TOOL_FOUND_SUSPECT: ("What is approved is suspect", "Newer rules found something in an approved definition."),
     Event.TOOL_SHOWN_DIFFERENTLY: ("A definition is shown differently", "Agents are shown something else than we are."),
 }  # fmt: skip
 _NAMES: Final = {event.value: event for event in FINDINGS}

@@ -101,6 +101,7 @@ class World:
             "/servers/",
             "/servers/register/",
             "/servers/files/",
+            "/servers/files/connect/",
             "/servers/files/edit/",
             "/agents/",
             "/agents/register/",

@@ -90,6 +90,8 @@ HELD = (
     ("tools", "0005_policy_digests"),
     ("tools", "0006_risk_scores"),
     ("tools", "0007_suppressions"),
+    ("tools", "0009_server_findings"),
+    ("tools", "0010_scanned_by"),
 )
 
 

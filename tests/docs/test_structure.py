@@ -10,6 +10,7 @@ APPS = ("core", "audit", "access", "servers", "tools", "alerts", "gateway", "con
 WIRING = {"apps.py", "urls.py", "oauth_urls.py", "asgi.py", "settings.py", "permissions.py", "errors.py"}
 # Modules whose behaviour only shows through another door, and the tests that open it.
 ELSEWHERE = {
+    "access/completing.py": "tests/gateway/test_completing.py",
     "access/counted.py": "tests/access/test_services_digests.py",
     "access/forms.py": "tests/console/test_forms.py",
     "access/keys.py": "tests/access/test_token_format.py",

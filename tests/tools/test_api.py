@@ -82,6 +82,7 @@ def test_the_list_of_reviews_says_what_waits(client: APIClient, review: Review) 
                 "end": 17,
                 "evidence": "Read. <IMPORTANT>",
                 "suppressed_until": None,
+                "since_approval": None,
             }
         ],
         "risk_level": "medium",

@@ -11,7 +11,7 @@ from access.models import Person
 from servers.models import Server
 from tests.access.doors import Api
 from tests.console.world import administrator
-from tests.tools.making import poll, tool, waiting
+from tests.tools.making import card, poll, tool, waiting
 from tools.models import Suppression
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +48,23 @@ def test_a_suppressed_finding_is_listed_and_no_longer_counts(admin: Person, bad:
     assert (review["risk_level"], review["risk"]) == ("none", "high")
     assert all(finding["suppressed_until"] for finding in review["findings"])
     assert all(0 <= finding["start"] < finding["end"] <= len(POISON) for finding in review["findings"])
+
+
+def test_findings_of_the_server_itself_are_shown_counted_and_suppressed_by_their_rule(
+    admin: Person, server: Server, client: Client
+) -> None:
+    poll(server, card(), *(tool(f"step_{number}") for number in range(31)))
+    api = Api(admin)
+    risk = api.get("servers/files/risk/").json()
+    assert (risk["risk_level"], [row["rule"] for row in risk["findings"]]) == ("low", ["HF-720"])
+    client.force_login(admin)
+    page = client.get("/servers/files/").content.decode()
+    assert "What the scanner found in the server" in page
+    assert "31 tools" in page
+    assert "rule=HF-720" in page
+    assert api.send("POST", "suppressions/", asked(rule="HF-720")).status_code == 201
+    risk = api.get("servers/files/risk/").json()
+    assert (risk["risk_level"], bool(risk["findings"][0]["suppressed_until"])) == ("none", True)
 
 
 def test_who_revokes_it_says_why_and_it_counts_again(admin: Person, bad: str) -> None:

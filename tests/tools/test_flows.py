@@ -65,6 +65,24 @@ def test_paths_are_bounded_and_say_so() -> None:
     assert {found.paths[0].untrusted.name, found.paths[0].private.name, found.paths[0].out.name} == {"z"}
 
 
+def test_fewest_tools_come_before_fewest_servers() -> None:
+    """In every way of three legs over few servers, so that each length is there."""
+    legs = [frozenset({leg}) for leg in Leg] + [frozenset({PRIVATE, UNTRUSTED}), frozenset({UNTRUSTED, OUT})]
+    found = flows([Tool(server, f"{at}", each) for server in "ab" for at, each in enumerate(legs)])
+    lengths = [path.length for path in found.paths]
+    assert lengths == sorted(lengths)
+    assert {(2, 1), (2, 2)} < {*lengths}
+
+
+def test_a_shorter_path_ranks_before_many_long_ones() -> None:
+    one = flows([Tool("s", "z", frozenset(Leg))])
+    many = flows(Tool(str(leg), str(at), frozenset({leg})) for leg in Leg for at in range(9))
+    assert sorted([many, flows([]), one, flows([SEND, ISSUES, CUSTOMERS])], key=lambda each: each.rank) == [
+        one, many, flows([SEND, ISSUES, CUSTOMERS]), flows([]),
+    ]  # fmt: skip
+    assert (one.shortest, flows([]).shortest) == (one.paths[0], None)
+
+
 def test_the_order_of_tools_is_no_matter() -> None:
     tools = [SEND, ISSUES, CUSTOMERS, FETCH]
     assert flows(tools) == flows(reversed(tools))

@@ -13,6 +13,7 @@ from tools import services
 from tools.classify import ChangeClass
 from tools.models import ChangePolicy, PolicyRevision, Review
 from tools.policies import Rule
+from tools.scanner import Report
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +80,43 @@ def test_a_policy_for_development_decides_nothing_in_production(review: Review, 
     revision = policy_of(reviewer)
     Server.objects.update(environment="production")
     assert "written for" in refused(BY_POLICY, *by(revision, review))
+
+
+FOUND = (
+    "INSERT INTO tools_finding (public_id, version_id, rule, severity, confidence, field, evidence, found_at)"
+    " VALUES (gen_random_uuid(), %s, %s, %s, 'high', '/description', '', now())"
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "severity"), [("HF-301", "medium"), ("HF-101", "high"), ("HF-105", "critical"), ("HF-000", "low")]
+)
+def test_a_policy_decides_nothing_that_a_person_should_look_at(
+    review: Review, reviewer: Actor, rule: str, severity: str
+) -> None:
+    run(FOUND, review.version_id, rule, severity)
+    assert "written for" in refused(BY_POLICY, *by(policy_of(reviewer), review))
+
+
+def test_a_weak_finding_leaves_a_change_to_a_policy(review: Review, reviewer: Actor) -> None:
+    run(FOUND, review.version_id, "HF-301", "low")
+    run(BY_POLICY, *by(policy_of(reviewer), review))
+
+
+def test_many_weak_findings_together_are_for_people(
+    server: Server, reviewer: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poll(server, tool())
+    approve(waiting(), reviewer)
+    monkeypatch.setattr("tools.services.scanning.scanner.scan_item", lambda _: Report(0.4, "medium", (), 0))
+    poll(server, tool(description="Read one file."))
+    run("UPDATE tools_review SET state = 'superseded', closed_at = clock_timestamp() WHERE state = 'waiting'")
+    columns = "definition_id, version_id, base_id, vantage, change, required_approvals, opened_at, times"
+    run(
+        f"INSERT INTO tools_review (public_id, state, risk, {columns})"
+        f" SELECT gen_random_uuid(), 'waiting', 'low', {columns} FROM tools_review WHERE state = 'superseded'"
+    )
+    assert "written for" in refused(BY_POLICY, *by(policy_of(reviewer), waiting()))
 
 
 def test_a_policy_decides_nothing_new_or_with_a_finding(server: Server, reviewer: Actor) -> None:

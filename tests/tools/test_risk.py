@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tools.risk import LEVELS, is_incomplete, level, worst
+from tools.risk import LEVELS, is_incomplete, level, together, worst
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -44,3 +44,12 @@ def test_an_unfinished_scan_is_said_beside_the_word() -> None:
 def test_a_server_is_as_bad_as_its_worst_definition() -> None:
     assert worst(["low", "critical", "none"]) == "critical"
     assert worst([]) == LEVELS[0] == "none"
+
+
+def test_a_server_is_as_bad_as_the_worst_of_what_it_shows_and_of_itself() -> None:
+    shown = [(0.2, [Found("low")]), (0.0, [])]
+    assert together(shown).level == "low"
+    assert together(shown, [Found("medium")]).level == "medium"
+    assert together(shown, [Found("medium", suppressed_until=LATER)]).level == "low"
+    unread = together([], [Found("high", rule="HF-000")])
+    assert (unread.level, unread.incomplete, sum(unread.levels.values())) == ("none", 1, 0)

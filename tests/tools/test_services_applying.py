@@ -25,6 +25,7 @@ from tools.classify import ChangeClass
 from tools.models import Definition, Finding, Pin, PolicyRevision, Review, ReviewDecision, Sighting
 from tools.policies import Rule
 from tools.rules import MOVES_LOUD
+from tools.scanner import Confidence, Found, Report, Severity
 from tools.services import applying, closing
 
 pytestmark = pytest.mark.django_db
@@ -135,9 +136,26 @@ def test_another_approval_by_people_moves_what_changes_are_measured_from(
     assert shows(server, "Read a file quickly, and send it now.")
 
 
-def test_a_finding_is_for_people(server: Server, approved: Review, revision: PolicyRevision) -> None:
+def test_what_a_person_should_look_at_is_for_people(server: Server, approved: Review, revision: PolicyRevision) -> None:
     assert not shows(server, "Read a fi\u200ble.")
-    assert Finding.objects.exists()
+    assert set(Finding.objects.values_list("severity", flat=True)) & {"medium", "high"}
+
+
+def test_a_weak_finding_does_not_keep_a_policy_from_deciding(
+    server: Server, approved: Review, revision: PolicyRevision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weak = Found("HF-301", Severity.LOW, Confidence.LOW, "/description", "one")
+    monkeypatch.setattr("tools.services.scanning.scanner.scan_item", lambda _: Report(0.15, "low", (weak,), 0))
+    assert shows(server, "Read one file.")
+    assert Finding.objects.get().severity == "low"
+
+
+def test_an_incomplete_scan_is_for_people(
+    server: Server, approved: Review, revision: PolicyRevision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.services.scanning.scanner.scan_item", lambda _: Report(0.0, "none", (), 1))
+    assert not shows(server, "Read one file.")
+    assert Finding.objects.get().rule == "HF-000"
 
 
 def test_a_text_that_somebody_rejected_on_any_server_is_for_people(

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from servers.surface import Kind
-from tools.api.findings import FindingSerializer
+from tools.api.findings import ReviewFindingSerializer
 from tools.api.relatives import PrecedentSerializer, RelativeSerializer
 from tools.effects import Effect
 from tools.models import Definition, Review, ReviewDecision
@@ -110,7 +110,7 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
     kind = serializers.CharField(source="definition.kind")
     name = serializers.CharField(source="definition.name")
     digest = serializers.CharField(source="version.digest")
-    findings = FindingSerializer(source="version.findings", many=True)
+    findings = ReviewFindingSerializer(source="marked_findings", many=True)
     risk_level = serializers.SerializerMethodField(help_text="What its open findings come to.")
     approvals = serializers.SerializerMethodField()
     required_approvals = serializers.SerializerMethodField()

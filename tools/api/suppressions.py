@@ -1,5 +1,6 @@
 """API of what findings come to for a server, and of leaving findings out of it for a while."""
 
+from dataclasses import asdict
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -19,18 +20,22 @@ from core.needs import asks
 from core.permissions import Permission
 from servers.models import Server
 from tools import services
-from tools.models import Definition, Suppression
+from tools.api.findings import ServerFindingSerializer
+from tools.models import Definition, ServerFinding, Suppression
 from tools.querysets import SuppressionQuerySet
-from tools.risk import LEVELS, Together
+from tools.risk import LEVELS
 from tools.rules import REASON_MAX
 
 
-class ServerRiskSerializer(serializers.Serializer[Together]):
-    """The worst of what a server shows at present, how many definitions of each level, and how many unread ones."""
+class ServerRiskSerializer(serializers.Serializer[Any]):
+    """The worst of a server and what it shows now, how many definitions of each level, how many scans incomplete."""
 
     risk_level = serializers.ChoiceField(choices=LEVELS, source="level")
     definitions = serializers.DictField(child=serializers.IntegerField(), source="levels")
     scan_incomplete = serializers.IntegerField(source="incomplete")
+    findings = ServerFindingSerializer(
+        many=True, help_text="What was found in how it is reached and in its tools taken together."
+    )
 
 
 class ServerRiskView(APIView):
@@ -44,7 +49,9 @@ class ServerRiskView(APIView):
         require(request, Permission.SERVER_READ)
         actor = require(request, Permission.TOOL_READ)
         server = Server.objects.visible_to(actor).by_slug(slug)
-        return Response(ServerRiskSerializer(Definition.objects.visible_to(actor).filter(server=server).risk()).data)
+        findings = list(ServerFinding.objects.visible_to(actor).filter(server=server).judged())
+        found = Definition.objects.visible_to(actor).filter(server=server).risk(findings)
+        return Response(ServerRiskSerializer({**asdict(found), "findings": findings}).data)
 
 
 class SuppressionFilter(django_filters.FilterSet):

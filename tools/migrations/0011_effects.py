@@ -37,7 +37,7 @@ def _effect(body: Any) -> str:
 class Migration(migrations.Migration):
     """No lock is waited for longer than a second."""
 
-    dependencies: ClassVar = [("tools", "0007_suppressions")]
+    dependencies: ClassVar = [("tools", "0010_scanned_by")]
     operations: ClassVar = [
         migrations.RunSQL(LOCKS, migrations.RunSQL.noop),
         migrations.AddField(

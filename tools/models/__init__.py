@@ -5,7 +5,7 @@ application's role cannot disable: versions and decisions never change, a review
 it needs, and a pin needs as many approvals of exactly its digest as its server asks for, by people who may give them.
 """
 
-from tools.models.definitions import Definition, DefinitionVersion, Finding, Sketch
+from tools.models.definitions import Definition, DefinitionVersion, Finding, ServerFinding, Sketch
 from tools.models.pins import BreakGlass, Pin
 from tools.models.policies import ChangePolicy, PolicyRevision
 from tools.models.reviews import Resemblance, Review, ReviewDecision
@@ -23,6 +23,7 @@ __all__ = [
     "Resemblance",
     "Review",
     "ReviewDecision",
+    "ServerFinding",
     "Sighting",
     "Sketch",
     "Suppression",

@@ -15,7 +15,7 @@ from servers.surface import Kind
 from tools.effects import Effect
 from tools.fingerprint import DIGEST_PATTERN, PROJECTION
 from tools.models.known import DIGEST_LENGTH, one_of
-from tools.querysets import DefinitionQuerySet, FindingQuerySet, VersionQuerySet
+from tools.querysets import DefinitionQuerySet, FindingQuerySet, ServerFindingQuerySet, VersionQuerySet
 from tools.rules import NAME_MAX_BYTES
 from tools.scanner.findings import Confidence, Severity
 
@@ -88,13 +88,22 @@ class DefinitionVersion(models.Model):
     text = models.TextField()
     first_seen = models.DateTimeField(default=timezone.now, editable=False)
     let_go_at = models.DateTimeField(null=True, blank=True)
-    risk_score = models.FloatField(null=True, help_text="what its scan came to; empty: scanned before scores were kept")
     effect = models.CharField(
         max_length=10,
         blank=True,
         default="",
         db_default="",
         help_text="what a tool says that it does",
+    )
+    risk_score = models.FloatField(
+        null=True, help_text="the most that its scans came to; empty: scanned before scores were kept"
+    )
+    scanned_by = models.CharField(
+        max_length=DIGEST_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="digest of the rules that read it last",
     )
 
     objects = VersionQuerySet.as_manager()
@@ -128,6 +137,32 @@ class Sketch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version_id}"
+
+
+class ServerFinding(models.Model):
+    """One thing that the scanner found in how a server is reached, or in its tools taken together, as it is now."""
+
+    public_id = models.UUIDField(default=new_id, unique=True, editable=False)
+    server = models.ForeignKey("servers.Server", on_delete=models.PROTECT, related_name="+")
+    rule = models.CharField(max_length=40)
+    severity = models.CharField(max_length=10)
+    confidence = models.CharField(max_length=10)
+    field = models.CharField(max_length=500, blank=True, default="", help_text="what it is about, as a JSON pointer")
+    evidence = models.CharField(max_length=500, blank=True, default="", help_text="ASCII, everything else escaped")
+    found_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ServerFindingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("rule", "field")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["server", "rule", "field"], name="server_finding_unique"),
+            one_of("severity", Severity, "server_finding_severity_known"),
+            one_of("confidence", Confidence, "server_finding_confidence_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.field}"
 
 
 class Finding(models.Model):

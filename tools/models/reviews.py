@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from core.ids import new_id
 from tools.classify import Risk
-from tools.models.definitions import Definition, DefinitionVersion
+from tools.models.definitions import Definition, DefinitionVersion, Finding
 from tools.models.known import DIGEST_LENGTH, one_of, said
 from tools.querysets import ReviewQuerySet
+from tools.risk import is_known
 from tools.rules import POLLER, ReviewState, Verdict
 
 
@@ -60,6 +61,21 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return str(self.public_id)
+
+    @property
+    def marked_findings(self) -> "list[Finding]":
+        """What was found in its version, each `since_approval`: `new`, `was_there`, or None where nothing was approved.
+
+        Of a review that was read for a list or page.
+        """
+        found = list(self.version.findings.all())
+        for finding in found:
+            finding.since_approval = self.base and _since(finding, self.base.accepted)  # type: ignore[attr-defined]  # both are for showing
+        return found
+
+
+def _since(finding: Finding, accepted: "list[Finding]") -> str:
+    return "was_there" if is_known(finding, accepted) else "new"
 
 
 class ReviewDecision(models.Model):

@@ -1,7 +1,7 @@
 """Reads of definitions, reviews, pins, sightings and policies. Lists that a person sees start from `visible_to`."""
 
 from tools.querysets.definitions import DefinitionQuerySet, ServedRow, VersionQuerySet
-from tools.querysets.findings import FindingQuerySet, SuppressionQuerySet
+from tools.querysets.findings import FindingQuerySet, ServerFindingQuerySet, SuppressionQuerySet
 from tools.querysets.pins import BreakGlassQuerySet, PinQuerySet
 from tools.querysets.policies import PolicyQuerySet
 from tools.querysets.reviews import ReviewQuerySet
@@ -15,6 +15,7 @@ __all__ = [
     "PolicyQuerySet",
     "ReviewQuerySet",
     "ServedRow",
+    "ServerFindingQuerySet",
     "SightingQuerySet",
     "SuppressionQuerySet",
     "VersionQuerySet",

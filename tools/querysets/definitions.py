@@ -67,6 +67,7 @@ class ServedRow:
     served: bool
     on_glass: bool
     pin_text: str
+    server_id: int = 0
 
 
 class DefinitionQuerySet(models.QuerySet["Definition"]):
@@ -177,14 +178,14 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
             effect=_EFFECT,
         )
 
-    def risk(self) -> Together:
-        """What those that are present come to together, in two queries; narrow to one server first."""
+    def risk(self, own: Iterable[Any] = ()) -> Together:
+        """What those that are present come to, with the server's `own` findings; narrow to one server first."""
         present = self.order_by().filter(present=True, observed__isnull=False)
         shown = dict(present.values_list("observed_id", "observed__risk_score"))
         found: dict[int, list[Any]] = {pk: [] for pk in shown}
         for finding in rows_of("Finding").judged().filter(version__in=present.values("observed")):
             found[finding.version_id].append(finding)
-        return together((shown[pk], findings) for pk, findings in found.items())
+        return together(((shown[pk], findings) for pk, findings in found.items()), own)
 
     def by_id(self, definition_id: "UUID | str") -> "Definition":
         """The definition with this public id. Raises `NotFound`."""
@@ -194,7 +195,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         return found
 
     def served_rows(self) -> Iterator[ServedRow]:
-        """Rows for the gateway's store, in one query; narrow to one server first."""
+        """Rows for the gateway's facts, server by server, in one query that is not held in memory whole."""
         joined = self.with_what_serves(timezone.now()).annotate(
             pin_text=F("live_pin__version__text"),
             glass_text=Case(When(_ON_GLASS, then=F("glass__version__text"))),
@@ -207,9 +208,11 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         )
         fields = (
             "kind", "name", "sensitive", "present", "served", "observed_digest", "pin_digest", "pin_text",
-            "pin_expires_at", "glass_text", "glass_expires_at",
+            "pin_expires_at", "glass_text", "glass_expires_at", "server_id",
         )  # fmt: skip
-        for row in joined.order_by("kind", "name").values_list(*fields, named=True).iterator(chunk_size=2000):
+        for row in (
+            joined.order_by("server_id", "kind", "name").values_list(*fields, named=True).iterator(chunk_size=2000)
+        ):
             yield _served_row(row)
 
 
@@ -259,6 +262,7 @@ def _served_row(row: Any) -> ServedRow:
         served=row.served,
         on_glass=on_glass,
         pin_text=row.pin_text or "",
+        server_id=row.server_id,
     )
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
-from django.db.models import DateTimeField, OuterRef, Prefetch, Q, Subquery
+from django.db.models import DateTimeField, Exists, OuterRef, Prefetch, Q, Subquery
 from django.utils import timezone
 
 from core.actor import Actor
@@ -12,6 +12,7 @@ from core.errors import NotFound
 from core.permissions import Permission
 from tools.querysets.shared import narrowed, rows_of
 from tools.risk import INCOMPLETE
+from tools.rules import ReviewState
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -30,6 +31,25 @@ class FindingQuerySet(models.QuerySet[Any]):
         until = Subquery(suppressing.values("ends_at")[:1], output_field=DateTimeField())
         incomplete = models.When(rule=INCOMPLETE, then=None)
         return self.annotate(suppressed_until=models.Case(incomplete, default=until, output_field=DateTimeField()))
+
+    def accepted(self) -> Self:
+        """Those that people could see when they approved the version: they were found before."""
+        approvals = rows_of("Review").filter(version=OuterRef("version"), state=ReviewState.APPROVED.value)
+        return self.filter(Exists(approvals.filter(closed_at__gte=OuterRef("found_at"))))
+
+
+class ServerFindingQuerySet(models.QuerySet[Any]):
+    """Findings of servers themselves. They name tools, so who may not read those sees none."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        """All of them, those of servers of the actor's teams, or none."""
+        return narrowed(self, actor, Permission.TOOL_READ, "server__owner_team_id__in")
+
+    def judged(self) -> Self:
+        """With `suppressed_until`, as of other findings; of a server only its rules can be suppressed."""
+        both = rows_of("Suppression").in_force(timezone.now()).order_by("-ends_at")
+        until = both.filter(server=OuterRef("server"), rule=OuterRef("rule")).values("ends_at")[:1]
+        return self.annotate(suppressed_until=Subquery(until, output_field=DateTimeField()))
 
 
 class SuppressionQuerySet(models.QuerySet["Suppression"]):
@@ -54,6 +74,11 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
         if found is None:
             raise NotFound("There is no such suppression.")
         return found
+
+
+def accepted_of(lookup: str) -> "Prefetch[str]":
+    """Prefetches what people accepted with the version at `lookup`, as its `accepted`."""
+    return Prefetch(f"{lookup}__findings", rows_of("Finding").accepted(), to_attr="accepted")
 
 
 def findings_of(lookup: str) -> "Prefetch[str]":

@@ -8,7 +8,7 @@ from django.db.models import Exists, F, OuterRef, Q, Subquery
 from core.actor import Actor
 from core.errors import NotFound
 from core.permissions import Permission
-from tools.querysets.findings import findings_of
+from tools.querysets.findings import accepted_of, findings_of
 from tools.querysets.shared import VOICES, narrowed, rows_of, true_when
 from tools.rules import PinEnd, ReviewState
 
@@ -78,15 +78,15 @@ class ReviewQuerySet(models.QuerySet["Review"]):
 
         Texts stay in the database: a hostile list would be megabytes.
         """
-        related = self.with_earlier_no().select_related("definition__server", "version", "reopens")
-        related = related.defer("version__text")
-        return related.prefetch_related(findings_of("version__findings"), *VOICES)
+        related = self.with_earlier_no().select_related("definition__server", "version", "base", "reopens")
+        related = related.defer("version__text", "base__text")
+        return related.prefetch_related(findings_of("version__findings"), accepted_of("base"), *VOICES)
 
     def for_page(self) -> Self:
         """With what one review's page shows, texts included."""
         related = self.with_earlier_no()
         related = related.select_related("definition__server", "definition__observed", "version", "base", "reopens")
-        return related.prefetch_related(findings_of("version__findings"), *VOICES)
+        return related.prefetch_related(findings_of("version__findings"), accepted_of("base"), *VOICES)
 
     def by_id(self, review_id: "UUID | str") -> "Review":
         """The review with this public id. Raises `NotFound`."""

@@ -7,7 +7,7 @@ Expressions have bounded repetition, so hostile text costs linear time.
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from audit.secret_scan import is_secret_name, without_secrets
 from tools.scanner.document import Item
@@ -248,13 +248,17 @@ def scan_server(item: Item) -> Report:
     """Everything that the rules find in the configuration of a server, and in its `tools` taken together."""
     best: dict[tuple[str, str], Hit] = {}
     entry = Entry(item.body)
-    for hit in (*_hits(entry), *toolset_hits(item.body.get("tools"))):
+    for hit in (*_hits(entry), *_toolset(item.body)):
         key = (hit.rule, hit.place.pointer)
         if key not in best or hit.weight > best[key].weight:
             best[key] = hit
     hits = sorted(best.values(), key=lambda hit: -hit.weight)[:FOUND_MAX]
     score = round(combined(hits), 4)
     return Report(score, risk_of(score), tuple(map(_found, hits)), entry.unread)
+
+
+def _toolset(body: Mapping[str, Any]) -> Iterator[Hit]:
+    return toolset_hits(body.get("tools"), production=body.get("environment") == "production")
 
 
 def _hits(entry: Entry) -> Iterable[Hit]:

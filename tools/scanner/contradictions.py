@@ -73,6 +73,14 @@ def _denied_writing(by_name: str, by_text: str) -> float:
     return 0.35 if by_text in _WRITES and by_name not in _READS else 0.0
 
 
+def changes(name: str) -> str:
+    """What a tool says by its name that it does to things: `destroys`, `writes`, or nothing of the kind."""
+    verb = _verb(_WORDS.findall(name[:128]))
+    if verb in _DESTROYS:
+        return "destroys"
+    return "writes" if verb in _WRITES else ""
+
+
 def _verb(words: Sequence[str]) -> str:
     """The first verb that says what is done, whatever its form."""
     for word in words:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tools.scanner.acts import Act, acts_in
+from tools.scanner.changes import changes_in
 from tools.scanner.clauses import Sentence
 from tools.scanner.contradictions import contradictions_in
 from tools.scanner.document import Document, Item, Text
@@ -93,6 +94,7 @@ def _hits(document: Document) -> Iterator[Hit]:
     yield from parameters_in(document)
     yield from names_in(document)
     yield from contradictions_in(document)
+    yield from changes_in(document)
 
 
 def _acts(document: Document) -> Iterator[Hit]:

@@ -27,7 +27,7 @@ _GROUPS: Final = (
     ("HF-6", "What results hold"),
     ("HF-7", "Servers: how they are started and reached, and their tools together"),
     ("HF-8", "Flows"),
-    ("HF-9", "Other"),
+    ("HF-9", "What changed in what was approved"),
 )
 _SHOWN: Final = 220
 _INTRODUCTION: Final = """\

@@ -35,8 +35,8 @@ IMAGE: Final = Rule(
     _run("docker", "run", "-i", "--rm", f"acme/server@sha256:{'0' * 64}"),
 )  # fmt: skip
 NO_AUTHENTICATION: Final = Rule(
-    "HF-703", "An address without authentication in the configuration", "Unless the server asks for OAuth by itself,"
-    " whoever reaches it may call it.", _L, Confidence.HIGH, ("MCP07",), _at("https://mcp.example.com/mcp"),
+    "HF-703", "An address without authentication", "Unless the server asks for OAuth by itself, whoever reaches it may"
+    " call it, around the gateway too.", _L, Confidence.HIGH, ("MCP07",), _at("https://mcp.example.com/mcp"),
     _at("https://mcp.example.com/mcp", Authorization="Bearer ${TOKEN}"),
 )  # fmt: skip
 ALL_INTERFACES: Final = Rule(

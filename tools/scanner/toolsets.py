@@ -1,9 +1,10 @@
-"""Rules over all tools of one server: how many, and whether they are an API's verbs one by one. Pure module."""
+"""Rules over all tools of one server: how many, an API's verbs one by one, writing in production. Pure module."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from tools.scanner.contradictions import changes
 from tools.scanner.fields import Place, Role
 from tools.scanner.findings import Confidence, Severity
 from tools.scanner.rule import Hit, Rule
@@ -31,6 +32,11 @@ def _server(*names: str) -> dict[str, Any]:
     return {"surface": "server", "definition": {"tools": [{"name": name} for name in names]}}
 
 
+def _production(*names: str) -> dict[str, Any]:
+    server = _server(*names)
+    return {**server, "definition": {**server["definition"], "environment": "production"}}
+
+
 MANY: Final = Rule(
     "HF-720", "More than 30 tools in view", "Models choose worse among many tools, and nobody reviews them all; offer"
     " sets of tools that are turned on when needed.", Severity.LOW, Confidence.HIGH, ("MCP02",),
@@ -43,15 +49,25 @@ MAPPED: Final = Rule(
     _server("get_issue", "create_issue", "delete_issue", "get_label", "create_label", "delete_label"),
     _server("create_issue", "merge_branch", "review_changes", "search_code"),
 )  # fmt: skip
-TOOLSETS: Final = (MANY, MAPPED)
+WRITES: Final = Rule(
+    "HF-722", "Production data with tools that write",
+    "An agent that is led astray changes or destroys what the business runs on. Give agents an account"
+    " that only reads, and writing to those that need it.", Severity.MEDIUM, Confidence.MEDIUM, ("MCP02", "SAFE-T1104"),
+    _production("list_orders", "delete_order"), _production("list_orders", "get_order"),
+)  # fmt: skip
+TOOLSETS: Final = (MANY, MAPPED, WRITES)
+_ONLY_WRITES: Final = 0.3  # to write is what many servers in production are for; to destroy is worth a look
 
 
-def toolset_hits(tools: Any) -> Iterator[Hit]:
+def toolset_hits(tools: Any, *, production: bool = False) -> Iterator[Hit]:
     """What the rules find in a server's list of tools."""
     if not isinstance(tools, list):
         return
-    names = [tool["name"] for tool in tools if isinstance(tool, Mapping) and isinstance(tool.get("name"), str)]
+    named = [tool for tool in tools if isinstance(tool, Mapping) and isinstance(tool.get("name"), str)]
+    names = [tool["name"] for tool in named]
     place = Place("/tools", Role.NAME, "")
+    if production:
+        yield from _writing(named, place)
     if len(names) > TOOLS_MOST:
         yield Hit(MANY.id, MANY.weight, place, evidence=f"{len(names)} tools")
     groups = mapped(names)
@@ -59,6 +75,27 @@ def toolset_hits(tools: Any) -> Iterator[Hit]:
         count = sum(len(each) for each in groups.values())
         told = "; ".join(f"{thing}: {', '.join(each)}" for thing, each in list(groups.items())[:_SHOWN])
         yield Hit(MAPPED.id, MAPPED.weight, place, evidence=f"{count} tools, {count} prompts for permission: {told}")
+
+
+def _writing(tools: Iterable[Mapping[str, Any]], place: Place) -> Iterator[Hit]:
+    found: dict[str, list[str]] = {"destroys": [], "writes": []}
+    for tool in tools:
+        if does := _does(tool["name"], tool.get("annotations")):
+            found[does].append(tool["name"])
+    for does, names in found.items():
+        if names:
+            weight = WRITES.weight if does == "destroys" else _ONLY_WRITES
+            yield Hit(WRITES.id, weight, place, evidence=f"{does}: {', '.join(names[:_SHOWN])} ({len(names)} in all)")
+            return
+
+
+def _does(name: str, annotations: Any) -> str:
+    """By its name; its annotations may say that it only reads, or that it destroys."""
+    hints = annotations if isinstance(annotations, Mapping) else {}
+    if hints.get("readOnlyHint") is True:
+        return ""
+    does = changes(name)
+    return "destroys" if does and hints.get("destructiveHint") is True else does
 
 
 def mapped(names: Sequence[str]) -> dict[str, list[str]]:

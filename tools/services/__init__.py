@@ -4,6 +4,7 @@ One function per command, keyword-only, in one transaction with one audit record
 """
 
 from tools.services.absorbing import PollResult, absorb
+from tools.services.checking import check_server_now
 from tools.services.deciding import Choice, ItemResult, decide_review, decide_reviews
 from tools.services.emergencies import break_glass, end_glass_now, end_run_out
 from tools.services.expiring import settle_expired
@@ -12,6 +13,7 @@ from tools.services.narrowing import narrow_role
 from tools.services.policies import confirm_revision, disable_policy, enable_policy, revise_policy, write_policy
 from tools.services.polling import Lease, claim_due_servers, poll_now, poll_soon, still_held
 from tools.services.reopening import reopen_review
+from tools.services.rescanning import rescan_outdated
 from tools.services.resembling import sketch_old_versions
 from tools.services.retiring import retire
 from tools.services.returning import return_to_version, withdraw_approval
@@ -30,6 +32,7 @@ __all__ = [
     "Trial",
     "absorb",
     "break_glass",
+    "check_server_now",
     "claim_due_servers",
     "confirm_revision",
     "count_uses",
@@ -44,6 +47,7 @@ __all__ = [
     "poll_now",
     "poll_soon",
     "reopen_review",
+    "rescan_outdated",
     "retire",
     "return_to_version",
     "revise_policy",

@@ -18,6 +18,7 @@ from servers.rules import POLLED, Environment, Era, ServerState
 from servers.surface import ObservationProblem, Problem, Surface
 from tools.look import UNREACHABLE, Look, take
 from tools.rules import NAMES_KEPT, POLLER
+from tools.services.checking import check_server
 from tools.services.comparing import Compared, compare, surface_unchanged
 
 PAUSE_MAX: Final = 300  # seconds between looks at a server that keeps failing, unless its own interval is longer
@@ -81,12 +82,15 @@ def _absorbed(server: Server, surface: Surface, look: Look, actor: Actor) -> Pol
     if surface.vantage != POLLER:
         return _result(look, opened=0)
     before = (server.state, server.last_error_class)
+    news = not (unchanged or _goes_on(server, look)) or server.state == ServerState.REGISTERED.value
     compared = Compared()
     if look.problem is None and not unchanged:
         compared = compare(server=server, look=look, actor=actor, now=now)
         look = replace(look, problem=_TOO_MANY_NAMES) if compared.unkept else look
     _note_health(server, surface, look, actor, now)
     _note_state(server, look, actor, before)
+    if news:
+        check_server(server, surface, complete=look.problem is None)
     if compared.served_changed or before[0] != server.state:
         bump_revision(server_part(server.slug))
     return _result(look, compared.opened)

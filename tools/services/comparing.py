@@ -170,7 +170,7 @@ def _versions(c: _Comparison, wanted: Mapping[VersionKey, Definition]) -> dict[V
     kept = versions_of(
         {key: c.seen(row) for key, row in wanted.items()}, refused={key for key in wanted if key[0] in full}
     )
-    c.settlement.bodies = kept.bodies
+    c.settlement.bodies, c.settlement.shared = kept.bodies, kept.shared
     return kept.rows
 
 

@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef
 from servers.surface import Kind
 from tools.classify import Budget, ChangeClass
 from tools.measure import NOTHING, Measured, measure
-from tools.models import DefinitionVersion, Finding, Pin, PolicyRevision, Review, ReviewDecision, Sighting
+from tools.models import DefinitionVersion, Pin, PolicyRevision, Review, ReviewDecision, Sighting
 from tools.policies import Candidate, Reason, Rule
 from tools.rules import POLLER, PinEnd, ReviewState, Verdict, is_quiet
 
@@ -117,7 +117,8 @@ def _known(reviews: Sequence[Review]) -> _Known:
     pins = Pin.objects.filter(definition__in=definitions).order_by("pk").annotate(by_people=Exists(by_people))
     for row in pins.values_list(*_PIN_COLUMNS, "by_people"):
         known.pins[row[0]].append(_Pinned(*row))
-    known.found = set(Finding.objects.filter(version__in=versions).values_list("version_id", flat=True))
+    alarming = DefinitionVersion.objects.alarming().filter(pk__in=versions)
+    known.found = set(alarming.order_by().values_list("pk", flat=True))
     rejected = Review.objects.filter(state=ReviewState.REJECTED.value).order_by("-pk")
     # Newest first, so that of each the first one stays.
     known.digests.update(rejected.filter(version__digest__in=digests).values_list("version__digest", "closed_at"))

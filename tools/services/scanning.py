@@ -3,13 +3,16 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
+from django.utils import timezone
 
 from tools import scanner
 from tools.models import DefinitionVersion, Finding
 from tools.scanner import Found, Item, Report
+from tools.services.knowing import Shared
 from tools.services.surroundings import Key, Surroundings, surroundings_of
 
 logger = logging.getLogger(__name__)
@@ -26,13 +29,13 @@ class Scanned:
     findings: tuple[Found, ...]
 
 
-def scan_shown(shown: Bodies) -> dict[Key, Scanned]:
-    """Scan what one server shows, by definition and digest."""
+def scan_shown(shown: Bodies, shared: Shared) -> dict[Key, Scanned]:
+    """Scan what one server shows, by definition and digest. What is known of its like is asked for through `shared`."""
     found: dict[Key, Scanned] = {}
     keys = list(shown)
     for start in range(0, len(keys), _BATCH):
         batch = {key: shown[key] for key in keys[start : start + _BATCH]}
-        around = _around(batch)
+        around = _around(batch, shared)
         for key, body in batch.items():
             found[key] = _scanned(key, body, around.get(key))
     return found
@@ -40,9 +43,10 @@ def scan_shown(shown: Bodies) -> dict[Key, Scanned]:
 
 def keep_findings(versions: Sequence[DefinitionVersion], scanned: Mapping[Key, Scanned]) -> None:
     """Keep what was found in these versions."""
+    now = timezone.now()
     Finding.objects.bulk_create(
         [
-            _row(version, found)
+            finding_of(version, found, now)
             for version in versions
             for found in scanned[version.definition_id, version.digest].findings
         ],
@@ -50,11 +54,11 @@ def keep_findings(versions: Sequence[DefinitionVersion], scanned: Mapping[Key, S
     )
 
 
-def _around(batch: Bodies) -> dict[Key, Surroundings]:
+def _around(batch: Bodies, shared: Shared) -> dict[Key, Surroundings]:
     """Nothing where they could not be read: in a savepoint, so that the observation goes on."""
     try:
         with transaction.atomic():
-            return surroundings_of(batch)
+            return surroundings_of(batch, shared)
     except Exception:
         logger.exception("what surrounds %d new versions could not be read", len(batch))
         return {}
@@ -106,7 +110,8 @@ def _findings(report: Report, *, whole: bool) -> Iterator[Found]:
     yield from report.findings
 
 
-def _row(version: DefinitionVersion, found: Found) -> Finding:
+def finding_of(version: DefinitionVersion, found: Found, now: datetime) -> Finding:
+    """The row, not saved yet."""
     return Finding(
         version=version,
         rule=found.rule,
@@ -116,4 +121,5 @@ def _row(version: DefinitionVersion, found: Found) -> Finding:
         evidence=found.evidence,
         start=found.start,
         end=found.end,
+        found_at=now,
     )

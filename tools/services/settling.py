@@ -23,6 +23,8 @@ from servers.surface import Kind
 from tools.classify import Budget, Change, ChangeClass, Risk, classify, risk_of
 from tools.models import Definition, DefinitionVersion, Pin, Review, Sighting
 from tools.rules import POLLER, ReviewState, is_quiet
+from tools.services.alarming import alarming
+from tools.services.knowing import Shared
 from tools.services.recording import fact_of_definition
 from tools.services.resembling import link_resemblances
 
@@ -79,7 +81,8 @@ class Known:
 class Settlement:
     """One go at some definitions of a server, whose row the caller holds locked.
 
-    `bodies` are texts that are parsed already. `cause` names the change where the texts alone would not say it.
+    `bodies` are texts that are parsed already, `shared` what was asked about them. `cause` names the change where the
+    texts alone would not say it.
     """
 
     server: Server
@@ -87,6 +90,7 @@ class Settlement:
     now: datetime
     known: Known
     bodies: Bodies = field(default_factory=dict)
+    shared: Shared = field(default_factory=Shared)
     cause: ChangeClass | None = None
     quiet: frozenset[int] = frozenset()  # definitions whose going back and forth elsewhere is recorded already
     facts: list[Fact] = field(default_factory=list)
@@ -115,7 +119,7 @@ def open_again(row: Definition, rejected: Review, *, server: Server, actor: Acto
     asked = (row, rejected.version_id, rejected.vantage)
     if asked[1:] != s.known.wanted(row, s.now) or row.pk in s.known.waiting:
         return None
-    review = _review(s, asked, _versions(s, [asked]), Budget(_CLASSIFY_SECONDS), _alarming([asked]))
+    review = _review(s, asked, _versions(s, [asked]), Budget(_CLASSIFY_SECONDS), _alarming(s, [asked]))
     if review.base_id == rejected.base_id:
         review.change, review.risk = rejected.change, rejected.risk  # as it was said then: withdrawn, for example
     review.reopens = rejected
@@ -135,7 +139,7 @@ def settle(s: Settlement, rows: Sequence[Definition]) -> list[Review]:
     opened = _open(s, asked)
     record_many(s.facts)
     s.facts.clear()
-    link_resemblances(s.server, opened, s.bodies)
+    link_resemblances(s.server, opened, s.bodies, s.shared)
     return opened
 
 
@@ -174,8 +178,8 @@ def _open(s: Settlement, asked: Sequence[Asked]) -> list[Review]:
     """Let a review wait for each of `asked`: an undecided one about the very same comparison again, else a new one."""
     versions = _versions(s, asked)
     budget = Budget(_CLASSIFY_SECONDS)
-    alarming = _alarming(asked)
-    meant = [_review(s, each, versions, budget, alarming) for each in asked]
+    alarms = _alarming(s, asked)
+    meant = [_review(s, each, versions, budget, alarms) for each in asked]
     again, fresh = _folded(meant)
     Review.objects.bulk_update(again, ["state", "closed_at", "times"], _BATCH)
     opened = [*again, *Review.objects.bulk_create(fresh, batch_size=_BATCH)]
@@ -221,10 +225,10 @@ def _comparison(review: Review) -> tuple[Any, ...]:
     return review.version_id, review.base_id, review.vantage, review.required_approvals, tuple(review.change)
 
 
-def _alarming(asked: Sequence[Asked]) -> set[int]:
-    """The versions in which the scanner found something that must not stand among the harmless, suppressed or not."""
-    versions = DefinitionVersion.objects.alarming().filter(pk__in=[version for _, version, _ in asked])
-    return set(versions.order_by().values_list("pk", flat=True))
+def _alarming(s: Settlement, asked: Sequence[Asked]) -> set[int]:
+    return alarming(
+        {version: s.known.pins[row.pk].version if row.pk in s.known.pins else None for row, version, _ in asked}
+    )
 
 
 def _review(
@@ -232,7 +236,7 @@ def _review(
     asked: Asked,
     versions: Mapping[int, DefinitionVersion],
     budget: Budget,
-    alarming: Collection[int],
+    alarms: Collection[int],
 ) -> Review:
     row, version_id, vantage = asked
     pin = s.known.pins.get(row.pk)
@@ -246,7 +250,7 @@ def _review(
         base=base,
         vantage=vantage,
         change=sorted(cls.value for cls in classes),
-        risk=(Risk.HIGH if version_id in alarming else risk_of(classes)).value,
+        risk=(Risk.HIGH if version_id in alarms else risk_of(classes)).value,
         required_approvals=s.server.required_approvals,
         opened_at=s.now,
     )

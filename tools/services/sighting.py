@@ -252,7 +252,8 @@ def _settled(f: _Following, moved: list[Definition]) -> None:
     """
     known = Known.of([row.pk for row in moved])
     quiet = frozenset(row.pk for row in moved if is_quiet(f.sightings[row.pk].moves))
-    settlement = Settlement(f.server, f.actor, f.now, known, bodies=f.versions.bodies, quiet=quiet)
+    versions = f.versions
+    settlement = Settlement(f.server, f.actor, f.now, known, versions.bodies, versions.shared, quiet=quiet)
     withheld = set(
         Sighting.objects.withholding()
         .filter(definition__in=[row.pk for row in moved], vantage=f.vantage)

@@ -25,10 +25,11 @@ from tools.models import DefinitionVersion, Suppression
 from tools.models.suppressions import SUPPRESSED_MAX
 from tools.risk import INCOMPLETE
 from tools.scanner import RULES
+from tools.scanner.servers import SERVERS
 from tools.services.closing import counts
 from tools.services.groundwork import given_reason, refuse_retired
 
-_RULES: Final = frozenset(rule.id for rule in RULES)
+_RULES: Final = frozenset(rule.id for rule in (*RULES, *SERVERS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from tools.likeness import folded_name, sketch
 from tools.models import Definition, DefinitionVersion, Pin
 from tools.models.definitions import SQUASHED_MAX, squashed_name
 from tools.scanner.names import IN_CODE, NAMED_FROM
-from tools.services.resembling import sharing
+from tools.services.knowing import Shared, by_number
 
 NEIGHBOURS_MAX: Final = 20  # of one version
 _SAME_NAME_MAX: Final = 5  # known definitions of one name, those that were seen first
@@ -76,12 +76,12 @@ class _Asked:
     keys: Sequence[int]
 
 
-def surroundings_of(shown: Mapping[Key, Body]) -> dict[Key, Surroundings]:
-    """The surroundings of each of these bodies, which are one server's."""
+def surroundings_of(shown: Mapping[Key, Body], shared: Shared | None = None) -> dict[Key, Surroundings]:
+    """The surroundings of each of these bodies, which are one server's. `shared` remembers what was asked for them."""
     homes = Definition.objects.in_bulk({pk for pk, _ in shown})
     servers = {server.pk: server for server in Server.objects.filter(pk__in={row.server_id for row in homes.values()})}
     asked = {key: _asked(homes[key[0]].kind, body, len(shown)) for key, body in shown.items()}
-    chosen = _chosen(asked, own=servers.keys())
+    chosen = _chosen(asked, shared or Shared(), own=servers.keys())
     read = _read(chain.from_iterable(chosen.values()), _pins(homes))
     return {
         key: Surroundings(
@@ -99,7 +99,7 @@ def _asked(kind: str, body: Body, versions: int) -> _Asked:
     limit = min(most, max(least, _NAMES_MAX // versions))
     # A resource's name is a URI, which says nothing of others; a card has none.
     name = squashed(folded_name(body.get("name"))) if kind in (Kind.TOOL.value, Kind.PROMPT.value) else ""
-    return _Asked(name, tuple(_names_in(body, limit)), sketch(body)[:_KEYS_MAX])
+    return _Asked(name, tuple(_names_in(body, limit)), sketch(body))
 
 
 def squashed(name: str) -> str:
@@ -120,10 +120,11 @@ def _names_in(body: Body, limit: int) -> Iterator[tuple[str, str]]:
                 yield squashed(word), word.lower()
 
 
-def _chosen(asked: Mapping[Key, _Asked], *, own: Iterable[int]) -> dict[Key, list[_Other]]:
+def _chosen(asked: Mapping[Key, _Asked], shared: Shared, *, own: Iterable[int]) -> dict[Key, list[_Other]]:
     """At most `NEIGHBOURS_MAX` for each: namesakes first, then what the text names, then likely relatives."""
     wanted = {name for each in asked.values() for name in (each.name, *(name for name, _ in each.spoken_of))} - {""}
-    index = sharing({key for each in asked.values() for key in each.keys})
+    # Of whole sketches, though few of their numbers are looked for here: what is new is linked by all of them.
+    index = by_number(shared.having(chain.from_iterable(each.keys for each in asked.values())))
     relatives = {key: _likely(each, index) for key, each in asked.items()}
     named = list(_named(wanted, own))
     rows = _others(named, chain.from_iterable(relatives.values()), own)
@@ -144,7 +145,7 @@ def _is(rows: Mapping[int, _Other], pk: int, word: str) -> bool:
 
 def _likely(asked: _Asked, index: Mapping[int, Sequence[Any]]) -> list[tuple[int, int]]:
     """Definition and version of what shares most numbers, the best version of each."""
-    shared = Counter((each.definition_id, each.pk) for key in asked.keys for each in index.get(key, ()))
+    shared = Counter((each.definition_id, each.pk) for key in asked.keys[:_KEYS_MAX] for each in index.get(key, ()))
     best = {pk: version for (pk, version), n in reversed(shared.most_common()) if n >= _SHARED_MIN}
     ordered = [pk for (pk, _), n in shared.most_common() if n >= _SHARED_MIN]
     return [(pk, best[pk]) for pk in dict.fromkeys(ordered)][:_RELATIVES_MAX]

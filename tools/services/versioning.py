@@ -1,7 +1,7 @@
 """Version rows of what was shown: one per distinct digest, scanned once, its text back when it is shown again."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,7 +11,9 @@ from tools.effects import effect_of
 from tools.look import Seen
 from tools.models import DefinitionVersion
 from tools.rules import VERSIONS_A_DAY
+from tools.services.knowing import Shared
 from tools.services.resembling import sketch_versions
+from tools.services.rulings import rules_digest
 from tools.services.scanning import keep_findings, scan_shown
 
 VersionKey = tuple[int, str]  # a definition's primary key and a digest
@@ -21,10 +23,11 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Rows by definition and digest, and what they say by the rows' primary keys, parsed already."""
+    """Rows by definition and digest, what they say by the rows' primary keys, parsed already, and what they share."""
 
     rows: dict[VersionKey, DefinitionVersion]
     bodies: dict[int, Mapping[str, Any]]
+    shared: Shared = field(default_factory=Shared)
 
 
 def versions_of(shown: Mapping[VersionKey, Seen], *, refused: Collection[VersionKey] = ()) -> Versions:
@@ -39,10 +42,12 @@ def versions_of(shown: Mapping[VersionKey, Seen], *, refused: Collection[Version
     found = {(each.definition_id, each.digest): each for each in known if (each.definition_id, each.digest) in shown}
     _bring_back([version for version in found.values() if version.let_go_at is not None], shown)
     missing = [key for key in shown if key not in found and key not in refused]
-    scanned = scan_shown({key: shown[key].item.body for key in missing})
+    shared = Shared()
+    scanned = scan_shown({key: shown[key].item.body for key in missing}, shared)
+    rules = rules_digest()
     new = [
         DefinitionVersion(
-            definition_id=pk, digest=digest, text=shown[pk, digest].text, risk_score=each.score,
+            definition_id=pk, digest=digest, text=shown[pk, digest].text, risk_score=each.score, scanned_by=rules,
             effect=effect_of(shown[pk, digest].item.kind.value, shown[pk, digest].item.body) or "",
         )
         for (pk, digest), each in scanned.items()
@@ -51,8 +56,8 @@ def versions_of(shown: Mapping[VersionKey, Seen], *, refused: Collection[Version
         found[version.definition_id, version.digest] = version
     bodies = {version.pk: shown[key].item.body for key, version in found.items()}
     keep_findings(new, scanned)
-    sketch_versions(new, bodies)
-    return Versions(found, bodies)
+    shared.add(new, sketch_versions(new, bodies))
+    return Versions(found, bodies, shared)
 
 
 def full_today(definitions: Collection[int], now: datetime) -> set[int]:

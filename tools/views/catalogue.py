@@ -30,6 +30,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
         "filters": filters,
         "is_filtered": any(filters.cleaned_data.values()),
         "page": shown,
+        "may_ask": actor.may_somewhere(Permission.GRANT_READ),
         "rows": [{"definition": row, "state": because(row).value} for row in shown],
     }
     if request.htmx:  # type: ignore[attr-defined]

@@ -52,6 +52,7 @@ def definition(request: HttpRequest, definition_id: UUID) -> HttpResponse:
         "may": {
             "mark": actor.may(Permission.SERVER_EDIT, team_id=row.server.owner_team_id),
             "decide": actor.may(Permission.REVIEW_DECIDE, team_id=row.server.owner_team_id),
+            "ask": actor.may_somewhere(Permission.GRANT_READ),
             "read_log": actor.may_somewhere(Permission.AUDIT_READ),
         },
     }

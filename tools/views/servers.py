@@ -26,7 +26,7 @@ from servers.models import Observation, Server
 from servers.rules import ServerState
 from tools import services
 from tools.forms import DefinitionFilterForm
-from tools.models import Definition, Review, Sighting
+from tools.models import Definition, Review, ServerFinding, Sighting
 from tools.relatives import neighbours_of
 from tools.rules import POLLER, because, vantage_of_agent
 from tools.unlisted import unlisted_of
@@ -54,6 +54,7 @@ def server_detail(request: HttpRequest, slug: str) -> HttpResponse:
     waiting = dict(
         Review.objects.visible_to(actor).waiting().of_server(server).values_list("definition_id", "public_id")
     )
+    findings = list(ServerFinding.objects.visible_to(actor).filter(server=server).judged())
     neighbours = neighbours_of(server, actor)
     recent = list(Observation.objects.recent(server, 10).defer("items"))
     standing = list(Observation.objects.standing(server)[:LOOKS_SHOWN])
@@ -68,7 +69,8 @@ def server_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "is_filtered": any(filters.cleaned_data.values()),
         "page": shown,
         "rows": [_row(definition, waiting) for definition in shown],
-        "risk": definitions.risk(),
+        "findings": findings,
+        "risk": definitions.risk(findings),
         "waiting_count": len(waiting),
         "observations": recent,
         "vantages": _by_vantage(standing),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tools.scanner import Item, scan_item
+from tools.scanner.batch import item_of
 from tools.scanner.engine import MEDIUM_FROM
 from tools.scanner.rule import Rule
 from tools.scanner.rules import NOT_SCANNED, RULES
@@ -14,9 +15,7 @@ EVERY = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 
 
 def item(example: Mapping[str, Any]) -> Item:
-    return Item(
-        example["definition"], example.get("surface", "tool"), example.get("server", ""), example.get("context", ())
-    )
+    return item_of({"context": [], **example})
 
 
 @EVERY

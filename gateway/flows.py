@@ -1,0 +1,148 @@
+"""Toxic flows of principals, and of roles together: what `tools.flows` says of what `gateway.reach` reaches."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import product
+from typing import Final
+
+from access.principals import GrantFacts
+from gateway.reach import NOBODY, Caller, Offered, Reach
+from gateway.snapshot import AccessPart
+from tools.flows import Flows, Leg, Path, Tool, flows, tool_of
+
+_REMEMBERED: Final = 100_000
+_WHOLE: Final = frozenset(Leg)
+_legs: dict[str, frozenset[Leg]] = {}  # by digest, which names the very text
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two roles that complete a flow together and not alone, one way, and how many people hold both."""
+
+    roles: tuple[str, str]
+    path: Path
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The first of the flows that a grant completes, and for how many principals it does."""
+
+    path: Path
+    principals: int
+
+
+class Tools:
+    """The tools that add something to a flow, by server; their texts are let go."""
+
+    def __init__(self, offered: Iterable[Offered]):
+        self._by_server: defaultdict[str, list[tuple[Offered, Tool]]] = defaultdict(list)
+        for each in offered:
+            if each.text and (legs := _legs_of(each)):
+                tool = Tool(each.server.slug, each.facts.name, legs)
+                self._by_server[tool.server].append((replace(each, text=""), tool))
+
+    def reached(self, reach: Reach, caller: Caller) -> list[Tool]:
+        """Those that the caller may call."""
+        near = [each for slug in sorted(reach.servers(caller)) for each in self._by_server.get(slug, ())]
+        tools = {id(offered): tool for offered, tool in near}
+        return [tools[id(each)] for each in reach.reached(caller, (offered for offered, _ in near))]
+
+
+class Flowing:
+    """The flows of callers. Those that reach the same are asked about once, and so is each grant that differs."""
+
+    def __init__(self, reach: Reach, tools: Tools):
+        self._reach, self._tools = reach, tools
+        self._known: dict[Hashable, Flows] = {}
+        self._by_grant: dict[Hashable, list[Tool]] = {}
+
+    def of(self, caller: Caller) -> Flows:
+        """What the caller's tools give together."""
+        likeness = self._reach.likeness(caller)
+        if likeness not in self._known:
+            self._known[likeness] = flows(self._reached(caller))
+        return self._known[likeness]
+
+    def _reached(self, caller: Caller) -> Iterable[Tool]:
+        if caller.agent != NOBODY and caller.person is not None:  # what the agent was given bounds it
+            return self._tools.reached(self._reach, caller)
+        found: set[Tool] = set()
+        for alone in self._reach.apart(caller):
+            grant = alone.likeness(caller)
+            if grant not in self._by_grant:
+                self._by_grant[grant] = self._tools.reached(alone, caller)
+            found.update(self._by_grant[grant])
+        return found
+
+
+def completed(grant: str, access: AccessPart, tools: Tools, now: datetime) -> Completion | None:
+    """What the grant of this name (`GrantFacts.names`) completes for those whom it reaches by `access`, if anything."""
+    after, before = Flowing(Reach(access, now), tools), Flowing(Reach(_without(access, grant), now), tools)
+    callers = [Caller(agent=key) for key, held in access.agents.items() if _holds(held, grant)]
+    callers += [Caller(person=key, person_active=True) for key, held in access.people.items() if _holds(held, grant)]
+    paths = [after.of(each).paths[0] for each in callers if after.of(each).paths and not before.of(each).paths]
+    return Completion(paths[0], len(paths)) if paths else None
+
+
+def pairs(
+    roles: Mapping[str, Collection[str]],
+    access: AccessPart,
+    tools: Tools,
+    now: datetime,
+    *,
+    apart: Collection[frozenset[str]],
+) -> tuple[Iterator[Pair], int]:
+    """Which two of `roles` (scopes by name) complete a flow that neither does alone, and how many such pairs there are.
+
+    Without those that are kept `apart`.
+    """
+    given = {name: -1 - at for at, name in enumerate(sorted(roles))}  # no agent has such a key
+    alone = replace(access, agents={key: (GrantFacts(frozenset(roles[name])),) for name, key in given.items()})
+    reach = Reach(alone, now)
+    reached = {name: tools.reached(reach, Caller(agent=key)) for name, key in given.items()}
+    found = list(_completing(reached, apart))
+    held = [frozenset(name for grant in grants for name in grant.names) for grants in access.people.values()]
+    return (_pair(reached, held, first, second) for first, second in found), len(found)
+
+
+def _completing(reached: Mapping[str, list[Tool]], apart: Collection[frozenset[str]]) -> Iterator[tuple[str, str]]:
+    """By legs first: there are many roles, and eight sets of legs."""
+    by_legs: defaultdict[frozenset[Leg], list[str]] = defaultdict(list)
+    for name, tools in reached.items():
+        by_legs[frozenset(leg for tool in tools for leg in tool.legs)].append(name)
+    parts = [legs for legs in by_legs if legs != _WHOLE]
+    for first, second in product(parts, parts):
+        if first | second == _WHOLE:
+            both = product(by_legs[first], by_legs[second])
+            yield from ((one, other) for one, other in both if one < other and frozenset((one, other)) not in apart)
+
+
+def _pair(reached: Mapping[str, list[Tool]], held: Iterable[frozenset[str]], first: str, second: str) -> Pair:
+    path = flows({*reached[first], *reached[second]}).paths[0]
+    both = {f"role:{first}", f"role:{second}"}
+    return Pair((first, second), path, sum(both <= names for names in held))
+
+
+def _legs_of(tool: Offered) -> frozenset[Leg]:
+    found = _legs.get(tool.facts.digest)
+    if found is None:
+        if len(_legs) >= _REMEMBERED:
+            _legs.clear()
+        found = _legs[tool.facts.digest] = tool_of(tool.server.slug, json.loads(tool.text)).legs
+    return found
+
+
+def _holds(grants: Iterable[GrantFacts], name: str) -> bool:
+    return any(name in grant.names for grant in grants)
+
+
+def _without(access: AccessPart, name: str) -> AccessPart:
+    agents, people = (
+        {key: tuple(grant for grant in held if name not in grant.names) for key, held in part.items()}
+        for part in (access.agents, access.people)
+    )
+    return replace(access, agents=agents, people=people)

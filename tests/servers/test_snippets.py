@@ -1,0 +1,38 @@
+"""What is pasted into clients is what they read, and holds no secret."""
+
+import json
+import tomllib
+from base64 import b64decode
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from servers.snippets import Snippet, snippets
+
+URL = "https://gateway.example.com/mcp/files"
+FOUND = {each.client: each for each in snippets("files", URL)}
+
+
+@pytest.mark.parametrize("snippet", FOUND.values(), ids=list(FOUND))
+def test_each_is_read_as_its_file_is_and_names_the_endpoint(snippet: Snippet) -> None:
+    assert URL in snippet.text
+    if snippet.file.endswith(".toml"):
+        assert tomllib.loads(snippet.text) == {"mcp_servers": {"files": {"url": URL}}}
+    elif snippet.file:
+        (servers,) = json.loads(snippet.text).values()
+        assert URL in servers["files"].values()
+
+
+def test_each_client_has_its_own_names() -> None:
+    assert json.loads(FOUND["VS Code"].text) == {"servers": {"files": {"type": "http", "url": URL}}}
+    assert json.loads(FOUND["Gemini CLI"].text) == {"mcpServers": {"files": {"httpUrl": URL}}}
+    assert json.loads(FOUND["Windsurf"].text) == {"mcpServers": {"files": {"serverUrl": URL}}}
+    assert FOUND["Claude Code"].text == f"claude mcp add --transport http files {URL}"
+
+
+def test_links_carry_the_same() -> None:
+    query = parse_qs(urlsplit(FOUND["Cursor"].link).query)
+    assert query["name"] == ["files"]
+    assert json.loads(b64decode(query["config"][0])) == {"url": URL}
+    install = json.loads(unquote(FOUND["VS Code"].link.partition("?")[2]))
+    assert install == {"name": "files", "type": "http", "url": URL}

@@ -1,0 +1,23 @@
+"""Which rules a scan was made by: a digest of all that the scanner's findings depend on.
+
+Of the source, because a rule is a row, a word or an expression, and a digest of some of them would miss the others. A
+change that changes no finding costs one more scan.
+"""
+
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from tools import scanner
+
+_BESIDE: Final = ("likeness.py", "visible.py")
+
+
+@cache
+def rules_digest() -> str:
+    """As `sha256:...`; the same in every process of one release."""
+    folder = Path(scanner.__file__).parent
+    sources = [*sorted(folder.glob("*.py")), *(folder.parent / name for name in _BESIDE)]
+    parts = (f"{path.name} {sha256(path.read_bytes()).hexdigest()}" for path in sources)
+    return "sha256:" + sha256("\n".join(parts).encode()).hexdigest()
