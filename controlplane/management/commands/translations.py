@@ -23,6 +23,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation.template import templatize
 
 from servers import problems as problems_seen
+from servers.snippets import snippets
 from tools import policies, presentation
 from tools.scanner.rules import RULES
 
@@ -74,6 +75,7 @@ def _in_tables() -> list[Text]:
         *problems_seen.SENTENCES.values(),
         *presentation.SENTENCES.values(),
         *(rule.title for rule in RULES),
+        *(each.client for each in snippets("", "") if "," in each.client),  # the others are names
     ]
 
 
