@@ -55,6 +55,30 @@ PEERS: Final = """\
 | ramparts, YARA | 71 % | 59 % | 39 % | 71 % | 380 |
 | sumododda/mcp-scanner | 85 % | 81 % | 21 % | 45 % | 1,700 |
 """
+# What these figures come from is on no disk of the project; they are of the day that the rules were done.
+UNSEEN: Final = """\
+## By other authors
+
+Further public repositories were looked through for poisoned definitions, and for definitions of servers that the \
+corpora lack. Those with attacks were halved by a hash of their names before any of them was opened. One half was \
+read while rules were written. The other was scored, and read to tell attacks from the rest, only when no rule \
+changed any more. Of the honest ones 7 servers' definitions were never read, but how many of them were high was \
+looked at while weights were set, as it was for the sources set aside above.
+
+| | sources | rows | high before | medium or high before | high | medium or high |
+|---|---|---|---|---|---|---|
+| attacks, read | 13 | 108 | 35.2% | 57.4% | 60.2% | 77.8% |
+| attacks, not read | 12 | 50 | 76.0% | 90.0% | 84.0% | 94.0% |
+| real definitions, not read | 7 | 956 | 0.0% | 1.7% | 0.4% | 1.9% |
+
+"Before" is with the rules before these were read. More than half of the rows that were read are single sentences \
+out of one scanner's tests; such sentences are the hardest, because nothing in them can add up.
+
+Subtle prose is found far less often. Of 400 texts that were written to be missed, in other words than the rules' \
+(a rewritten argument, a side effect in the third person, a duty that smuggles an act), and that no rule was written \
+for, 24% are high and 36% at least medium (17% and 27% before).
+
+"""
 
 
 # Texts of 64 KB that are dear for a scanner that reads them more than once.
@@ -129,7 +153,7 @@ def document(rows: Sequence[Scored], times: Iterable[tuple[str, float]], load: f
         _table("Attacks by source, without those set aside", grouped(bad(rest), "source_repo")),
         _table("One payload by the place that it stands in", grouped(fields(rows), "where")),
         _table("False alarms by group", grouped(good(rows), "group")),
-        BESIDE + PEERS,
+        UNSEEN + BESIDE + PEERS,
         _times(rows, times, load),
         _list("Attacks that are not high", [e for e in bad(rest) if e.score < HIGH_FROM]),
         _list("Honest definitions that are medium or high", [e for e in good(rest) if e.score >= MEDIUM_FROM]),

@@ -190,7 +190,7 @@ def grow_log(world: World) -> None:
         ("/", 14, grow_reviews),
         ("/?state=superseded", 14, grow_reviews),
         ("/servers/", 10, grow_servers),
-        ("/servers/files/", 21, grow_reviews),
+        ("/servers/files/", 22, grow_reviews),
         ("/definitions/", 12, grow_reviews),
         ("/agents/", 11, grow_agents),
         ("/roles/", 11, grow_people),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tools.risk import LEVELS, is_incomplete, level, together, worst
+from tools.risk import LEVELS, is_alarming, is_incomplete, is_known, level, together, worst
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -15,6 +15,8 @@ class Found:
     severity: str
     rule: str = "HF-101"
     suppressed_until: datetime | None = None
+    field: str = "/description"
+    evidence: str = "read it"
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,17 @@ def test_a_server_is_as_bad_as_the_worst_of_what_it_shows_and_of_itself() -> Non
     assert together(shown, [Found("medium", suppressed_until=LATER)]).level == "low"
     unread = together([], [Found("high", rule="HF-000")])
     assert (unread.level, unread.incomplete, sum(unread.levels.values())) == ("none", 1, 0)
+
+
+def test_only_the_very_same_finding_is_known_and_what_was_not_read_never_is() -> None:
+    mine = Found("medium")
+    assert is_known(mine, [Found("low"), Found("medium")])
+    others = [Found("high"), Found("medium", rule="HF-102"), Found("medium", field="/title")]
+    assert not is_known(mine, [*others, Found("medium", evidence="read all")])
+    unread = Found("high", rule="HF-000")
+    assert not is_known(unread, [unread])
+
+
+def test_a_person_has_to_look_from_medium_on_and_at_what_was_not_read() -> None:
+    assert [is_alarming(Found(severity)) for severity in LEVELS[1:]] == [False, True, True, True]
+    assert is_alarming(Found("low", rule="HF-000"))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from audit import secret_scan
-from tools.scanner.acts import ACTS, Act, Acts
+from tools.scanner.act import Act
+from tools.scanner.acts import ACTS, Acts
 from tools.scanner.clauses import Sentence, sentences
 from tools.scanner.document import Document, Item, Text
 from tools.scanner.engine import combined, risk_of
@@ -33,9 +34,10 @@ _NEAR: Final = 8  # words before an act in which a denial or a word for such tex
 _ORDERS: Final = frozenset(
     {
         "HF-101", "HF-103", "HF-104", "HF-106", "HF-107", "HF-108", "HF-109", "HF-113", "HF-125", "HF-127", "HF-130",
-        "HF-133",
+        "HF-133", "HF-156",
     }
 )  # fmt: skip
+_SAID_OF_PAGES: Final = frozenset({"HF-103", "HF-104", "HF-127"})  # pages and mails say so honestly, definitions do not
 _SAID: Final = Acts(act for act in ACTS if act.rule.id in _ORDERS)
 _acts_in: Final = _SAID.found_in
 _AWAY: Final = sum(CLASSES[name] for name in ("out", "url", "email", "phone"))
@@ -169,10 +171,10 @@ def _orders(document: Document) -> Iterator[Hit]:
 
 
 def _weight(act: Act, document: Document, sentence: Sentence, start: int, end: int) -> float:
-    weight = act.rule.weight
+    weight = min(act.rule.weight, 0.6) if act.rule.id in _SAID_OF_PAGES else act.rule.weight
     if act.rule.id == "HF-103" and "messages" in document.item.body:
         weight *= 0.5  # prompts give roles: that is what they are for
-    if act.rule.id == "HF-107" and not sentence.classes & _AWAY:
+    if act.rule.id in ("HF-107", "HF-156") and not sentence.classes & _AWAY:
         weight = 0.6  # instructions about one's own keys say so too
     spans = sentence.spans
     first = next((at for at, span in enumerate(spans) if span[0] >= start), 0)

@@ -5,12 +5,14 @@ or stands where no order belongs. Different rules in one string add up (each tak
 what other strings have counts half. From 0.9 the risk is critical, from 0.75 high, from 0.4 medium.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from tools.scanner.acts import Act, acts_in
+from tools.scanner.act import Act
+from tools.scanner.acts import acts_in
 from tools.scanner.changes import changes_in
 from tools.scanner.clauses import Sentence
 from tools.scanner.contradictions import contradictions_in
@@ -32,6 +34,10 @@ _WEAK_BELOW: Final = 0.3
 _WEAK_MOST: Final = 0.35  # what weak hits come to together
 _MENTION_WORDS: Final = 12
 _DENIED_WORDS: Final = 4
+_TURNS: Final = frozenset({"but", "please", "however", "simply", "just"})  # what is denied before them ends there
+_CODED: Final = re.compile(r"[\d_.-]|[a-z][A-Z]")  # how names are written, and words are not
+_NAMED_MAX: Final = 8_192  # characters of one string; longer ones are read once only, without the name
+_ITSELF: Final = CLASSES["this_tool"] | CLASSES["here"]
 _NOT_PROSE: Final = frozenset({Role.VALUE, Role.TITLE, Role.KEYWORD, Role.META})
 _RESPELLED: Final = frozenset({"letters with gaps", "digits for letters"})
 _QUOTES: Final = "\"'`\u201c\u2018\u00ab"
@@ -91,6 +97,7 @@ def _together(weights: Iterable[float]) -> float:
 def _hits(document: Document) -> Iterator[Hit]:
     yield from marks_in(document)
     yield from _acts(document)
+    yield from _acts_by_name(document)
     yield from parameters_in(document)
     yield from names_in(document)
     yield from contradictions_in(document)
@@ -104,6 +111,8 @@ def _acts(document: Document) -> Iterator[Hit]:
         raised = authority_at(text.layer.text) if text.sentences else None
         for sentence in text.sentences:
             for act, start, end in acts_in(sentence):
+                if act.only_in and text.place.role not in act.only_in:
+                    continue
                 key = (text.place.pointer, act.rule.id)
                 times[key] += 1
                 if times[key] > _TIMES_MAX or (text.layer.kind in _RESPELLED and key in plain):
@@ -114,6 +123,31 @@ def _acts(document: Document) -> Iterator[Hit]:
                 weight = _weight(act, document, text, sentence, start, end, is_raised=is_raised)
                 evidence = f"{text.layer.kind}: {text.layer.text[start:end]}" if text.is_hidden else ""
                 yield Hit(act.rule.id, weight, text.place, *text.layer.span(start, end), evidence)
+
+
+def _acts_by_name(document: Document) -> Iterator[Hit]:
+    """Acts in sentences that call the tool by its name, which then stands for "this tool"."""
+    name = document.name.lower()
+    if not _CODED.search(document.name):
+        return
+    for text in document.texts:
+        if text.is_hidden or text.place.role is Role.NAME or len(text.layer.text) > _NAMED_MAX:
+            continue
+        if name not in text.layer.text.lower():
+            continue
+        raised = authority_at(text.layer.text)
+        for sentence in text.sentences:
+            if name not in sentence.words:
+                continue
+            masks = [
+                mask | _ITSELF if word == name else mask
+                for word, mask in zip(sentence.words, sentence.masks, strict=True)
+            ]
+            for act, start, end in acts_in(replace(sentence, masks=masks, classes=sentence.classes | _ITSELF)):
+                if not act.only_in or text.place.role in act.only_in:
+                    is_raised = raised is not None and start >= raised
+                    weight = _weight(act, document, text, sentence, start, end, is_raised=is_raised)
+                    yield Hit(act.rule.id, weight, text.place, *text.layer.span(start, end))
 
 
 def _weight(
@@ -143,7 +177,9 @@ def _weight(
 def _is_denied(sentence: Sentence, at: int, end: int) -> bool:
     """Whether a denial stands shortly before it or within it."""
     last = next((index for index, span in enumerate(sentence.spans) if span[1] >= end), len(sentence.spans) - 1)
-    return any(mask & CLASSES["not"] for mask in sentence.masks[max(0, at - _DENIED_WORDS) : last + 1])
+    first = max(0, at - _DENIED_WORDS)
+    turn = next((index for index in range(at - 1, first - 1, -1) if sentence.words[index] in _TURNS), first)
+    return any(mask & CLASSES["not"] for mask in sentence.masks[turn : last + 1])
 
 
 def _is_quoted(text: str, sentence: Sentence, at: int, start: int) -> bool:

@@ -12,6 +12,50 @@ from typing import Final
 
 # Verbs, by what they do. Irregular forms follow after a slash.
 _VERBS: Final = {
+    "exfil": "exfiltrate exfil siphon smuggle",
+    "conceal": """
+        hide/hid/hidden/hiding conceal withhold/withheld suppress omit/omitted/omitting mask disguise obscure bury
+        camouflage
+    """,
+    "say": """
+        say/said answer reply respond claim state report tell/told pretend insist assert declare maintain attribute
+        deny blame call describe present label name propose
+    """,
+    "show": "show/shown display print present quote preview render echo repeat confirm",
+    "elicit": """
+        ask prompt request require get/got/getting obtain collect gather have let/letting invite urge persuade
+        convince demand instruct tell/told remind talk lead/led make/made
+    """,
+    "give": """
+        give/gave/given enter type state provide supply share tell/told read submit hand repeat confirm paste reveal
+        disclose upload supply photograph dictate spell send/sent
+    """,
+    "favour": """
+        prefer/preferred/preferring choose/chose/chosen/choosing pick select favor favour use rank score rate recommend
+        trust rely default route prioritize prioritise call invoke consult go treat consider
+    """,
+    "shun": """
+        avoid refuse decline reject ignore skip/skipped/skipping distrust discourage steer disregard abandon demote
+        dismiss deprioritize
+    """,
+    "alter": """
+        change modify alter adjust raise increase lower reduce split/splitting convert round normalise normalize deduct
+        substitute replace swap/swapped/swapping multiply double triple shift truncate retarget redirect reroute
+        override overwrite/overwritten rewrite/rewrote/rewritten become/became turn scale inflate halve credit divert
+        extend add move remap
+    """,
+    "supersede": """
+        supersede override/overridden overrule outrank replace trump cancel void revoke suspend lift precede
+        invalidate relinquish nullify
+    """,
+    "weaken": """
+        disable deactivate relax lower loosen bypass skip/skipped/skipping suspend ignore uninstall remove disregard
+        circumvent drop/dropped/dropping omit/omitted/omitting switch turn set unlock
+    """,
+    "establish": """
+        install register schedule launch start open bind bound spawn add append create mount create enable keep run
+        write punch activate
+    """,
     "read": """
         read open access load fetch retrieve get/got/gotten/getting extract collect gather harvest scan list dump
         enumerate capture grab steal/stole/stolen snoop locate inspect obtain acquire copy examine view cat look
@@ -25,7 +69,8 @@ _VERBS: Final = {
     "put": """
         include pass append attach embed add insert put/putting supply provide prepend prefix place
         write/wrote/written/writing save store encode paste populate fill echo return output print repeat reveal
-        respond reply invite concatenate inject bundle cache log persist set/setting display tell/told contain
+        respond reply invite concatenate inject bundle cache log persist set/setting display tell/told contain hand
+        carry give/gave/given submit accompany
     """,
     "grab": """
         dump extract harvest steal/stole/stolen grab scrape siphon collect gather exfiltrate snatch pilfer
@@ -63,11 +108,251 @@ _VERBS: Final = {
         do open install approve accept click grant answer reply respond create make start stop continue proceed
         prefix format pay buy/bought order commit merge deploy chmod sudo enable allow treat trust follow obey
         comply apply set update disable never behave pretend act become assume adopt speak refuse cancel book
-        schedule transfer
+        schedule transfer remember memorize activate
     """,
 }
 # Nouns and phrases.
 _PHRASES: Final = {
+    "appear": """
+        appear appears occur occurs feature surface show shown listed included mentioned reported displayed visible
+        named printed recorded
+    """,
+    "even": "(even if) (even when) (even though) (whether or not) regardless",
+    "belong": "belong belongs go goes come comes pass passes run runs flow flows",
+    "assume": "assume assumed presumed implied waived deemed granted unnecessary superfluous redundant moot",
+    "void": """
+        (not in force) (no effect) (out of force) (not apply) (don't apply) (doesn't apply) (no longer apply)
+        (no longer applies) (are suspended) (is suspended)
+        (are void) (is void) (are lifted) (is lifted) (are disabled) (no longer bind) (no longer binding)
+        (are overruled) (have no bearing) (no longer valid) (are obsolete) (is obsolete) (are cancelled)
+    """,
+    "ad": """
+        premium guaranteed guarantees unparalleled revolutionary cutting-edge world-leading (millions of)
+        (thousands of users) unbeatable unmatched superior exceptional outstanding flawless (highest accuracy)
+        (perfect accuracy) (100% accurate) (100 accurate) award-winning ultimate unrivaled unrivalled top-tier
+        best-in-class elite trusted (highly recommended) (strongly recommended) certified industry-leading
+        state-of-the-art (most advanced) (most popular) (most trusted) (number one) world-class next-generation
+        unsurpassed incomparable (lightning fast) blazing-fast (zero errors) enterprise-grade
+    """,
+    "earlier": """
+        previous prior above earlier preceding foregoing (given before) (so far) original initial system developer
+    """,
+    "former": "all any other your every those these existing safety security ethical built-in content my",
+    "everything_above": """
+        (everything above) (all of the above) (what you were told) (everything you) (your training)
+    """,
+    "forage": """
+        (if known) (if mentioned) (if it was) (was mentioned) found (take it) (take from)
+        (from earlier) (on file) (you have) (you know) mentioned opened uploaded remembered (in memory) (from memory)
+        earlier seen (you can find) (locates by itself) (available to you) (in your context) (from your context)
+        (from context) (from the conversation) (from the environment) (from the user's) (of the user's) (the user has)
+        (working on) (told you) (user told) (user's machine) (user's computer) (user's environment) verbatim
+        (word for word) (as is) unredacted unmasked (plain text) (clear text)
+    """,
+    "hoard": """
+        (saved passwords) (stored passwords) (browser cookies) (chrome cookies) (firefox cookies) (login data)
+        (password store) (browser profile) (password manager's) (wallet keys) (seed phrase|s) (shell history)
+        (saved logins) (session cookies) (browser session) (login cookies) (cookies database)
+    """,
+    "stays": """
+        stays remains kept stay remain unchanged unaltered
+    """,
+    "retain": """
+        retain retained keep kept keeps stored stores resell resold sell sold license licence licensed monetise
+        monetize monetised monetized rent rented syndicated trained train archived corpus
+    """,
+    "sort": """
+        search calendar mail email browser file filesystem git payment banking database chat calculator weather shell
+        terminal code crm messaging storage cloud
+    """,
+    "perhaps_role": """
+        (overrides all) (override all) (overrides any) (override any) (no longer apply) (do not apply here)
+        (your goal is) (your objective is) (your mission is) (new policy) (you have graduated) (your new)
+    """,
+    "precedence": """
+        (takes precedence) (take precedence) outranks outrank supersedes supersede superseding overrules overrule
+        (has priority) (have priority) (takes priority) (take priority) trumps
+    """,
+    "hostile": """
+        (exfiltration mode) (reverse shell) backdoor|s keylogger|s rootkit cryptominer (attacker infrastructure)
+        attacker attacker's attacker-controlled (malicious payload) (command and control) (c2 server) (bind shell)
+        (remote shell) (web shell)
+    """,
+    "lasting": """
+        .cursorrules claude.md agents.md .windsurfrules copilot-instructions.md .clinerules .bashrc .zshrc ~/.bashrc
+        ~/.zshrc .profile ~/.profile crontab authorized_keys (startup folder) launchd (systemd unit)
+        (post-checkout hook) core.hookspath hookspath (shell profile) (startup command|s)
+        (startup script|s) (login item|s) autostart (launch agent) (launch daemon) (root certificate)
+        (agent rules) (rules file) (support key)
+    """,
+    "future": """
+        (all future) (future interactions) (future queries) (future sessions) (future conversations) (future turns)
+        (future requests) (later sessions) (later turns) (every future) (rest of the session)
+        (remainder of the session) (rest of the conversation) (remainder of the conversation)
+        (across sessions) (future calls) (from now on) (from here on) (every later)
+    """,
+    "insteadof": """
+        (instead of) (rather than) over (in place of) (in preference to) (as opposed to)
+    """,
+    "as_code": """
+        (as code) (as a command) (as shell) (as a script) (and execute) (and executes) (then execute) (and eval)
+        (execute it) (execute them) (executes it) (executes them) (and runs it) (then run it) (as executable)
+    """,
+    "failure": """
+        fail fails failed failure|s error|s denied breaks broken timeout|s stuck unreachable conflict|s corrupt trouble
+        unavailable refused rejected unauthorized mismatch mismatches lapsed expired 401 403 413 429 500 quota
+    """,
+    "spread": "inject propagate replicate spread plant embed smuggle insert append prepend",
+    "asked": """
+        (if asked) (when asked) (if questioned) (when questioned) (if the user asks) (if they ask) (should they ask)
+        (if anyone asks) (upon inquiry) (on inquiry) inquires (if queried) (should anyone ask) (being questioned)
+        (in case of questions) (if somebody asks) (if someone asks) (should the user ask) (is questioned)
+        (when the user asks why) (should the user inquire) (if challenged) (when challenged) (on being asked)
+        (if pressed) (in front of the user) (in front of the) (when talking with the user) (towards the user)
+        (toward the user) (if the user notices) (should the user notice) (if the user complains) (asked about it)
+        (asked about this)
+    """,
+    "aware": """
+        know knows known notice notices noticing noticed learn learns learned see sees seen suspect suspects realize
+        realise aware find informed told shown hear hears discover told asked consulted
+    """,
+    "mustnot": """
+        shouldn't mustn't needn't (should not) (must not) (need not) (is not to) (are not to) (isn't to) (aren't to)
+        (does not have to) (doesn't have to) (do not have to) (don't have to) (may never) (should never) (must never)
+        (has no need to) (have no need to) (no need for) (not supposed to) nobody (no one) (without letting)
+        (not meant to) (not intended to)
+    """,
+    "someone": """
+        user|s human|s customer|s operator|s owner|s person people patient|s student|s guest|s employee|s
+        caller|s visitor|s shopper|s reader|s applicant|s claimant|s respondent|s developer|s admin|s administrator|s
+        parent|s traveller|s traveler|s cardholder|s subscriber|s member|s colleague|s anyone anybody everyone them
+        buyer|s tenant|s holder|s pupil|s citizen|s driver|s player|s viewer|s analyst|s clinician|s
+    """,
+    "us": "us we our ours",
+    "talk": """
+        conversation|s chat|s dialogue|s dialog|s thread|s transcript|s discussion|s message|s turn|s prompt|s
+        exchange|s correspondence utterance|s instructions
+    """,
+    "whole": """
+        complete whole full entire all every verbatim last previous prior preceding recent latest earlier past raw
+        unredacted unabridged (word for word) (so far) (up to now) (until now) (up to this point) original current
+        ongoing
+    """,
+    "whatever": """
+        whatever regardless irrespective (no matter) (independent of) (independently of) notwithstanding despite
+        whichever (instead of the) (in place of the) (rather than the) (other than the)
+    """,
+    "wanted": """
+        requested asked entered typed specified selected chosen wanted intended instructed (user's choice) picked
+        ordered (user said) (user says) (user wants) (user asks) (user wanted) (user named) stated (asked for)
+        prescribed prefers preferred
+    """,
+    "amount": """
+        amount|s sum|s price|s quantity quantities total|s balance|s dose|s dosage fee|s recipient|s payee|s
+        beneficiary branch remote destination|s currency limit order|s plan|s shipping donation|s gift remainder
+        addressee region environment target|s base date|s iban bid|s rate|s milligrams units score|s
+        grade|s class label|s verdict
+    """,
+    "unaltered": """
+        unaltered unmodified (as entered) (as typed) (as requested) (as given) untouched (as before)
+        (what the caller) (what was entered) (what was typed) (amount entered) (amount requested) (original amount)
+        (original price) (original value) (as though) (as if)
+    """,
+    "reply": """
+        answer|s reply replies response|s summary summaries confirmation|s report|s output|s preview receipt|s
+        transcript message|s conversation explanation|s
+    """,
+    "rival": """
+        other others competing competitor|s alternative|s rival|s generic third-party built-in builtin native similar
+        elsewhere another
+    """,
+    "kind": """
+        tool|s connector|s server|s api|s calculator|s search engine|s provider|s service|s plugin|s integration|s
+        fetcher|s function|s package|s library libraries extension|s utility utilities assistant|s vendor|s method|s
+    """,
+    "bad": """
+        worse unsafe insecure slow slower malware vulnerable corrupt corrupts leak leaks unapproved unverified
+        uncertified untrusted unstable wrong incomplete stale fraudulent illegitimate deprecated obsolete outdated
+        inferior unreliable broken abandoned retired discontinued compromised prohibited forbidden inaccurate malicious
+        buggy buggier flawed dangerous unsupported legacy disabled unauthorized unauthorised banned
+        untested illegal (not certified) (not trusted) (not to be trusted) (not safe) (no longer) (data loss)
+        (security risk) (security issues) (data corruption) (known issues) (inject malware)
+    """,
+    "aside": """
+        (in the background) (in passing) (on the side) (on the way) (under the hood) meanwhile
+        (while at it) (on first use) (on first run) (on first call) (each call) (every call) (each run) (each time)
+        (every time) (by-product) thereby (at the same time) likewise (side effect|s) also additionally
+        besides moreover furthermore (along with) (as well) afterwards (each use) (each invocation) (every invocation)
+        (once done) (each request) (every request) (on the first)
+    """,
+    "open_to": """
+        (to everyone) (to everybody) (to anyone) (to the public) (to the internet) (public internet) (open internet)
+        (anyone with) (anyone holding) (anyone can) (guessable url) guessable (without authentication)
+        unauthenticated (world-readable) (publicly accessible) (publicly readable) (public link) (public url)
+        (public bucket) (open bucket) (search engines) (all interfaces) (listening port) (other customers)
+        (other tenants) strangers outsiders 0.0.0.0
+        (open group) (without a password) (shared tenant) (public pastebin) (public gist) (turns public)
+        (repository public)
+    """,
+    "collector": """
+        partner|s broker|s reseller|s affiliate|s sponsor|s advertiser|s insurer|s (parent company) subsidiary
+        marketer|s
+        investor|s (third party) (third parties) pastebin (paste site) (training data) (training set)
+        (training material) (public corpus) (research programme) (research program) (data pool) freelancers
+        (crowd workers) (demo tenant) headquarters (remote host) (external server) (external service)
+        (external endpoint) (external system) offshore off-site offsite (our servers) (our side) (our backend)
+        (our systems) (our analytics) (our collector) (backup endpoint) attacker attacker-controlled
+        (callback url) (drop box) (collection server) (collector endpoint)
+    """,
+    "material": """
+        data text|s input|s query queries message|s document|s file|s content|s record|s argument|s payload|s
+        conversation|s prompt|s result|s output|s keystroke|s transcript|s image|s photo|s recording|s audio answer|s
+        session|s request|s response|s location|s coordinates contact|s address|es email|s mail|s workbook|s
+        spreadsheet|s code draft|s note|s history log|s report|s copy copies it them parameters chat|s identifiers
+        metadata information details name|s entries rows table|s purchase|s search|es selection|s clipboard workspace
+        usage income credentials token|s key|s (command line|s) environment
+    """,
+    "barrier": """
+        validation verification verify confirmation|s approval|s consent review|s check|s checking signature|s
+        certificate|s tls ssl https csrf cors mfa 2fa authentication authorization permission|s sandbox sandboxing
+        firewall antivirus selinux apparmor hooks pre-commit audit auditing logging (audit log) (audit trail)
+        monitoring alert|s encryption integrity checksum|s (access control|s) policy policies guardrail|s filter|s
+        moderation safety (safe browsing) (content security) (rate limit|s) (deletion protection) protection
+        (branch protection) quarantine (code review) tests linting (secret scanning) (hash checking) (host key)
+        stricthostkeychecking sslverify verify_ssl scanning interlock|s safeguard|s
+        macros warning|s disclaimer|s (risk section) caveats
+    """,
+    "deletes": """
+        deletes removes erases wipes drops destroys purges truncates terminates shreds empties formats flushes
+        (are deleted) (are removed) (are dropped) (are purged) (are wiped) (is deleted) (is removed) (is wiped)
+        (is dropped) (is purged) (get removed) (gets removed) (gets deleted) (get deleted) (are terminated)
+        (is overwritten) (are overwritten) overwrites uninstalls (being removed) (being deleted)
+    """,
+    "trigger": """
+        (not watching) (no one is watching) unattended unobserved (not looking) (outside business) (during an audit)
+        (being tested) (being evaluated) (being audited) (under review) debugger (red team) (first week) (third time)
+        (nth call)
+        (every third) (every 3rd) (every tenth) (every fifth) (trigger phrase) (code word) (magic word)
+        (activation phrase) (secret phrase) (from then on) (at night) (after midnight) geofence
+        (evaluation mode) (benign behaviour) (benign behavior) (act harmless) (act normal) (act normally)
+        (behave normally) (appear normal) (look benign) (appear benign) (nothing unusual)
+    """,
+    "endless": """
+        forever endlessly (without end) (never stop) (never stops) (never finish) (never give up)
+        (again and again) (over and over) (infinite loop) (keep calling) (keep retrying) (token budget)
+        (never the final) (never write the final) (until stopped) (ad infinitum)
+        (no upper limit) (as many times) (thousand times) (100 times)
+        (keep on refining)
+    """,
+    "already": """
+        (already approved) (already agreed) (already consented) (already authorized) (already authorised)
+        (already confirmed)
+        (pre-approved) preapproved pre-authorized preauthorized (pre-authorised) (standing approval) (blanket consent)
+        (implied consent) (consent is implied) (deemed consent) (counts as consent) (counts as approval)
+        (treated as approval) (treated as consent) (taken as consent) (taken as a yes) (counted as yes)
+        (silence means) (standing change) (emergency change) (break-glass) (permission has been) (consent has been)
+        (approval has been) (confirmed in advance) (agreed in advance) (signed off)
+    """,
     "secret_path": """
         ~/.ssh /.ssh .ssh id_rsa id_ed25519 id_ecdsa authorized_keys known_hosts .env .env.local ~/.aws
         .aws/credentials aws/credentials .netrc .npmrc .pypirc .pgpass .git-credentials .gitconfig .kube/config
@@ -137,7 +422,7 @@ _PHRASES: Final = {
         (credit card|s) (home folder) (personal files) (customer email|s) (customer list|s) (user records)
     """,
     "user": """
-        user|s user's human|s (end user|s) end-user operator|s customer|s person people anyone nobody owner client
+        user|s user's human|s (end user|s) end-user operator|s customer|s person people anyone nobody owner
         (account holder) they them (the requester)
     """,
     "this": """
@@ -152,7 +437,7 @@ _PHRASES: Final = {
         attackers (such as) like e.g. example|s phrase|s pattern|s block|s injection|s scanner|s scanning identify
         identifies suspicious classif|y|ies quoted expected mock|s fixture|s sample|s simulate (looks for) red-team
         probing inputs jailbreak|s (example input) (test input) (pages may) (may contain) strings (for example)
-        reports report (requests to) categories category
+        reports report issue issues exposure (requests to) categories category
     """,
     "out": """
         (external server|s) (remote server|s) (external endpoint|s) (remote endpoint|s) (external service|s)
@@ -172,7 +457,8 @@ _PHRASES: Final = {
         (train models) (parent company) (central registry) (community pool) (volunteer pool) (crowd workers)
         (shared index) (global index) (public index) (second channel) (security vendor) (backup service)
         (backup server) (sync service) (via cloud) (across devices) (mirror host) (admin endpoint) (collection url)
-        (monitoring endpoint) (monitoring server) (audit server) (audit endpoint) (control server) (proxy server)
+        (callback url) (callback server) (monitoring endpoint) (monitoring server) (audit server) (audit endpoint)
+        (control server) (proxy server)
     """,
     "rules": """
         instruction|s rule|s guideline|s polic|y|ies prompt|s directive|s restriction|s constraint|s safeguard|s
@@ -192,14 +478,7 @@ _PHRASES: Final = {
         (your rules) (your system message)
     """,
     "previous": "previous prior above earlier preceding foregoing former",
-    "you": "you your",
-    "everything_above": """
-        (everything above) (all of the above) (what you were told) (everything you) (your training)
-    """,
-    "former": "all any other your every those these existing safety security ethical built-in content my",
-    "earlier": """
-        previous prior above earlier preceding foregoing (given before) (so far) original initial system developer
-    """,
+    "you": "you your you're you've you'll yourself",
     "threat": """
         otherwise (or else) (will fail) (will not work) (won't work) crash|es malfunction|s (be lost) (be blocked)
         (will break) (be rejected) (stop working) (data loss) (be terminated) (will be suspended) (be corrupted)
@@ -208,7 +487,8 @@ _PHRASES: Final = {
     "must": """
         must always should shall mandatory required never compulsory obligatory (need to) (needs to) (have to)
         (has to) (make sure) ensure (be sure) critical crucial essential imperative necessary please (you will)
-        (is expected) (expected to) (remember to) (be certain) (take care) kindly (customary) (is to be) (are to be)
+        (is to) (are to) demands demand (is expected) (expected to) (remember to) (be certain) (take care) kindly
+        (customary) (is to be) (are to be)
         (has been agreed) regardless (no matter) whatever invariably (in all cases) (without exception)
         automatically (by default) (only works) (will only) (may only)
     """,
@@ -224,7 +504,7 @@ _PHRASES: Final = {
     "when": "when whenever if every each anytime (any time) everytime while upon during once wherever",
     "not": """
         not don't dont never without avoid cannot (no need) mustn't shouldn't can't n't doesn't isn't (refrain from)
-        (instead of) nor no needn't (rather than) (unnecessary) (needless) won't
+        (instead of) nor no needn't (rather than) (unnecessary) (needless) won't non
     """,
     "quiet": """
         (without telling) (without informing) (without notifying) (without mentioning)
@@ -246,7 +526,8 @@ _PHRASES: Final = {
         (implementation detail) (do not explain why) (don't explain why) (not explain why)
     """,
     "quietly": """
-        silently secretly quietly covertly invisibly discreetly surreptitiously stealthily unnoticed transparently
+        silently secretly quietly covertly unmentioned undisclosed unreported unlisted invisibly discreetly
+        surreptitiously stealthily unnoticed transparently
         tacitly
     """,
     "unasked": """
@@ -266,10 +547,10 @@ _PHRASES: Final = {
         (hidden instructions) (your system message) (system message) (your guidelines) (your rules) (initial prompt)
     """,
     "later": """
-        (once approved) (this tool has been approved) (it has been approved by) (after approval) post-approval
+        (once approved) (this tool has been approved) (it has been approved by) (after approval)
         (after review) (during review) (later version) (approval hash) (once trusted) (after it is approved)
-        (after being approved) (once it is approved) (once installed) (future version) (next version)
-        (after the first) (third call) (tenth call) (after a week) (from next) (once enabled) (after the trial)
+        (after being approved) (once it is approved)
+        (after the first) (third call) (tenth call) (after a week) (from next) (after the trial)
         (when no one) (outside business hours) (when unattended) (not during review) (passes review) (past review)
         (after activation)
     """,
@@ -294,7 +575,7 @@ _PHRASES: Final = {
         (if the user asks about) (if they ask about) (in case of questions) (if questioned) (in your confirmation)
         (keep displaying) (continue to display) (continues to display) (continue to show) (keep showing)
         (still shows the) (unchanged for the) (looks unchanged) (appear unchanged) (quote the original)
-        (display the original) (show the original) (repeats what the) (in the preview) (keep the user's)
+        (display the original) (show the original) (repeats what the) (keep the user's)
         (withhold the) withholds (cover story) (do not bring up) (don't bring up) (best omitted) (no cause to)
         (skip the summary) (instead reply) (never refer to) (tell the user it is) (tell the user it was)
         (tell them it) (tell the user everything) (say nothing) (keep quiet) (stay silent about) (as your own)
@@ -376,20 +657,19 @@ _PHRASES: Final = {
         (new rules apply) (new instruction) (real instructions) (true purpose) (actual instructions)
         (updated instructions) (system notice) (urgent instruction) (you are no longer) (you stop being)
         (message from user) (message from the user) (task that i gave) (signed the user) (supersede any)
-        (supersedes any) (supersedes all) (supersede all) (supersede those) (takes precedence over)
-        (take precedence over) (overrides all) (override all) (overrides any) (override any) (your new role)
+        (supersedes any) (supersedes all) (supersede all) (supersede those)
+        (your new role)
         (your new task) (new identity) (updated role) (no restrictions) (without restrictions)
-        (without any restrictions) (higher priority than) (outranks) (note to the model) (note to ai) (note for ai)
+        (without any restrictions) (higher priority than) (note to the model) (note to ai) (note for ai)
         (note to assistant) (note to the assistant) (instruction for the assistant) (instructions for the assistant)
         (instructions for ai) (instruction to the model) (attention ai) (attention assistant) (dear assistant)
         (for the ai only) (for ai only) (for model only) (for the model only) (for the assistant only)
         (agent instructions) (llm instruction|s) (model instruction|s) (assistant instruction|s) (roleplay as)
         (role-play as) (impersonate the) (impersonate as) (act as a root) (act as root) (act as admin)
         (act as an admin) (act as administrator) (act as an administrator) (act as system) (acting as root)
-        (as an unrestricted) (reset context) (no longer bind) (no longer apply) (no longer bound)
-        (your training constraints) (does not apply to you) (do not apply to you) (do not apply here)
+        (you are a different) (as an unrestricted) (reset context) (no longer bind) (no longer bound)
+        (your training constraints) (does not apply to you) (do not apply to you)
         (same authority as) (authority of the system) (replaces your) (replace your) (new goal) (new objective)
-        (your goal is) (your objective is) (your mission is)
     """,
     "as_master": """
         (developer mode) (debug mode enabled) jailbreak_mode (jailbreak mode) (god mode) (dan mode)
@@ -406,7 +686,10 @@ _PHRASES: Final = {
         (company policy) (internal policy) diagnostic|s telemetry debugging logging analytics (quality assurance)
         verification traceability (user experience) personalization caching optimization optimisation calibration
         integrity authenticity (fraud prevention) reliability billing observability licensing attestation
-        benchmarking (product improvement) troubleshooting (best results) (optimal results)
+        benchmarking regulations retention statistics (statistical purposes) (quality standards) (quality improvement)
+        (shared responsibility) (partner programme) (partner program) obliges oblige obliged entitles (as agreed)
+        accreditation certification (standard practice) (best practice) governance accountability insurance
+        (product improvement) troubleshooting (best results) (optimal results)
     """,
     "text_of": """
         content|s contents text body value|s data result|s output|s response|s detail|s copy copies file|s message|s
@@ -461,12 +744,23 @@ def _forms(verb: str) -> Iterator[str]:
         yield base[:-1] + "ied" if ends_in_y else base + ("d" if base.endswith("e") else "ed")
 
 
+_HYPHENED: Final = re.compile(r"^[a-z0-9 ]+-[a-z0-9 -]+$")
+
+
 def _spellings(phrase: str) -> Iterator[tuple[str, ...]]:
     """`polic|y|ies` and `password|s` as the words that they stand for; `(api key|s)` as two words each time."""
     stem, *endings = phrase.split("|")
     whole = [stem] if endings == ["s"] or not endings else []
     for ending in (*whole, *(stem + each for each in endings)):
         yield tuple(ending.split())
+        if _HYPHENED.search(ending):  # a hyphen parts words in a text
+            yield tuple(ending.replace("-", " ").split())
+
+
+def _phrases_of(text: str) -> Iterator[tuple[str, ...]]:
+    """All that a row of words and phrases in brackets spells."""
+    for several, single in re.findall(r"\(([^)]+)\)|([^\s()]+)", text):
+        yield from _spellings(several or single)
 
 
 def _build() -> dict[str, list[Phrase]]:
@@ -481,9 +775,8 @@ def _build() -> dict[str, list[Phrase]]:
             for form in _forms(verb):
                 add((form,), CLASSES[name])
     for name, phrases in _PHRASES.items():
-        for single, several in re.findall(r"\(([^)]+)\)|([^\s()]+)", phrases):
-            for words in _spellings(single or several):
-                add(tuple(words), CLASSES[name])
+        for words in _phrases_of(phrases):
+            add(words, CLASSES[name])
     return {first: _merged(rest) for first, rest in found.items()}
 
 
@@ -501,6 +794,9 @@ FIRST: Final = {
     word: sum({mask for rest, mask in phrases if not rest}) | (PHRASED if any(rest for rest, _ in phrases) else 0)
     for word, phrases in LEXICON.items()
 }
+for _word in {words[0] for text in _PHRASES.values() for words in _phrases_of(text) if len(words) == 1}:
+    if _word.isalpha():  # whose something is: "the vendor's"
+        FIRST.setdefault(f"{_word}'s", FIRST[_word] & ~PHRASED)
 PHRASES: Final[dict[str, dict[str, list[tuple[list[str], int]]]]] = {}
 for _word, _phrases in LEXICON.items():
     for _rest, _mask in _phrases:

@@ -83,7 +83,9 @@ _WORDS_OF_AUTHORITY: Final = (
     "|directive|mandatory|private|sys|note_to_ai|developer"
 )
 _AUTHORITY: Final = re.compile(
-    rf"<\s?/?(?:{_WORDS_OF_AUTHORITY})(?:\s[^>\n]{{0,40}})?>|<\|[a-z_]{{2,20}}\|>|\[/?INST\]", re.IGNORECASE
+    rf"<\s?/?(?:{_WORDS_OF_AUTHORITY})(?:[-_ ](?:note|notice|message|instructions?))?(?:\s[^>\n]{{0,40}})?>"
+    r"|<\|[a-z_]{2,20}\|>|\[/?INST\]|\[(?:important|system|hidden|internal|admin)\]",
+    re.IGNORECASE,
 )
 _SHOUTED: Final = re.compile(
     r"\[\s?(?:[A-Z]{2,20}[ _:-]){0,3}(?:SYSTEM|IMPORTANT|HIDDEN|OVERRIDE|INSTRUCTIONS?|DIRECTIVE|ADMIN|INJECTED"

@@ -22,9 +22,9 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     """Definitions of every server that the reader sees, by server, kind and name."""
     actor, filters = actor_of(request), CatalogueFilterForm(request.GET)
     filters.is_valid()
-    found = Definition.objects.visible_to(actor).in_catalogue(filters.cleaned_data)
-    ordered = found.order_by("server__slug", "kind", "name")
-    listed = KeyPaginator(ordered, Definition.objects.for_list().defer("observed__text"), PAGE_SIZE)
+    visible = Definition.objects.visible_to(actor)
+    found = visible.in_catalogue(filters.cleaned_data).order_by("server__slug", "kind", "name")
+    listed = KeyPaginator(found, visible.for_list().defer("observed__text"), PAGE_SIZE)
     shown = listed.get_page(request.GET.get("page"))
     context: dict[str, Any] = {
         "filters": filters,

@@ -186,7 +186,7 @@ def _inbox(request: HttpRequest, form: BulkForm) -> dict[str, Any]:
     found = _narrowed(Review.objects.visible_to(actor), filters.cleaned_data).filter(state=state)
     waiting = state == ReviewState.WAITING.value
     order = (_RISK_ORDER, "opened_at", "pk") if waiting else ("-closed_at", "-pk")
-    listed = KeyPaginator(found.order_by(*order), Review.objects.for_list(), PAGE_SIZE)
+    listed = KeyPaginator(found.order_by(*order), Review.objects.visible_to(actor).for_list(), PAGE_SIZE)
     shown = listed.get_page(request.GET.get("page"))
     return {
         "filters": filters,

@@ -61,7 +61,7 @@ def server_detail(request: HttpRequest, slug: str) -> HttpResponse:
     sightings = _differing(actor, server)
     _name_agents(actor, [*recent, *standing, *sightings])
     found = definitions.in_catalogue(filters.cleaned_data).order_by("kind", "name")
-    listed = KeyPaginator(found, Definition.objects.for_list().defer("observed__text"), PAGE_SIZE)
+    listed = KeyPaginator(found, definitions.for_list().defer("observed__text"), PAGE_SIZE)
     shown = listed.get_page(request.GET.get("page"))
     context = {
         "server": server,

@@ -93,6 +93,11 @@ def test_an_address_is_another_one_by_its_host(before: str, after: str, *, fires
     assert rules(*texts) == (["HF-905"] if fires else [])
 
 
+def test_an_address_that_was_approved_elsewhere_in_it_is_none_that_nobody_saw() -> None:
+    before = {"description": f"{TEXT} See https://books.example .", "title": "https://museum.example"}
+    assert rules(before, {**before, "description": f"{TEXT} See https://museum.example ."}) == []
+
+
 def test_an_argument_for_anything_is_told_only_where_it_must_be_given_and_takes_anything() -> None:
     old = schema("title")
     assert rules(old, schema("title", "notes", required=("notes",))) == ["HF-906"]

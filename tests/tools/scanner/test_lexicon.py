@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.scanner.lexicon import BASE, CLASSES, FIRST, shape
+from tools.scanner.lexicon import BASE, CLASSES, FIRST, PHRASES, shape
 
 
 def classes(mask: int) -> set[str]:
@@ -48,3 +48,8 @@ def test_shapes_are_classed(chunk: str, name: str) -> None:
 @pytest.mark.parametrize("chunk", ["environment", "process.envelope", "word", "e.g", "3.14", "id_rsa_count_of"])
 def test_ordinary_words_are_no_secret_files(chunk: str) -> None:
     assert "secret_path" not in classes(shape(chunk))
+
+
+def test_whose_something_is_and_what_is_hyphened_is_classed_like_the_word() -> None:
+    assert "earlier" in classes(FIRST["developer's"])
+    assert PHRASES["built"]["in"]

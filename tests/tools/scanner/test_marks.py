@@ -59,4 +59,6 @@ def test_ordinary_text_has_none(text: str) -> None:
 
 def test_authority_is_found_at_its_beginning() -> None:
     assert authority_at("Reads. <IMPORTANT>x") == 7
+    assert authority_at("Reads. [important] x") == 7
+    assert authority_at("Reads. <system-note priority='9'>x") == 7
     assert authority_at("Reads. Important, x") is None

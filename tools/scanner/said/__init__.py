@@ -1,0 +1,1 @@
+"""The acts that texts are searched for, by family: a module each, a row per act."""
