@@ -21,6 +21,7 @@ COPY audit/ audit/
 COPY core/ core/
 COPY templates/ templates/
 COPY static/ static/
+COPY locale/ locale/
 ENV PATH=/usr/local/holdfast/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=controlplane.settings
 USER 10001:10001

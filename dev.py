@@ -25,7 +25,8 @@ USAGE = """\
 ./dev up [--port N] [--state-dir DIR] [--no-demo] [--fresh] [--ready-file PATH]
                          run the whole product on this machine; Ctrl-C ends it
 ./dev test [arguments]   everything that CI runs; arguments go to pytest (`-n 0`: in one process)
-./dev check              the quick part of it: format, lint, types, contracts, migrations, generated documents
+./dev check              the quick part of it: format, lint, types, contracts, migrations, generated documents,
+                         translations
 ./dev lock               resolve requirements/ anew from pyproject.toml
 ./dev manage COMMAND     Django's command line
 """
@@ -47,6 +48,7 @@ GATES: tuple[Gate, ...] = (
     ("types", ("-m", "mypy", ".")),
     ("migrations", ("manage.py", "makemigrations", "--check", "--dry-run")),
     ("generated documents", ("manage.py", "generate_docs", "--check")),
+    ("translations", ("manage.py", "translations", "--check")),
 )
 
 # Beside the others it takes a processor that idles. Then all that is read is compiled, once for all workers.

@@ -4,6 +4,7 @@ from datetime import time
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
@@ -50,6 +51,10 @@ def _time() -> forms.TimeInput:
     return forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
 
 
+def _languages() -> list[tuple[str, Any]]:
+    return [("", _("As the browser asks")), *settings.LANGUAGES]
+
+
 class SignInForm(forms.Form):
     """User name and password, in a form that password managers know."""
 
@@ -74,6 +79,12 @@ class PreferencesForm(forms.Form):
         required=False,
         widget=forms.RadioSelect,
         choices=list(zip(THEMES, (_("As the system"), _("Light"), _("Dark")), strict=True)),
+    )
+    language = forms.ChoiceField(
+        label=_("Language"),
+        required=False,
+        choices=_languages,
+        help_text=_("It goes with you to other browsers."),
     )
     shortcuts = forms.ChoiceField(
         label=_("Single-key shortcuts"),

@@ -10,6 +10,7 @@ from access.models import Person
 from access.services import actor_for, live_names
 from access.sessions import SessionStore, sign_in_of
 from core.actor import ANONYMOUS, Actor
+from core.language import speak
 
 
 class ActorMiddleware:
@@ -38,6 +39,7 @@ def _actor(request: HttpRequest) -> Actor:
         mine = {("person", actor.id), *(("team", slug) for slug in actor.team_slugs)}
         if mine.isdisjoint(suspended):
             request.suspended = suspended  # type: ignore[attr-defined]  # ours
+            speak(request, person.language)
             if isinstance(request.session, SessionStore):
                 request.session.seen()
             return replace(actor, signed_in=sign_in_of(request.session))

@@ -33,14 +33,17 @@ FORM_METHODS = ["GET", "HEAD", "POST"]
 @require_http_methods(FORM_METHODS)
 @page(needs=SIGNED_IN)
 def preferences(request: HttpRequest) -> HttpResponse:
-    """Colours and shortcuts of this browser."""
+    """Colours and shortcuts of this browser, and the person's language."""
     kept = preferences_of(request)
-    initial = {"theme": kept.theme, "shortcuts": "on" if kept.shortcuts else "off"}
+    language = getattr(request.user, "language", "") or kept.language
+    initial = {"theme": kept.theme, "shortcuts": "on" if kept.shortcuts else "off", "language": language}
     form = PreferencesForm(request.POST or None, initial=initial)
     if form.is_valid():
-        messages.success(request, _("Saved for this browser."))
+        data = form.cleaned_data
+        services.choose_language(language=data["language"], actor=actor_of(request))
+        messages.success(request, _("Saved."))
         response = redirect("access:preferences")
-        keep(response, Preferences(form.cleaned_data["theme"], form.cleaned_data["shortcuts"] == "on"))
+        keep(response, Preferences(data["theme"], data["shortcuts"] == "on", data["language"]))
         return response
     return show(request, "access/preferences.html", {"form": form}, status=form_status(form))
 

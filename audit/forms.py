@@ -11,6 +11,7 @@ from audit.filters import FILTERS, LONGEST, Filters, read_filters
 from audit.formats.kinds import SinkKind
 from audit.formats.writing import Format
 from core.errors import Invalid
+from core.language import said
 
 _TYPES = (
     ("", _("All")),
@@ -82,7 +83,7 @@ class RecordFilterForm(forms.Form):
         except Invalid as error:
             for name, sentence in error.details.items():
                 if name not in self.errors:
-                    self.add_error(name, sentence)
+                    self.add_error(name, said(sentence))
 
     @property
     def further(self) -> bool:

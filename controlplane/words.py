@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from django.utils.translation import gettext_lazy
 
+from access.suspended import SuspensionKind
 from alerts.rules import AlertKind
 from servers.surface import Kind
 from tools import classify
 from tools.classify import ChangeClass, Risk
 from tools.relatives import Ground, Relation
 from tools.risk import INCOMPLETE
-from tools.scanner.findings import Severity
+from tools.scanner.findings import Confidence, Severity
 from tools.scanner.rules import RULES
 from tools.scanner.servers import SERVERS
 
@@ -156,6 +157,18 @@ SEVERITIES: Final[Mapping[str, tuple[Text, str, str]]] = {
     Severity.HIGH: (gettext_lazy("high"), "danger", "warning"),
     Severity.MEDIUM: (gettext_lazy("medium"), "warn", "warning"),
     Severity.LOW: (gettext_lazy("low"), "quiet", "info"),
+}
+CONFIDENCES: Final[Mapping[str, Text]] = {
+    Confidence.HIGH: gettext_lazy("high"),
+    Confidence.MEDIUM: gettext_lazy("medium"),
+    Confidence.LOW: gettext_lazy("low"),
+}
+STOPS: Final[Mapping[str, Text]] = {
+    SuspensionKind.SERVER: gettext_lazy("server"),
+    SuspensionKind.DEFINITION: gettext_lazy("definition"),
+    SuspensionKind.AGENT: gettext_lazy("agent"),
+    SuspensionKind.PERSON: gettext_lazy("person"),
+    SuspensionKind.TEAM: gettext_lazy("team"),
 }
 SCAN_INCOMPLETE: Final = (gettext_lazy("scan incomplete"), "info", "hold")
 SUPPRESSED: Final = (gettext_lazy("suppressed"), "quiet", "pause")

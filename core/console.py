@@ -20,6 +20,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from core.actor import ANONYMOUS, Actor
 from core.errors import DomainError, Invalid, NotFound, PermissionDenied
+from core.language import said
 from core.needs import Needs
 from core.permissions import Permission
 from core.refusal import mark_refused
@@ -64,9 +65,9 @@ def page(
             try:
                 return view(request, *args, **kwargs)
             except PermissionDenied as error:
-                raise exceptions.PermissionDenied(error.message) from error
+                raise exceptions.PermissionDenied(said(error.message)) from error
             except NotFound as error:
-                raise Http404(error.message) from error
+                raise Http404(said(error.message)) from error
 
         guarded.needs = {"GET": declared, "POST": posting or declared}  # type: ignore[attr-defined]  # see routes.py
         return guarded
@@ -103,9 +104,9 @@ def _place(form: forms.Form, error: DomainError) -> None:
     named = {**error.details, **({error.field: error.message} if error.field else {})}
     placed = {field: text for field, text in named.items() if field in form.fields}
     for field, text in placed.items():
-        form.add_error(field, text)
+        form.add_error(field, said(text))
     if not placed:
-        form.add_error(None, error.message)
+        form.add_error(None, said(error.message))
 
 
 class ReasonForm(forms.Form):
@@ -139,7 +140,7 @@ def attempt(request: HttpRequest, command: Callable[[], T]) -> T | None:
 def is_refused(request: HttpRequest, code: str, sentence: str) -> None:
     """Say on the next page that something was refused."""
     mark_refused(request, code)
-    messages.error(request, sentence)
+    messages.error(request, said(sentence))
 
 
 def carry_out(request: HttpRequest, command: Callable[[], object], *, done: str) -> None:

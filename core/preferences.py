@@ -1,10 +1,15 @@
-"""A reader's preferences: colour scheme and single-key shortcuts. Kept in cookies, so they hold before sign-in."""
+"""A reader's preferences: colour scheme, shortcuts, language. Kept in cookies, so they hold before sign-in.
+
+The language is kept with the person too (`access.services.choose_language`).
+"""
 
 from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+
+from core.language import COOKIE as _LANGUAGE
 
 THEMES: Final = ("", "light", "dark")
 _YEAR: Final = 365 * 86_400  # seconds
@@ -14,21 +19,31 @@ _SHORTCUTS: Final = "shortcuts"
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """`theme` is empty where the system decides."""
+    """`theme` is empty where the system decides, `language` where the browser does."""
 
     theme: str = ""
     shortcuts: bool = True
+    language: str = ""
 
 
 def preferences_of(request: HttpRequest) -> Preferences:
     """What the cookies say; anything unknown in them is the default."""
     theme = request.COOKIES.get(_THEME, "")
-    return Preferences(theme if theme in THEMES else "", request.COOKIES.get(_SHORTCUTS) != "off")
+    language = request.COOKIES.get(_LANGUAGE, "")
+    return Preferences(
+        theme if theme in THEMES else "",
+        request.COOKIES.get(_SHORTCUTS) != "off",
+        language if language in dict(settings.LANGUAGES) else "",
+    )
 
 
 def keep(response: HttpResponse, preferences: Preferences) -> None:
     """Store preferences with an answer."""
-    values = {_THEME: preferences.theme, _SHORTCUTS: "on" if preferences.shortcuts else "off"}
+    values = {
+        _THEME: preferences.theme,
+        _SHORTCUTS: "on" if preferences.shortcuts else "off",
+        _LANGUAGE: preferences.language,
+    }
     for name, value in values.items():
         response.set_cookie(
             name, value, max_age=_YEAR, secure=settings.SESSION_COOKIE_SECURE, httponly=True, samesite="Lax"

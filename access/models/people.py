@@ -12,6 +12,7 @@ from core.ids import new_id
 
 USERNAME_MAX = 150
 NAME_MAX = 120
+LANGUAGE_MAX = 16
 
 
 class Person(AbstractBaseUser):  # type: ignore[django-manager-missing]  # the toolkit's models have no types
@@ -23,6 +24,7 @@ class Person(AbstractBaseUser):  # type: ignore[django-manager-missing]  # the t
     email = models.EmailField(blank=True, default="")
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    language = models.CharField(max_length=LANGUAGE_MAX, blank=True, default="", db_default="")  # empty: the browser's
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"

@@ -5,15 +5,16 @@ from typing import Any
 from urllib.parse import unquote
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from oauth2_provider.scopes import BaseScopes
 
 from core.scopes import CONNECT
 
 _KINDS = {
-    "prompt": "Use the prompt %s",
-    "resource": "Read the resource %s",
-    "template": "Read resources of the template %s",
-    "tool": "Call the tool %s, even where it is marked sensitive",
+    "prompt": gettext_noop("Use the prompt %s"),
+    "resource": gettext_noop("Read the resource %s"),
+    "template": gettext_noop("Read resources of the template %s"),
+    "tool": gettext_noop("Call the tool %s, even where it is marked sensitive"),
 }
 
 

@@ -16,7 +16,7 @@ from access.services.digests import (
 )
 from access.services.grants import Holder, give_grant, revoke_grant
 from access.services.housekeeping import clear_expired
-from access.services.people import create_person, deactivate_person, reactivate_person, set_password
+from access.services.people import choose_language, create_person, deactivate_person, reactivate_person, set_password
 from access.services.proving import Proof, reauthenticate
 from access.services.registration import register_client
 from access.services.resources import keep_protected_resource, name_introspector
@@ -63,6 +63,7 @@ __all__ = [
     "awaits_person",
     "bump_revision",
     "change_role",
+    "choose_language",
     "clear_expired",
     "create_api_token",
     "create_first_administrator",

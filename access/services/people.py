@@ -1,5 +1,6 @@
 """Commands about people."""
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -103,6 +104,25 @@ def set_password(*, username: str, password: str, actor: Actor) -> None:
     _set_checked_password(person, password)
     person.save(update_fields=["password"])
     changed(Event.PERSON_PASSWORD_CHANGED, actor=actor, subject=subject_of(person))
+
+
+@transaction.atomic
+def choose_language(*, language: str, actor: Actor) -> None:
+    """The language of one's own pages; empty: what the browser asks for. Raises `Invalid`."""
+    if language and language not in dict(settings.LANGUAGES):
+        raise Invalid("This language is not known here.", field="language")
+    person = Person.objects.select_for_update().get(public_id=actor.id)
+    if person.language == language:
+        return
+    before, person.language = person.language, language
+    person.save(update_fields=["language"])
+    changed(
+        Event.PERSON_CHANGED,
+        actor=actor,
+        subject=subject_of(person),
+        before={"language": before},
+        after={"language": language},
+    )
 
 
 def insert_person(*, username: str, password: str) -> Person:

@@ -18,6 +18,7 @@ from audit.models import Record
 from controlplane import words
 from controlplane.templatetags.holdfast import chip, foreign, icon, tone_icon
 from core.actor import Actor
+from core.language import said
 from core.permissions import Permission
 from servers.surface import Kind
 from tools.classify import ChangeClass, Risk
@@ -98,7 +99,19 @@ def risk_chip(name: str) -> SafeString:
 @register.filter
 def rule_title(rule: str) -> words.Text:
     """What a scanner rule looks for."""
-    return words.RULE_TITLES.get(rule, rule)
+    return said(str(words.RULE_TITLES.get(rule, rule)))
+
+
+@register.filter
+def confidence(name: str) -> words.Text:
+    """How sure a rule is, by its word."""
+    return words.CONFIDENCES.get(name, name)
+
+
+@register.filter
+def stop_kind(name: str) -> words.Text:
+    """What the kill switch stops, by its word."""
+    return words.STOPS.get(name, name)
 
 
 @register.simple_tag
@@ -189,7 +202,7 @@ def alert_url(alert: Alert) -> str:
 def change_sentence(name: str, sentences: Sequence[str], index: int) -> SafeString:
     """What one class of a change means, as an item of a list."""
     tone_name = _change_tone(name, otherwise="info")
-    sentence = sentences[index] if index < len(sentences) else name
+    sentence = said(sentences[index]) if index < len(sentences) else name
     return format_html(
         '<li><span class="tone-{}">{}</span><span>{}</span></li>', tone_name, icon(tone_icon(tone_name)), sentence
     )

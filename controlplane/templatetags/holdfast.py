@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
 from controlplane import words
+from core import language
 from tools.visible import Run, runs
 
 register = template.Library()
@@ -108,6 +109,12 @@ def foreign(text: object) -> SafeString:
 
 
 @register.filter
+def said(text: object) -> str:
+    """What a service or a rule said, in the language of the page."""
+    return language.said(str(text or ""))
+
+
+@register.filter
 def named(text: str) -> str:
     """`text` for places that hold no elements (titles, labels): unseen characters as `[NAME]`."""
     return "".join(f"[{run.text}]" if run.chip else run.text for run in runs(text))
@@ -146,15 +153,12 @@ def _shown(parts: Iterable[Run]) -> Iterator[SafeString]:
 
 
 def _distance(seconds: int) -> str:
-    for size, one, many in (
-        (86_400, "%(n)d day", "%(n)d days"),
-        (3_600, "%(n)d hour", "%(n)d hours"),
-        (60, "%(n)d min", "%(n)d min"),
-    ):
-        count = seconds // size
-        if count:
-            return ngettext(one, many, count) % {"n": count}
-    return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
+    days, hours, minutes = seconds // 86_400, seconds // 3_600, seconds // 60
+    if days:
+        return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+    if hours:
+        return ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
+    return ngettext("%(n)d min", "%(n)d min", minutes) % {"n": minutes}
 
 
 def _time(moment: datetime, text: str) -> SafeString:

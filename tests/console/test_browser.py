@@ -111,6 +111,23 @@ def test_a_review_is_found_and_decided_without_any_script(
     context.close()
 
 
+def test_a_browser_that_asks_for_german_gets_it_and_it_fits_a_small_window(
+    browser: "Browser", world: "World", live_server: "LiveServer"
+) -> None:
+    context = browser.new_context(base_url=live_server.url, locale="de-DE", viewport={"width": 800, "height": 900})
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_label("Benutzername").fill("ada")
+    page.get_by_label("Passwort").fill(PASSWORD)
+    page.get_by_role("button", name="Anmelden", exact=True).click()
+    page.get_by_role("heading", name="Prüfeingang").wait_for()
+    assert page.locator("html").get_attribute("lang") == "de"
+    for url in world.urls():
+        page.goto(url)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), url
+    context.close()
+
+
 def test_shortcuts_are_shown_and_can_be_turned_off(page: "Page") -> None:
     page.keyboard.press("?")
     page.get_by_role("dialog", name="Keyboard shortcuts").wait_for()

@@ -51,6 +51,7 @@ ELSEWHERE = {
     "controlplane/upwelcome.py": "tests/controlplane/test_up.py",
     "controlplane/words.py": "tests/console/test_pages.py",
     "core/console.py": "tests/console/test_console.py",
+    "core/language.py": "tests/console/test_language.py",
     "core/needs.py": "tests/controlplane/test_routes.py",
     "core/openapi.py": "tests/controlplane/test_openapi.py",
     "core/preferences.py": "tests/console/test_console.py",

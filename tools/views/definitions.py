@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from core.console import actor_of, carry_out, page, reason_of, show
 from core.errors import NotFound, Unprocessable
+from core.language import said
 from core.names import subject
 from core.needs import asks
 from core.permissions import Permission
@@ -83,7 +84,7 @@ def compare(request: HttpRequest, definition_id: UUID) -> HttpResponse:
         wanted = (request.GET.get("from", ""), request.GET.get("to", ""))
         older, newer = DefinitionVersion.objects.filter(definition=row).pair(*wanted)
     except (NotFound, Unprocessable) as error:
-        return show(request, "tools/compare.html", context | {"refusal": error.message}, status=error.status)
+        return show(request, "tools/compare.html", context | {"refusal": said(error.message)}, status=error.status)
     view = review_view(kind=row.kind, name=row.name, before=older.text, after=newer.text)
     return show(request, "tools/compare.html", context | {"older": older, "newer": newer, "view": view})
 

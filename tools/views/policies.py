@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.actor import Actor
 from core.console import actor_of, carry_out, form_status, fulfil, page, reason_of, show
+from core.language import said
 from core.needs import asks
 from core.permissions import Permission
 from tools import services
@@ -157,7 +158,7 @@ def _writing(
     if trial is not None:
         context |= {
             "tried": trial.rows[:_TRIED_SHOWN],
-            "declined": [(SENTENCES[reason], count) for reason, count in sorted(trial.declined.items())],
+            "declined": [(said(SENTENCES[reason]), count) for reason, count in sorted(trial.declined.items())],
         }
     return show(request, "tools/write_policy.html", context, status=form_status(form))
 

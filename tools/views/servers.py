@@ -18,6 +18,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from access.models import Agent
 from core.actor import Actor
 from core.console import actor_of, attempt, carry_out, page, reason_of, show
+from core.language import said
 from core.needs import asks
 from core.paging import KeyPaginator
 from core.permissions import Permission
@@ -105,7 +106,7 @@ def poll(request: HttpRequest, slug: str) -> HttpResponse:
         ) % {"n": result.definitions, "opened": result.reviews_opened}
         messages.success(request, text)
     elif result is not None:
-        messages.warning(request, _("The look was not complete, so nothing changed: %s") % result.error)
+        messages.warning(request, _("The look was not complete, so nothing changed: %s") % said(result.error))
     return redirect("tools:server_detail", slug=slug)
 
 
