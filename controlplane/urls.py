@@ -3,13 +3,16 @@
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from controlplane import callers, health, openapi, views
+from controlplane import health, openapi, views
+from controlplane.callers import api as callers_api
+from controlplane.callers import views as callers_views
 from controlplane.flows import api as flows_api
 from controlplane.flows import views as flows_views
 
 api_urlpatterns: list[URLPattern | URLResolver] = [
     path("schema/", openapi.schema, name="schema"),
     path("agents/<str:client_id>/flows/", flows_api.AgentFlowsView.as_view(), name="agent-flows"),
+    path("definitions/<uuid:id>/callers/", callers_api.CallersView.as_view(), name="definition-callers"),
     path("flows/", flows_api.FlowsView.as_view(), name="flows"),
     path("people/<str:username>/flows/", flows_api.PersonFlowsView.as_view(), name="person-flows"),
     path("separations/suggested/", flows_api.SuggestedSeparationsView.as_view(), name="separation-suggested"),
@@ -33,7 +36,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/", include((api_urlpatterns, "api"))),
     path("flows/", include((flows_urlpatterns, "flows"))),
-    path("definitions/<uuid:definition_id>/callers/", callers.who_may_call, name="who_may_call"),
+    path("definitions/<uuid:definition_id>/callers/", callers_views.who_may_call, name="who_may_call"),
     path("", include("access.oauth_urls")),
     path("", include("access.urls")),
     path("", include("servers.urls")),

@@ -9,9 +9,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from access.models import Grant, Role
+from access.models import Grant, Person, Role
 from core.permissions import Permission
+from servers.models import Server
 from tests import databases
+from tests.access.doors import Api, problem
 from tests.console.world import Page
 from tests.factories import (
     AgentFactory,
@@ -21,7 +23,8 @@ from tests.factories import (
     PublicAgentFactory,
     person_with,
 )
-from tests.gateway.flowing import mailer, reader, three_servers
+from tests.gateway.flowing import founder, mailer, reader, three_servers
+from tests.tools.making import approve, card, poll, tool, waiting
 from tools.models import Definition, Pin
 
 pytestmark = pytest.mark.django_db
@@ -69,12 +72,34 @@ def test_whoever_a_grant_reaches_is_named_and_nobody_else(console: Client) -> No
     assert callers(console) == ["robot", "edsger", "grace"]
 
 
+def test_the_api_says_the_same(console: Client) -> None:
+    mail = Role.objects.get(name="mailer")
+    for name in ("robot", "drone"):
+        GrantFactory.create(role=mail, agent=AgentFactory.create(name=name))
+    api, tool_id = Api(Person.objects.get(username="ada")), Definition.objects.get(name="send_mail").public_id
+    found = api.get(f"definitions/{tool_id}/callers/?limit=1").json()
+    assert (found["total"], found["is_partial"]) == (2, False)
+    assert [(each["kind"], each["name"]) for each in found["results"]] == [("agent", "drone")]
+    assert problem(api.get(f"definitions/{tool_id}/callers/?limit=0")) == (400, "invalid", ["limit"])
+
+
 def test_what_ends_a_call_ends_its_place_on_the_page(console: Client) -> None:
     grant = GrantFactory.create(role=Role.objects.get(name="mailer"), agent=AgentFactory.create(name="robot"))
     assert callers(console) == ["robot"]
     Pin.objects.filter(definition__name="send_mail").update(ended_at=timezone.now(), ended_reason="replaced")
     assert callers(console) == []
     Grant.objects.filter(pk=grant.pk).update(revoked_at=timezone.now())
+    assert callers(console) == []
+
+
+def test_a_server_that_is_another_than_was_approved_is_called_by_nobody(console: Client) -> None:
+    reviewer, server = founder(), Server.objects.get(slug="mail")
+    mail = tool("send_mail", "Does it.")
+    GrantFactory.create(role=Role.objects.get(name="mailer"), agent=AgentFactory.create(name="robot"))
+    poll(server, card(), mail)
+    approve(waiting("card"), reviewer)
+    assert callers(console) == ["robot"]
+    poll(server, card(serverInfo={"name": "other", "version": "1"}), mail)
     assert callers(console) == []
 
 

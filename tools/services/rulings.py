@@ -17,7 +17,7 @@ _BESIDE: Final = ("likeness.py", "visible.py")
 @cache
 def rules_digest() -> str:
     """As `sha256:...`; the same in every process of one release."""
-    folder = Path(scanner.__file__).parent
-    sources = [*sorted(folder.glob("*.py")), *(folder.parent / name for name in _BESIDE)]
-    parts = (f"{path.name} {sha256(path.read_bytes()).hexdigest()}" for path in sources)
+    home = Path(scanner.__file__).parent.parent
+    sources = [*sorted((home / "scanner").rglob("*.py")), *(home / name for name in _BESIDE)]
+    parts = (f"{path.relative_to(home)} {sha256(path.read_bytes()).hexdigest()}" for path in sources)
     return "sha256:" + sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Who may call a tool right now: its page and its API."""
