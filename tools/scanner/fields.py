@@ -14,7 +14,7 @@ from msgspec import Struct
 
 FIELD_MAX: Final = 500  # characters of a JSON pointer
 DEPTH_MAX: Final = 64
-PLACES_MAX: Final = 6_000
+PLACES_MAX: Final = 3_200  # strings; honest definitions have up to 1,600
 TEXT_MAX: Final = 131_072  # characters of one definition that are read
 
 _TEXTS: Final = frozenset({"description", "$comment", "markdownDescription", "instructions", "text", "body", "message"})

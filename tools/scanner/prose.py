@@ -28,7 +28,7 @@ from tools.scanner.lexicon import KNOWN, PHRASED, PHRASES
 _APART: Final = 10  # places between two sentences: more than the farthest step that is counted
 _MANY: Final = 2_000  # words; hardly any honest definition has as many
 _ODD_MAX: Final = 1_200  # different words with capitals or signs in them; honest definitions have up to 430
-_SENTENCES_MAX: Final = 2_100  # of one text; honest ones have up to 156
+_SENTENCES_MAX: Final = 1_500  # of one text; honest ones have up to 156
 _WORD_MAX: Final = 80  # characters; what is shorter and has no space is one word, which is no act
 _FILLER: Final = "0"
 _BITS: Final = tuple(1 << at for at in range(8))
