@@ -14,7 +14,7 @@ from tools.scanner.prose import Prose
 from tools.scanner.purpose import purposes
 from tools.scanner.reading import LAYERS_MAX, PLAIN, Layer, layers
 
-HIDDEN_MAX: Final = 8_192  # characters of all that a definition hides; honest ones hide up to 1,700
+HIDDEN_MAX: Final = 12_288  # characters of all that a definition hides; honest ones hide up to 1,700
 _PROSE: Final = frozenset(
     {Role.TEXT, Role.TITLE, Role.PARAMETER_TEXT, Role.VALUE, Role.META, Role.INSTRUCTIONS, Role.KEYWORD}
 )
