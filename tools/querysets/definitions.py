@@ -44,6 +44,12 @@ EFFECTS: Final[Mapping[str, frozenset[Effect]]] = {
     **{effect.value: frozenset({effect}) for effect in Effect},
 }
 _SERVED = Q(present=True) & (_AS_APPROVED | _BY_MODE | (Q(contradicted=False) & _ON_GLASS))
+_SERVED_NOW = _SERVED & Q(server__state=ServerState.ACTIVE.value)
+
+
+def _says(effects: Iterable[Effect]) -> Q:
+    wanted = {effect.value for effect in effects}
+    return Q(kind=Kind.TOOL.value, said__in=wanted | ({""} if Effect.DESTROYS in effects else set()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,8 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
 
         `by_pin`: the poller was shown exactly the pin's version. `by_glass`: exactly what an emergency serves.
         `by_mode`: what waits cannot hurt, and the server's people chose to serve the pin's text meanwhile.
-        `contradicted`: some principals were shown what nobody ever approved.
+        `contradicted`: some principals were shown what nobody ever approved. `said`: what a tool says that it does, in
+        what agents get, else in what is pinned, else in what is shown.
         """
         glass = Q(broken_glass__ended_at__isnull=True, broken_glass__expires_at__gt=now)
         joined = self.with_pin().alias(glass=FilteredRelation("broken_glass", condition=glass))
@@ -96,6 +103,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
             by_mode=true_when(Q(server__drift_mode=DriftMode.SERVE_PINNED.value) & Exists(_harmless_waiting())),
             contradicted=Exists(rows_of("Sighting").withholding().filter(definition=OuterRef("pk"))),
             unexpired=true_when(Q(live_pin__expires_at__isnull=True) | Q(live_pin__expires_at__gt=now)),
+            said=_EFFECT,
         )
 
     def in_state(self, state: DefinitionState, *, now: datetime | None = None) -> Self:
@@ -108,8 +116,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
 
     def served_now(self) -> Self:
         """What agents get now from an active server."""
-        joined = self.filter(server__state=ServerState.ACTIVE.value).with_what_serves(timezone.now())
-        return joined.filter(_SERVED)
+        return self.with_what_serves(timezone.now()).filter(_SERVED_NOW)
 
     def served_tools(self) -> Iterator[tuple[str, str, bool]]:
         """Slug, name and whether it is sensitive, of each tool that agents get now from an active server."""
@@ -124,9 +131,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
 
     def that(self, effects: Iterable[Effect]) -> Self:
         """Tools that say one of these of what agents get, or would get next. One that says nothing says the worst."""
-        wanted = {effect.value for effect in effects}
-        joined = self.filter(kind=Kind.TOOL.value).with_what_serves(timezone.now()).alias(said=_EFFECT)
-        return joined.filter(said__in=wanted | ({""} if Effect.DESTROYS in effects else set()))
+        return self.with_what_serves(timezone.now()).filter(_says(effects))
 
     def in_catalogue(self, wanted: Mapping[str, Any]) -> Self:
         """By server's slug, `kind`, `state`, `effect`, whether agents get it (`served`) and part of the name (`q`)."""
@@ -139,9 +144,11 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
             found = found.filter(kind=wanted["kind"])
         if wanted.get("q"):
             found = found.filter(name__icontains=wanted["q"])
-        if wanted.get("effect"):
-            found = found.that(EFFECTS[wanted["effect"]])
-        return found.served_now() if wanted.get("served") else found
+        effects = EFFECTS[wanted["effect"]] if wanted.get("effect") else None
+        if effects is None and not wanted.get("served"):
+            return found
+        says, served = Q() if effects is None else _says(effects), _SERVED_NOW if wanted.get("served") else Q()
+        return found.with_what_serves(timezone.now()).filter(says, served)
 
     def unsettled(self, *, now: datetime | None = None) -> Self:
         """Present and held, yet nobody is asked and nobody has said no to what is shown.
@@ -175,7 +182,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
             served=true_when(_SERVED),
             on_glass=true_when(Q(present=True, contradicted=False) & _ON_GLASS),
             is_contradicted=F("contradicted"),
-            effect=_EFFECT,
+            effect=F("said"),
         )
 
     def risk(self, own: Iterable[Any] = ()) -> Together:

@@ -35,7 +35,7 @@ from tools.standing import standing
 from tools.views.risky import any_in_production, review_in_production
 from tools.views.servers import agents_behind
 
-PAGE_SIZE = 100
+PAGE_SIZE = 50
 _RISK_ORDER = Case(
     *(When(risk=risk.value, then=Value(rank)) for rank, risk in enumerate((Risk.HIGH, Risk.MEDIUM, Risk.LOW))),
     default=Value(0),
