@@ -14,6 +14,7 @@ from tools.models import Definition
 from tools.rules import because
 
 PAGE_SIZE = 50
+SERVERS_OFFERED = 200  # while a slug is typed; any may be
 
 
 @require_safe
@@ -35,5 +36,5 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     }
     if request.htmx:  # type: ignore[attr-defined]
         return show(request, "tools/_catalogue.html", context)
-    servers = Server.objects.visible_to(actor).order_by("slug").values_list("slug", flat=True)
+    servers = Server.objects.visible_to(actor).order_by("slug").values_list("slug", flat=True)[:SERVERS_OFFERED]
     return show(request, "tools/catalogue.html", {**context, "servers": servers})
