@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tools.scanner.act import Act
-from tools.scanner.acts import acts_among, acts_in
+from tools.scanner.acts import Told, acts_among, acts_in
 from tools.scanner.changes import changes_in
 from tools.scanner.clauses import Sentence
 from tools.scanner.contradictions import contradictions_in
@@ -104,6 +104,19 @@ def _hits(document: Document) -> Iterator[Hit]:
 
 
 def _acts(document: Document) -> Iterator[Hit]:
+    """The strongest of each rule at each place: where it lies in a string is dear to find, and asked of those alone."""
+    best: dict[tuple[str, str], tuple[float, Told]] = {}
+    for key, weight, told in _weighed(document):
+        if key not in best or weight > best[key][0]:
+            best[key] = weight, told
+    for weight, told in best.values():
+        text, start, end = document.texts[told.owner], told.start, told.end
+        evidence = f"{text.layer.kind}: {text.layer.text[start:end]}" if text.is_hidden else ""
+        yield Hit(told.act.rule.id, weight, text.place, *text.layer.span(start, end), evidence)
+
+
+def _weighed(document: Document) -> Iterator[tuple[tuple[str, str], float, Told]]:
+    """Each act with its place and rule, and its weight."""
     plain: set[tuple[str, str]] = set()
     raised: dict[int, int | None] = {}
     texts = document.texts
@@ -123,8 +136,7 @@ def _acts(document: Document) -> Iterator[Hit]:
         weight = _weight(act, document, text, told.sentence, start, end, is_raised=at is not None and start >= at)
         if weight >= _most(act.rule.weight, text, may_be_raised=at is not None):
             done.add((told.owner, act.rule.id))
-        evidence = f"{text.layer.kind}: {text.layer.text[start:end]}" if text.is_hidden else ""
-        yield Hit(act.rule.id, weight, text.place, *text.layer.span(start, end), evidence)
+        yield key, weight, told
 
 
 def _acts_by_name(document: Document) -> Iterator[Hit]:
