@@ -92,8 +92,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
 
         `by_pin`: the poller was shown exactly the pin's version. `by_glass`: exactly what an emergency serves.
         `by_mode`: what waits cannot hurt, and the server's people chose to serve the pin's text meanwhile.
-        `contradicted`: some principals were shown what nobody ever approved. `said`: what a tool says that it does, in
-        what agents get, else in what is pinned, else in what is shown.
+        `contradicted`: some principals were shown what nobody ever approved.
         """
         glass = Q(broken_glass__ended_at__isnull=True, broken_glass__expires_at__gt=now)
         joined = self.with_pin().alias(glass=FilteredRelation("broken_glass", condition=glass))
@@ -103,8 +102,11 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
             by_mode=true_when(Q(server__drift_mode=DriftMode.SERVE_PINNED.value) & Exists(_harmless_waiting())),
             contradicted=Exists(rows_of("Sighting").withholding().filter(definition=OuterRef("pk"))),
             unexpired=true_when(Q(live_pin__expires_at__isnull=True) | Q(live_pin__expires_at__gt=now)),
-            said=_EFFECT,
         )
+
+    def with_what_is_said(self, now: datetime) -> Self:
+        """The same with `said`: what a tool says that it does, in what agents get, or would get next."""
+        return self.with_what_serves(now).alias(said=_EFFECT)
 
     def in_state(self, state: DefinitionState, *, now: datetime | None = None) -> Self:
         """Those whose derived state is `state` at `now`. Held is also what is served by the server's drift mode."""
@@ -131,7 +133,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
 
     def that(self, effects: Iterable[Effect]) -> Self:
         """Tools that say one of these of what agents get, or would get next. One that says nothing says the worst."""
-        return self.with_what_serves(timezone.now()).filter(_says(effects))
+        return self.with_what_is_said(timezone.now()).filter(_says(effects))
 
     def in_catalogue(self, wanted: Mapping[str, Any]) -> Self:
         """By server's slug, `kind`, `state`, `effect`, whether agents get it (`served`) and part of the name (`q`)."""
@@ -148,7 +150,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         if effects is None and not wanted.get("served"):
             return found
         says, served = Q() if effects is None else _says(effects), _SERVED_NOW if wanted.get("served") else Q()
-        return found.with_what_serves(timezone.now()).filter(says, served)
+        return found.with_what_is_said(timezone.now()).filter(says, served)
 
     def unsettled(self, *, now: datetime | None = None) -> Self:
         """Present and held, yet nobody is asked and nobody has said no to what is shown.
@@ -182,7 +184,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
             served=true_when(_SERVED),
             on_glass=true_when(Q(present=True, contradicted=False) & _ON_GLASS),
             is_contradicted=F("contradicted"),
-            effect=F("said"),
+            effect=_EFFECT,
         )
 
     def risk(self, own: Iterable[Any] = ()) -> Together:
