@@ -9,17 +9,17 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
 from asgiref.sync import SyncToAsync
-from django.db import connections
+from django.db import connections, transaction
 from django.test import TransactionTestCase
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Handed to xdist's workers through the environment, as the servers' addresses are.
 RUN_VARIABLE = "HOLDFAST_TEST_RUN"
 _numbers = count(1)
+T = TypeVar("T")
 
 
 def start_run() -> None:
@@ -101,6 +102,18 @@ def fresh_copy() -> Iterator[str]:
             yield name
         finally:
             _point_to(before)
+
+
+@contextmanager
+def filled_copy(blocker: Any, make: Callable[[], T]) -> Iterator[T]:
+    """The same with what `make` makes, which it answers, for all tests of a module; nobody is told of it."""
+    whole = transaction.atomic()
+    whole._from_testcase = True  # type: ignore[attr-defined]  # as in any test, what is durable may be in it
+    with blocker.unblock(), fresh_copy():
+        with whole:
+            made = make()
+            transaction.get_connection().run_on_commit.clear()
+        yield made
 
 
 def _drop(name: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -23,7 +23,7 @@ from tests.factories import (
     PublicAgentFactory,
     person_with,
 )
-from tests.gateway.flowing import founder, mailer, reader, three_servers
+from tests.gateway.flowing import flowing, founder
 from tests.tools.making import approve, card, poll, tool, waiting
 from tools.models import Definition, Pin
 
@@ -33,14 +33,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(scope="module")
 def servers(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Three servers and two roles, in a database that all tests here share."""
-    block = transaction.atomic()
-    block._from_testcase = True  # type: ignore[attr-defined]  # as in any test, what is durable may be in it
-    with django_db_blocker.unblock(), databases.fresh_copy():
-        with block:
-            three_servers()
-            reader()
-            mailer()
-            transaction.get_connection().run_on_commit.clear()
+    with databases.filled_copy(django_db_blocker, flowing):
         yield
 
 

@@ -58,12 +58,7 @@ NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 @pytest.fixture(scope="module")
 def installation(django_db_setup: None, django_db_blocker: Any) -> Iterator[Installation]:
     """In a database of its own: building it is most of what a test here would cost."""
-    with django_db_blocker.unblock(), databases.fresh_copy():
-        whole = transaction.atomic()
-        whole._from_testcase = True  # type: ignore[attr-defined]  # services may be durable within it
-        with whole:
-            found = Installation()
-            transaction.get_connection().run_on_commit.clear()
+    with databases.filled_copy(django_db_blocker, Installation) as found:
         yield found
 
 

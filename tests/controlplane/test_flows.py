@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -25,7 +25,7 @@ from tests.factories import (
     TeamFactory,
     person_with,
 )
-from tests.gateway.flowing import SENTENCE, mailer, reader, serve, three_servers
+from tests.gateway.flowing import SENTENCE, flowing, serve
 from tools.models import Definition
 
 pytestmark = pytest.mark.django_db
@@ -35,14 +35,7 @@ TOLD = "With what its holder has already, this grant completes a toxic flow."
 @pytest.fixture(scope="module")
 def servers(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Three servers and two roles, in a database that all tests here share."""
-    block = transaction.atomic()
-    block._from_testcase = True  # type: ignore[attr-defined]  # as in any test, what is durable may be in it
-    with django_db_blocker.unblock(), databases.fresh_copy():
-        with block:
-            three_servers()
-            reader()
-            mailer()
-            transaction.get_connection().run_on_commit.clear()
+    with databases.filled_copy(django_db_blocker, flowing):
         yield
 
 

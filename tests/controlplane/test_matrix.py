@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from django.db import transaction
 
 from access.models import Person
 from access.services import Holder, actor_for, give_grant
@@ -29,12 +28,7 @@ REFUSED = {403, 404}
 @pytest.fixture(scope="module")
 def installation(django_db_setup: None, django_db_blocker: Any) -> Iterator[Installation]:
     """In a database of its own, for all tests here; nobody was told of it."""
-    block = transaction.atomic()
-    block._from_testcase = True  # type: ignore[attr-defined]  # as in any test, what is durable may be in it
-    with django_db_blocker.unblock(), databases.fresh_copy():
-        with block:
-            found = Installation()
-            transaction.get_connection().run_on_commit.clear()
+    with databases.filled_copy(django_db_blocker, Installation) as found:
         yield found
 
 

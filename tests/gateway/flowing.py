@@ -36,6 +36,13 @@ def mailer() -> Role:
     return RoleFactory.create(name="mailer", scopes=["mcp:mail:call"])
 
 
+def flowing() -> None:
+    """All of it."""
+    three_servers()
+    reader()
+    mailer()
+
+
 def founder() -> Actor:
     """Somebody who may do everything."""
     return actor_of(PersonFactory.create(username="founder"))
