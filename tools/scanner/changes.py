@@ -17,7 +17,7 @@ from tools.scanner.findings import Confidence, Severity
 from tools.scanner.lexicon import CLASSES
 from tools.scanner.marks import marks_in
 from tools.scanner.parameters import parameters_in
-from tools.scanner.rule import Hit, Rule, words
+from tools.scanner.rule import Hit, Rule, parts_of, words
 
 _M, _H = Severity.MEDIUM, Severity.HIGH
 _TEXT: Final = "Finds a book in the catalogue."
@@ -89,7 +89,6 @@ _ANYTHING: Final = words("""
     note notes sidenote info information context extra extras additional details metadata remark remarks thoughts
     reasoning background summary observations scratchpad history misc
 """)
-_WORDS: Final = re.compile(r"[A-Z]?[a-z]{1,40}|[A-Z]{1,40}(?![a-z])")
 _NARROWS: Final = frozenset({"enum", "const", "pattern", "format", "maxLength"})
 _WEAK: Final = 0.4  # a mark below it is left to its own rule
 
@@ -189,6 +188,6 @@ def _listening(document: Document, before: Document) -> Iterator[Hit]:
 
 
 def _is_open(name: str, schema: Any) -> bool:
-    if not {word.lower() for word in _WORDS.findall(name[:200])} & _ANYTHING:
+    if not {word.lower() for word in parts_of(name[:200])} & _ANYTHING:
         return False
     return not isinstance(schema, Mapping) or (schema.get("type") in ("string", None) and not _NARROWS & schema.keys())

@@ -1,12 +1,11 @@
 """Annotations that contradict what a tool is called and says that it does. Pure module."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from tools.scanner.document import Document
 from tools.scanner.findings import Confidence, Severity
-from tools.scanner.rule import Hit, Rule, words
+from tools.scanner.rule import Hit, Rule, parts_of, words
 
 
 def _item(name: str, description: str, **annotations: bool) -> dict[str, Any]:
@@ -25,7 +24,6 @@ HARMLESS: Final = Rule(
 )  # fmt: skip
 CONTRADICTIONS: Final = (READ_ONLY, HARMLESS)
 
-_WORDS: Final = re.compile(r"[A-Z]?[a-z]{1,40}|[A-Z]{1,40}(?![a-z])")
 _DESTROYS: Final = words("""
     delete drop purge destroy wipe erase truncate terminate kill overwrite empty flush shred uninstall revoke
 """)
@@ -55,8 +53,8 @@ def contradictions_in(document: Document) -> Iterator[Hit]:
     if not isinstance(annotations, dict) or place is None:
         return
     description = document.item.body.get("description")
-    by_name = _verb(_WORDS.findall(document.name[:128]))
-    by_text = _verb(_WORDS.findall(description[:120])[:4] if isinstance(description, str) else ())
+    by_name = _verb(parts_of(document.name[:128]))
+    by_text = _verb(parts_of(description[:120])[:4] if isinstance(description, str) else ())
     if annotations.get("readOnlyHint") is True and (weight := _denied_writing(by_name, by_text)):
         yield Hit(READ_ONLY.id, weight, place, 0, len(place.text), f"{document.name} is said to be read-only")
     if annotations.get("destructiveHint") is False and {by_name, by_text} & _DESTROYS:
@@ -75,7 +73,7 @@ def _denied_writing(by_name: str, by_text: str) -> float:
 
 def changes(name: str) -> str:
     """What a tool says by its name that it does to things: `destroys`, `writes`, or nothing of the kind."""
-    verb = _verb(_WORDS.findall(name[:128]))
+    verb = _verb(parts_of(name[:128]))
     if verb in _DESTROYS:
         return "destroys"
     return "writes" if verb in _WRITES else ""

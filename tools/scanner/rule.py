@@ -1,14 +1,16 @@
 """What a rule is, and what it hands to the engine. Pure module."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from tools.scanner.fields import Place
 from tools.scanner.findings import Confidence, Severity
 
+_PARTS: Final = re.compile(r"[A-Z]?[a-z]{1,40}|[A-Z]{1,40}(?![a-z])")
 _WEIGHTS = {
     (Severity.CRITICAL, Confidence.HIGH): 0.95,
     (Severity.CRITICAL, Confidence.MEDIUM): 0.9,
@@ -23,6 +25,11 @@ _WEIGHTS = {
     (Severity.LOW, Confidence.MEDIUM): 0.22,
     (Severity.LOW, Confidence.LOW): 0.15,
 }
+
+
+def parts_of(name: str) -> list[str]:
+    """The words of a name or text as they are written, without digits; signs and capitals part them."""
+    return _PARTS.findall(name)
 
 
 def words(text: str) -> frozenset[str]:

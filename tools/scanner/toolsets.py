@@ -1,19 +1,17 @@
 """Rules over all tools of one server: how many, an API's verbs one by one, writing in production. Pure module."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tools.scanner.contradictions import changes
 from tools.scanner.fields import Place, Role
 from tools.scanner.findings import Confidence, Severity
-from tools.scanner.rule import Hit, Rule
+from tools.scanner.rule import Hit, Rule, parts_of
 
 TOOLS_MOST: Final = 30
 _VERBS_LEAST: Final = 3  # of one thing
 _THINGS_LEAST: Final = 2
 _SHOWN: Final = 5
-_WORD: Final = re.compile(r"[A-Z]?[a-z]{1,40}|[A-Z]{1,40}(?![a-z])")
 # What an API's verbs are called in names of tools.
 _VERBS: Final[Mapping[str, str]] = {
     word: verb
@@ -102,7 +100,7 @@ def mapped(names: Sequence[str]) -> dict[str, list[str]]:
     """Things that have a tool for each of several verbs, with those tools."""
     verbs: dict[str, dict[str, str]] = {}
     for name in names:
-        words = [word.lower() for word in _WORD.findall(name[:128])]
+        words = [word.lower() for word in parts_of(name[:128])]
         at = next((at for at, word in enumerate(words[:3]) if word in _VERBS), None)
         rest = (words[at + 1 :] or words[:at]) if at is not None else []
         if at is not None and rest:
