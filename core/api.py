@@ -17,7 +17,7 @@ from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
+from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.views import set_rollback
 
 from core import strictjson
@@ -109,12 +109,20 @@ def parsed(shape: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]
     return dict(serializer.validated_data)
 
 
-def require(request: Request, permission: str) -> Actor:
-    """The acting person, who must hold `permission` for at least something. For reads; writes ask their service."""
+def require(request: Request, permission: str, *more: str) -> Actor:
+    """The acting person, who must hold each of these for at least something. For reads; writes ask their service."""
     actor = actor_of(request)
-    if not actor.may_somewhere(permission):
-        raise ReadRefused(permission)
+    for needed in (permission, *more):
+        if not actor.may_somewhere(needed):
+            raise ReadRefused(needed)
     return actor
+
+
+def filters_of(shape: type[Serializer[Any]], request: Request) -> dict[str, Any]:
+    """What the query asks, in its `shape`. Raises `ValidationError`."""
+    filters = shape(data=request.query_params)
+    filters.is_valid(raise_exception=True)
+    return dict(filters.validated_data)
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:

@@ -45,6 +45,15 @@ def actor_of(request: HttpRequest) -> Actor:
     return actor if isinstance(actor, Actor) else ANONYMOUS
 
 
+def reader(request: HttpRequest, permission: Permission, *more: Permission) -> Actor:
+    """Who reads a page that needs each of these for at least something. Raises `PageRefused`."""
+    actor = actor_of(request)
+    for needed in (permission, *more):
+        if not actor.may_somewhere(needed):
+            raise PageRefused(needed)
+    return actor
+
+
 def page(
     permission: Permission | None = None, *, needs: Needs | None = None, posting: Needs | None = None
 ) -> Callable[[View[P]], View[P]]:

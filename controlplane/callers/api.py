@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from controlplane.callers.reading import callers_of, tool_named
 from controlplane.flows.api import LimitSerializer
 from controlplane.flows.reading import NEEDED, is_partial
-from core.api import require
+from core.api import filters_of, require
 from core.needs import asks
 
 
@@ -40,14 +40,11 @@ class CallersView(APIView):
     @extend_schema(parameters=[LimitSerializer], responses=CallersSerializer)
     def get(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
         """Agents that act on their own and people, asked of the decision that judges every call; 404 for no tool."""
-        for permission in NEEDED:
-            actor = require(request, permission)
-        asked = LimitSerializer(data=request.query_params)
-        asked.is_valid(raise_exception=True)
+        actor, limit = require(request, *NEEDED), filters_of(LimitSerializer, request)["limit"]
         found = callers_of(actor, tool_named(actor, id))
         shown = {
             "total": len(found),
             "is_partial": is_partial(actor),
-            "results": found[: asked.validated_data["limit"]],
+            "results": found[:limit],
         }
         return Response(CallersSerializer(shown).data)

@@ -24,7 +24,7 @@ from controlplane.flows.reading import (
     reason_for,
 )
 from core.actor import Actor
-from core.api import require
+from core.api import filters_of, require
 from core.errors import NotFound
 from core.needs import asks
 from core.permissions import Permission
@@ -142,7 +142,7 @@ class FlowsView(APIView):
     @extend_schema(parameters=[LimitSerializer], responses=HeldFlowsSerializer)
     def get(self, request: Request) -> Response:
         """Agents that act on their own and people, worst first."""
-        actor, limit = _reader(request, *NEEDED), _asked(LimitSerializer, request)["limit"]
+        actor, limit = require(request, *NEEDED), filters_of(LimitSerializer, request)["limit"]
         reading = Reading(actor)
         held, asked = reading.held()
         shown = {"principals": asked, "is_partial": reading.is_partial, "total": len(held), "results": held[:limit]}
@@ -157,7 +157,7 @@ class AgentFlowsView(APIView):
     @extend_schema(parameters=[AgentFlowsFilters], responses=FlowsSerializer)
     def get(self, request: Request, client_id: str) -> Response:
         """What its tools give together: on its own, or for the person that it acts for."""
-        actor, asked = _reader(request, Permission.AGENT_READ, *NEEDED), _asked(AgentFlowsFilters, request)
+        actor, asked = require(request, Permission.AGENT_READ, *NEEDED), filters_of(AgentFlowsFilters, request)
         agent = _agent(actor, client_id)
         person = person_named(actor, asked["person"]) if asked["person"] else None
         return _answer(flows_of(actor, agent=agent, person=person), actor, asked["limit"])
@@ -171,7 +171,7 @@ class PersonFlowsView(APIView):
     @extend_schema(parameters=[LimitSerializer], responses=FlowsSerializer)
     def get(self, request: Request, username: str) -> Response:
         """What their tools give together, through an agent that nothing of its own holds back."""
-        actor, limit = _reader(request, Permission.PERSON_READ, *NEEDED), _asked(LimitSerializer, request)["limit"]
+        actor, limit = require(request, Permission.PERSON_READ, *NEEDED), filters_of(LimitSerializer, request)["limit"]
         return _answer(flows_of(actor, person=person_named(actor, username)), actor, limit)
 
 
@@ -183,25 +183,13 @@ class SuggestedSeparationsView(APIView):
     @extend_schema(parameters=[LimitSerializer], responses=PairsSerializer)
     def get(self, request: Request) -> Response:
         """Pairs of roles that complete a toxic flow together and not alone, and are not kept apart yet."""
-        actor, limit = _reader(request, *PAIRS_NEEDED), _asked(LimitSerializer, request)["limit"]
+        actor, limit = require(request, *PAIRS_NEEDED), filters_of(LimitSerializer, request)["limit"]
         found = Reading(actor).suggested(limit)
         rows = [
             {"roles": pair.roles, "reason": reason_for(pair), "path": pair.path, "people": pair.people}
             for pair in found.pairs
         ]
         return Response(PairsSerializer({"total": found.total, "results": rows}).data)
-
-
-def _reader(request: Request, *permissions: Permission) -> Actor:
-    for permission in permissions:
-        actor = require(request, permission)
-    return actor
-
-
-def _asked(shape: type[LimitSerializer], request: Request) -> dict[str, Any]:
-    filters = shape(data=request.query_params)
-    filters.is_valid(raise_exception=True)
-    return dict(filters.validated_data)
 
 
 def _agent(actor: Actor, name: str) -> Agent:

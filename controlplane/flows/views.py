@@ -9,8 +9,7 @@ from django.views.decorators.http import require_safe
 
 from access.models import Agent, Person
 from controlplane.flows.reading import NEEDED, Reading, flows_of, is_partial, person_named, reason_for
-from core.actor import Actor
-from core.console import PageRefused, actor_of, page, show
+from core.console import page, reader, show
 from core.errors import DomainError, NotFound
 from core.needs import asks
 from core.permissions import Permission
@@ -24,7 +23,7 @@ PEOPLE_OFFERED = 500
 @page(needs=asks(*NEEDED))
 def overview(request: HttpRequest) -> HttpResponse:
     """Who holds a whole flow, worst first, and which roles would complete one."""
-    actor = _reader(request, *NEEDED)
+    actor = reader(request, *NEEDED)
     reading = Reading(actor)
     held, asked = reading.held()
     suggested = reading.suggested(PAIRS_SHOWN) if actor.may(Permission.ROLE_READ) else None
@@ -44,7 +43,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 @page(needs=asks(Permission.AGENT_READ, *NEEDED))
 def of_agent(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """What an agent's tools give together; of one that acts for people, for whom is asked first."""
-    actor = _reader(request, Permission.AGENT_READ, *NEEDED)
+    actor = reader(request, Permission.AGENT_READ, *NEEDED)
     agent = Agent.objects.visible_to(actor).filter(public_id=agent_id).first()
     if agent is None:
         raise NotFound("There is no such agent.")
@@ -66,17 +65,9 @@ def of_agent(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 @page(needs=asks(Permission.PERSON_READ, *NEEDED))
 def of_person(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """What a person's tools give together, through any agent."""
-    actor = _reader(request, Permission.PERSON_READ, *NEEDED)
+    actor = reader(request, Permission.PERSON_READ, *NEEDED)
     person = Person.objects.visible_to(actor).filter(public_id=person_id).first()
     if person is None:
         raise NotFound("There is no such person.")
     context = {"name": person.username, "flows": flows_of(actor, person=person), "is_partial": is_partial(actor)}
     return show(request, "flows/principal.html", context)
-
-
-def _reader(request: HttpRequest, *permissions: Permission) -> Actor:
-    actor = actor_of(request)
-    for permission in permissions:
-        if not actor.may_somewhere(permission):
-            raise PageRefused(permission)
-    return actor

@@ -13,7 +13,7 @@ from access.api.serializers import GrantSerializer, RoleSerializer
 from access.models import Grant
 from access.names import NAME_MAX
 from access.sizing import Sizing, Wide
-from core.api import actor_of, parsed, require
+from core.api import actor_of, filters_of, parsed, require
 from core.needs import asks
 from core.permissions import Permission
 from tools import services
@@ -127,12 +127,9 @@ class RightSizingView(APIView):
     @extend_schema(parameters=[RightSizingFilters], responses=RightSizingSerializer)
     def get(self, request: Request) -> Response:
         """What was not used for so many days."""
-        for permission in NEEDED:
-            actor = require(request, permission)
-        filters = RightSizingFilters(data=request.query_params)
-        filters.is_valid(raise_exception=True)
-        found = report(actor, days=filters.validated_data.get("days", settings.UNUSED_DAYS))
-        return Response(RightSizingSerializer(_shown(found, filters.validated_data["limit"])).data)
+        actor, asked = require(request, *NEEDED), filters_of(RightSizingFilters, request)
+        found = report(actor, days=asked.get("days", settings.UNUSED_DAYS))
+        return Response(RightSizingSerializer(_shown(found, asked["limit"])).data)
 
 
 class NarrowView(APIView):

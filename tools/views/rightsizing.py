@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from access.models import Role
-from core.console import UNPROCESSABLE, PageRefused, actor_of, carry_out, page, show
+from core.console import UNPROCESSABLE, actor_of, carry_out, page, reader, show
 from core.errors import Invalid
 from core.needs import asks
 from core.permissions import Permission
@@ -25,10 +25,7 @@ ROLES_SHOWN = 20
 @page(needs=asks(*NEEDED))
 def right_sizing(request: HttpRequest) -> HttpResponse:
     """Grants and scopes that nobody used, roles wider than their use, scopes per tool."""
-    actor = actor_of(request)
-    for permission in NEEDED:
-        if not actor.may_somewhere(permission):
-            raise PageRefused(permission)
+    actor = reader(request, *NEEDED)
     form = UnusedDaysForm({"days": settings.UNUSED_DAYS, **request.GET.dict()})
     days = form.cleaned_data["days"] if form.is_valid() else settings.UNUSED_DAYS
     found = report(actor, days=days)
