@@ -13,7 +13,7 @@ import time
 import tracemalloc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from benchmarks.corpora import (
     ABSENT,
@@ -30,7 +30,7 @@ from benchmarks.corpora import (
     share,
     tiered,
 )
-from benchmarks.hostile import kinds
+from benchmarks.hostile import SIZE, kinds
 from tools.scanner import Item
 from tools.scanner.engine import HIGH_FROM, MEDIUM_FROM
 from tools.scanner.guarded import look
@@ -84,10 +84,10 @@ for, 24% are high and 36% at least medium (17% and 27% before).
 """
 
 
-def hostile() -> Iterator[tuple[str, float]]:
-    """The processor time of each hostile definition in milliseconds: the best of three."""
-    for name, body in kinds():
-        yield name, _best(body)
+def hostile() -> Iterator[tuple[str, float, float]]:
+    """The processor time of each hostile definition in milliseconds, alone and beside an approved one of its kind."""
+    for (name, body), (_, approved) in zip(kinds(), kinds(SIZE - 1_000), strict=True):
+        yield name, _best(Item(body)), _best(Item(body, previous=approved))
 
 
 def very_long() -> Iterator[tuple[str, float, float]]:
@@ -97,7 +97,7 @@ def very_long() -> Iterator[tuple[str, float, float]]:
         ("a description of 10 MB", {"name": "x", "description": "ignore all previous " * 500_000}),
         ("100,000 parameters", {"name": "x", "inputSchema": {"properties": properties}}),
     ):
-        took = _best(body)
+        took = _best(Item(body))
         tracemalloc.start()
         look(Item(body))
         memory = tracemalloc.get_traced_memory()[1] / 1e6
@@ -105,11 +105,11 @@ def very_long() -> Iterator[tuple[str, float, float]]:
         yield name, took, memory
 
 
-def _best(body: Mapping[str, Any]) -> float:
-    took = []
+def _best(item: Item) -> float:
+    took = []  # the best of three counts
     for _ in range(3):
         began = time.process_time_ns()
-        look(Item(body))
+        look(item)
         took.append((time.process_time_ns() - began) / 1e6)
     return min(took)
 
@@ -135,7 +135,7 @@ their rows were read.
 
 def document(
     rows: Sequence[Scored],
-    times: Iterable[tuple[str, float]],
+    times: Iterable[tuple[str, float, float]],
     load: float,
     far: Iterable[tuple[str, float, float]] = (),
 ) -> str:
@@ -187,15 +187,23 @@ def _table(title: str, groups: Mapping[str, Sequence[Scored]]) -> str:
 
 
 def _times(
-    rows: Sequence[Scored], times: Iterable[tuple[str, float]], load: float, far: Iterable[tuple[str, float, float]]
+    rows: Sequence[Scored],
+    times: Iterable[tuple[str, float, float]],
+    load: float,
+    far: Iterable[tuple[str, float, float]],
 ) -> str:
     micros = sorted(each.micros for each in rows)
     mean, worst = statistics.fmean(micros), max(micros) / 1000
     median, rate = statistics.median(micros) / 1000, 1e6 / statistics.fmean(micros)
     told = f"Processor time on one core, while the machine's load was {load:.1f}: {mean:,.0f} ms for 1,000 definitions"
     told += f" of the corpora ({rate:,.0f} a second; the median one takes {median:.2f} ms, the slowest {worst:.0f} ms)."
-    lines = ["## Time\n", f"{told}\n", "| a hostile definition of 64 KB | ms |", "|---|---|"]
-    lines += [f"| {name} | {took:.0f} |" for name, took in times]
+    lines = [
+        "## Time\n",
+        f"{told}\n",
+        "| a hostile definition of 64 KB | ms | with its approved form |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {name} | {took:.0f} | {beside:.0f} |" for name, took, beside in times]
     lines += ["\n| what is read in part (HF-000) | ms | MB of memory at most |", "|---|---|---|"]
     lines += [f"| {name} | {took:.0f} | {memory:.1f} |" for name, took, memory in far]
     return "\n".join(lines) + "\n"
@@ -211,8 +219,8 @@ def _list(title: str, rows: Sequence[Scored]) -> str:
 
 def main() -> int:
     if "--hostile" in sys.argv[1:]:
-        for name, took in sorted(hostile(), key=lambda each: -each[1]):
-            print(f"{took:6.1f} ms  {name}")
+        for name, took, beside in sorted(hostile(), key=lambda each: -each[2]):
+            print(f"{took:6.1f} ms, {beside:6.1f} ms with its approved form  {name}")
         for name, took, memory in very_long():
             print(f"{took:6.1f} ms  {name} ({memory:.1f} MB)")
         return 0

@@ -5,18 +5,19 @@ Whatever stood in the approved form already is not theirs.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from operator import or_
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tools.scanner.clauses import Sentence
 from tools.scanner.document import Document, Item
 from tools.scanner.fields import Place, Role
 from tools.scanner.findings import Confidence, Severity
 from tools.scanner.lexicon import CLASSES
 from tools.scanner.marks import marks_in
-from tools.scanner.parameters import parameters_in
+from tools.scanner.prose import Prose
 from tools.scanner.rule import Hit, Rule, parts_of, words
 
 _M, _H = Severity.MEDIUM, Severity.HIGH
@@ -93,34 +94,42 @@ _NARROWS: Final = frozenset({"enum", "const", "pattern", "format", "maxLength"})
 _WEAK: Final = 0.4  # a mark below it is left to its own rule
 
 
-def changes_in(document: Document) -> Iterator[Hit]:
-    """What the approved form did not have."""
+def changes_in(document: Document, marks: Iterable[Hit], asked: Iterable[Hit]) -> Iterator[Hit]:
+    """What the approved form did not have. `marks` and `asked`: what their own rules say of `document`."""
     previous = document.item.previous
     if previous is None or previous == document.item.body:
         return
     before = Document(Item(previous, document.item.surface, document.item.server))
     yield from _orders(document, before)
-    yield from _asking(document, before)
-    yield from _hiding(document, before)
+    yield from _asking(asked, before)
+    yield from _hiding(marks, before)
     yield from _loosening(document, before)
     yield from _moving(document, before)
     yield from _listening(document, before)
 
 
 def _orders(document: Document, before: Document) -> Iterator[Hit]:
-    known = {tuple(sentence.words) for text in before.texts for sentence in text.sentences}
-    for text in document.texts:
-        for sentence in text.sentences:
-            steers = sentence.classes & _MUST and sentence.classes & _STEERS
-            if steers and not text.is_hidden and tuple(sentence.words) not in known and sentence.spans:
-                start, end = sentence.spans[0][0], sentence.spans[-1][1]
-                yield Hit(ORDERS.id, ORDERS.weight, text.place, *text.layer.span(start, end))
-                break  # one a string
+    steering = [each for each in _steering(document.prose) if not document.texts[each[0]].is_hidden]
+    known = {tuple(sentence.words) for _, sentence in _steering(before.prose)} if steering else set()
+    told: set[int] = set()  # one a string
+    for owner, sentence in steering:
+        if owner not in told and tuple(sentence.words) not in known and sentence.spans:
+            told.add(owner)
+            text = document.texts[owner]
+            start, end = sentence.spans[0][0], sentence.spans[-1][1]
+            yield Hit(ORDERS.id, ORDERS.weight, text.place, *text.layer.span(start, end))
 
 
-def _asking(document: Document, before: Document) -> Iterator[Hit]:
+def _steering(prose: Prose) -> Iterator[tuple[int, Sentence]]:
+    """The sentences that say what must be done with what no tool needs, each with the number of its text."""
+    musts, steers = ({*prose.holding(prose.having(classes))} for classes in (_MUST, _STEERS))
+    for number in sorted(musts & steers):
+        yield prose.owners[number], prose.sentence(number)
+
+
+def _asking(asked: Iterable[Hit], before: Document) -> Iterator[Hit]:
     known = _parameters(before)
-    for hit in parameters_in(document):
+    for hit in asked:
         if hit.place.text not in known:
             yield Hit(ASKS.id, ASKS.weight, hit.place, hit.start, hit.end)
 
@@ -129,11 +138,11 @@ def _parameters(document: Document) -> frozenset[str]:
     return frozenset(place.text for place in document.read.places if place.role is Role.PARAMETER)
 
 
-def _hiding(document: Document, before: Document) -> Iterator[Hit]:
-    known = {(hit.rule, hit.place.pointer) for hit in marks_in(before)}
-    for hit in marks_in(document):
-        is_hidden = hit.rule < "HF-010" and hit.weight >= _WEAK
-        if is_hidden and (hit.rule, hit.place.pointer) not in known:
+def _hiding(marks: Iterable[Hit], before: Document) -> Iterator[Hit]:
+    hidden = [hit for hit in marks if hit.rule < "HF-010" and hit.weight >= _WEAK]
+    known = {(hit.rule, hit.place.pointer) for hit in marks_in(before)} if hidden else set()
+    for hit in hidden:
+        if (hit.rule, hit.place.pointer) not in known:
             yield Hit(HIDES.id, HIDES.weight, hit.place, hit.start, hit.end, hit.evidence)
 
 
@@ -155,10 +164,10 @@ def _moving(document: Document, before: Document) -> Iterator[Hit]:
         known.setdefault(place.pointer, set()).update(site for _, _, site in _sites(place.text))
     anywhere = set().union(*known.values())
     for place in document.read.places:
-        for start, end, site in _sites(place.text):
-            if site not in anywhere and known.get(place.pointer, set()) - {each for *_, each in _sites(place.text)}:
-                yield Hit(MOVES.id, MOVES.weight, place, start, end)
-                break  # one a string
+        sites = _sites(place.text)
+        gone = known.get(place.pointer, set()) - {site for _, _, site in sites}
+        if gone and (new := next((each for each in sites if each[2] not in anywhere), None)):
+            yield Hit(MOVES.id, MOVES.weight, place, new[0], new[1])
 
 
 def _sites(text: str) -> list[tuple[int, int, str]]:

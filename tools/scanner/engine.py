@@ -94,13 +94,13 @@ def _together(weights: Iterable[float]) -> float:
 
 
 def _hits(document: Document) -> Iterator[Hit]:
-    yield from marks_in(document)
+    yield from (marks := [*marks_in(document)])
     yield from _acts(document)
     yield from _acts_by_name(document)
-    yield from parameters_in(document)
+    yield from (asked := [*parameters_in(document)])
     yield from names_in(document)
     yield from contradictions_in(document)
-    yield from changes_in(document)
+    yield from changes_in(document, marks, asked)
 
 
 def _acts(document: Document) -> Iterator[Hit]:

@@ -173,6 +173,10 @@ class Prose:
             text, start = text[begin:end], start + begin
         return Sentence(text, start, words, masks, reduce(or_, masks, 0), self._unread)
 
+    def having(self, classes: int) -> int:
+        """The places of words of any of `classes`."""
+        return reduce(or_, (self.sets.get(each, 0) for each in single(classes)), 0)
+
     def holding(self, bits: int) -> Iterator[int]:
         """The numbers of the sentences that any of the places is in."""
         data = bits.to_bytes((bits.bit_length() + 7) // 8, "little")

@@ -87,6 +87,14 @@ def test_twice_as_much_of_what_is_hostile_takes_no_more_than_twice_the_steps(at:
     assert steps(lambda: scan_item(large)) <= 2.4 * steps(lambda: scan_item(small)) + 10_000
 
 
+@pytest.mark.parametrize("at", range(len(SMALL)), ids=[name.replace(" ", "_") for name, _ in SMALL])
+def test_beside_an_approved_form_it_takes_no_more_than_the_two_and_what_compares_them(at: int) -> None:
+    now, approved = LARGE[at][1], SMALL[at][1]
+    scan_item(Item(now, previous=approved))
+    alone = steps(lambda: (scan_item(Item(now)), scan_item(Item(approved))))
+    assert steps(lambda: scan_item(Item(now, previous=approved))) <= 1.3 * alone + 10_000
+
+
 @pytest.mark.parametrize("make", [lambda size: {"description": FILLING * (size // 32)}, lambda size: {
     "inputSchema": {"properties": {f"p{number}": {"description": "a b"} for number in range(size // 100)}}
 }], ids=["text", "parameters"])  # fmt: skip
