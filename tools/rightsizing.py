@@ -30,7 +30,7 @@ from access.sizing import (
 from audit.models import Leaf
 from core.actor import Actor
 from core.permissions import Permission
-from core.scopes import call_scope, read_scope
+from core.scopes import call_scope, read_scope, scope_server
 from servers.surface import Kind
 from tools.models import Definition
 
@@ -166,9 +166,11 @@ def _roles(actor: Actor, live: GrantQuerySet, moment: datetime, counted: Counted
 
 
 def _per_tool(actor: Actor, scopes: set[str]) -> PerTool:
-    tools = Definition.objects.visible_to(actor).served_tools()
-    return PerTool(Counter(scopes_that_reach(slug, name, sensitive=sensitive, scopes=scopes)
-                           for slug, name, sensitive in tools))  # fmt: skip
+    named = {scope_server(scope) for scope in scopes}  # of other servers' tools, which are many, none is reached
+    return PerTool(Counter(
+        scopes_that_reach(slug, name, sensitive=sensitive, scopes=scopes) if slug in named else 0
+        for slug, name, sensitive in Definition.objects.visible_to(actor).served_tools()
+    ))  # fmt: skip
 
 
 def _sized(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from django.db import models
@@ -99,8 +100,8 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         return joined.alias(
             by_pin=true_when(Q(live_pin__version=F("observed"))),
             by_glass=true_when(Q(glass__version=F("observed"))),
-            by_mode=true_when(Q(server__drift_mode=DriftMode.SERVE_PINNED.value) & Exists(_harmless_waiting())),
-            contradicted=Exists(rows_of("Sighting").withholding().filter(definition=OuterRef("pk"))),
+            by_mode=true_when(Q(server__drift_mode=DriftMode.SERVE_PINNED.value) & _harmless_waiting()),
+            contradicted=_contradicted(),
             unexpired=true_when(Q(live_pin__expires_at__isnull=True) | Q(live_pin__expires_at__gt=now)),
         )
 
@@ -275,10 +276,17 @@ def _served_row(row: Any) -> ServedRow:
     )
 
 
-def _harmless_waiting() -> Any:
+@cache  # what every list asks, and dear to put together
+def _contradicted() -> Exists:
+    """Whether anybody was shown what nobody ever approved."""
+    return Exists(rows_of("Sighting").withholding().filter(definition=OuterRef("pk")))
+
+
+@cache
+def _harmless_waiting() -> Exists:
     """The review about what is observed, compared with the live pin, if all of it is harmless and alarms nobody."""
     waiting = rows_of("Review").waiting().filter(definition=OuterRef("pk"), version=OuterRef("observed"))
     compared = waiting.filter(base=OuterRef("live_pin__version"), change__len__gt=0)
     harmless = compared.filter(change__contained_by=[cls.value for cls in HARMLESS_WHILE_WAITING])
     alarming = rows_of("DefinitionVersion").alarming().filter(pk=OuterRef("version"))
-    return harmless.exclude(Exists(alarming.order_by()))
+    return Exists(harmless.exclude(Exists(alarming.order_by())))
