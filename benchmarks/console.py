@@ -136,8 +136,11 @@ def _pages() -> list[str]:
         "/definitions/?state=held",
         "/definitions/?page=500",
         f"/definitions/{definition.public_id}/",
+        f"/definitions/{definition.public_id}/callers/",
         "/servers/",
         "/servers/s0500/",
+        "/servers/s0500/connect/",
+        "/servers/s0500/edit/",
         "/agents/",
         "/roles/",
         "/people/",
@@ -147,6 +150,11 @@ def _pages() -> list[str]:
         "/suppressions/",
         "/suspensions/",
         "/right-sizing/",
+        "/flows/",
+        "/audit/months/",
+        "/audit/sinks/",
+        "/alerts/channels/",
+        "/account/security/",
     ]
 
 

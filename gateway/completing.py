@@ -7,7 +7,7 @@ from django.utils import timezone
 from access.completing import Completed
 from core.scopes import scope_server
 from gateway.facts import read_access_beside, read_tools_at
-from gateway.flows import Tools, completed
+from gateway.flows import Tools, carrying, completed
 
 if TYPE_CHECKING:
     from access.models import Grant
@@ -18,7 +18,7 @@ def completed_by(grant: "Grant") -> Completed | None:
     if not any(map(scope_server, grant.role.scopes)):
         return None
     access = read_access_beside(grant)
-    tools = Tools(read_tools_at(access))
+    tools = Tools(carrying(read_tools_at(access)))
     found = completed(f"grant:{grant.public_id}", access, tools, timezone.now())
     if found is None:
         return None

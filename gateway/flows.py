@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
@@ -35,15 +35,23 @@ class Completion:
     principals: int
 
 
-class Tools:
-    """The tools that add something to a flow, by server; their texts are let go."""
+Carrying = tuple[Offered, Tool]  # a tool that adds something to a flow, and what that is; its text is let go
 
-    def __init__(self, offered: Iterable[Offered]):
-        self._by_server: defaultdict[str, list[tuple[Offered, Tool]]] = defaultdict(list)
-        for each in offered:
-            if each.text and (legs := _legs_of(each)):
-                tool = Tool(each.server.slug, each.facts.name, legs)
-                self._by_server[tool.server].append((replace(each, text=""), tool))
+
+def carrying(offered: Iterable[Offered]) -> Mapping[str, Sequence[Carrying]]:
+    """Those of `offered` that add something to a flow, by server."""
+    found: defaultdict[str, list[Carrying]] = defaultdict(list)
+    for each in offered:
+        if each.text and (legs := _legs_of(each)):
+            found[each.server.slug].append((replace(each, text=""), Tool(each.server.slug, each.facts.name, legs)))
+    return found
+
+
+class Tools:
+    """The tools that add something to a flow, by server."""
+
+    def __init__(self, by_server: Mapping[str, Sequence[Carrying]]):
+        self._by_server = by_server
 
     def reached(self, reach: Reach, caller: Caller) -> list[Tool]:
         """Those that the caller may call."""

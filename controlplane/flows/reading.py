@@ -9,12 +9,13 @@ from django.utils import timezone
 
 from access.models import Agent, Grant, Person, Role, RoleSeparation
 from access.querysets import GrantQuerySet
+from controlplane.flows.kept import tools_among
 from controlplane.principals import Principal, caller_of, principals
 from core.actor import Actor
 from core.errors import Invalid, NotFound
 from core.permissions import Permission
-from gateway.facts import read_access, read_tools
-from gateway.flows import Flowing, Pair, Tools, pairs
+from gateway.facts import read_access
+from gateway.flows import Flowing, Pair, pairs
 from gateway.reach import Reach
 from gateway.snapshot import AccessPart
 from tools.flows import Flows, Path
@@ -49,7 +50,7 @@ class Reading:
         self.is_partial = is_partial(actor)
         self._now: datetime = timezone.now()
         self._access: AccessPart = read_access(Grant.objects.visible_to(actor))
-        self._tools = Tools(read_tools(Definition.objects.visible_to(actor)))
+        self._tools = tools_among(Definition.objects.visible_to(actor))
 
     def held(self) -> tuple[list[Held], int]:
         """Who holds a whole flow, worst first, and of how many principals to whom any server is given."""
@@ -86,7 +87,7 @@ def flows_of(actor: Actor, *, agent: Agent | None = None, person: Person | None 
     caller = caller_of(agent, person)
     reach = Reach(read_access(_grants_of(actor, agent, person)), timezone.now())
     near = Definition.objects.visible_to(actor).filter(server__slug__in=reach.servers(caller))
-    return Flowing(reach, Tools(read_tools(near))).of(caller)
+    return Flowing(reach, tools_among(near)).of(caller)
 
 
 def person_named(actor: Actor, username: str) -> Person:

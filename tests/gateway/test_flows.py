@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from access.policy import DefinitionFacts, PinState, ServerFacts
 from access.principals import GrantFacts
-from gateway.flows import Flowing, Tools, completed, pairs
+from gateway.flows import Flowing, Tools, carrying, completed, pairs
 from gateway.reach import Caller, Offered, Reach
 from gateway.snapshot import AccessPart
 
@@ -26,7 +26,7 @@ CUSTOMERS, ISSUES, SEND = (
     offered("mail", "send_mail"),
 )
 ADD = offered("maths", "add")
-TOOLS = Tools([ADD, CUSTOMERS, ISSUES, SEND])
+TOOLS = Tools(carrying([ADD, CUSTOMERS, ISSUES, SEND]))
 PRIVATE, UNTRUSTED, OUT = "mcp:crm:call", "mcp:forge:call", "mcp:mail:call"
 
 
@@ -57,7 +57,7 @@ def test_a_principal_that_reaches_all_legs_holds_a_flow() -> None:
 def test_what_is_not_served_is_in_no_flow() -> None:
     held = replace(SEND, text="", facts=replace(SEND.facts, state=PinState.QUARANTINED, digest=""))
     access = AccessPart({AGENT: (ALL_BUT_MAIL, MAIL)})
-    assert not Flowing(Reach(access, NOW), Tools([CUSTOMERS, ISSUES, held])).of(Caller(AGENT)).paths
+    assert not Flowing(Reach(access, NOW), Tools(carrying([CUSTOMERS, ISSUES, held]))).of(Caller(AGENT)).paths
 
 
 def test_roles_that_complete_a_flow_together_are_named_once_and_only_where_neither_does_alone() -> None:
