@@ -78,8 +78,9 @@ class CatalogueFilterForm(DefinitionFilterForm):
         required=False,
     )
     served = forms.BooleanField(label=_("Agents get it now"), required=False)
+    unused = forms.BooleanField(label=_("Not called for 90 days"), required=False)
 
-    field_order = ("q", "server", "kind", "state", "effect", "served")
+    field_order = ("q", "server", "kind", "state", "effect", "served", "unused")
 
 
 class DecisionForm(forms.Form):

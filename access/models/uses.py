@@ -35,7 +35,10 @@ class GrantUse(models.Model):
                 condition=Q(kind="", name="") | (~Q(kind="") & ~Q(name="")), name="grant_use_of_a_definition_or_none"
             ),
         )
-        indexes = (models.Index(fields=("grant", "last_used"), name="grant_use_latest"),)
+        indexes = (
+            models.Index(fields=("grant", "last_used"), name="grant_use_latest"),
+            models.Index(fields=("server", "kind", "name", "last_used"), name="grant_use_of_definition"),
+        )
 
     def __str__(self) -> str:
         return f"{self.scope} by {self.grant_id}: {self.calls}"

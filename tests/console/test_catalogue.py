@@ -1,10 +1,19 @@
 """The page of everything that servers show."""
 
+from datetime import timedelta
+from urllib.parse import quote
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from access.models import GrantUse, UseCursor
+from access.models.uses import USES
+from core.permissions import Permission
 from servers.models import Server
+from tests.access.doors import Api
 from tests.console.world import Page, World, tool
+from tests.factories import AgentFactory, GrantFactory, person_with
 from tools.models import Definition, DefinitionVersion
 
 pytestmark = pytest.mark.django_db
@@ -70,3 +79,68 @@ def test_a_version_of_which_nothing_is_known_counts_as_the_worst(console: Client
 
 def test_a_filter_that_is_none_is_said_to_be_wrong(console: Client, world: World) -> None:
     assert "Select a valid choice" in console.get("/definitions/?effect=nonsense").content.decode()
+
+
+def called(name: str, days: int, *, server: str = "files") -> None:
+    """Somebody's grant carried a call of it so many days ago."""
+    moment, grant = timezone.now() - timedelta(days=days), GrantFactory.create(agent=AgentFactory.create())
+    named = {"server": server, "kind": "tool", "name": name, "scope": f"mcp:{server}:tool:{name}"}
+    GrantUse.objects.create(grant=grant, **named, first_used=moment, last_used=moment, calls=1)
+
+
+def counting_for(days: int) -> None:
+    """Calls are counted for so long, and all definitions were there before."""
+    UseCursor.objects.update_or_create(name=USES, defaults={"since": timezone.now() - timedelta(days=days)})
+    Definition.objects.update(first_seen=timezone.now() - timedelta(days=days + 1))
+
+
+def test_when_a_tool_was_last_called_is_told_to_who_may_read_grants(console: Client, world: World) -> None:
+    counting_for(100)
+    for name, days in (("read", 50), ("read", 3), ("wipe", 95)):
+        called(name, days=days)
+    called("read", days=1, server="mail")
+    rows = console.get("/definitions/").context["rows"]
+    ages = {row["definition"].name: row["definition"].last_used for row in rows}
+    assert {name: (timezone.now() - at).days if at else None for name, at in ages.items()} == {
+        "read": 3, "wipe": 95, "write": None, "send": None
+    }  # fmt: skip
+    assert listed(console, "?unused=on") == ["wipe", "write", "send"]
+    blind = Client()
+    blind.force_login(person_with(Permission.TOOL_READ))
+    assert "Last called" not in blind.get("/definitions/").content.decode()
+    assert len(listed(blind, "?unused=on")) == 4
+
+
+def test_nothing_is_called_unused_before_it_was_counted_for_as_long(console: Client, world: World) -> None:
+    counting_for(80)
+    assert listed(console, "?unused=on") == []
+
+
+def test_what_an_earlier_server_of_the_name_had_called_is_not_counted(console: Client, world: World) -> None:
+    called("read", days=3)
+    assert {row["definition"].last_used for row in console.get("/definitions/").context["rows"]} == {None}
+
+
+def test_a_name_that_other_servers_have_is_said_and_leads_there(console: Client, world: World) -> None:
+    world.show([tool("Se_nd"), tool("other")], "mail")
+    world.register("post")
+    world.show([tool("send")], "post")
+    page = Page(console.get("/definitions/?server=post").content.decode())
+    assert "Other servers have one of this name" in page.text
+    assert "Other servers" not in Page(console.get("/definitions/?server=files").content.decode()).text
+    assert any(link.get("href") == "/definitions/?kind=tool&q=send" for link in page.named("a"))
+
+
+def test_the_api_tells_use_and_namesakes_too(world: World) -> None:
+    counting_for(100)
+    called("read", days=3)
+    api, blind = Api(world.admin), Api(person_with(Permission.TOOL_READ))
+    rows = api.get("definitions/?server=files").json()["results"]
+    assert sorted((row["name"], bool(row["last_used"]), row["has_namesakes"]) for row in rows) == [
+        ("read", True, False), ("wipe", False, False), ("write", False, False)
+    ]  # fmt: skip
+    moment = quote((timezone.now() - timedelta(days=90)).isoformat())
+    found = api.get(f"definitions/?server=files&unused_since={moment}").json()["results"]
+    assert sorted(row["name"] for row in found) == ["wipe", "write"]
+    assert blind.get("definitions/?server=files").json()["results"][0]["last_used"] is None
+    assert blind.get(f"definitions/?unused_since={moment}").status_code == 403

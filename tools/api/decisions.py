@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.actor import Actor
 from core.api import actor_of, parsed
 from core.needs import asks
 from core.permissions import Permission
@@ -83,7 +84,7 @@ class WithdrawView(APIView):
         """Withdraw the approval of exactly this digest; 409 when another one is approved."""
         data = parsed(RejectionSerializer, request)
         services.withdraw_approval(definition_id=id, actor=actor_of(request), **data)
-        return _definition(id)
+        return _definition(id, actor_of(request))
 
 
 class ReturnView(APIView):
@@ -96,7 +97,7 @@ class ReturnView(APIView):
         """Pin a version that was approved before; 409 when its approvals are no longer good, or the pin has moved."""
         data = parsed(ReturnSerializer, request)
         services.return_to_version(definition_id=id, actor=actor_of(request), **data)
-        return _definition(id)
+        return _definition(id, actor_of(request))
 
 
 class EndGlassView(APIView):
@@ -109,7 +110,7 @@ class EndGlassView(APIView):
         """End an emergency before its time."""
         data = parsed(ReasonSerializer, request)
         services.end_glass_now(definition_id=id, actor=actor_of(request), **data)
-        return _definition(id)
+        return _definition(id, actor_of(request))
 
 
 def _review(review: Review) -> Response:
@@ -117,6 +118,11 @@ def _review(review: Review) -> Response:
     return Response(ReviewDetailSerializer(Review.objects.for_page().get(pk=review.pk)).data)
 
 
-def _definition(definition_id: UUID) -> Response:
-    rows = Definition.objects.for_list().annotate(pin_text=F("live_pin__version__text"))
+def _definition(definition_id: UUID, actor: Actor) -> Response:
+    rows = (
+        Definition.objects.for_list()
+        .with_use(actor)
+        .with_namesakes(actor)
+        .annotate(pin_text=F("live_pin__version__text"))
+    )
     return Response(DefinitionDetailSerializer(rows.get(public_id=definition_id)).data)

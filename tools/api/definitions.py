@@ -1,5 +1,6 @@
 """API of definitions: what servers show, what agents get of it, and everything that was ever shown and approved."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -48,9 +49,13 @@ class DefinitionFilter(django_filters.FilterSet):
     )
     served = django_filters.BooleanFilter(method="served_now", label="Whether agents get it now.")
 
+    unused_since = django_filters.IsoDateTimeFilter(
+        method="not_called_since", label="Not called since then; takes `grant:read`."
+    )
+
     class Meta:
         model = Definition
-        fields = ("server", "kind", "state", "effect", "served")
+        fields = ("server", "kind", "state", "effect", "served", "unused_since")
 
     def in_state(self, queryset: DefinitionQuerySet, _name: str, value: str) -> DefinitionQuerySet:
         """Held, approved or gone."""
@@ -59,6 +64,11 @@ class DefinitionFilter(django_filters.FilterSet):
     def that(self, queryset: DefinitionQuerySet, _name: str, value: str) -> DefinitionQuerySet:
         """Tools that say so."""
         return queryset.that(EFFECTS[value])
+
+    def not_called_since(self, queryset: DefinitionQuerySet, _name: str, value: datetime) -> DefinitionQuerySet:
+        """What was there then, counted by then, and not called since."""
+        require(self.request, Permission.GRANT_READ)
+        return queryset.unused_since(value)
 
     def served_now(self, queryset: DefinitionQuerySet, _name: str, value: bool) -> DefinitionQuerySet:  # noqa: FBT001 -- the filter's own
         """What agents get, or the rest."""
@@ -130,7 +140,7 @@ class DefinitionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Definitio
 
     def _visible(self) -> DefinitionQuerySet:
         actor = require(self.request, Permission.TOOL_READ)
-        return Definition.objects.visible_to(actor).for_list()
+        return Definition.objects.visible_to(actor).for_list().with_use(actor).with_namesakes(actor)
 
     def _one(self, definition_id: UUID) -> Definition:
         actor = require(self.request, Permission.TOOL_READ)

@@ -36,13 +36,17 @@ class DefinitionSerializer(serializers.ModelSerializer[Definition]):
     risk_level = serializers.SerializerMethodField(help_text="What the open findings of what it shows come to.")
     scan_incomplete = serializers.SerializerMethodField(help_text="Whether what it shows could not be scanned whole.")
     needs = serializers.SerializerMethodField(help_text="The smallest scope that reaches it; null for a server's card.")
+    last_used = serializers.DateTimeField(
+        allow_null=True, help_text="When a call of it was last carried; null where none was, or without `grant:read`."
+    )
+    has_namesakes = serializers.BooleanField(help_text="Whether another server shows one that is called the same.")
 
     class Meta:
         model = Definition
         fields = (
             "id", "server", "kind", "name", "state", "served", "served_because", "digest", "approved_digest",
-            "approved_until", "effect", "risk_level", "scan_incomplete", "sensitive", "needs", "first_seen",
-            "last_seen", "vanished_at", "moves", "moves_since",
+            "approved_until", "effect", "risk_level", "scan_incomplete", "sensitive", "needs", "last_used",
+            "has_namesakes", "first_seen", "last_seen", "vanished_at", "moves", "moves_since",
         )  # fmt: skip
 
     def get_approved_digest(self, row: Any) -> str:

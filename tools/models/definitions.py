@@ -1,6 +1,6 @@
 """What servers show: definitions, their versions, what the scanner found in them, and their sketches."""
 
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -16,16 +16,9 @@ from tools.effects import Effect
 from tools.fingerprint import DIGEST_PATTERN, PROJECTION
 from tools.models.known import DIGEST_LENGTH, one_of
 from tools.querysets import DefinitionQuerySet, FindingQuerySet, ServerFindingQuerySet, VersionQuerySet
+from tools.querysets.shared import squashed_name
 from tools.rules import NAME_MAX_BYTES
 from tools.scanner.findings import Confidence, Severity
-
-SQUASHED_MAX: Final = 128
-
-
-def squashed_name() -> Func:
-    """A definition's name without case and separators, cut; there is an index on exactly this."""
-    template = "left(lower(regexp_replace(%(expressions)s, '[^a-zA-Z0-9]+', '', 'g') COLLATE \"C\"), 128)"
-    return Func(F("name"), template=template, output_field=models.TextField())
 
 
 class Definition(models.Model):

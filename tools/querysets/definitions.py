@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from django.apps import apps
 from django.db import models
-from django.db.models import Case, Count, Exists, F, FilteredRelation, OuterRef, Prefetch, Q, Value, When
+from django.db.models import Case, Count, Exists, F, FilteredRelation, OuterRef, Prefetch, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -20,7 +21,7 @@ from servers.surface import Kind
 from tools.effects import Effect
 from tools.fingerprint import DIGEST_PATTERN
 from tools.querysets.findings import findings_of
-from tools.querysets.shared import VOICES, narrowed, rows_of, true_when
+from tools.querysets.shared import VOICES, narrowed, rows_of, squashed_name, true_when
 from tools.risk import ALARMING, ALARMING_FROM, INCOMPLETE, Together, together
 from tools.rules import HARMLESS_WHILE_WAITING, DefinitionState
 
@@ -44,6 +45,7 @@ EFFECTS: Final[Mapping[str, frozenset[Effect]]] = {
     "may_write": frozenset({Effect.WRITES, Effect.DESTROYS}),
     **{effect.value: frozenset({effect}) for effect in Effect},
 }
+UNUSED: Final = timedelta(days=90)  # without a call
 _SERVED = Q(present=True) & (_AS_APPROVED | _BY_MODE | (Q(contradicted=False) & _ON_GLASS))
 _SERVED_NOW = _SERVED & Q(server__state=ServerState.ACTIVE.value)
 
@@ -137,7 +139,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         return self.with_what_is_said(timezone.now()).filter(_says(effects))
 
     def in_catalogue(self, wanted: Mapping[str, Any]) -> Self:
-        """By server's slug, `kind`, `state`, `effect`, whether agents get it (`served`) and part of the name (`q`)."""
+        """By server's slug, `kind`, `state`, `effect`, part of the name (`q`), and what is `served` or `unused`."""
         found = self
         if wanted.get("state"):
             found = found.in_state(DefinitionState(wanted["state"]))
@@ -147,6 +149,8 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
             found = found.filter(kind=wanted["kind"])
         if wanted.get("q"):
             found = found.filter(name__icontains=wanted["q"])
+        if wanted.get("unused"):
+            found = found.unused_since(timezone.now() - UNUSED)
         effects = EFFECTS[wanted["effect"]] if wanted.get("effect") else None
         if effects is None and not wanted.get("served"):
             return found
@@ -187,6 +191,28 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
             is_contradicted=F("contradicted"),
             effect=_EFFECT,
         )
+
+    def with_use(self, actor: Actor) -> Self:
+        """With `last_used`: when a call of it was last carried; null where none was, or the actor may not read grants.
+
+        Uses are counted by the name of the server: what an earlier server of the same name had is left out.
+        """
+        if not actor.may(Permission.GRANT_READ):
+            return self.annotate(last_used=Value(None, output_field=models.DateTimeField()))
+        latest = _uses().order_by("-last_used").values("last_used")
+        return self.annotate(last_used=Subquery(latest[:1]))
+
+    def unused_since(self, moment: datetime) -> Self:
+        """What was there at `moment`, counted by then, and not called since."""
+        counted = apps.get_model("access", "UseCursor").objects.filter(since__lt=moment)
+        late = _uses().filter(last_used__gte=moment)
+        return self.filter(Exists(counted), ~Exists(late), first_seen__lt=moment).exclude(kind=Kind.CARD.value)
+
+    def with_namesakes(self, actor: Actor) -> Self:
+        """With `has_namesakes`: whether another server that the actor sees shows one that is called the same."""
+        others = rows_of("Definition").visible_to(actor).filter(present=True, kind=OuterRef("kind"))
+        alike = others.alias(squashed=squashed_name()).filter(squashed=squashed_name(OuterRef("name")))
+        return self.annotate(has_namesakes=Exists(alike.exclude(server=OuterRef("server"))))
 
     def risk(self, own: Iterable[Any] = ()) -> Together:
         """What those that are present come to, with the server's `own` findings; narrow to one server first."""
@@ -274,6 +300,13 @@ def _served_row(row: Any) -> ServedRow:
         pin_text=row.pin_text or "",
         server_id=row.server_id,
     )
+
+
+def _uses() -> Any:
+    """What grants carried to a definition of an outer query, since that is there."""
+    uses: Any = apps.get_model("access", "GrantUse").objects
+    named = {"server": OuterRef("server__slug"), "kind": OuterRef("kind"), "name": OuterRef("name")}
+    return uses.filter(**named, last_used__gte=OuterRef("first_seen"))
 
 
 @cache  # what every list asks, and dear to put together

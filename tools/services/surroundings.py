@@ -20,7 +20,7 @@ from servers.rules import ServerState
 from servers.surface import Kind
 from tools.likeness import folded_name, sketch
 from tools.models import Definition, DefinitionVersion, Pin
-from tools.models.definitions import SQUASHED_MAX, squashed_name
+from tools.querysets.shared import SQUASHED_MAX, squashed_name
 from tools.scanner.names import IN_CODE, NAMED_FROM
 from tools.services.knowing import Shared, by_number
 

@@ -24,14 +24,18 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     actor, filters = actor_of(request), CatalogueFilterForm(request.GET)
     filters.is_valid()
     visible = Definition.objects.visible_to(actor)
-    found = visible.in_catalogue(filters.cleaned_data).order_by("server__slug", "kind", "name")
-    listed = KeyPaginator(found, visible.for_list().defer("observed__text"), PAGE_SIZE)
+    knows_use = actor.may(Permission.GRANT_READ)
+    wanted = filters.cleaned_data if knows_use else {**filters.cleaned_data, "unused": False}
+    found = visible.in_catalogue(wanted).order_by("server__slug", "kind", "name")
+    rows = visible.for_list().with_use(actor).with_namesakes(actor)
+    listed = KeyPaginator(found, rows.defer("observed__text"), PAGE_SIZE)
     shown = listed.get_page(request.GET.get("page"))
     context: dict[str, Any] = {
         "filters": filters,
-        "is_filtered": any(filters.cleaned_data.values()),
+        "is_filtered": any(wanted.values()),
         "page": shown,
         "may_ask": actor.may_somewhere(Permission.GRANT_READ),
+        "knows_use": knows_use,
         "rows": [{"definition": row, "state": because(row).value} for row in shown],
     }
     if request.htmx:  # type: ignore[attr-defined]
