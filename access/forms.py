@@ -14,7 +14,7 @@ from access.redirects import URI_MAX, URIS_MAX
 from access.services import Holder
 from core.actor import Actor
 from core.permissions import Permission
-from core.preferences import THEMES
+from core.preferences import DENSITIES, THEMES
 
 _ENVIRONMENTS = (
     ("", _("All environments")),
@@ -79,6 +79,12 @@ class PreferencesForm(forms.Form):
         required=False,
         widget=forms.RadioSelect,
         choices=list(zip(THEMES, (_("As the system"), _("Light"), _("Dark")), strict=True)),
+    )
+    density = forms.ChoiceField(
+        label=_("Density"),
+        required=False,
+        widget=forms.RadioSelect,
+        choices=list(zip(DENSITIES, (_("With room to read"), _("Compact: more rows in sight")), strict=True)),
     )
     language = forms.ChoiceField(
         label=_("Language"),

@@ -45,6 +45,8 @@ def test_a_request_without_a_session_is_nobodys(request_: HttpRequest) -> None:
         ({}, Preferences()),
         ({"theme": "dark"}, Preferences("dark")),
         ({"theme": "neon"}, Preferences()),
+        ({"density": "compact"}, Preferences(density="compact")),
+        ({"density": "tiny"}, Preferences()),
         ({"shortcuts": "off"}, Preferences(shortcuts=False)),
         ({"shortcuts": "maybe"}, Preferences()),
     ],

@@ -94,9 +94,10 @@ def test_signing_out_ends_the_session_and_needs_a_form(console: Client) -> None:
 
 
 def test_preferences_hold_for_the_browser(world: World, console: Client) -> None:
-    console.post("/preferences/", {"theme": "dark", "shortcuts": "off"})
+    console.post("/preferences/", {"theme": "dark", "density": "compact", "shortcuts": "off"})
     (root,) = Page(console.get("/").content.decode()).named("html")
     assert root["data-theme"] == "dark"
+    assert root["data-density"] == "compact"
     assert root["data-shortcuts"] == "off"
 
 
