@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from access.suspended import SuspensionKind
 from alerts.models import Alert
+from controlplane.flows.reading import NEEDED as FLOWS_NEED
 from core.actor import Actor
 from core.console import actor_of
 from core.permissions import Permission
@@ -47,7 +48,12 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     return context
 
 
-def _groups(request: HttpRequest, actor: Actor) -> list[Group]:
+def pages(request: HttpRequest, actor: Actor) -> list[Link]:
+    """The pages of the navigation that the actor may open, without counts."""
+    return [link for group in _groups(request, actor, counted=False) for link in group.links]
+
+
+def _groups(request: HttpRequest, actor: Actor, *, counted: bool = True) -> list[Group]:
     here = request.path
     groups = (
         (_("Decide"), (
@@ -61,6 +67,7 @@ def _groups(request: HttpRequest, actor: Actor) -> list[Group]:
             (_("Agents"), "access:agents", "agent", Permission.AGENT_READ),
             (_("Roles and grants"), "access:roles", "key", Permission.ROLE_READ),
             (_("People"), "access:people", "people", Permission.PERSON_READ),
+            (_("Toxic flows"), "flows:overview", "warning", *FLOWS_NEED),
             (_("Kill switch"), "tools:suspensions", "stop", Permission.SUSPENSION_READ),
         )),
         (_("Prove"), ((_("Audit log"), "audit:records", "record", Permission.AUDIT_READ),)),
@@ -68,9 +75,15 @@ def _groups(request: HttpRequest, actor: Actor) -> list[Group]:
     shown = []
     for title, entries in groups:
         links = tuple(
-            Link(name, reverse(url_name), icon, _is_current(reverse(url_name), here), _count(url_name, actor))
-            for name, url_name, icon, permission in entries
-            if actor.may_somewhere(permission)
+            Link(
+                name,
+                url := reverse(url_name),
+                icon,
+                _is_current(url, here),
+                _count(url_name, actor) if counted else 0,
+            )
+            for name, url_name, icon, *needed in entries
+            if all(map(actor.may_somewhere, needed))
         )
         if links:
             shown.append(Group(title, links))

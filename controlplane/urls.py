@@ -6,6 +6,8 @@ from django.views.decorators.csrf import csrf_exempt
 from controlplane import health, openapi, views
 from controlplane.callers import api as callers_api
 from controlplane.callers import views as callers_views
+from controlplane.finding import api as finding_api
+from controlplane.finding import views as finding_views
 from controlplane.flows import api as flows_api
 from controlplane.flows import views as flows_views
 
@@ -13,6 +15,7 @@ api_urlpatterns: list[URLPattern | URLResolver] = [
     path("schema/", openapi.schema, name="schema"),
     path("agents/<str:client_id>/flows/", flows_api.AgentFlowsView.as_view(), name="agent-flows"),
     path("definitions/<uuid:id>/callers/", callers_api.CallersView.as_view(), name="definition-callers"),
+    path("find/", finding_api.FindView.as_view(), name="find"),
     path("flows/", flows_api.FlowsView.as_view(), name="flows"),
     path("people/<str:username>/flows/", flows_api.PersonFlowsView.as_view(), name="person-flows"),
     path("separations/suggested/", flows_api.SuggestedSeparationsView.as_view(), name="separation-suggested"),
@@ -35,6 +38,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/", include((api_urlpatterns, "api"))),
+    path("find/", finding_views.find, name="find"),
     path("flows/", include((flows_urlpatterns, "flows"))),
     path("definitions/<uuid:definition_id>/callers/", callers_views.who_may_call, name="who_may_call"),
     path("", include("access.oauth_urls")),

@@ -1,0 +1,83 @@
+"""The command palette in a real Chromium: opened by keys, walked by arrows, and never in the way of typing."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+    from pytest_django.live_server_helper import LiveServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PASSWORD = "a long enough password"
+
+
+@pytest.fixture
+def page(browser: "Browser", transactional_db: None, live_server: "LiveServer") -> "Iterator[Page]":
+    """A page where `ada` has signed in. Anything that the content policy refuses, or a script throws, fails the test."""
+    from tests.console.world import World, administrator, tool
+
+    world = World(administrator(username="ada"), [tool("read_file"), tool("read_mail")])
+    world.admin.set_password(PASSWORD)
+    world.admin.save()
+    world.build()
+    context = browser.new_context(base_url=live_server.url)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+    page.goto("/")
+    page.get_by_label("User name").fill("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Review inbox").wait_for()
+    page.wait_for_load_state("load")
+    yield page
+    context.close()
+    assert problems == []
+
+
+def options(page: "Page") -> list[str]:
+    return page.locator("#palette [role=option]").all_inner_texts()
+
+
+def test_a_few_keys_lead_to_a_definition(page: "Page") -> None:
+    page.keyboard.press("Control+k")
+    page.keyboard.type("read")
+    page.locator("#palette [role=option]").nth(3).wait_for()
+    chosen = page.locator("#palette [aria-selected=true]")
+    assert "read_file" in chosen.inner_text()
+    page.keyboard.press("ArrowDown")
+    assert "read_mail" in chosen.inner_text()
+    assert page.locator("#palette input").get_attribute("aria-activedescendant") == chosen.get_attribute("id")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/definitions/*/")
+
+
+def test_a_slash_opens_it_and_escape_gives_the_focus_back(page: "Page") -> None:
+    page.locator(".side a[data-palette]").focus()
+    page.keyboard.press("/")
+    page.locator("#palette[open]").wait_for()
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.hasAttribute('data-palette')")
+
+
+def test_what_is_typed_elsewhere_opens_nothing(page: "Page") -> None:
+    page.goto("/definitions/")
+    page.locator("#id_q").focus()
+    page.keyboard.type("a/b")
+    assert page.locator("#palette[open]").count() == 0
+    assert page.locator("#id_q").input_value() == "a/b"
+
+
+def test_without_single_keys_ctrl_k_stays(page: "Page") -> None:
+    page.goto("/preferences/")
+    page.locator("input[name=shortcuts][value=off]").check()
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Saved.").wait_for()
+    page.keyboard.press("/")
+    assert page.locator("#palette[open]").count() == 0
+    page.keyboard.press("Control+k")
+    page.locator("#palette[open]").wait_for()
