@@ -247,7 +247,7 @@ class Doors:
         path = route.path.replace("{username}", found["username"], 1)
         kind = found[_thing_in(path)] if route.door == API and "{" in path else ""
         path = re.sub(r"\{(\w+)\}", lambda match: kind if route.door == API else found[match[1]], path)
-        asked = {"compare": "?from={}&to={}".format(*chosen.digests), "export": "?format=csv"}
+        asked = {"compare": "?from={}&to={}".format(*chosen.digests), "export": "?format=csv", "find": "?q=red"}
         return path + asked.get(path.split("/")[-2], "")
 
     def _found(self, route: Route, chosen: Side) -> dict[str, str]:
