@@ -15,18 +15,20 @@ from core.permissions import Permission
 from core.preferences import preferences_of
 from tools.models import Review
 
+_KEYS: Final = {"tools:inbox": "i", "servers:list": "s", "audit:records": "a"}
 _EVERYTHING: Final = (SuspensionKind.EVERYTHING.value, "")
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One entry of the navigation. `current`: the page shown belongs to it."""
+    """One entry of the navigation. `current`: the page shown belongs to it. `key`: what leads there after `g`."""
 
     title: str
     url: str
     icon: str
     current: bool
     count: int = 0
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,14 @@ def _groups(request: HttpRequest, actor: Actor) -> list[Group]:
     shown = []
     for title, entries in groups:
         links = tuple(
-            Link(name, reverse(url_name), icon, _is_current(reverse(url_name), here), _count(url_name, actor))
+            Link(
+                name,
+                reverse(url_name),
+                icon,
+                _is_current(reverse(url_name), here),
+                _count(url_name, actor),
+                _KEYS.get(url_name, ""),
+            )
             for name, url_name, icon, permission in entries
             if actor.may_somewhere(permission)
         )
