@@ -17,7 +17,7 @@ from servers.rules import Environment
 from tools.models import Definition, DefinitionVersion, Pin, Review, ReviewDecision
 from tools.rules import POLLER, PinEnd, ReviewState, Verdict
 from tools.scanner import Severity
-from tools.services.closing import given, needed
+from tools.services.closing import counts, given, needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _has_decided(decisions: Iterable[ReviewDecision], actor: Actor) -> bool:
     return any(each.person is not None and str(each.person.public_id) == actor.id for each in decisions)
 
 
-def bulk_obstacle(review: Review, digest: str, verdict: str, actor: Actor) -> str:
+def bulk_obstacle(review: Review, digest: str, verdict: str, actor: Actor, person_id: int) -> str:
     """Why this review would not be decided together with others, as far as its list row tells; else nothing.
 
     `services.decide_review` asks again, and more. No query is made of a row of `for_list`.
@@ -106,7 +106,22 @@ def bulk_obstacle(review: Review, digest: str, verdict: str, actor: Actor) -> st
         return _("You may read reviews but not decide them (review:decide).")
     if _has_decided(review.decisions.all(), actor):
         return _("You have decided this review already; another person has to.")
-    return _never_in_bulk(review) if verdict != Verdict.REJECT.value else ""
+    if verdict == Verdict.REJECT.value:
+        return ""
+    server = review.definition.server
+    if not counts(server, person_id, needed=needed(server, review)):
+        return _(
+            "You registered this server or changed its URL, so you may reject but not approve: two others have to."
+        )
+    return _never_in_bulk(review)
+
+
+def in_bulk(review: Review, verdict: str) -> str:
+    """What would become of it, decided together with others: the state, or `waiting` where another person has to."""
+    if verdict == Verdict.REJECT.value:
+        return ReviewState.REJECTED.value
+    last = given(review, review.decisions.all()) + 1 >= needed(review.definition.server, review)
+    return ReviewState.APPROVED.value if last else ReviewState.WAITING.value
 
 
 def _never_in_bulk(review: Review) -> str:

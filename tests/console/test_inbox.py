@@ -12,6 +12,7 @@ from django.utils import timezone
 from access.models import Person
 from audit.models import Record, SavedSearch
 from core.permissions import Permission
+from servers.services import edit_server
 from tests.console.test_reviews import READS, chosen, signed_in, text_of
 from tests.console.world import Page, World, administrator, tool
 from tests.factories import person_with
@@ -147,6 +148,16 @@ def test_several_are_shown_before_they_are_decided(world: World, console: Client
     assert not Pin.objects.exists()
 
 
+def test_who_registered_the_server_is_told_before_that_two_others_have_to(world: World, console: Client) -> None:
+    edit_server(slug="files", changes={"required_approvals": 2}, actor=world.actor)
+    sent = {"review": chosen(world.waiting()), "verdict": "approve", "reason": "Known."}
+    assert "two others have to" in text_of(console.post("/reviews/decide/", sent))
+    other = signed_in(person_with(*READS, Permission.REVIEW_DECIDE))
+    said = text_of(other.post("/reviews/decide/", sent))
+    assert "Approve 1 review?" in said
+    assert "One more person has to approve it too" in said
+
+
 def test_all_that_match_are_shown_and_not_only_those_of_the_page(
     world: World, console: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,8 +260,6 @@ def test_who_may_only_read_reads_comments_and_writes_none(world: World, console:
 
 
 def test_four_eyes_are_told_in_words(world: World, console: Client) -> None:
-    from servers.services import edit_server
-
     edit_server(slug="files", changes={"required_approvals": 2}, actor=world.actor)
     review = world.waiting()
     path = f"/reviews/{review.public_id}/"

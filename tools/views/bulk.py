@@ -22,7 +22,7 @@ from tools.inbox_forms import BulkForm, Chosen, InboxFilterForm, UndoForm
 from tools.models import Review
 from tools.rules import ReviewState
 from tools.services.deciding import BULK_MAX
-from tools.standing import bulk_obstacle
+from tools.standing import bulk_obstacle, in_bulk
 from tools.views.inbox_page import filters_of, inbox_context, inbox_url
 from tools.views.risky import any_in_production
 
@@ -79,13 +79,10 @@ def _preview(request: HttpRequest, form: BulkForm) -> HttpResponse:
     """Each review with what would keep it from being decided together with others."""
     actor, data, filters = actor_of(request), form.cleaned_data, filters_of(request)
     rows, is_cut = _all(actor, filters) if data["all"] else (_ticked(actor, data["review"]), False)
-    judged = [
-        (review, f"{review.public_id} {digest}", bulk_obstacle(review, digest, data["verdict"], actor))
-        for review, digest in rows
-    ]
+    judged = [_judged(review, digest, data["verdict"], request) for review, digest in rows]
     context = {
         "rows": judged,
-        "possible": sum(1 for _review, _value, obstacle in judged if not obstacle),
+        "possible": sum(1 for _review, _value, obstacle, _state in judged if not obstacle),
         "is_cut": is_cut,
         "most": BULK_MAX,
         "form": form,
@@ -93,6 +90,13 @@ def _preview(request: HttpRequest, form: BulkForm) -> HttpResponse:
         "back": inbox_url(filters.query),
     }
     return show(request, "tools/bulk.html", context)
+
+
+def _judged(review: Review, digest: str, verdict: str, request: HttpRequest) -> tuple[Review, str, str, str]:
+    """A row of the page: the review, what its form sends, what stands in the way, and what becomes of it otherwise."""
+    assert request.user.pk is not None  # noqa: S101 -- `page` let nobody else through
+    obstacle = bulk_obstacle(review, digest, verdict, actor_of(request), request.user.pk)
+    return review, f"{review.public_id} {digest}", obstacle, in_bulk(review, verdict)
 
 
 def _all(actor: Actor, filters: InboxFilterForm) -> tuple[list[Row], bool]:
