@@ -82,7 +82,7 @@ def _around(actor: Actor) -> dict[str, Any]:
     return {
         "emergencies": emergencies_in_force(actor),
         "servers": Server.objects.visible_to(actor).current().order_by("slug").values_list("slug", flat=True)[:_SHOWN],
-        "people": deciders(None),
+        "people": deciders(actor, None),
         "views": [(view, inbox_url(view.query)) for view in views],
         "ME": ME,
         "NOBODY": NOBODY,

@@ -77,7 +77,7 @@ def _beside(request: HttpRequest, found: Review) -> dict[str, Any]:
         "comment_form": CommentForm(auto_id="id_comment_%s"),
         "may_comment": actor.may(Permission.REVIEW_COMMENT, team_id=team),
         "may_share": may_share,
-        "people": deciders(team) if may_share else (),
+        "people": deciders(actor, team) if may_share else (),
         "snooze_form": SnoozeForm(auto_id="id_snooze_%s"),
         "chosen": f"{found.public_id} {found.version.digest}",
         "text_mode": mode if mode in TEXT_MODES else TEXT_MODES[0],
@@ -85,10 +85,11 @@ def _beside(request: HttpRequest, found: Review) -> dict[str, Any]:
     }
 
 
-def deciders(team_id: int | None) -> QuerySet[Person, str]:
-    """User names of those who may decide what a team owns, some hundreds at most."""
+def deciders(actor: Actor, team_id: int | None) -> QuerySet[Person, str]:
+    """User names of those who may decide what a team owns, as far as the actor sees people; some hundreds at most."""
     deciding = people_who_may(Permission.REVIEW_DECIDE, team_id=team_id)
-    return Person.objects.filter(pk__in=deciding).order_by("username").values_list("username", flat=True)[:PEOPLE_SHOWN]
+    seen = Person.objects.visible_to(actor).filter(pk__in=deciding)
+    return seen.order_by("username").values_list("username", flat=True)[:PEOPLE_SHOWN]
 
 
 def glass_form(data: QueryDict | None = None) -> BreakGlassForm:
