@@ -260,11 +260,15 @@ class SavedSearchQuerySet(models.QuerySet["SavedSearch"]):
     """Searches that somebody keeps."""
 
     def visible_to(self, actor: Actor) -> "SavedSearchQuerySet":
-        """Own ones and shared ones, for who may read the log."""
+        """Own ones and shared ones of the log, for who may read it."""
         if not actor.may_somewhere(Permission.AUDIT_READ):
             return self.none()
         mine = apps.get_model("audit", "Subject").objects.standing_for(actor)
-        return self.filter(Q(shared=True) | Q(owner__in=mine))
+        return self.filter(Q(shared=True) | Q(owner__in=mine), listed="log")
+
+    def own(self, actor: Actor, listed: str) -> "SavedSearchQuerySet":
+        """The actor's own of one list."""
+        return self.filter(owner__in=apps.get_model("audit", "Subject").objects.standing_for(actor), listed=listed)
 
     def by_name(self) -> "SavedSearchQuerySet":
         """In the order of their names."""

@@ -16,18 +16,20 @@ from core.permissions import Permission
 from core.preferences import preferences_of
 from tools.models import Review
 
+_KEYS: Final = {"tools:inbox": "i", "servers:list": "s", "audit:records": "a"}
 _EVERYTHING: Final = (SuspensionKind.EVERYTHING.value, "")
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One entry of the navigation. `current`: the page shown belongs to it."""
+    """One entry of the navigation. `current`: the page shown belongs to it. `key`: what leads there after `g`."""
 
     title: str
     url: str
     icon: str
     current: bool
     count: int = 0
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def _groups(request: HttpRequest, actor: Actor, *, counted: bool = True) -> list
                 icon,
                 _is_current(url, here),
                 _count(url_name, actor) if counted else 0,
+                _KEYS.get(url_name, ""),
             )
             for name, url_name, icon, *needed in entries
             if all(map(actor.may_somewhere, needed))

@@ -390,6 +390,24 @@ REFUSE_TOXIC_GRANTS = env.boolean(
 UNUSED_DAYS = env.integer(
     "UNUSED_DAYS", "days after which a grant or scope that nobody used is named", default=90, minimum=1, maximum=3650
 )
+# How long a review may wait before it is overdue, by the risk of its change.
+REVIEW_DUE_HOURS = {
+    "high": env.integer(
+        "REVIEW_DUE_HOURS_HIGH",
+        "hours after which a review of high risk is overdue",
+        default=24, minimum=1, maximum=8760,
+    ),
+    "medium": env.integer(
+        "REVIEW_DUE_HOURS_MEDIUM",
+        "hours after which a review of medium risk is overdue",
+        default=72, minimum=1, maximum=8760,
+    ),
+    "low": env.integer(
+        "REVIEW_DUE_HOURS_LOW",
+        "hours after which a review of low risk is overdue",
+        default=168, minimum=1, maximum=8760,
+    ),
+}  # fmt: skip
 NOTICE_SECONDS = env.integer(
     "NOTICE_SECONDS",
     "how long a gateway that was told to stop serves on while it is not ready, so that whoever routes to it notices",

@@ -18,6 +18,7 @@ from tools.risk import INCOMPLETE
 from tools.scanner.findings import Confidence, Severity
 from tools.scanner.rules import RULES
 from tools.scanner.servers import SERVERS
+from tools.whys import Why
 
 Text = Any  # a lazily translated text
 
@@ -218,6 +219,16 @@ CHANGES: Final[Mapping[str, Text]] = {
     ChangeClass.URI: gettext_lazy("URI"),
     ChangeClass.WITHDRAWN: gettext_lazy("approval withdrawn"),
     ChangeClass.WORDING: gettext_lazy("wording"),
+}
+# What only the scanner tells of a change, beside its classes.
+WHYS: Final[Mapping[str, Text]] = {
+    Why.HIDDEN: gettext_lazy("hidden characters"),
+    Why.LOOKALIKE: gettext_lazy("look-alike"),
+}
+TEXT_MODES: Final[Mapping[str, Text]] = {
+    "visible": gettext_lazy("Visible"),
+    "raw": gettext_lazy("Raw"),
+    "escaped": gettext_lazy("Escaped"),
 }
 RELATIONS: Final[Mapping[str, Text]] = {
     Relation.CLONE: gettext_lazy("clone of"),

@@ -27,6 +27,7 @@ class Permission(StrEnum):
     POLICY_MANAGE = "policy:manage"
     POLICY_READ = "policy:read"
     REVIEW_BREAK_GLASS = "review:break_glass"
+    REVIEW_COMMENT = "review:comment"
     REVIEW_DECIDE = "review:decide"
     REVIEW_READ = "review:read"
     ROLE_MANAGE = "role:manage"

@@ -1,11 +1,9 @@
-"""Forms of the review inbox and of a decision. They shape input; the rules are the services'."""
+"""Forms of decisions, policies, suspensions and suppressions. They shape input; the rules are the services'.
 
-from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+Those of the review inbox are in `inbox_forms`.
+"""
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from access.names import NAME_MAX
@@ -17,15 +15,8 @@ from tools.classify import ChangeClass
 from tools.effects import Effect
 from tools.policies import GRANTABLE, SERVERS_MAX, TEXT_CEILING, Rule
 from tools.rightsizing import DAYS_MAX
-from tools.rules import NAME_MAX_BYTES, REASON_MAX, DefinitionState, ReviewState, Verdict
+from tools.rules import NAME_MAX_BYTES, REASON_MAX, DefinitionState, Verdict
 
-_STATES = (
-    (ReviewState.WAITING.value, _("Waiting")),
-    (ReviewState.APPROVED.value, _("Approved")),
-    (ReviewState.REJECTED.value, _("Rejected")),
-    (ReviewState.DISMISSED.value, _("Dismissed")),
-    (ReviewState.SUPERSEDED.value, _("Superseded")),
-)
 KIND_CHOICES = (
     (Kind.TOOL.value, _("Tools")),
     (Kind.RESOURCE.value, _("Resources")),
@@ -34,15 +25,7 @@ KIND_CHOICES = (
     (Kind.CARD.value, _("Server cards")),
 )
 EMERGENCY_HOURS = (1, 4, 8, 24)
-_VERDICTS = ((Verdict.APPROVE.value, _("Approve")), (Verdict.REJECT.value, _("Reject")))
-
-
-class InboxFilterForm(forms.Form):
-    """What the inbox narrows by; it stands in the URL."""
-
-    state = forms.ChoiceField(label=_("State"), choices=_STATES, required=False)
-    server = forms.CharField(label=_("Server"), max_length=SLUG_MAX, required=False)
-    kind = forms.ChoiceField(label=_("Kind"), choices=(("", _("All")), *KIND_CHOICES), required=False)
+VERDICT_CHOICES = ((Verdict.APPROVE.value, _("Approve")), (Verdict.REJECT.value, _("Reject")))
 
 
 class DefinitionFilterForm(forms.Form):
@@ -88,7 +71,7 @@ class DecisionForm(forms.Form):
 
     digest = forms.CharField(max_length=80, widget=forms.HiddenInput)
     verdict = forms.ChoiceField(
-        label=_("Decision"), choices=(*_VERDICTS, (Verdict.DISMISS.value, _("Dismiss"))), widget=forms.RadioSelect
+        label=_("Decision"), choices=(*VERDICT_CHOICES, (Verdict.DISMISS.value, _("Dismiss"))), widget=forms.RadioSelect
     )
     reason = forms.CharField(
         label=_("Reason"),
@@ -133,36 +116,6 @@ class ReturnForm(forms.Form):
     digest = forms.CharField(max_length=80)
     expected_pin = forms.CharField(max_length=80, required=False)
     reason = forms.CharField(max_length=REASON_MAX)
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """One row of the inbox as it was shown."""
-
-    id: UUID
-    digest: str
-
-
-class ChosenField(forms.Field):
-    """The ticked rows, each `<review id> <digest shown>`."""
-
-    widget = forms.MultipleHiddenInput
-
-    def to_python(self, value: Any) -> list[Chosen]:
-        """The rows. Raises `ValidationError` for anything that our own page did not make."""
-        try:
-            pairs = [text.split(" ") for text in value or ()]
-            return [Chosen(UUID(review_id), digest) for review_id, digest in pairs]
-        except ValueError as error:
-            raise ValidationError(_("Reload the inbox and choose again.")) from error
-
-
-class BulkForm(forms.Form):
-    """One verdict and one reason for every ticked row."""
-
-    review = ChosenField(error_messages={"required": _("Tick at least one review.")})
-    verdict = forms.ChoiceField(label=_("Decision"), choices=_VERDICTS)
-    reason = forms.CharField(label=_("Reason"), max_length=REASON_MAX)
 
 
 _CLASS_LABELS = {

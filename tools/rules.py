@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ from tools.classify import ChangeClass
 
 REASON_MAX: Final = 2000  # characters of the reason of a decision
 BREAK_GLASS_MAX: Final = timedelta(hours=24)
+COMMENT_MAX: Final = 4000  # characters of a comment on a review
+SNOOZE_MAX: Final = timedelta(days=90)
 POLLER: Final = "poller"  # the vantage that says what a server shows; other vantages may only speak against it
 VANTAGE_MAX: Final = 100  # characters
 NAME_MAX_BYTES: Final = 2048  # UTF-8 bytes of a definition's name; PostgreSQL indexes no more than about 2,700
@@ -113,6 +115,11 @@ HARMLESS_WHILE_WAITING: Final = frozenset({
     ChangeClass.ICONS, ChangeClass.INPUT_SCHEMA_EQUIVALENT, ChangeClass.OUTPUT_SCHEMA_EQUIVALENT,
     ChangeClass.OUTPUT_SCHEMA_NARROWED, ChangeClass.TITLE, ChangeClass.WORDING,
 })  # fmt: skip
+
+
+def due_at(risk: str, opened_at: datetime, hours: Mapping[str, int]) -> datetime:
+    """Until when a review should be decided: `hours` after it opened, by its risk; one of no known risk at once."""
+    return opened_at + timedelta(hours=hours.get(risk, 0))
 
 
 def approvals_needed(*, review: int, server: int) -> int:

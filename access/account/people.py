@@ -1,4 +1,4 @@
-"""How somebody else signs in, for who manages people: their sessions, and a reset of second factors that were lost."""
+"""One person, for who manages people: what they hold, their sessions, and a reset of second factors that were lost."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from access import services
 from access.account.fresh import fresh
-from access.models import ConsoleSession, Person
+from access.models import ConsoleSession, Grant, Person, Team
 from access.services.factors import factors_of
 from core.console import actor_of, carry_out, page, reason_of, show
 from core.errors import NotFound
@@ -21,11 +21,14 @@ from core.permissions import Permission
 @require_safe
 @page(Permission.PERSON_MANAGE)
 def person_sign_in(request: HttpRequest, person_id: UUID) -> HttpResponse:
-    """Somebody's second factors and sessions."""
-    person = _person(request, person_id)
-    sessions = ConsoleSession.objects.visible_to(actor_of(request)).live().filter(person=person)
+    """Somebody's roles and teams, second factors and sessions."""
+    actor, person = actor_of(request), _person(request, person_id)
+    sessions = ConsoleSession.objects.visible_to(actor).live().filter(person=person)
+    grants = Grant.objects.visible_to(actor).live().reaching_person(person).select_related("role", "team")
     context = {
         "person": person,
+        "grants": grants.order_by("role__name", "pk"),
+        "teams": Team.objects.visible_to(actor).filter(memberships__person=person).order_by("slug"),
         "factors": factors_of(person),
         "sessions": sessions.defer("session_data").order_by("-last_seen_at"),
     }

@@ -32,6 +32,7 @@ BUILTIN_ROLES: Final = (
         | {
             Permission.ALERT_ACKNOWLEDGE,
             Permission.REVIEW_BREAK_GLASS,
+            Permission.REVIEW_COMMENT,
             Permission.REVIEW_DECIDE,
             Permission.SUSPENSION_LIFT,
             Permission.SUSPENSION_SET,
@@ -39,9 +40,10 @@ BUILTIN_ROLES: Final = (
     ),
     BuiltinRole(
         "owner",
-        "Registers, edits, polls and suspends the servers of their own teams.",
+        "Registers, edits, polls and suspends the servers of their own teams, and comments on their reviews.",
         _READS
         | {
+            Permission.REVIEW_COMMENT,
             Permission.SERVER_EDIT,
             Permission.SERVER_POLL,
             Permission.SERVER_REGISTER,

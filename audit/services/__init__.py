@@ -7,7 +7,7 @@ from audit.services.pruning import confirm_pruning, request_pruning
 from audit.services.reconciling import reconcile_unfinished
 from audit.services.recording import Fact, denied, noting, record, record_many
 from audit.services.removing import confirm_erasure, expire_payloads, request_erasure
-from audit.services.searches import may_remove, remove_search, save_search
+from audit.services.searches import drop_search, keep_search, may_remove, remove_search, save_search
 from audit.services.sending import send_exports
 from audit.services.shards import create_shards
 from audit.services.sinks import CreatedSink, change_sink, create_sink, remove_sink
@@ -26,8 +26,10 @@ __all__ = [
     "create_shards",
     "create_sink",
     "denied",
+    "drop_search",
     "expire_payloads",
     "has_sequencer",
+    "keep_search",
     "may_remove",
     "noting",
     "place_records",

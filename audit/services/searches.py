@@ -1,5 +1,6 @@
 """Saved searches: keeping and removing them."""
 
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from django.db import IntegrityError, transaction
 from audit.events import Event, RecordType
 from audit.filters import Filters
 from audit.models import SavedSearch
-from audit.models.searches import NAME_MAX
+from audit.models.searches import NAME_MAX, Listed
 from audit.services.permitting import permit
 from audit.services.recording import record
 from audit.subjects import principal_of
@@ -26,17 +27,35 @@ def save_search(*, name: str, filters: Filters, shared: bool, actor: Actor) -> S
     Raises `PermissionDenied`, `Invalid`, `Conflict` for a name that the actor uses already.
     """
     permit(actor, Permission.AUDIT_READ, about=subject("search", name[:NAME_MAX]), somewhere=True)
-    name, query = _valid_name(name), filters.canonical()
+    return keep_search(listed=Listed.LOG, name=name, query=filters.canonical(), shared=shared, actor=actor)
+
+
+def keep_search(
+    *, listed: Listed, name: str, query: Mapping[str, str], actor: Actor, shared: bool = False
+) -> SavedSearch:
+    """Keep the filters of one list under a name of the actor's own. Who may see that list is the caller's to ask.
+
+    Raises `Invalid`, `Conflict` for a name that the actor uses already.
+    """
+    name = _valid_name(name)
     if not query:
         raise Invalid("A search needs a filter.", field="query")
     with transaction.atomic():
         owner = principal_of(actor)
-        if SavedSearch.objects.filter(owner=owner).count() >= MOST:
+        if SavedSearch.objects.filter(owner=owner, listed=listed.value).count() >= MOST:
             raise Conflict(f"You keep {MOST} searches: remove one first.")
-        search = SavedSearch(owner=owner, name=name, query=query, shared=shared)
+        search = SavedSearch(owner=owner, listed=listed.value, name=name, query=dict(query), shared=shared)
         _insert(search)
         _record(Event.SEARCH_SAVED, search, actor)
     return search
+
+
+def drop_search(*, listed: Listed, search_id: UUID, actor: Actor) -> None:
+    """Remove a search of the actor's own from one list. Raises `NotFound`."""
+    with transaction.atomic():
+        search = SavedSearch.objects.own(actor, listed.value).locked(search_id)
+        _record(Event.SEARCH_REMOVED, search, actor)
+        search.delete()
 
 
 def remove_search(*, search_id: UUID, actor: Actor) -> None:
@@ -77,6 +96,8 @@ def _insert(search: SavedSearch) -> None:
 
 def _record(event: Event, search: SavedSearch, actor: Actor) -> None:
     said = {"name": search.name, "query": search.query, "shared": search.shared}
+    if search.listed != Listed.LOG.value:
+        said["listed"] = search.listed
     gone = event is Event.SEARCH_REMOVED
     record(
         type=RecordType.ADMIN,

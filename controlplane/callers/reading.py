@@ -1,5 +1,6 @@
 """Whom `decide` would let call a tool, as far as an actor sees grants and tools."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db.models import Q
@@ -10,7 +11,8 @@ from controlplane.principals import Principal, principals
 from core.actor import Actor
 from core.errors import NotFound
 from gateway.facts import read_access, read_tools
-from gateway.reach import Reach
+from gateway.reach import Offered, Reach
+from gateway.snapshot import AccessPart
 from servers.surface import Kind
 from tools.models import Definition
 
@@ -28,7 +30,12 @@ def callers_of(actor: Actor, tool: Definition) -> list[Principal]:
     access = read_access(Grant.objects.visible_to(actor))
     # With the server's card, which may withhold all of it.
     near = Q(pk=tool.pk) | Q(server=tool.server, kind=Kind.CARD.value)
-    reach, offered = Reach(access, timezone.now()), list(read_tools(Definition.objects.filter(near)))
-    given = (each for each in principals(actor, access) if tool.server.slug in reach.servers(each.caller))
+    return allowed(actor, tool.server.slug, list(read_tools(Definition.objects.filter(near))), access)
+
+
+def allowed(actor: Actor, slug: str, offered: Sequence[Offered], access: AccessPart) -> list[Principal]:
+    """Those whom the actor may see and `access` lets call any of what one server offers."""
+    reach = Reach(access, timezone.now())
+    given = (each for each in principals(actor, access) if slug in reach.servers(each.caller))
     found = [each for each in given if any(True for _ in reach.reached(each.caller, offered))]
     return sorted(found, key=lambda each: (each.kind, each.name, each.id))

@@ -1,7 +1,7 @@
 """Tags and filters for what is governed: states, changes, findings, grants, records. A builtin of every template."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlencode
 
 from django import template
@@ -16,7 +16,7 @@ from access.models import Grant
 from alerts.models import Alert
 from audit.models import Record
 from controlplane import words
-from controlplane.templatetags.holdfast import chip, foreign, icon, tone_icon
+from controlplane.templatetags.holdfast import ago, chip, distance, foreign, icon, tone_icon
 from core.actor import Actor
 from core.language import said
 from core.permissions import Permission
@@ -27,6 +27,7 @@ from tools.presentation import FieldView
 from tools.relatives import Relation, Relative
 from tools.risk import INCOMPLETE, is_incomplete, level
 from tools.services import closing
+from tools.whys import found_whys
 
 register = template.Library()
 
@@ -124,6 +125,39 @@ def severity_chip(name: str) -> SafeString:
 def change_chip(name: str) -> SafeString:
     """One class of a change, with the tone of its risk."""
     return chip(words.CHANGES.get(name, name), _change_tone(name, otherwise="quiet"))
+
+
+@register.simple_tag
+def why_chips(review: Review) -> SafeString:
+    """What only findings tell of a change."""
+    whys = found_whys(finding.rule for finding in review.version.findings.all())
+    return format_html_join("", "{}", ((chip(words.WHYS[why], "danger", "warning"),) for why in whys))
+
+
+@register.simple_tag
+def due(review: Review) -> SafeString:
+    """How long a waiting review has left, or that it is overdue; in words."""
+    if review.is_overdue:
+        return format_html('<span class="due due--over">{} {}</span>', icon("warning"), _overdue(review))
+    return format_html('<span class="due faint">{} {}</span>', gettext("due"), ago(review.due_at))
+
+
+def _overdue(review: Review) -> SafeString:
+    since = distance(int((timezone.now() - review.due_at).total_seconds()))
+    text = gettext("overdue by %(distance)s") % {"distance": since}
+    return format_html('<span title="{} UTC">{}</span>', f"{review.due_at:%Y-%m-%d %H:%M}", text)
+
+
+@register.filter
+def text_mode(name: str) -> words.Text:
+    """How texts of others are shown, by its word."""
+    return words.TEXT_MODES.get(name, name)
+
+
+@register.filter
+def of_digest(counted: Mapping[str, int], review: Review) -> int:
+    """How many others wait with the same digest."""
+    return max(0, counted.get(review.version.digest, 1) - 1)
 
 
 @register.filter

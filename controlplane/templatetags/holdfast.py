@@ -3,6 +3,7 @@
 A builtin of every template; what shows things that are governed stands in `governance`.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
@@ -55,7 +56,7 @@ def ago(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return gettext("never")
     seconds = int((timezone.now() - moment).total_seconds())
-    text = _distance(abs(seconds))
+    text = distance(abs(seconds))
     if seconds >= 60:
         text = gettext("%(distance)s ago") % {"distance": text}
     elif seconds <= -60:
@@ -132,6 +133,16 @@ def show_runs(parts: Iterable[Run]) -> SafeString:
     return format_html_join("", "{}", ((shown,) for shown in _shown(parts)))
 
 
+@register.simple_tag
+def seen(text: str, mode: str, parts: Iterable[Run] | None = None) -> SafeString:
+    """Text of others as a reader asked for it: unseen characters as chips, as they came, or all as JSON escapes."""
+    if mode == "raw":
+        return format_html("{}", text)
+    if mode == "escaped":
+        return format_html("{}", json.dumps(text)[1:-1])
+    return show_runs(runs(text) if parts is None else parts)
+
+
 def _shown(parts: Iterable[Run]) -> Iterator[SafeString]:
     """Each run; where very many unseen characters follow each other, the rest of them is counted, not drawn.
 
@@ -152,7 +163,8 @@ def _shown(parts: Iterable[Run]) -> Iterator[SafeString]:
             yield format_html('<span class="glyph">{}</span>', text)
 
 
-def _distance(seconds: int) -> str:
+def distance(seconds: int) -> str:
+    """A stretch of time in its largest unit."""
     days, hours, minutes = seconds // 86_400, seconds // 3_600, seconds // 60
     if days:
         return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}

@@ -5,10 +5,15 @@ export function listKeys() {
   if (document.documentElement.dataset.shortcuts === "off") return;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-    const action = ACTIONS[event.key];
+    const action = isGoing ? GOES[event.key] : ACTIONS[event.key];
+    isGoing = event.key === "g" && !isGoing;
     if (action && action(event) !== false) event.preventDefault();
   });
 }
+
+// `g` begins a way to another page; the next key says which.
+let isGoing = false;
+const GOES = Object.fromEntries(["i", "s", "a"].map((key) => [key, () => follow(document.querySelector(`[data-go=${key}]`))]));
 
 const ACTIONS = {
   "?": () => document.querySelector("#shortcuts:not([open])")?.showModal(),
@@ -18,6 +23,11 @@ const ACTIONS = {
   x: () => select(),
   a: () => prepare("approve"),
   r: () => prepare("reject"),
+  s: () => putOff(),
+  q: () => putOff("changes"),
+  c: () => focusOn(document.querySelector("form[data-comment] textarea")),
+  "[": () => follow(document.querySelector("[data-before]")),
+  "]": () => follow(document.querySelector("[data-after]")),
   u: () => follow(document.querySelector("[data-up]")),
 };
 
@@ -58,13 +68,34 @@ function select() {
   return true;
 }
 
+function focusOn(field) {
+  field?.focus();
+  return Boolean(field);
+}
+
+function selectCurrent(form) {
+  const box = current()?.querySelector("[data-select]");
+  if (box && !box.checked && !form?.querySelector("[data-select]:checked")) select();
+}
+
+// Putting off decides nothing: the key unfolds the form and goes there, sending stays a step of its own.
+function putOff(until) {
+  const fold = document.querySelector("details[data-snooze]");
+  if (!fold) return false;
+  selectCurrent(fold.closest("form"));
+  fold.open = true;
+  const choice = fold.querySelector("[name=until]");
+  if (!until) return focusOn(choice);
+  choice.value = until;
+  return focusOn(fold.querySelector("[data-snooze-now]"));
+}
+
 // Deciding takes a reason: the key chooses the verdict and moves there, sending stays a step of its own.
 function prepare(verdict) {
   const form = document.querySelector("form[data-decide]");
   const choice = form?.querySelector(`input[name=verdict][value=${verdict}]`);
   if (!choice) return false;
-  const box = current()?.querySelector("[data-select]");
-  if (box && !box.checked && !form.querySelector("[data-select]:checked")) select();
+  selectCurrent(form);
   choice.checked = true;
   form.querySelector("[name=reason]").focus();
   return true;

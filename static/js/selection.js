@@ -1,10 +1,16 @@
-// "Select all" and the number of selected rows of a bulk form.
+// "Select all" and the number of selected rows of a bulk form, and the field of who is to look at them.
 export function selection() {
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-bulk]");
     if (!form) return;
     if (event.target.matches("[data-select-all]")) selectAll(form, event.target.checked);
     count(form);
+  });
+  // Enter in the field of a name gives to that person; a form's own first button would decide.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !event.target.matches(".bulk__name")) return;
+    event.preventDefault();
+    event.target.parentElement.querySelector("[data-give]").click();
   });
   for (const form of document.querySelectorAll("form[data-bulk]")) start(form);
   document.addEventListener("htmx:afterSwap", () => document.querySelectorAll("form[data-bulk]").forEach(start));

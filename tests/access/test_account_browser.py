@@ -145,5 +145,5 @@ def test_an_app_is_added_by_what_the_page_shows(page: "Page") -> None:
     picture(page, "security-app")
     page.goto("/people/")
     page.get_by_role("link", name="Sign-in").last.click()
-    page.get_by_role("heading", name="How eve signs in").wait_for()
+    page.get_by_role("heading", name="eve", exact=True).wait_for()
     picture(page, "person-sign-in")

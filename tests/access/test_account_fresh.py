@@ -229,7 +229,8 @@ def test_deciding_asks_on_a_production_server_and_on_no_other(world: World, cloc
     glass = {"digest": review.version.digest, "reason": "Now.", "hours": "1"}
     assert asks(browser.post(f"/reviews/{review.public_id}/break-glass/", glass))
     ticked = {"review": f"{review.public_id} {review.version.digest}", "verdict": "approve", "reason": "Read it."}
-    assert asks(browser.post("/reviews/decide/", ticked))
+    assert not asks(browser.post("/reviews/decide/", ticked))  # shows what it would be
+    assert asks(browser.post("/reviews/decide/", {**ticked, "confirmed": "on"}))
     assert asks(browser.post(f"/definitions/{review.definition.public_id}/return/", {}))
     browser.post(f"/reviews/{review.public_id}/", {**carried(page), "again-password": PASSWORD})
     review.refresh_from_db()

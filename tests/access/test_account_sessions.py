@@ -16,6 +16,7 @@ from access.sessions import SEEN_RESOLUTION, SessionStore
 from audit.models import Record
 from tests.access.doors import SETUP, Api
 from tests.access.signing_in import adds_app, is_signed_in, known, signs_in
+from tests.factories import GrantFactory, MembershipFactory, RoleFactory
 
 pytestmark = pytest.mark.django_db
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
@@ -125,6 +126,18 @@ def test_nobody_else_sees_or_ends_a_session_but_who_manages_people(ada: Person, 
     record = Record.objects.get(event="session.ended")
     assert (record.decision, record.after) == ("allowed", {"sessions": 1})
     assert record.principal != record.subject
+
+
+def test_one_page_says_of_a_person_what_they_hold_and_where_they_are_signed_in(ada: Person, eve: Person) -> None:
+    signs_in("eve")
+    member = MembershipFactory.create(person=eve)
+    GrantFactory.create(role=RoleFactory.create(name="own-role"), person=eve, reason="For the night.")
+    GrantFactory.create(role=RoleFactory.create(name="team-role"), team=member.team, person=None, agent=None)
+    GrantFactory.create(role=RoleFactory.create(name="over"), person=eve, revoked_at=timezone.now())
+    page = signs_in().get(f"/people/{eve.public_id}/sign-in/").content.decode()
+    for part in ("own-role", "For the night.", "team-role", str(member.team), "Last sign-in", "127.0.0.1"):
+        assert part in page, part
+    assert "over</bdi>" not in page
 
 
 def test_deactivation_leaves_no_session_behind(ada: Person, eve: Person) -> None:

@@ -83,7 +83,11 @@ def test_several_are_selected_by_keyboard_and_counted(page: "Page") -> None:
     page.keyboard.press("r")
     page.keyboard.type("None of these is needed.")
     page.keyboard.press("Enter")
-    page.get_by_text("2 reviews decided").wait_for()
+    page.get_by_role("heading", name="Reject 2 reviews?").wait_for()
+    page.get_by_role("button", name="Reject 2").press("Enter")
+    page.get_by_role("heading", name="2 of 2 decided").wait_for()
+    page.keyboard.press("u")
+    inbox_of(page)
     assert page.locator("tr[data-row]").count() == 10
 
 

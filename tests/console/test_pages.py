@@ -187,8 +187,8 @@ def grow_log(world: World) -> None:
 @pytest.mark.parametrize(
     ("url", "budget", "grow"),
     [
-        ("/", 14, grow_reviews),
-        ("/?state=superseded", 14, grow_reviews),
+        ("/", 20, grow_reviews),
+        ("/?state=superseded", 18, grow_reviews),
         ("/servers/", 10, grow_servers),
         ("/servers/files/", 22, grow_reviews),
         ("/definitions/", 12, grow_reviews),

@@ -1,5 +1,8 @@
 """The inbox and the review page: finding, reading, deciding."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.test import Client
 
 from access.models import Person
@@ -141,24 +144,37 @@ def chosen(*reviews: Review) -> list[str]:
     return [f"{review.public_id} {review.version.digest}" for review in reviews]
 
 
+def decide_together(console: Client, sent: Mapping[str, Any], query: str = "") -> Any:
+    """Send the form of the list, then the one of the page that shows what it would be."""
+    preview = console.post(f"/reviews/decide/{query}", sent)
+    boxes = Page(preview.content.decode()).named("input")
+    values = [box["value"] for box in boxes if box.get("name") == "review"]
+    return console.post(f"/reviews/decide/{query}", {**sent, "review": values, "confirmed": "on"})
+
+
 def test_several_reviews_are_decided_with_one_reason(world: World, console: Client) -> None:
     sent = {"review": chosen(world.waiting("read"), world.waiting("write")), "verdict": "approve", "reason": "Known."}
-    response = console.post("/reviews/decide/", sent, follow=True)
-    assert "2 reviews decided" in text_of(response)
-    assert "All decided" in text_of(response)
+    assert "2 of 2 decided" in text_of(decide_together(console, sent))
+    assert "All decided" in text_of(console.get("/"))
     records = Record.objects.filter(event="review.decided")
     assert len(set(records.values_list("batch_id", flat=True))) == 1
 
 
 def test_a_bulk_decision_leads_back_to_the_same_list(world: World, console: Client) -> None:
     sent = {"review": chosen(world.waiting()), "verdict": "approve", "reason": "Known."}
-    assert console.post("/reviews/decide/?server=files", sent)["Location"] == "/?server=files"
+    links = Page(decide_together(console, sent, "?server=files").content.decode()).named("a")
+    assert "/?server=files" in [link["href"] for link in links]
 
 
 def test_a_bulk_decision_says_for_each_item_what_came_of_it(world: World, console: Client) -> None:
     stale = chosen(world.waiting("read"))
     world.show([tool("read", "Something else."), world.tools[1]])
-    sent = {"review": [*stale, *chosen(world.waiting("write"))], "verdict": "approve", "reason": "Known."}
+    sent = {
+        "review": [*stale, *chosen(world.waiting("write"))],
+        "verdict": "approve",
+        "reason": "Known.",
+        "confirmed": 1,
+    }
     response = console.post("/reviews/decide/", sent)
     assert "1 of 2 decided" in text_of(response)
     assert "not decided" in text_of(response)

@@ -94,7 +94,9 @@ class World:
         return [
             "/",
             "/?state=approved",
+            "/?state=open&why=new&assignee=nobody",
             f"/reviews/{review.public_id}/",
+            f"/reviews/{review.public_id}/reach/",
             "/definitions/",
             "/definitions/?effect=may_write&served=on",
             f"/definitions/{review.definition.public_id}/",

@@ -49,6 +49,8 @@ IDLE: Final = {
     "access:end_sessions": "Nobody is signed in there.",
     "api:definition-sensitive": "It is marked already.",
     "api:person-end-sessions": "Nobody is signed in there.",
+    "api:review-assign": "They look at it already.",
+    "tools:assign": "They look at it already.",
     "tools:mark_sensitive": "It is marked already.",
     "tools:poll": "What the look finds is what is known already.",
 }

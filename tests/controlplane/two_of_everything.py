@@ -30,8 +30,9 @@ from alerts.models import Alert, Channel
 from alerts.services import create_channel, follow_records
 from audit.drafts import shard_of
 from audit.filters import Filters
-from audit.models import Record
+from audit.models import Listed, Record, SavedSearch
 from audit.services import create_sink, place_records, request_erasure, request_pruning, save_search
+from audit.subjects import principal_of
 from controlplane.routes import API, Route
 from core.actor import Actor
 from servers.models import Server
@@ -186,6 +187,10 @@ class Doors:
             ConsentFactory.create(person=who, agent=world.sides[which].agent)
             for who, which in ((person, MINE), (world.sides[THEIRS].person, THEIRS))
         )
+        # One's own in every case: nobody sees another's.
+        self._view = SavedSearch.objects.create(
+            owner=principal_of(actor_for(person)), listed=Listed.REVIEWS.value, name="own", query={"kind": "tool"}
+        )
         self._browser = Client(raise_request_exception=False)
         self._browser.force_login(person)
         self._passkey = self._with_second_factors(person)
@@ -261,7 +266,7 @@ class Doors:
             "agent": chosen.agent, "alert": chosen.alert, "channel": world.channel, "definition": definition,
             "grant": chosen.grant, "person": chosen.person, "policy": world.policy, "review": review,
             "session": ConsoleSession.objects.get(person=self._person) if is_mine else self._others_session,
-            "role": world.role, "search": world.search, "separation": world.separation, "sink": world.sink, "suppression": world.suppressions[chosen.team.slug], "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token,
+            "role": world.role, "search": world.search, "separation": world.separation, "sink": world.sink, "suppression": world.suppressions[chosen.team.slug], "suspension": world.suspensions[chosen.team.slug], "token": self._token if is_mine else world.others_token, "view": self._view,
         }  # fmt: skip
         ids = {name: str(row.public_id) for name, row in rows.items()} | {"record": str(world.record.id)}
         plural = {f"{name}s": value for name, value in ids.items()} | {
@@ -315,7 +320,17 @@ class Doors:
             "api:right-sizing-narrow": {"role": str(world.role.public_id), "name": "narrower"},
             "tools:mark_sensitive": {"sensitive": "on", **_WHY},
             "tools:narrow": {"role": str(world.role.public_id), "name": "narrower", "days": 90},
-            "tools:decide_many": {"review": [f"{chosen.review.public_id} {newer}"], **decided},
+            "api:review-assign": {"assignee": "founder"},
+            "api:review-comments": {"text": "Ask the vendor."},
+            "api:review-snooze": {"until": until},
+            "api:review-undo": {"reviews": [{"id": str(chosen.rejected.public_id), "digest": newer}], **_WHY},
+            "api:view-list": {"name": "mine", "query": {"kind": "tool"}},
+            "tools:assign": {"review": [f"{chosen.review.public_id} {newer}"], "to": "founder"},
+            "tools:decide_many": {"review": [f"{chosen.review.public_id} {newer}"], "confirmed": "on", **decided},
+            "tools:save_view": {"name": "mine", "kind": "tool"},
+            "tools:snooze": {"review": [f"{chosen.review.public_id} {newer}"], "until": "3"},
+            "tools:undo_many": {"review": [f"{chosen.rejected.public_id} {newer}"], **_WHY},
+            "tools:wake": {"review": [f"{chosen.review.public_id} {newer}"]},
             "tools:review": decided,
             "tools:suppressions": {"server": chosen.server.slug, "rule": "HF-102", "until": until, **_WHY},
             "tools:suspensions": {"kind": "server", "name": chosen.server.slug, **_WHY},
@@ -339,6 +354,7 @@ class Doors:
             "policy-list": rule,
             "policy-revise": rule,
             "policy-try": _RULE,
+            "comment": {"text": "Ask the vendor."},
             "register-agent": {"name": "robot", "kind": "own", "name_style": "slash"},
             "return": {"digest": older, "expected_pin": older, **_WHY},
             "revise-policy": rule,
@@ -352,6 +368,6 @@ class Doors:
 
 
 def _thing_in(path: str) -> str:
-    """What an operation's path is about; below `audit/` there are several things."""
+    """What an operation's path is about; below `audit/` there are several things, and below `reviews/` two."""
     parts = path.split("/")
-    return parts[4] if parts[3] == "audit" else parts[3]
+    return parts[4] if parts[3] == "audit" or parts[3:5] == ["reviews", "views"] else parts[3]

@@ -96,6 +96,11 @@ def test_the_list_of_reviews_says_what_waits(client: APIClient, review: Review) 
         "opened_at": item["opened_at"],
         "closed_at": None,
         "rejected_before": False,
+        "assignee": None,
+        "snoozed": False,
+        "snoozed_until": None,
+        "due_at": item["due_at"],
+        "overdue": False,
     }
 
 

@@ -12,7 +12,7 @@ from servers.models import Server
 from servers.surface import Item, Kind
 from tests.tools.making import approve, card, make_server, poll, tool, waiting
 from tools.models import Definition, DefinitionVersion
-from tools.models.definitions import squashed_name
+from tools.querysets.shared import squashed_name
 from tools.services.surroundings import NEIGHBOURS_MAX, Surroundings, squashed, surroundings_of
 
 pytestmark = pytest.mark.django_db

@@ -1,6 +1,7 @@
 """Shapes of the API. Texts from upstream are given as they are; showing them safely is the reader's."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -12,6 +13,7 @@ from tools.api.relatives import PrecedentSerializer, RelativeSerializer
 from tools.effects import Effect
 from tools.models import Definition, Review, ReviewDecision
 from tools.presentation import FieldView, ReviewView, review_view, scopes_for
+from tools.prompted import Prompted, prompted
 from tools.relatives import precedents_of, relatives_of
 from tools.risk import LEVELS, is_incomplete, level
 from tools.rules import REASON_MAX, Because, DefinitionState, Verdict, approvals_needed, because
@@ -120,6 +122,11 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
     required_approvals = serializers.SerializerMethodField()
     reopens = serializers.UUIDField(source="reopens.public_id", default=None, allow_null=True)
 
+    assignee = serializers.CharField(source="assignee.username", default=None, allow_null=True, help_text="User name.")
+    snoozed = serializers.SerializerMethodField(help_text="Whether it is put off now; it waits all the same.")
+    snoozed_until = serializers.SerializerMethodField(help_text="Null also where it is put off until it changes.")
+    due_at = serializers.DateTimeField(help_text="Until when it should be decided, by its risk.")
+    overdue = serializers.BooleanField(source="is_overdue")
     rejected_before = serializers.BooleanField(help_text="Somebody rejected exactly this version, here or elsewhere.")
 
     class Meta:
@@ -127,13 +134,21 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
         fields = (
             "id", "server", "kind", "name", "digest", "vantage", "change", "findings", "risk_level", "risk", "state",
             "definition", "approvals", "required_approvals", "times", "reopens", "opened_at", "closed_at",
-            "rejected_before",
+            "rejected_before", "assignee", "snoozed", "snoozed_until", "due_at", "overdue",
         )  # fmt: skip
 
     @extend_schema_field({"type": "string", "enum": list(LEVELS)})
     def get_risk_level(self, review: Review) -> str:
         """None to critical."""
         return level(review.version.risk_score, list(review.version.findings.all()))
+
+    def get_snoozed(self, review: Review) -> bool:
+        """Derived at the moment of asking."""
+        return review.snooze is not None
+
+    def get_snoozed_until(self, review: Review) -> datetime | None:
+        """The end that was given."""
+        return review.snooze.snoozed_until if review.snooze else None
 
     def get_approvals(self, review: Review) -> int:
         """How many people whose voice counts have approved (or dismissed what only some were shown) so far."""
@@ -186,6 +201,8 @@ class ReviewDetailSerializer(ReviewSerializer):
     fields_changed = serializers.SerializerMethodField()
     more_fields = serializers.SerializerMethodField()
     decisions = DecisionSerializer(many=True)
+    tokens = serializers.SerializerMethodField(help_text="Of what a model gets of it, about: characters by four.")
+    tokens_before = serializers.SerializerMethodField(help_text="The same of what was approved, or null.")
     resemblances = serializers.SerializerMethodField()
     precedents = serializers.SerializerMethodField()
 
@@ -193,8 +210,16 @@ class ReviewDetailSerializer(ReviewSerializer):
         model = Review
         fields = (
             *ReviewSerializer.Meta.fields, "before", "after", "fields_changed", "more_fields", "decisions",
-            "resemblances", "precedents",
+            "resemblances", "precedents", "tokens", "tokens_before",
         )  # fmt: skip
+
+    def get_tokens(self, review: Review) -> int:
+        """By estimate."""
+        return self._prompted(review).tokens
+
+    def get_tokens_before(self, review: Review) -> int | None:
+        """By estimate."""
+        return self._prompted(review).before
 
     @extend_schema_field(RelativeSerializer(many=True))
     def get_resemblances(self, review: Review) -> Any:
@@ -224,6 +249,9 @@ class ReviewDetailSerializer(ReviewSerializer):
     def get_more_fields(self, review: Review) -> bool:
         """Whether more fields differ than are listed."""
         return self._view(review).more_fields
+
+    def _prompted(self, review: Review) -> Prompted:
+        return prompted(review.definition.kind, review.base.text if review.base else None, review.version.text)
 
     def _view(self, review: Review) -> ReviewView:
         if not hasattr(self, "_shown"):
@@ -282,9 +310,17 @@ class ItemResultSerializer(serializers.Serializer[Any]):
     error = ItemErrorSerializer(required=False)
 
 
-class BulkResultSerializer(serializers.Serializer[Any]):
-    """One result per item, in the order of the request."""
+class UndoSerializer(serializers.Serializer[Any]):
+    """Decisions to take back, with one reason."""
 
+    reason = serializers.CharField(max_length=REASON_MAX)
+    reviews = serializers.ListField(child=ChoiceSerializer(), allow_empty=False, max_length=BULK_MAX)
+
+
+class BulkResultSerializer(serializers.Serializer[Any]):
+    """One result per item, in the order of the request. `batch_id` stands in the record of each."""
+
+    batch_id = serializers.UUIDField()
     results = ItemResultSerializer(many=True)
 
 

@@ -17,11 +17,13 @@ from tools.api.rightsizing import NarrowView, RightSizingView
 from tools.api.sightings import SightingsView, UnlistedView
 from tools.api.suppressions import ServerRiskView, SuppressionViewSet
 from tools.api.suspensions import SuspensionViewSet
+from tools.api.triage import AssignView, CommentsView, SavedViewViewSet, SnoozeView, WakeView
 from tools.api.views import PollView, RetireView, ReviewViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("definitions", DefinitionViewSet, basename="definition")
 router.register("policies", PolicyViewSet, basename="policy")
+router.register("reviews/views", SavedViewViewSet, basename="view")
 router.register("reviews", ReviewViewSet, basename="review")
 router.register("suppressions", SuppressionViewSet, basename="suppression")
 router.register("suspensions", SuspensionViewSet, basename="suspension")
@@ -30,9 +32,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("definitions/<uuid:id>/end-glass/", EndGlassView.as_view(), name="definition-end-glass"),
     path("definitions/<uuid:id>/return/", ReturnView.as_view(), name="definition-return"),
     path("definitions/<uuid:id>/withdraw/", WithdrawView.as_view(), name="definition-withdraw"),
+    path("reviews/<uuid:id>/assign/", AssignView.as_view(), name="review-assign"),
     path("reviews/<uuid:id>/break-glass/", BreakGlassView.as_view(), name="review-break-glass"),
+    path("reviews/<uuid:id>/comments/", CommentsView.as_view(), name="review-comments"),
     path("reviews/<uuid:id>/dismiss/", DismissView.as_view(), name="review-dismiss"),
     path("reviews/<uuid:id>/reopen/", ReopenView.as_view(), name="review-reopen"),
+    path("reviews/<uuid:id>/snooze/", SnoozeView.as_view(), name="review-snooze"),
+    path("reviews/<uuid:id>/wake/", WakeView.as_view(), name="review-wake"),
     path("right-sizing/", RightSizingView.as_view(), name="right-sizing"),
     path("right-sizing/narrow/", NarrowView.as_view(), name="right-sizing-narrow"),
     path("servers/<str:slug>/poll/", PollView.as_view(), name="server-poll"),

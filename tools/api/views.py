@@ -1,11 +1,13 @@
 """API of reviews and polling. Views parse, call one service and render."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
 import django_filters
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status, viewsets
@@ -16,6 +18,7 @@ from rest_framework.views import APIView
 
 from core.api import actor_of, parsed, require
 from core.errors import Invalid
+from core.ids import new_id
 from core.needs import asks
 from core.permissions import Permission
 from core.refusal import mark_refused
@@ -30,10 +33,16 @@ from tools.api.serializers import (
     RejectionSerializer,
     ReviewDetailSerializer,
     ReviewSerializer,
+    UndoSerializer,
     VerdictSerializer,
 )
+from tools.classify import Risk
+from tools.inbox import ME, NOBODY
 from tools.models import Review
+from tools.querysets import ReviewQuerySet
 from tools.rules import ReviewState, Verdict
+from tools.scanner import Severity
+from tools.whys import Why
 
 _WAIT = OpenApiParameter("wait", OpenApiTypes.BOOL, description="Answer only when the poll is done.")
 
@@ -47,9 +56,46 @@ class ReviewFilter(django_filters.FilterSet):
     )
     state = django_filters.ChoiceFilter(choices=[(state.value, state.value) for state in ReviewState])
 
+    risk = django_filters.ChoiceFilter(choices=[(risk.value, risk.value) for risk in Risk])
+    why = django_filters.ChoiceFilter(
+        choices=[(why.value, why.value) for why in Why], method="because", help_text="What about it draws the eye."
+    )
+    finding = django_filters.ChoiceFilter(
+        choices=[(each.value, each.value) for each in Severity],
+        method="found",
+        help_text="With a finding of this severity or a worse one.",
+    )
+    assignee = django_filters.CharFilter(method="looked_at_by", help_text="A user name, `me` or `nobody`.")
+    snoozed = django_filters.BooleanFilter(method="put_off", help_text="Whether it waits and is put off now.")
+    overdue = django_filters.BooleanFilter(method="late")
+    digest = django_filters.CharFilter(field_name="version__digest")
+
     class Meta:
         model = Review
         fields = ("server", "kind", "state")
+
+    def because(self, rows: ReviewQuerySet, _name: str, value: str) -> ReviewQuerySet:
+        """By what draws the eye."""
+        return rows.because_of(Why(value))
+
+    def found(self, rows: ReviewQuerySet, _name: str, value: str) -> ReviewQuerySet:
+        """By the worst finding."""
+        return rows.found_at_least(value)
+
+    def looked_at_by(self, rows: ReviewQuerySet, _name: str, value: str) -> ReviewQuerySet:
+        """By who looks at it."""
+        given = {ME: actor_of(self.request).name, NOBODY: ""}
+        return rows.assigned_to(given.get(value, value))
+
+    def put_off(self, rows: ReviewQuerySet, _name: str, value: bool) -> ReviewQuerySet:  # noqa: FBT001 -- django-filter's
+        """What is out of sight, or what is not."""
+        waiting = rows.waiting()
+        return waiting.snoozed(timezone.now()) if value else waiting.awake(timezone.now())
+
+    def late(self, rows: ReviewQuerySet, _name: str, value: bool) -> ReviewQuerySet:  # noqa: FBT001 -- django-filter's
+        """What waits for longer than its risk allows; the others when false."""
+        late = rows.overdue(timezone.now())
+        return late if value else rows.exclude(pk__in=late.order_by().values("pk"))
 
 
 class ReviewViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Review]):
@@ -67,6 +113,7 @@ class ReviewViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Review]):
         "approve": asks(Permission.REVIEW_DECIDE),
         "reject": asks(Permission.REVIEW_DECIDE),
         "decide": asks(Permission.REVIEW_DECIDE),
+        "undo": asks(Permission.REVIEW_DECIDE),
     }
 
     def get_queryset(self) -> QuerySet[Review]:
@@ -96,17 +143,20 @@ class ReviewViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Review]):
     def decide(self, request: Request) -> Response:
         """Decide several reviews with one reason; each item has its own result."""
         actor = require(request, Permission.REVIEW_DECIDE)
-        data = parsed(BulkDecisionSerializer, request)
+        data, batch = parsed(BulkDecisionSerializer, request), new_id()
         results = services.decide_reviews(
-            choices=[services.Choice(item["id"], item["digest"]) for item in data["reviews"]],
-            verdict=data["decision"],
-            reason=data["reason"],
-            actor=actor,
+            choices=_choices(data), verdict=data["decision"], reason=data["reason"], actor=actor, batch_id=batch
         )
-        errors = [result.error for result in results if result.error]
-        if errors and len(errors) == len(results):
-            mark_refused(request, errors[0].code)
-        return Response({"results": [_item(result) for result in results]})
+        return _answer(request, results, batch)
+
+    @extend_schema(request=UndoSerializer, responses=BulkResultSerializer)
+    @action(detail=False, methods=["post"])
+    def undo(self, request: Request) -> Response:
+        """Take decisions back: approvals are withdrawn, rejections opened again, each as an event of its own."""
+        actor = require(request, Permission.REVIEW_DECIDE)
+        data, batch = parsed(UndoSerializer, request), new_id()
+        results = services.undo_decisions(choices=_choices(data), reason=data["reason"], actor=actor, batch_id=batch)
+        return _answer(request, results, batch)
 
     def _decide(self, request: Request, id: UUID, verdict: Verdict, data: dict[str, Any]) -> Response:  # noqa: A002
         actor = actor_of(request)
@@ -143,6 +193,17 @@ class RetireView(APIView):
         reason = parsed(ReasonSerializer, request)["reason"]
         server = services.retire(slug=slug, actor=actor_of(request), reason=reason)
         return Response(ServerSerializer(server, context={"gateway_url": settings.GATEWAY_URL}).data)
+
+
+def _choices(data: Mapping[str, Any]) -> list[services.Choice]:
+    return [services.Choice(item["id"], item["digest"]) for item in data["reviews"]]
+
+
+def _answer(request: Request, results: Sequence[services.ItemResult], batch: UUID) -> Response:
+    errors = [result.error for result in results if result.error]
+    if errors and len(errors) == len(results):
+        mark_refused(request, errors[0].code)
+    return Response({"batch_id": str(batch), "results": [_item(result) for result in results]})
 
 
 def _item(result: services.ItemResult) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Definitions, versions, reviews, decisions, pins, policies, sightings. Invariants are constraints of the database.
+"""Definitions, versions, reviews, decisions, pins, policies, sightings. Invariants are constraints.
 
 What a constraint cannot say stands in triggers (`migrations/0002_triggers.py`, `0004_guards.py`) that the
 application's role cannot disable: versions and decisions never change, a review closes only with the decisions that
@@ -11,6 +11,7 @@ from tools.models.policies import ChangePolicy, PolicyRevision
 from tools.models.reviews import Resemblance, Review, ReviewDecision
 from tools.models.sightings import Sighting
 from tools.models.suppressions import Suppression
+from tools.models.triage import ReviewComment, Triage
 
 __all__ = [
     "BreakGlass",
@@ -22,9 +23,11 @@ __all__ = [
     "PolicyRevision",
     "Resemblance",
     "Review",
+    "ReviewComment",
     "ReviewDecision",
     "ServerFinding",
     "Sighting",
     "Sketch",
     "Suppression",
+    "Triage",
 ]

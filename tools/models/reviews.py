@@ -1,6 +1,7 @@
 """Reviews, the decisions in them, and the known definitions that a new one resembles."""
 
-from typing import ClassVar
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -14,7 +15,11 @@ from tools.models.definitions import Definition, DefinitionVersion, Finding
 from tools.models.known import DIGEST_LENGTH, one_of, said
 from tools.querysets import ReviewQuerySet
 from tools.risk import is_known
-from tools.rules import POLLER, ReviewState, Verdict
+from tools.rules import POLLER, ReviewState, Verdict, due_at
+
+if TYPE_CHECKING:
+    from access.models import Person
+    from tools.models.triage import Triage
 
 
 class Review(models.Model):
@@ -61,6 +66,29 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return str(self.public_id)
+
+    @property
+    def assignee(self) -> "Person | None":
+        """Who looks at it. Of a review that was read for a list or page."""
+        triage = getattr(self, "triage", None)
+        return triage.assignee if triage else None
+
+    @property
+    def snooze(self) -> "Triage | None":
+        """What put it off, while it waits and as long as it lasts."""
+        triage = getattr(self, "triage", None)
+        waits = self.state == ReviewState.WAITING.value
+        return triage if triage and waits and triage.is_snoozed(timezone.now()) else None
+
+    @property
+    def due_at(self) -> datetime:
+        """Until when it should be decided."""
+        return due_at(self.risk, self.opened_at, settings.REVIEW_DUE_HOURS)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it waits for longer than it should."""
+        return self.state == ReviewState.WAITING.value and self.due_at <= timezone.now()
 
     @property
     def marked_findings(self) -> "list[Finding]":

@@ -6,9 +6,11 @@ from tools.querysets.pins import BreakGlassQuerySet, PinQuerySet
 from tools.querysets.policies import PolicyQuerySet
 from tools.querysets.reviews import ReviewQuerySet
 from tools.querysets.sightings import SightingQuerySet
+from tools.querysets.triage import CommentQuerySet, TriageQuerySet
 
 __all__ = [
     "BreakGlassQuerySet",
+    "CommentQuerySet",
     "DefinitionQuerySet",
     "FindingQuerySet",
     "PinQuerySet",
@@ -18,5 +20,6 @@ __all__ = [
     "ServerFindingQuerySet",
     "SightingQuerySet",
     "SuppressionQuerySet",
+    "TriageQuerySet",
     "VersionQuerySet",
 ]

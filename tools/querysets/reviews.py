@@ -1,7 +1,11 @@
 """Reads of reviews."""
 
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 
@@ -10,7 +14,9 @@ from core.errors import NotFound
 from core.permissions import Permission
 from tools.querysets.findings import accepted_of, findings_of
 from tools.querysets.shared import VOICES, narrowed, rows_of, true_when
+from tools.risk import LEVELS
 from tools.rules import PinEnd, ReviewState
+from tools.whys import CLASSES, RULES, Why
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -31,6 +37,38 @@ class ReviewQuerySet(models.QuerySet["Review"]):
     def waiting(self) -> Self:
         """Those that nobody has decided yet."""
         return self.filter(state=ReviewState.WAITING.value)
+
+    def snoozed(self, now: datetime) -> Self:
+        """Those that somebody put off, and no change has brought back since."""
+        lasts = Q(triage__snoozed_until__isnull=True) | Q(triage__snoozed_until__gt=now)
+        return self.filter(lasts, triage__snoozed_at__isnull=False)
+
+    def awake(self, now: datetime) -> Self:
+        """The others. What counts what holds a definition back never asks for these alone."""
+        return self.filter(Q(triage__snoozed_at__isnull=True) | Q(triage__snoozed_until__lte=now))
+
+    def overdue(self, now: datetime) -> Self:
+        """Those that wait for longer than their risk allows."""
+        due = settings.REVIEW_DUE_HOURS.items()
+        late = (Q(risk=risk, opened_at__lte=now - timedelta(hours=hours)) for risk, hours in due)
+        return self.waiting().filter(reduce(or_, late))
+
+    def assigned_to(self, username: str) -> Self:
+        """Those that this person looks at; with an empty name, those that nobody does."""
+        if not username:
+            return self.filter(triage__assignee__isnull=True)
+        return self.filter(triage__assignee__username__iexact=username)
+
+    def because_of(self, why: Why) -> Self:
+        """Those where this draws the eye: a class of the change, or a finding."""
+        if why in CLASSES:
+            return self.filter(change__overlap=[cls.value for cls in CLASSES[why]])
+        return self.filter(Exists(rows_of("Finding").filter(version=OuterRef("version"), rule__in=RULES[why])))
+
+    def found_at_least(self, severity: str) -> Self:
+        """Those with a finding of this severity or a worse one, suppressed or not."""
+        worse = LEVELS[LEVELS.index(severity) :]
+        return self.filter(Exists(rows_of("Finding").filter(version=OuterRef("version"), severity__in=worse)))
 
     def standing_rejections(self) -> Self:
         """Those that ended with no, that nobody opened again, since their server was registered (anew)."""
@@ -78,14 +116,19 @@ class ReviewQuerySet(models.QuerySet["Review"]):
 
         Texts stay in the database: a hostile list would be megabytes.
         """
-        related = self.with_earlier_no().select_related("definition__server", "version", "base", "reopens")
+        related = self.with_earlier_no().select_related(
+            "definition__server", "version", "base", "reopens", "triage__assignee", "triage__snoozed_by"
+        )
         related = related.defer("version__text", "base__text")
         return related.prefetch_related(findings_of("version__findings"), accepted_of("base"), *VOICES)
 
     def for_page(self) -> Self:
         """With what one review's page shows, texts included."""
         related = self.with_earlier_no()
-        related = related.select_related("definition__server", "definition__observed", "version", "base", "reopens")
+        related = related.select_related(
+            "definition__server", "definition__observed", "version", "base", "reopens", "triage__assignee",
+            "triage__snoozed_by",
+        )  # fmt: skip
         return related.prefetch_related(findings_of("version__findings"), accepted_of("base"), *VOICES)
 
     def by_id(self, review_id: "UUID | str") -> "Review":

@@ -20,8 +20,11 @@ from tools.services.returning import return_to_version, withdraw_approval
 from tools.services.sighting import sight
 from tools.services.suppressing import Target, revoke_suppression, suppress
 from tools.services.suspending import suspend
+from tools.services.triaging import assign_review, comment_on_review, snooze_review, wake_review
 from tools.services.trying import Trial, try_policy
+from tools.services.undoing import undo_decisions
 from tools.services.using import count_uses
+from tools.services.viewing import remove_view, save_view
 
 __all__ = [
     "Choice",
@@ -31,9 +34,11 @@ __all__ = [
     "Target",
     "Trial",
     "absorb",
+    "assign_review",
     "break_glass",
     "check_server_now",
     "claim_due_servers",
+    "comment_on_review",
     "confirm_revision",
     "count_uses",
     "decide_review",
@@ -46,19 +51,24 @@ __all__ = [
     "narrow_role",
     "poll_now",
     "poll_soon",
+    "remove_view",
     "reopen_review",
     "rescan_outdated",
     "retire",
     "return_to_version",
     "revise_policy",
     "revoke_suppression",
+    "save_view",
     "settle_expired",
     "sight",
     "sketch_old_versions",
+    "snooze_review",
     "still_held",
     "suppress",
     "suspend",
     "try_policy",
+    "undo_decisions",
+    "wake_review",
     "withdraw_approval",
     "write_policy",
 ]

@@ -19,7 +19,7 @@ from core.errors import Conflict, DomainError, Invalid, PermissionDenied
 from core.ids import new_id
 from core.names import subject
 from servers.models import Server
-from tools.models import Review, ReviewDecision
+from tools.models import Review, ReviewDecision, Triage
 from tools.rules import POLLER, ReviewState, Verdict
 from tools.scanner import Severity
 from tools.services.closing import agreeing, close_if_decided, counts, needed
@@ -92,12 +92,15 @@ def decide_review(
         approve_until=approve_until,
         time=now,
     )
+    Triage.objects.wake([review])  # whoever has to decide as well should see it
     close_if_decided(server, review, wanted, actor=actor, now=now)
     _record(server, review, wanted, why, actor, batch_id)
     return review
 
 
-def decide_reviews(*, choices: Sequence[Choice], verdict: str, reason: str, actor: Actor) -> list[ItemResult]:
+def decide_reviews(
+    *, choices: Sequence[Choice], verdict: str, reason: str, actor: Actor, batch_id: UUID | None = None
+) -> list[ItemResult]:
     """Decide several reviews with one reason: one transaction, record and result per item, one batch id.
 
     What has a critical finding is never approved or dismissed this way. Raises `Invalid` for what concerns all of them.
@@ -105,7 +108,7 @@ def decide_reviews(*, choices: Sequence[Choice], verdict: str, reason: str, acto
     _checked(verdict, reason, None)
     if len(choices) > BULK_MAX:
         raise Invalid(f"At most {BULK_MAX} reviews can be decided at once.", field="reviews")
-    batch = new_id()
+    batch = batch_id or new_id()
     return [_decided(choice, verdict, reason, actor, batch) for choice in choices]
 
 

@@ -15,7 +15,7 @@ from tools.services.settling import open_again
 
 
 @audited_denials
-def reopen_review(*, review_id: UUID, reason: str, actor: Actor) -> Review:
+def reopen_review(*, review_id: UUID, reason: str, actor: Actor, batch_id: UUID | None = None) -> Review:
     """Let what was rejected wait again, as a review of its own with decisions of its own; answers that review.
 
     Raises `NotFound`, `Invalid` (reason), `PermissionDenied`, and `Conflict` unless the review ended with no, nobody
@@ -39,6 +39,7 @@ def reopen_review(*, review_id: UUID, reason: str, actor: Actor) -> Review:
         server=server,
         actor=actor,
         reason=why,
+        batch_id=batch_id,
         before={"review": str(rejected.public_id), "state": rejected.state},
         after={"review": str(opened.public_id), "state": opened.state},
     )

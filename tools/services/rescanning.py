@@ -16,7 +16,7 @@ from django.utils import timezone
 from audit.events import Event
 from core.actor import Actor, system_actor
 from servers.models import Server
-from tools.models import DefinitionVersion, Finding, Pin, Review
+from tools.models import DefinitionVersion, Finding, Pin, Review, Triage
 from tools.risk import LEVELS, is_alarming
 from tools.services.checking import check_server
 from tools.services.knowing import Shared
@@ -65,6 +65,8 @@ def _rescan(server: Server, versions: Sequence[DefinitionVersion]) -> None:
         version.risk_score = max(version.risk_score or 0.0, scanned[version.definition_id, version.digest].score)
         version.scanned_by = rules_digest()
     DefinitionVersion.objects.bulk_update(versions, ["risk_score", "scanned_by"])
+    found = [version for version in versions if added[version.pk]]
+    Triage.objects.wake(Review.objects.waiting().filter(version__in=found) if found else ())
     pinned = set(Pin.objects.live().filter(version__in=versions).order_by().values_list("version_id", flat=True))
     for version in versions:
         alarming = [finding for finding in added[version.pk] if is_alarming(finding)]

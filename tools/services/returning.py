@@ -34,7 +34,9 @@ from tools.services.settling import settle_definition
 
 
 @audited_denials
-def withdraw_approval(*, definition_id: UUID, digest: str, reason: str, actor: Actor) -> Definition:
+def withdraw_approval(
+    *, definition_id: UUID, digest: str, reason: str, actor: Actor, batch_id: UUID | None = None
+) -> Definition:
     """Take back the approval of exactly `digest`; an emergency ends with it. One person is enough: it only holds back.
 
     Raises `NotFound`, `Invalid` (reason), `PermissionDenied`, and `Conflict` when another version or none is approved.
@@ -49,7 +51,11 @@ def withdraw_approval(*, definition_id: UUID, digest: str, reason: str, actor: A
         raise Conflict("Another version than this is approved by now.", field="digest")
     _end(pin, PinEnd.WITHDRAWN, now, by=person, why=why)
     end_glass(definition, GlassEnd.WITHDRAWN, server=server, actor=actor, now=now, by=person, reason=why)
-    about: Mapping[str, Any] = {"before": {"digest": digest}, "after": {"ended": PinEnd.WITHDRAWN.value}}
+    about: Mapping[str, Any] = {
+        "before": {"digest": digest},
+        "after": {"ended": PinEnd.WITHDRAWN.value},
+        "batch_id": batch_id,
+    }
     _note(Event.PIN_ENDED, server, definition, actor, digest, why, about)
     # Where the server shows something else than what was approved, the text itself says what there is to decide.
     is_shown = pin.version_id == definition.observed_id
@@ -166,4 +172,5 @@ def _note(
         reason=why,
         before=about["before"],
         after=about["after"],
+        batch_id=about.get("batch_id"),
     )

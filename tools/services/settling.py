@@ -21,7 +21,7 @@ from core.actor import Actor
 from servers.models import Server
 from servers.surface import Kind
 from tools.classify import Budget, Change, ChangeClass, Risk, classify, risk_of
-from tools.models import Definition, DefinitionVersion, Pin, Review, Sighting
+from tools.models import Definition, DefinitionVersion, Pin, Review, Sighting, Triage
 from tools.rules import POLLER, ReviewState, is_quiet
 from tools.services.alarming import alarming
 from tools.services.knowing import Shared
@@ -94,6 +94,7 @@ class Settlement:
     cause: ChangeClass | None = None
     quiet: frozenset[int] = frozenset()  # definitions whose going back and forth elsewhere is recorded already
     facts: list[Fact] = field(default_factory=list)
+    given: dict[int, int] = field(default_factory=dict)  # to whom a definition's review was assigned that closed now
 
     def is_quiet(self, row: Definition) -> bool:
         """Whether a definition's reviews come and go so often that their records would only fill the log."""
@@ -154,6 +155,7 @@ def _supersede(s: Settlement, rows: Iterable[Definition]) -> None:
     Review.objects.filter(pk__in=[review.pk for _, review in closing]).update(
         state=ReviewState.SUPERSEDED.value, closed_at=s.now
     )
+    s.given.update(Triage.objects.assigned(review for _, review in closing) if closing else {})
     for row, review in closing:
         if not s.is_quiet(row):
             after = {"review": str(review.public_id)}
@@ -183,6 +185,7 @@ def _open(s: Settlement, asked: Sequence[Asked]) -> list[Review]:
     again, fresh = _folded(meant)
     Review.objects.bulk_update(again, ["state", "closed_at", "times"], _BATCH)
     opened = [*again, *Review.objects.bulk_create(fresh, batch_size=_BATCH)]
+    _hand_on(s, again, fresh)
     for review in opened:
         if review.times > 1 and s.is_quiet(review.definition):
             continue
@@ -191,6 +194,14 @@ def _open(s: Settlement, asked: Sequence[Asked]) -> list[Review]:
             s.note(Event.PIN_EXPIRED, review.definition, review.version.digest)
         s.note(Event.REVIEW_OPENED, review.definition, review.version.digest, type=RecordType.REVIEW, after=after)
     return opened
+
+
+def _hand_on(s: Settlement, again: Sequence[Review], fresh: Sequence[Review]) -> None:
+    """Who looked at what a definition showed before looks at what it shows now; nothing that is new is put off."""
+    if again:
+        Triage.objects.wake(again)
+    known = [review for review in fresh if review.definition_id in s.given]
+    Triage.objects.bulk_create(Triage(review=review, assignee_id=s.given[review.definition_id]) for review in known)
 
 
 def _versions(s: Settlement, asked: Sequence[Asked]) -> dict[int, DefinitionVersion]:

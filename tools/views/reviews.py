@@ -1,73 +1,42 @@
-"""Pages of the inbox, of one review, and of deciding."""
+"""The page of one review, and of deciding it."""
 
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Page
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods
 
 from access.account.fresh import fresh_where
+from access.models import Person
+from access.services import people_who_may
 from core.actor import Actor
 from core.console import actor_of, form_status, fulfil, page, show
 from core.needs import asks
-from core.paging import KeyPaginator
 from core.permissions import Permission
-from core.refusal import mark_refused
-from servers.models import Server
 from tools import presentation, services
-from tools.classify import Risk
-from tools.forms import BreakGlassForm, BulkForm, DecisionForm, InboxFilterForm
-from tools.models import BreakGlass, Definition, Pin, Review, Sighting
-from tools.querysets import ReviewQuerySet
+from tools.forms import BreakGlassForm, DecisionForm
+from tools.inbox import WAITING, neighbours
+from tools.inbox_forms import CommentForm, InboxFilterForm, SnoozeForm
+from tools.models import BreakGlass, Definition, Pin, Review, ReviewComment, Sighting
+from tools.prompted import prompted
 from tools.relatives import precedents_of, relatives_of
 from tools.rules import POLLER, ReviewState
 from tools.standing import standing
-from tools.views.risky import any_in_production, review_in_production
+from tools.views.risky import review_in_production
 from tools.views.servers import agents_behind
 
-PAGE_SIZE = 50
-_RISK_ORDER = Case(
-    *(When(risk=risk.value, then=Value(rank)) for rank, risk in enumerate((Risk.HIGH, Risk.MEDIUM, Risk.LOW))),
-    default=Value(0),
-    output_field=IntegerField(),
-)
-
-
-@require_safe
-@page(Permission.REVIEW_READ)
-def inbox(request: HttpRequest) -> HttpResponse:
-    """The reviews that wait, riskiest and oldest first. The URL holds every filter."""
-    return show(request, _inbox_template(request), _inbox(request, BulkForm()))
-
-
-@require_POST
-@page(Permission.REVIEW_DECIDE)
-@fresh_where(any_in_production)
-def decide_many(request: HttpRequest) -> HttpResponse:
-    """One verdict and reason for the ticked reviews; each succeeds or fails by itself, and the page says which."""
-    actor = actor_of(request)
-    form = BulkForm(request.POST)
-    results = fulfil(form, lambda data: _decide_chosen(data, actor))
-    if results is None:
-        return show(request, "tools/inbox.html", _inbox(request, form), status=form_status(form))
-    done = sum(1 for result in results if not result.error)
-    if done == len(results):
-        messages.success(request, ngettext("%d review decided.", "%d reviews decided.", done) % done)
-        query = request.GET.urlencode()
-        return redirect(f"{reverse('tools:inbox')}?{query}" if query else "tools:inbox")
-    if not done:
-        mark_refused(request, "conflict")
-    return show(request, "tools/decided.html", {"results": results, "done": done})
+TEXT_MODES: Final = (
+    "visible",
+    "raw",
+    "escaped",
+)  # how texts of others are shown; the first one where none is asked for
+PEOPLE_SHOWN: Final = 500
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -80,7 +49,7 @@ def review(request: HttpRequest, review_id: UUID) -> HttpResponse:
     decided = fulfil(form, lambda data: services.decide_review(review_id=review_id, actor=actor, **data))
     if decided is not None:
         messages.success(request, _said(decided))
-        return redirect("tools:review", review_id=review_id)
+        return redirect(request.get_full_path())
     return show_review(request, review_id, form=form, glass_form=glass_form(), status=form_status(form))
 
 
@@ -90,8 +59,37 @@ def show_review(
     """The page as things are now: words that were typed are kept, an old digest is not."""
     actor = actor_of(request)
     found = Review.objects.visible_to(actor).for_page().by_id(review_id)
-    context = {**_review(found, actor), "form": form, "glass_form": glass_form}
+    context = {**_review(found, actor), **_beside(request, found), "form": form, "glass_form": glass_form}
     return show(request, "tools/review.html", context, status=status)
+
+
+def _beside(request: HttpRequest, found: Review) -> dict[str, Any]:
+    """What the page shows beside the change: the list that it was opened from, who looks at it, what was said."""
+    actor, filters = actor_of(request), InboxFilterForm({"state": WAITING, **request.GET.dict()})
+    query, mode = filters.query, request.GET.get("text", "")
+    team = found.definition.server.owner_team_id
+    may_share = found.state == WAITING and actor.may(Permission.REVIEW_DECIDE, team_id=team)
+    return {
+        "query": query,
+        "query_text": urlencode(query),
+        "neighbours": neighbours(found, actor, filters.wanted),
+        "comments": ReviewComment.objects.thread(found),
+        "comment_form": CommentForm(auto_id="id_comment_%s"),
+        "may_comment": actor.may(Permission.REVIEW_COMMENT, team_id=team),
+        "may_share": may_share,
+        "people": deciders(actor, team) if may_share else (),
+        "snooze_form": SnoozeForm(auto_id="id_snooze_%s"),
+        "chosen": f"{found.public_id} {found.version.digest}",
+        "text_mode": mode if mode in TEXT_MODES else TEXT_MODES[0],
+        "text_modes": TEXT_MODES,
+    }
+
+
+def deciders(actor: Actor, team_id: int | None) -> QuerySet[Person, str]:
+    """User names of those who may decide what a team owns, as far as the actor sees people; some hundreds at most."""
+    deciding = people_who_may(Permission.REVIEW_DECIDE, team_id=team_id)
+    seen = Person.objects.visible_to(actor).filter(pk__in=deciding)
+    return seen.order_by("username").values_list("username", flat=True)[:PEOPLE_SHOWN]
 
 
 def glass_form(data: QueryDict | None = None) -> BreakGlassForm:
@@ -132,6 +130,7 @@ def _review(found: Review, actor: Actor) -> dict[str, Any]:
             after=found.version.text,
             change=found.change,
         ),
+        "prompted": prompted(definition.kind, found.base.text if found.base else None, found.version.text),
         "decisions": decisions,
         "standing": standing(found, decisions, actor),
         "serves_on": _serves_on(found),
@@ -172,65 +171,3 @@ def _shown_to(found: Review, actor: Actor) -> dict[str, Any]:
         "agent": agents_behind(actor, [found.vantage]).get(found.vantage),
         "only_this_class": mine == [(found.vantage, found.version_id)] and definition.present and approved.exists(),
     }
-
-
-def _inbox_template(request: HttpRequest) -> str:
-    return "tools/_inbox.html" if request.htmx else "tools/inbox.html"  # type: ignore[attr-defined]
-
-
-def _inbox(request: HttpRequest, form: BulkForm) -> dict[str, Any]:
-    actor = actor_of(request)
-    filters = InboxFilterForm({"state": ReviewState.WAITING.value, **request.GET.dict()})
-    filters.is_valid()
-    state = filters.cleaned_data.get("state") or ReviewState.WAITING.value
-    found = _narrowed(Review.objects.visible_to(actor), filters.cleaned_data).filter(state=state)
-    waiting = state == ReviewState.WAITING.value
-    order = (_RISK_ORDER, "opened_at", "pk") if waiting else ("-closed_at", "-pk")
-    listed = KeyPaginator(found.order_by(*order), Review.objects.visible_to(actor).for_list(), PAGE_SIZE)
-    shown = listed.get_page(request.GET.get("page"))
-    return {
-        "filters": filters,
-        "form": form,
-        "ticked": {chosen.id for chosen in form.cleaned_data.get("review", ())} if form.is_bound else set(),
-        "page": shown,
-        "groups": _by_risk(shown) if waiting else [("", list(shown))],
-        "state": state,
-        "is_waiting": waiting,
-        "emergencies": emergencies_in_force(actor),
-        "is_filtered": bool(filters.cleaned_data.get("server") or filters.cleaned_data.get("kind")),
-        "servers": Server.objects.visible_to(actor).current().order_by("slug").values_list("slug", flat=True)[:1000],
-        "may_decide": waiting and actor.may_somewhere(Permission.REVIEW_DECIDE),
-        "nothing_registered": not shown.object_list and not Server.objects.visible_to(actor).exists(),
-    }
-
-
-def _by_risk(shown: "Page[Review]") -> list[tuple[str, list[Review]]]:
-    return [(risk, list(reviews)) for risk, reviews in groupby(shown, key=lambda review: review.risk)]
-
-
-def _narrowed(found: ReviewQuerySet, wanted: dict[str, Any]) -> ReviewQuerySet:
-    if wanted.get("server"):
-        found = found.filter(definition__server__slug=wanted["server"])
-    if wanted.get("kind"):
-        found = found.filter(definition__kind=wanted["kind"])
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One row of the answer to a bulk decision. `error` is a sentence, or empty."""
-
-    review: Review | None
-    state: str
-    error: str
-
-
-def _decide_chosen(data: dict[str, Any], actor: Actor) -> list[Outcome]:
-    choices = [services.Choice(chosen.id, chosen.digest) for chosen in data["review"]]
-    results = services.decide_reviews(choices=choices, verdict=data["verdict"], reason=data["reason"], actor=actor)
-    rows = Review.objects.visible_to(actor).filter(public_id__in=[result.review_id for result in results])
-    by_id = {row.public_id: row for row in rows.select_related("definition__server")}
-    return [
-        Outcome(by_id.get(result.review_id), result.state, result.error.message if result.error else "")
-        for result in results
-    ]

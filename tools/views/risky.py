@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from core.console import actor_of
 from servers.rules import Environment
-from tools.forms import BulkForm
+from tools.inbox_forms import BulkForm
 from tools.models import Definition, Review
 
 _PRODUCTION = Environment.PRODUCTION.value
@@ -32,7 +32,9 @@ def definition_in_production(request: HttpRequest, definition_id: UUID) -> bool:
 
 
 def any_in_production(request: HttpRequest, **_named: Any) -> bool:
-    """Whether one of the ticked reviews is about a production server."""
+    """Whether one of the reviews that are decided now, not only shown before, is about a production server."""
+    if "confirmed" not in request.POST:
+        return False
     form = BulkForm(request.POST)
     form.is_valid()
     chosen = [choice.id for choice in form.cleaned_data.get("review", ())]

@@ -1,0 +1,289 @@
+"""The inbox: what narrows it, who looks at what, what is put off, and what is decided together."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import timezone
+
+from access.models import Person
+from audit.models import Record, SavedSearch
+from core.permissions import Permission
+from servers.services import edit_server
+from tests.console.test_reviews import READS, chosen, signed_in, text_of
+from tests.console.world import Page, World, administrator, tool
+from tests.factories import person_with
+from tools.models import Pin, Review
+from tools.services import assign_review, decide_review, snooze_review
+
+
+def rows(console: Client, query: str = "") -> list[str]:
+    """Names of the reviews of one page, in order."""
+    page = Page(console.get(f"/{query}").content.decode())
+    ids = [link["href"].split("/")[2] for link in page.named("a") if link.get("href", "").startswith("/reviews/")]
+    named = dict(Review.objects.values_list("public_id", "definition__name"))
+    return [named[key] for wanted in ids for key in named if str(key) == wanted]
+
+
+def put_off(world: World, name: str, days: int | None = 3) -> None:
+    until = None if days is None else timezone.now() + timedelta(days=days)
+    snooze_review(review_id=world.waiting(name).public_id, until=until, actor=world.actor)
+
+
+def test_what_is_put_off_leaves_the_list_and_no_count(world: World, console: Client) -> None:
+    put_off(world, "read")
+    assert rows(console) == ["write"]
+    page = Page(console.get("/").content.decode())
+    assert "1 more is put off" in page.text
+    assert "Review inbox 2 open" in page.text
+    assert rows(console, "?state=snoozed") == ["read"]
+    assert rows(console, "?state=open") == ["read", "write"]
+    with time_machine.travel(timezone.now() + timedelta(days=4), tick=False):
+        console.force_login(world.admin)
+        assert rows(console) == ["read", "write"]
+
+
+def test_reviews_are_put_off_and_brought_back_from_the_list(world: World, console: Client) -> None:
+    both = chosen(world.waiting("read"), world.waiting("write"))
+    said = text_of(console.post("/reviews/snooze/", {"review": both, "until": "changes"}, follow=True))
+    assert "2 reviews put off. They wait all the same" in said
+    assert rows(console) == []
+    said = text_of(console.post("/reviews/wake/", {"review": both[:1]}, follow=True))
+    assert "1 review is back in the list" in said
+    assert rows(console) == ["read"]
+    assert len(set(Record.objects.filter(event="review.snoozed").values_list("batch_id", flat=True))) == 1
+
+
+def test_reviews_are_given_to_me_to_somebody_and_to_nobody(world: World, console: Client) -> None:
+    other = administrator(username="bea")
+    both = chosen(world.waiting("read"), world.waiting("write"))
+    console.post("/reviews/assign/", {"review": both, "to": "me"})
+    assert (rows(console, "?assignee=me"), rows(console, "?assignee=nobody")) == (["read", "write"], [])
+    console.post("/reviews/assign/", {"review": both[:1], "assignee": "bea"})
+    assert (rows(console, "?assignee=bea"), rows(console, "?assignee=me")) == (["read"], ["write"])
+    assert rows(signed_in(other), "?assignee=me") == ["read"]
+    console.post("/reviews/assign/", {"review": both, "nobody": "1", "assignee": "bea"})
+    assert rows(console, "?assignee=nobody") == ["read", "write"]
+
+
+def test_what_cannot_be_given_says_why_and_is_on_record(world: World, console: Client) -> None:
+    Person.objects.create(username="bystander")
+    sent = {"review": chosen(world.waiting()), "assignee": "bystander"}
+    assert "may not decide this server" in text_of(console.post("/reviews/assign/", sent, follow=True))
+    assert Record.objects.filter(event="request.refused").exists()
+
+
+def test_the_inbox_narrows_by_why_risk_and_findings(world: World, console: Client) -> None:
+    world.show([*world.tools, tool("tagged", "Hello\U000e0041\U000e0042")])
+    assert rows(console, "?why=hidden") == ["tagged"]
+    assert "hidden characters" in text_of(console.get("/?why=hidden"))
+    assert rows(console, "?finding=critical") == ["tagged"]
+    world.approve("write")
+    world.show([world.tools[0], tool("write", "Writes a file, and more."), tool("tagged", "Hello\U000e0041\U000e0042")])
+    assert rows(console, "?why=wording") == ["write"]
+    assert "write" not in rows(console, "?why=new")
+    assert rows(console, f"?risk={world.waiting('write').risk}&why=wording") == ["write"]
+
+
+def test_what_waits_for_too_long_is_overdue_in_words(world: World, console: Client, settings: Any) -> None:
+    settings.REVIEW_DUE_HOURS = {"high": 1, "medium": 1, "low": 1}
+    assert rows(console, "?overdue=on") == []
+    assert "due in " in text_of(console.get("/"))
+    with time_machine.travel(timezone.now() + timedelta(hours=3, minutes=5), tick=False):
+        console.force_login(world.admin)
+        assert rows(console, "?overdue=on") == ["read", "write"]
+        assert "overdue by 2 h" in text_of(console.get("/"))
+
+
+def test_the_same_version_at_several_servers_is_shown_together(world: World, console: Client) -> None:
+    world.register("other")
+    world.show(world.tools[:1], slug="other")
+    page = Page(console.get("/").content.decode())
+    assert page.text.count("the same waits at 1 other server") == 2
+    (link,) = {link["href"] for link in page.named("a") if "digest=" in link.get("href", "")}
+    assert rows(console, link.removeprefix("/")) == ["read", "read"]
+
+
+def test_a_view_is_kept_under_a_name_and_is_its_person_s_own(world: World, console: Client) -> None:
+    sent = {"name": "My tools", "kind": "tool", "assignee": "me", "state": "waiting"}
+    assert console.post("/reviews/views/save/", sent)["Location"] == "/?kind=tool&assignee=me"
+    link = next(
+        link for link in Page(console.get("/").content.decode()).named("a") if "kind=tool" in link.get("href", "")
+    )
+    assert parse_qs(urlsplit(link["href"]).query) == {"kind": ["tool"], "assignee": ["me"]}
+    other = signed_in(administrator(username="bea"))
+    assert "My tools" not in text_of(other.get("/"))
+    (view,) = SavedSearch.objects.all()
+    assert other.post(f"/reviews/views/{view.public_id}/remove/").status_code == 404
+    assert (
+        "the view is removed" in text_of(console.post(f"/reviews/views/{view.public_id}/remove/", follow=True)).lower()
+    )
+    assert not SavedSearch.objects.exists()
+
+
+@pytest.mark.parametrize("sent", [{"name": "x"}, {"name": "", "kind": "tool"}, {"kind": "tool"}])
+def test_a_view_needs_a_name_and_a_filter(world: World, console: Client, sent: dict[str, str]) -> None:
+    console.post("/reviews/views/save/", sent)
+    assert not SavedSearch.objects.exists()
+
+
+def test_the_log_and_the_inbox_do_not_show_each_other_s_searches(world: World, console: Client) -> None:
+    console.post("/reviews/views/save/", {"name": "Of reviews", "kind": "tool"})
+    console.post("/audit/searches/save/", {"name": "Of the log", "decision": "denied"})
+    assert "Of reviews" not in text_of(console.get("/audit/"))
+    assert "Of the log" not in text_of(console.get("/"))
+
+
+def test_several_are_shown_before_they_are_decided(world: World, console: Client) -> None:
+    world.show([*world.tools, tool("tagged", "Hello\U000e0041\U000e0042")])
+    wanted = chosen(*(world.waiting(name) for name in ("read", "write", "tagged")))
+    response = console.post("/reviews/decide/", {"review": wanted, "verdict": "approve", "reason": "Known."})
+    page = Page(response.content.decode())
+    assert "Approve 2 reviews?" in page.text
+    assert "never approved in bulk" in page.text
+    assert [box["value"] for box in page.named("input") if box.get("name") == "review"] == wanted[:2]
+    assert not Pin.objects.exists()
+
+
+def test_who_registered_the_server_is_told_before_that_two_others_have_to(world: World, console: Client) -> None:
+    edit_server(slug="files", changes={"required_approvals": 2}, actor=world.actor)
+    sent = {"review": chosen(world.waiting()), "verdict": "approve", "reason": "Known."}
+    assert "two others have to" in text_of(console.post("/reviews/decide/", sent))
+    other = signed_in(person_with(*READS, Permission.REVIEW_DECIDE))
+    said = text_of(other.post("/reviews/decide/", sent))
+    assert "Approve 1 review?" in said
+    assert "One more person has to approve it too" in said
+
+
+def test_all_that_match_are_shown_and_not_only_those_of_the_page(
+    world: World, console: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.views.inbox_page.PAGE_SIZE", 1)
+    assert "all 2 that match" in text_of(console.get("/"))
+    response = console.post("/reviews/decide/?kind=tool", {"all": "on", "verdict": "reject", "reason": "No."})
+    page = Page(response.content.decode())
+    assert "Reject 2 reviews?" in page.text
+    assert "/reviews/decide/?kind=tool" in [form["action"] for form in page.named("form") if "action" in form]
+    put_off(world, "read")
+    response = console.post("/reviews/decide/", {"all": "on", "verdict": "reject", "reason": "No."})
+    assert "Reject 1 review?" in text_of(response)
+
+
+def test_what_was_decided_together_is_taken_back_by_events_of_its_own(world: World, console: Client) -> None:
+    both = chosen(world.waiting("read"), world.waiting("write"))
+    sent = {"review": both, "verdict": "approve", "reason": "Known.", "confirmed": "on"}
+    page = Page(console.post("/reviews/decide/", sent).content.decode())
+    undo = [box["value"] for box in page.named("input") if box.get("name") == "review"]
+    assert undo == both
+    response = console.post("/reviews/undo/", {"review": undo, "reason": "Too fast."})
+    assert "2 of 2 taken back" in text_of(response)
+    assert not Pin.objects.live().exists()
+    assert rows(console) == ["read", "write"]
+    ended = Record.objects.filter(event="pin.ended")
+    assert (ended.count(), len(set(ended.values_list("batch_id", flat=True)))) == (2, 1)
+    assert Record.objects.filter(event="review.decided").count() == 2
+
+
+def test_rejections_are_opened_again_together(world: World, console: Client) -> None:
+    sent = {"review": chosen(world.waiting()), "verdict": "reject", "reason": "No.", "confirmed": "on"}
+    console.post("/reviews/decide/", sent)
+    assert rows(console) == ["write"]
+    assert "1 of 1 taken back" in text_of(console.post("/reviews/undo/", {"review": sent["review"], "reason": "Yes."}))
+    assert sorted(rows(console)) == ["read", "write"]
+
+
+def test_what_waits_has_nothing_to_take_back(world: World, console: Client) -> None:
+    said = text_of(console.post("/reviews/undo/", {"review": chosen(world.waiting()), "reason": "Why not."}))
+    assert "there is no approval or rejection to take back" in said
+    assert console.post("/reviews/undo/", {"review": chosen(world.waiting()), "reason": ""}).status_code == 422
+
+
+def test_the_page_of_a_review_leads_to_its_neighbours_in_the_same_list(world: World, console: Client) -> None:
+    world.show([*world.tools, tool("third", "Reads a third file.")])
+    names = rows(console)
+    assert len(names) == 3
+
+    def beside(name: str, query: str = "") -> dict[str, str]:
+        page = Page(console.get(f"/reviews/{world.waiting(name).public_id}/{query}").content.decode())
+        links = {link["rel"]: link["href"] for link in page.named("a") if link.get("rel") in ("prev", "next")}
+        return {rel: Review.objects.get(public_id=href.split("/")[2]).definition.name for rel, href in links.items()}
+
+    assert beside(names[0]) == {"next": names[1]}
+    assert beside(names[1]) == {"prev": names[0], "next": names[2]}
+    assert beside(names[2]) == {"prev": names[1]}
+    assign_review(review_id=world.waiting(names[2]).public_id, assignee="ada", actor=world.actor)
+    assert beside(names[0], "?assignee=me") == {"next": names[2]}
+    assert beside(names[2], "?assignee=me") == {}
+
+
+def test_neighbours_of_what_is_decided_stand_in_the_order_of_decisions(world: World, console: Client) -> None:
+    for name in ("read", "write"):
+        found = world.waiting(name)
+        decide_review(
+            review_id=found.public_id, verdict="reject", digest=found.version.digest, reason="No.", actor=world.actor
+        )
+    newest = Review.objects.get(definition__name="write", state="rejected")
+    page = Page(console.get(f"/reviews/{newest.public_id}/?state=rejected").content.decode())
+    assert [link["rel"] for link in page.named("a") if link.get("rel") in ("prev", "next")] == ["next"]
+
+
+def test_a_decision_leads_back_to_the_review_within_its_list(world: World, console: Client) -> None:
+    review = world.waiting()
+    sent = {"digest": review.version.digest, "verdict": "approve", "reason": "Read it."}
+    path = f"/reviews/{review.public_id}/?kind=tool"
+    assert console.post(path, sent)["Location"] == path
+    page = Page(console.get(path).content.decode())
+    assert "/?kind=tool" in [link["href"] for link in page.named("a")]
+
+
+def test_comments_are_plain_text_in_a_thread(world: World, console: Client) -> None:
+    path = f"/reviews/{world.waiting().public_id}/"
+    for text in ("<b>Who</b> asked for this?", "https://example.org/ticket"):
+        assert console.post(f"{path}comment/", {"text": text, "next": path})["Location"] == path
+    page = Page(console.get(path).content.decode())
+    assert page.text.index("<b>Who</b> asked for this?") < page.text.index("https://example.org/ticket")
+    assert not page.named("b")
+    assert "https://example.org/ticket" not in [link.get("href") for link in page.named("a")]
+
+
+def test_who_may_only_read_reads_comments_and_writes_none(world: World, console: Client) -> None:
+    review = world.waiting()
+    console.post(f"/reviews/{review.public_id}/comment/", {"text": "Seen."})
+    reader = signed_in(person_with(*READS))
+    page = Page(reader.get(f"/reviews/{review.public_id}/").content.decode())
+    assert "Seen." in page.text
+    assert not page.named("textarea")
+    assert reader.post(f"/reviews/{review.public_id}/comment/", {"text": "Me too."}).status_code == 403
+
+
+def test_four_eyes_are_told_in_words(world: World, console: Client) -> None:
+    edit_server(slug="files", changes={"required_approvals": 2}, actor=world.actor)
+    review = world.waiting()
+    path = f"/reviews/{review.public_id}/"
+    assert "0 of 2. You registered this server" in text_of(console.get(path))
+    first, second = (signed_in(person_with(*READS, Permission.REVIEW_DECIDE)) for _ in range(2))
+    assert "0 of 2. Yours would be the first" in text_of(first.get(path))
+    first.post(path, {"digest": review.version.digest, "verdict": "approve", "reason": "Read."})
+    assert "1 of 2. You have decided, so you cannot be the second." in text_of(first.get(path))
+    assert "1 of 2. Yours would be the second, and closes it." in text_of(second.get(path))
+
+
+def test_a_text_is_shown_raw_visible_and_escaped(world: World, console: Client) -> None:
+    world.show([*world.tools, tool("odd", "abc\u202edef")])
+    path = f"/reviews/{world.waiting('odd').public_id}/"
+    assert "\u202e" not in console.get(path).content.decode()
+    assert "abc\u202edef" in console.get(f"{path}?text=raw").content.decode()
+    escaped = console.get(f"{path}?text=escaped").content.decode()
+    assert r"abc\u202edef" in escaped
+    assert "\u202e" not in console.get(f"{path}?text=nonsense").content.decode()
+
+
+def test_the_page_says_what_the_model_sees_and_how_much_more_it_is(world: World, console: Client) -> None:
+    world.approve("read")
+    world.show([tool("read", "Reads a file." + " And more of it." * 10), world.tools[1]])
+    said = text_of(console.get(f"/reviews/{world.waiting().public_id}/"))
+    assert "What the model sees" in said
+    assert "40 more than approved" in said
