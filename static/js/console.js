@@ -2,12 +2,14 @@
 import { copyButtons } from "./copy.js";
 import { listKeys } from "./keys.js";
 import { passkeys } from "./passkeys.js";
+import { scrolling } from "./scroll.js";
 import { selection } from "./selection.js";
 import { unfolding } from "./unfold.js";
 
 copyButtons();
 listKeys();
 passkeys();
+scrolling();
 selection();
 unfolding();
 
