@@ -106,7 +106,7 @@ def fill(world: Installation) -> Hostile:
 
 
 def _people_and_agents(made: Hostile, world: Installation, number: int, text: str) -> None:
-    by = {"actor": made.actor}
+    by: dict[str, Any] = {"actor": made.actor}
     made.give("user name", text, lambda: create_person(username=text, password="correct horse battery", **by))
     made.give("team name", text, lambda: create_team(slug=f"t{number}", name=text, **by))
     made.give("role name", text, lambda: create_role(name=text, scopes=["mcp:connect"], **by))
@@ -126,7 +126,7 @@ def _people_and_agents(made: Hostile, world: Installation, number: int, text: st
 
 
 def _decisions(made: Hostile, world: Installation, number: int, text: str) -> None:
-    by = {"actor": made.actor}
+    by: dict[str, Any] = {"actor": made.actor}
     slug = world.sides[MINE].server.slug
     rule = Rule(frozenset({ChangeClass.WORDING}), frozenset({"development"}), frozenset(), frozenset(), 20)
     made.give("policy name", text, lambda: write_policy(name=text, rule=rule, why="A test.", **by))
@@ -145,12 +145,14 @@ def _decisions(made: Hostile, world: Installation, number: int, text: str) -> No
 def _doors(made: Hostile, number: int, text: str) -> None:
     from servers.services import Registration, register_server
 
-    by = {"actor": made.actor}
-    url, at = f"http://127.0.0.1:9/h{number}", {"environment": "development"}
+    by: dict[str, Any] = {"actor": made.actor}
+    url = f"http://127.0.0.1:9/h{number}"
     made.give(
         "server name",
         text,
-        lambda: register_server(registration=Registration(slug=f"h{number}", name=text, url=url, **at), **by),
+        lambda: register_server(
+            registration=Registration(slug=f"h{number}", name=text, url=url, environment="development"), **by
+        ),
     )
     made.give("channel name", text, lambda: create_channel(name=text, url=url, **by))
     made.give(

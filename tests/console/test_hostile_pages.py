@@ -26,7 +26,7 @@ from tests.console.test_export_pages import whole
 from tests.controlplane.two_of_everything import Installation
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 pytestmark = pytest.mark.browser
 
@@ -91,13 +91,17 @@ class Watch:
         self.problems: list[str] = []
         page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
         page.on("console", lambda line: self.problems.append(line.text) if line.type == "error" else None)
-        page.on("dialog", lambda dialog: (self.problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", self._spoken_to)
         page.on("request", lambda request: self._asked(request.url))
         page.on("popup", lambda other: self.problems.append(f"popup: {other.url}"))
 
     def _asked(self, url: str) -> None:
         if not url.startswith((self.url, "data:")):
             self.problems.append(f"request: {url}")
+
+    def _spoken_to(self, dialog: "Dialog") -> None:
+        self.problems.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def found(self) -> list[str]:
         """What is wrong with the open page."""
