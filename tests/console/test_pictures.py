@@ -8,6 +8,7 @@ import base64
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,13 @@ def demo(django_db_setup: None, django_db_blocker: Any) -> Iterator[Demo]:
 
 @pytest.fixture(scope="module")
 def context(demo: Demo, browser: "Browser") -> "Iterator[BrowserContext]":
+    with opened(demo, browser) as context:
+        yield context
+
+
+@contextmanager
+def opened(demo: Demo, browser: "Browser") -> "Iterator[BrowserContext]":
+    """A browser in which Ada is signed in, before a live server."""
     server, client = LiveServer("127.0.0.1"), Client()
     client.force_login(demo.ada)
     with_second_factor(client, demo)
