@@ -229,8 +229,8 @@ def _check_slug(slug: str) -> None:
 
 def _name(value: Any) -> str:
     name = str(value).strip()
-    if not name or len(name) > 200:
-        raise Invalid("A name has 1 to 200 characters.", field="name")
+    if not name or len(name) > 200 or not name.isprintable():
+        raise Invalid("A name has 1 to 200 printable characters.", field="name")
     return name
 
 

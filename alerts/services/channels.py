@@ -40,9 +40,9 @@ def create_channel(*, name: str, url: str, kinds: Sequence[str] = (), actor: Act
     Raises `PermissionDenied`, `Invalid`, `Conflict` for a name that is taken.
     """
     _permit(actor, name)
+    channel = Channel(name=_valid_name(name), url=_valid_url(url), kinds=_valid_kinds(kinds))
     if Channel.objects.filter(name=name).exists():
         raise Conflict("A channel with this name exists.", field="name")
-    channel = Channel(name=_valid_name(name), url=_valid_url(url), kinds=_valid_kinds(kinds))
     secret = new_secret()
     channel.secret = seal(secret.encode(), key=settings.SECRETS_KEY, place=_place(channel))
     channel.save()

@@ -3,6 +3,7 @@ import { copyButtons } from "./copy.js";
 import { listKeys } from "./keys.js";
 import { palette } from "./palette.js";
 import { passkeys } from "./passkeys.js";
+import { scrolling } from "./scroll.js";
 import { selection } from "./selection.js";
 import { unfolding } from "./unfold.js";
 
@@ -10,6 +11,7 @@ copyButtons();
 listKeys();
 palette();
 passkeys();
+scrolling();
 selection();
 unfolding();
 
