@@ -8,8 +8,8 @@ from uuid import UUID
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 
 from access.names import USERNAME_MAX
 from core.names import SLUG_MAX
@@ -48,10 +48,13 @@ WHY_CHOICES = (
 )
 _ALL = ("", _("All"))
 CHANGES: Final = "changes"
-_SNOOZES = (
-    *((str(n), ngettext_lazy("for %(n)d day", "for %(n)d days", n) % {"n": n}) for n in (1, 3, 7, 14, 30)),
-    (CHANGES, _("until it changes again")),
-)
+_DAYS: Final = (1, 3, 7, 14, 30)
+
+
+def _snoozes() -> list[tuple[str, str]]:
+    """For how long a review is put off, in the language of the page."""
+    for_days = [(str(n), ngettext("for %(n)d day", "for %(n)d days", n) % {"n": n}) for n in _DAYS]
+    return [*for_days, (CHANGES, gettext("until it changes again"))]
 
 
 class InboxFilterForm(forms.Form):
@@ -143,7 +146,7 @@ class AssignForm(ChosenForm):
 class SnoozeForm(ChosenForm):
     """For how long the ticked rows are put off."""
 
-    until = forms.ChoiceField(label=_("Put off"), choices=_SNOOZES, initial="3")
+    until = forms.ChoiceField(label=_("Put off"), choices=_snoozes, initial="3")
 
     @property
     def ends_at(self) -> datetime | None:
