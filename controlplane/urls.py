@@ -37,6 +37,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include((api_urlpatterns, "api"))),
     path("flows/", include((flows_urlpatterns, "flows"))),
     path("definitions/<uuid:definition_id>/callers/", callers_views.who_may_call, name="who_may_call"),
+    path("servers/onboard/", include("controlplane.onboarding.urls")),
     path("", include("access.oauth_urls")),
     path("", include("access.urls")),
     path("", include("servers.urls")),

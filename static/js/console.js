@@ -3,12 +3,14 @@ import { copyButtons } from "./copy.js";
 import { listKeys } from "./keys.js";
 import { passkeys } from "./passkeys.js";
 import { selection } from "./selection.js";
+import { ticking } from "./ticking.js";
 import { unfolding } from "./unfold.js";
 
 copyButtons();
 listKeys();
 passkeys();
 selection();
+ticking();
 unfolding();
 
 // A page that comes back with errors starts where they are.

@@ -44,6 +44,13 @@ class Browser:
         assert isinstance(come, httpx2.Response), come
         return come
 
+    def post(self, page: httpx2.Response, action: str, **values: str | list[str]) -> httpx2.Response:
+        """Send one of a page's forms to `action`, relative to the page, and answer the page that comes."""
+        form = {"csrfmiddlewaretoken": fields(page.text)["csrfmiddlewaretoken"], **values}
+        come = self._followed(self._client.post(urljoin(str(page.url), action), data=form))
+        assert isinstance(come, httpx2.Response), come
+        return come
+
     def say(self, page: httpx2.Response, **button: str) -> str:
         """Press a button of the page's form, and answer where on another site that leads."""
         given = {**fields(page.text), **button}
