@@ -50,6 +50,10 @@ class StartForm(RegisterForm):
         )
         self.fields["name"].help_text = _("What people call it. Empty: as its slug.")
         self.left_out: tuple[str, ...] = ()
+        self._pasted: tuple[Pasted, ...] = ()
+        self._problem = ""
+        if self.is_bound:
+            self._read()
 
     def clean(self) -> dict[str, Any]:
         """The address that was meant, and a slug and a name where none were given."""
@@ -71,6 +75,11 @@ class StartForm(RegisterForm):
         return bool(self.fields["entry"].choices)  # type: ignore[attr-defined]
 
     @property
+    def asks_which(self) -> bool:
+        """Whether nothing is wrong but that one of several has not been chosen."""
+        return set(self.errors) == {"entry"} and not self.data.get("entry")
+
+    @property
     def has_wrong_details(self) -> bool:
         """Whether something is to be corrected that is folded away."""
         return any(name not in ("url", "entry", NON_FIELD_ERRORS) for name in self.errors)
@@ -79,24 +88,29 @@ class StartForm(RegisterForm):
         """What `Registration` takes."""
         return {name: value for name, value in self.cleaned_data.items() if name != "entry"}
 
-    def _chosen(self) -> Pasted | None:
+    def _read(self) -> None:
+        """What was pasted, before any field is judged: of several servers one is offered to be chosen."""
         try:
-            found = read(self.cleaned_data["url"])
+            self._pasted = read(str(self.data.get("url", ""))[:PASTED_MAX])
         except Invalid as error:
-            self.add_error("url", said(error.message))
+            self._problem = said(error.message)
+        if len(self._pasted) > 1:
+            self.fields["entry"].choices = [(str(n), _label(each)) for n, each in enumerate(self._pasted)]  # type: ignore[attr-defined]
+
+    def _chosen(self) -> Pasted | None:
+        if self._problem:
+            self.add_error("url", self._problem)
             return None
-        at = 0
-        if len(found) > 1:
-            self.fields["entry"].choices = [(str(n), _label(each)) for n, each in enumerate(found)]  # type: ignore[attr-defined]
-            wanted = str(self.data.get("entry", ""))
-            if not wanted.isdecimal() or int(wanted) >= len(found):
+        wanted = self.cleaned_data.get("entry")
+        if self.has_several and not wanted:
+            if "entry" not in self.errors:
                 self.add_error("entry", _now("This configuration names several servers: choose the one to begin with."))
-                return None
-            at = int(wanted)
-        if found[at].problem:
-            self.add_error("entry" if len(found) > 1 else "url", said(found[at].problem))
             return None
-        return found[at]
+        found = self._pasted[int(wanted or 0)]
+        if found.problem:
+            self.add_error("entry" if self.has_several else "url", said(found.problem))
+            return None
+        return found
 
 
 class AddressForm(forms.Form):

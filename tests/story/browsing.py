@@ -31,7 +31,7 @@ class Browser:
         """The page behind a link, signed in."""
         page = self._followed(self._client.get(link))
         assert isinstance(page, httpx2.Response), page
-        if page.url.path != "/login/":
+        if page.url.path not in ("/login/", "/sign-in/"):
             return page
         entered = self._followed(self._client.post(str(page.url), data={**fields(page.text), **self._who}))
         assert isinstance(entered, httpx2.Response), entered
