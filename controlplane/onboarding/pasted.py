@@ -21,10 +21,13 @@ _KEYS: Final = ("mcpServers", "servers", "context_servers", "mcp")
 _COMMENTS: Final = re.compile(r'("(?:[^"\\]++|\\.)*+"?)|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?', re.DOTALL)
 _COMMAS: Final = re.compile(r'("(?:[^"\\]++|\\.)*+"?)|,(?=\s*[}\]])', re.DOTALL)
 _SAYS_NOTHING: Final = frozenset({"www", "mcp", "api", "sse", "gateway", "app", "server"})
-_STDIO: Final = (
-    "It starts a program on the computer of whoever uses it and has no URL. Run it behind Streamable HTTP, and give "
-    "that URL."
-)
+SENTENCES: Final[Mapping[str, str]] = {
+    "program": "It starts a program on the computer of whoever uses it and has no URL. Run it behind Streamable HTTP, "
+    "and give that URL.",
+    "no_url": "This entry has no URL.",
+    "no_object": "This entry is no object.",
+    "sse": "It speaks HTTP+SSE; give its Streamable HTTP URL.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,9 @@ def read(text: str) -> tuple[Pasted, ...]:
         return (Pasted("", plain),)
     found = tuple(_entry(name, body) for name, body in _servers(_parsed(plain)).items())
     if not found:
-        raise _invalid("This configuration names no server.")
+        raise Invalid("This configuration names no server.", field="url")
     if len(found) > SERVERS_MAX:
-        raise _invalid(f"This configuration names more than {SERVERS_MAX} servers; paste a part of it.")
+        raise Invalid(f"This configuration names more than {SERVERS_MAX} servers; paste a part of it.", field="url")
     return found
 
 
@@ -60,13 +63,13 @@ def _parsed(text: str) -> Any:
     try:
         return loads(kept.encode("utf-8", "surrogatepass"))
     except MalformedJSON as error:
-        raise _invalid(f"This is no JSON: {error}.") from error
+        raise Invalid(f"This is no JSON: {error}.", field="url") from error
 
 
 def _servers(value: Any) -> Mapping[str, Any]:
     """The object of servers by name, in whichever form a client writes it."""
     if not isinstance(value, Mapping):
-        raise _invalid("A configuration is a JSON object, such as mcp.json has it.")
+        raise Invalid("A configuration is a JSON object, such as mcp.json has it.", field="url")
     for key in _KEYS:
         if isinstance(value.get(key), Mapping):
             return _servers(value[key]) if key == "mcp" else value[key]
@@ -77,13 +80,13 @@ def _servers(value: Any) -> Mapping[str, Any]:
 
 def _entry(name: str, body: Any) -> Pasted:
     if not isinstance(body, Mapping):
-        return Pasted(name[:_NAME_MAX], "", problem="This entry is no object.")
+        return Pasted(name[:_NAME_MAX], "", problem=SENTENCES["no_object"])
     entry = Entry(body)
     left_out = tuple(dict.fromkeys(word.name[:_NAME_MAX] for word in entry.variables if word.name))
     if entry.url is None:
-        return Pasted(name[:_NAME_MAX], "", left_out, _STDIO if entry.words else "This entry has no URL.")
+        return Pasted(name[:_NAME_MAX], "", left_out, SENTENCES["program" if entry.words else "no_url"])
     if body.get("type") == "sse":
-        return Pasted(name[:_NAME_MAX], entry.url.text, left_out, "It speaks HTTP+SSE; give its Streamable HTTP URL.")
+        return Pasted(name[:_NAME_MAX], entry.url.text, left_out, SENTENCES["sse"])
     return Pasted(name[:_NAME_MAX], entry.url.text, left_out)
 
 
@@ -103,7 +106,3 @@ def _said_by(url: str) -> str:
 def _slug(text: str) -> str:
     joined = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     return joined[:SLUG_MAX].strip("-")
-
-
-def _invalid(sentence: str) -> Invalid:
-    return Invalid(sentence, field="url")

@@ -372,13 +372,16 @@ def test_the_first_call_takes_the_place_of_waiting(world: World, console: Client
     page = console.get("/servers/onboard/crm/")
     assert "Waiting for the first call" in text_of(page)
     assert "claude mcp add" in text_of(page)
-    ask = {"path": "/servers/onboard/crm/?at=call", "headers": {"HX-Request": "true"}}
-    assert console.get(**ask).status_code == 204
+
+    def asked() -> Any:
+        return console.get("/servers/onboard/crm/?at=call", headers={"HX-Request": "true"})
+
+    assert asked().status_code == 204
     called("call.denied", reason="insufficient_scope")
-    assert console.get(**ask)["HX-Refresh"] == "true"
+    assert asked()["HX-Refresh"] == "true"
     assert "insufficient_scope" in text_of(console.get("/servers/onboard/crm/"))
     called("call.completed")
-    assert console.get(**ask)["HX-Refresh"] == "true"
+    assert asked()["HX-Refresh"] == "true"
     assert "The first call was let through." in text_of(console.get("/servers/onboard/crm/"))
     assert step(world) is Step.DONE
     assert "not finished" not in text_of(console.get("/servers/crm/"))

@@ -81,7 +81,7 @@ def page(browser: "Browser", product: Product) -> "Iterator[Page]":
 def elsewhere(work: Callable[..., Any], **who: Any) -> Any:
     """Playwright holds this thread's event loop, so the client runs in another."""
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(run, work, **who).result(60)
+        return pool.submit(lambda: run(work, **who)).result(60)
 
 
 async def call_echo(client: Client) -> str:
