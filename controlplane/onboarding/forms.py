@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from access.models import Agent, Role
@@ -104,7 +104,9 @@ class StartForm(RegisterForm):
         wanted = self.cleaned_data.get("entry")
         if self.has_several and not wanted:
             if "entry" not in self.errors:
-                self.add_error("entry", _now("This configuration names several servers: choose the one to begin with."))
+                self.add_error(
+                    "entry", gettext("This configuration names several servers: choose the one to begin with.")
+                )
             return None
         found = self._pasted[int(wanted or 0)]
         if found.problem:
@@ -169,7 +171,7 @@ class AccessForm(forms.Form):
         """A new agent needs a name."""
         data = super().clean() or self.cleaned_data
         if data.get("holder") == NEW and not data.get("agent") and "agent" not in self.errors:
-            self.add_error("agent", _now("Name the new agent, or choose somebody else above."))
+            self.add_error("agent", gettext("Name the new agent, or choose somebody else above."))
         return data
 
     def wanted(self) -> dict[str, Any]:
