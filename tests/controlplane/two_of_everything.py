@@ -310,7 +310,7 @@ class Doors:
             "api:team-members": {"username": "founder"},
             "api:token-list": {"username": owner, "scopes": ["server:read"]},
             "audit:save_search": {"name": "mine", "decision": "denied"},
-            "onboarding:access": {"role": "robots", "holder": f"agent:{chosen.agent.client_id}", **_WHY},
+            "onboarding:access": {"role": "", "holder": f"agent:{chosen.agent.client_id}", **_WHY},
             "onboarding:address": {"url": "http://127.0.0.1:9/elsewhere"},
             "onboarding:approve": {"review": [f"{chosen.review.public_id} {newer}"], **_WHY},
             "onboarding:start": {"slug": "fresh", **server, "required_approvals": 1, "poll_interval": 300},
