@@ -99,7 +99,7 @@ def approve(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
-@page(needs=asks(Permission.GRANT_MANAGE))
+@page(Permission.GRANT_MANAGE)
 @fresh
 def access(request: HttpRequest, slug: str) -> HttpResponse:
     """Let somebody call the server. Where an agent is made for it, the answer is the one page with its secret."""
