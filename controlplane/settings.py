@@ -138,6 +138,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.templatetags.static",
                 "controlplane.templatetags.governance",
                 "controlplane.templatetags.holdfast",
+                "controlplane.templatetags.onboarding",
             ],
         },
     }

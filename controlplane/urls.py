@@ -43,6 +43,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("flows/", include((flows_urlpatterns, "flows"))),
     path("definitions/<uuid:definition_id>/callers/", callers_views.who_may_call, name="who_may_call"),
     path("reviews/<uuid:review_id>/reach/", callers_views.how_far, name="how_far"),
+    path("servers/onboard/", include("controlplane.onboarding.urls")),
     path("", include("access.oauth_urls")),
     path("", include("access.urls")),
     path("", include("servers.urls")),

@@ -83,7 +83,9 @@ TRANSITIONS: Final[Mapping[ServerState, frozenset[ServerState]]] = {
 }
 POLLED: Final = frozenset({ServerState.REGISTERED, ServerState.ACTIVE, ServerState.NEEDS_CREDENTIALS})
 
-RESERVED_SLUGS: Final = frozenset({"register"})  # `/servers/register/` is the form, no server
+RESERVED_SLUGS: Final = frozenset(
+    {"onboard", "register"}
+)  # `/servers/register/` is the form and `/servers/onboard/` the way there, no servers
 
 REFUSED_TRANSPORTS: Final[Mapping[str, str]] = {
     "sse": "HTTP+SSE is deprecated since MCP 2025-03-26; register the server's Streamable HTTP endpoint.",

@@ -5,6 +5,7 @@ import { palette } from "./palette.js";
 import { passkeys } from "./passkeys.js";
 import { scrolling } from "./scroll.js";
 import { selection } from "./selection.js";
+import { ticking } from "./ticking.js";
 import { unfolding } from "./unfold.js";
 
 copyButtons();
@@ -13,6 +14,7 @@ palette();
 passkeys();
 scrolling();
 selection();
+ticking();
 unfolding();
 
 // A page that comes back with errors starts where they are.

@@ -91,7 +91,7 @@ def _is_kept_from(route: Route, answer: Any) -> bool:
     """What names one thing, or says where a new one goes, is refused; anything else shows nothing of the others."""
     if "{" in route.path:
         return _status(answer) in REFUSED
-    if str(route) in ("POST /api/v1/servers/", "POST /servers/register/"):
+    if str(route) in ("POST /api/v1/servers/", "POST /servers/onboard/", "POST /servers/register/"):
         return _status(answer) in {403, 422}  # the form does not offer the team
     if route.method == "POST" and route.path.endswith(("/suspensions/", "/suppressions/")):
         return _status(answer) == 404  # with the name that was asked for

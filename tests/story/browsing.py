@@ -31,7 +31,7 @@ class Browser:
         """The page behind a link, signed in."""
         page = self._followed(self._client.get(link))
         assert isinstance(page, httpx2.Response), page
-        if page.url.path != "/login/":
+        if page.url.path not in ("/login/", "/sign-in/"):
             return page
         entered = self._followed(self._client.post(str(page.url), data={**fields(page.text), **self._who}))
         assert isinstance(entered, httpx2.Response), entered
@@ -41,6 +41,13 @@ class Browser:
         """Fill in the page's form, send it, and answer the page of this site that comes."""
         form = {"csrfmiddlewaretoken": fields(page.text)["csrfmiddlewaretoken"], **values}
         come = self._followed(self._client.post(str(page.url), data=form))
+        assert isinstance(come, httpx2.Response), come
+        return come
+
+    def post(self, page: httpx2.Response, action: str, **values: str | list[str]) -> httpx2.Response:
+        """Send one of a page's forms to `action`, relative to the page, and answer the page that comes."""
+        form = {"csrfmiddlewaretoken": fields(page.text)["csrfmiddlewaretoken"], **values}
+        come = self._followed(self._client.post(urljoin(str(page.url), action), data=form))
         assert isinstance(come, httpx2.Response), come
         return come
 

@@ -22,6 +22,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation.template import templatize
 
+from controlplane.onboarding import pasted
 from servers import problems as problems_seen
 from servers.snippets import snippets
 from tools import policies, presentation
@@ -72,6 +73,7 @@ def _in_templates() -> Iterator[Text]:
 def _in_tables() -> list[Text]:
     return [
         *policies.SENTENCES.values(),
+        *pasted.SENTENCES.values(),
         *problems_seen.SENTENCES.values(),
         *presentation.SENTENCES.values(),
         *(rule.title for rule in RULES),
