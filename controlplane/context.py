@@ -15,6 +15,7 @@ from core.permissions import Permission
 from core.preferences import preferences_of
 from tools.models import Review
 
+_COUNTED: Final = {"tools:inbox": "inbox", "alerts:list": "alerts"}  # names of `controlplane.live.reading`
 _EVERYTHING: Final = (SuspensionKind.EVERYTHING.value, "")
 
 
@@ -27,6 +28,7 @@ class Link:
     icon: str
     current: bool
     count: int = 0
+    counts: str = ""  # by which name a live stream tells the count anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,12 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     return context
 
 
-def _groups(request: HttpRequest, actor: Actor) -> list[Group]:
+def links(request: HttpRequest) -> list[Link]:
+    """The pages that the reader may open, without counts."""
+    return [link for group in _groups(request, actor_of(request), counted=False) for link in group.links]
+
+
+def _groups(request: HttpRequest, actor: Actor, *, counted: bool = True) -> list[Group]:
     here = request.path
     groups = (
         (_("Decide"), (
@@ -63,12 +70,22 @@ def _groups(request: HttpRequest, actor: Actor) -> list[Group]:
             (_("People"), "access:people", "people", Permission.PERSON_READ),
             (_("Kill switch"), "tools:suspensions", "stop", Permission.SUSPENSION_READ),
         )),
-        (_("Prove"), ((_("Audit log"), "audit:records", "record", Permission.AUDIT_READ),)),
+        (_("Prove"), (
+            (_("Live calls"), "live:calls", "play", Permission.AUDIT_READ),
+            (_("Audit log"), "audit:records", "record", Permission.AUDIT_READ),
+        )),
     )  # fmt: skip
     shown = []
     for title, entries in groups:
         links = tuple(
-            Link(name, reverse(url_name), icon, _is_current(reverse(url_name), here), _count(url_name, actor))
+            Link(
+                name,
+                reverse(url_name),
+                icon,
+                _is_current(reverse(url_name), here),
+                _count(url_name, actor) if counted else 0,
+                _COUNTED.get(url_name, ""),
+            )
             for name, url_name, icon, permission in entries
             if actor.may_somewhere(permission)
         )

@@ -1,0 +1,1 @@
+"""Finding a thing by a part of its name, from anywhere: the command palette and its page."""
