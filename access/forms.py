@@ -14,7 +14,7 @@ from access.redirects import URI_MAX, URIS_MAX
 from access.services import Holder
 from core.actor import Actor
 from core.permissions import Permission
-from core.preferences import THEMES
+from core.preferences import DENSITIES, THEMES
 
 _ENVIRONMENTS = (
     ("", _("All environments")),
@@ -80,6 +80,12 @@ class PreferencesForm(forms.Form):
         widget=forms.RadioSelect,
         choices=list(zip(THEMES, (_("As the system"), _("Light"), _("Dark")), strict=True)),
     )
+    density = forms.ChoiceField(
+        label=_("Tables"),
+        required=False,
+        widget=forms.RadioSelect,
+        choices=list(zip(DENSITIES, (_("Comfortable"), _("Compact")), strict=True)),
+    )
     language = forms.ChoiceField(
         label=_("Language"),
         required=False,
@@ -91,6 +97,13 @@ class PreferencesForm(forms.Form):
         widget=forms.RadioSelect,
         choices=(("on", _("On")), ("off", _("Off"))),
         help_text=_("Turn them off if you speak to your computer or press keys by accident."),
+    )
+    live = forms.ChoiceField(
+        label=_("Live updates"),
+        required=False,
+        widget=forms.RadioSelect,
+        choices=(("on", _("On")), ("off", _("Off"))),
+        help_text=_("New calls, the inbox count and the health of servers, as they change. Off: pages stand still."),
     )
 
 

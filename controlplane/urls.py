@@ -6,8 +6,10 @@ from django.views.decorators.csrf import csrf_exempt
 from controlplane import health, openapi, views
 from controlplane.callers import api as callers_api
 from controlplane.callers import views as callers_views
+from controlplane.find import views as find_views
 from controlplane.flows import api as flows_api
 from controlplane.flows import views as flows_views
+from controlplane.live import views as live_views
 
 api_urlpatterns: list[URLPattern | URLResolver] = [
     path("schema/", openapi.schema, name="schema"),
@@ -31,11 +33,18 @@ flows_urlpatterns: list[URLPattern | URLResolver] = [
     path("people/<uuid:person_id>/", flows_views.of_person, name="person"),
 ]
 
+live_urlpatterns: list[URLPattern | URLResolver] = [
+    path("calls/", live_views.calls, name="calls"),
+    path("live/", live_views.stream, name="stream"),
+]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/", include((api_urlpatterns, "api"))),
+    path("find/", find_views.find_page, name="find"),
     path("flows/", include((flows_urlpatterns, "flows"))),
+    path("", include((live_urlpatterns, "live"))),
     path("definitions/<uuid:definition_id>/callers/", callers_views.who_may_call, name="who_may_call"),
     path("", include("access.oauth_urls")),
     path("", include("access.urls")),

@@ -1,4 +1,6 @@
-"""A reader's preferences: colour scheme, shortcuts, language. Kept in cookies, so they hold before sign-in.
+"""A reader's preferences: colour scheme, density, shortcuts, live updates, language.
+
+Kept in cookies, so they hold before sign-in.
 
 The language is kept with the person too (`access.services.choose_language`).
 """
@@ -15,25 +17,33 @@ THEMES: Final = ("", "light", "dark")
 _YEAR: Final = 365 * 86_400  # seconds
 _THEME: Final = "theme"
 _SHORTCUTS: Final = "shortcuts"
+DENSITIES: Final = ("", "compact")
+_DENSITY: Final = "density"
+_LIVE: Final = "live"
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """`theme` is empty where the system decides, `language` where the browser does."""
+    """`theme` is empty where the system decides, `language` where the browser does; `density` is then comfortable."""
 
     theme: str = ""
     shortcuts: bool = True
     language: str = ""
+    density: str = ""
+    live: bool = True
 
 
 def preferences_of(request: HttpRequest) -> Preferences:
     """What the cookies say; anything unknown in them is the default."""
     theme = request.COOKIES.get(_THEME, "")
     language = request.COOKIES.get(_LANGUAGE, "")
+    density = request.COOKIES.get(_DENSITY, "")
     return Preferences(
         theme if theme in THEMES else "",
         request.COOKIES.get(_SHORTCUTS) != "off",
         language if language in dict(settings.LANGUAGES) else "",
+        density if density in DENSITIES else "",
+        request.COOKIES.get(_LIVE) != "off",
     )
 
 
@@ -43,6 +53,8 @@ def keep(response: HttpResponse, preferences: Preferences) -> None:
         _THEME: preferences.theme,
         _SHORTCUTS: "on" if preferences.shortcuts else "off",
         _LANGUAGE: preferences.language,
+        _DENSITY: preferences.density,
+        _LIVE: "on" if preferences.live else "off",
     }
     for name, value in values.items():
         response.set_cookie(

@@ -112,6 +112,8 @@ class World:
             "/grants/give/",
             "/people/",
             "/people/create/",
+            "/calls/",
+            "/find/?q=re",
             "/audit/",
             "/audit/months/",
             "/audit/sinks/",
