@@ -98,6 +98,13 @@ class PreferencesForm(forms.Form):
         choices=(("on", _("On")), ("off", _("Off"))),
         help_text=_("Turn them off if you speak to your computer or press keys by accident."),
     )
+    live = forms.ChoiceField(
+        label=_("Live updates"),
+        required=False,
+        widget=forms.RadioSelect,
+        choices=(("on", _("On")), ("off", _("Off"))),
+        help_text=_("New calls, the inbox count and the health of servers, as they change. Off: pages stand still."),
+    )
 
 
 class AgentForm(forms.Form):

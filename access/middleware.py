@@ -40,7 +40,8 @@ def _actor(request: HttpRequest) -> Actor:
         if mine.isdisjoint(suspended):
             request.suspended = suspended  # type: ignore[attr-defined]  # ours
             speak(request, person.language)
-            if isinstance(request.session, SessionStore):
+            # A stream that a browser opens by itself is no use: an abandoned page would keep its session for ever.
+            if isinstance(request.session, SessionStore) and request.headers.get("Accept") != "text/event-stream":
                 request.session.seen()
             return replace(actor, signed_in=sign_in_of(request.session))
     if auth.SESSION_KEY in request.session:

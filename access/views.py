@@ -33,13 +33,14 @@ FORM_METHODS = ["GET", "HEAD", "POST"]
 @require_http_methods(FORM_METHODS)
 @page(needs=SIGNED_IN)
 def preferences(request: HttpRequest) -> HttpResponse:
-    """Colours, density and shortcuts of this browser, and the person's language."""
+    """Looks, shortcuts and live updates of this browser, and the person's language."""
     kept = preferences_of(request)
     language = getattr(request.user, "language", "") or kept.language
     initial = {
         "theme": kept.theme,
         "density": kept.density,
         "shortcuts": "on" if kept.shortcuts else "off",
+        "live": "on" if kept.live else "off",
         "language": language,
     }
     form = PreferencesForm(request.POST or None, initial=initial)
@@ -48,7 +49,12 @@ def preferences(request: HttpRequest) -> HttpResponse:
         services.choose_language(language=data["language"], actor=actor_of(request))
         messages.success(request, _("Saved."))
         response = redirect("access:preferences")
-        keep(response, Preferences(data["theme"], data["shortcuts"] == "on", data["language"], data["density"]))
+        keep(
+            response,
+            Preferences(
+                data["theme"], data["shortcuts"] == "on", data["language"], data["density"], data["live"] != "off"
+            ),
+        )
         return response
     return show(request, "access/preferences.html", {"form": form}, status=form_status(form))
 

@@ -16,10 +16,13 @@ django_application = get_asgi_application()
 
 from controlplane.bodies import BoundedBodies  # noqa: E402 -- models may only load after Django's set-up
 from controlplane.dispatch import WebApplication  # noqa: E402 -- as above
+from controlplane.live.hub import Hub  # noqa: E402 -- as above
+from controlplane.live.streams import LiveStreams  # noqa: E402 -- as above
 from gateway.asgi import create_application  # noqa: E402 -- as above
 
 gateway = create_application()
-application = WebApplication(django=BoundedBodies(django_application), gateway=gateway, owns=gateway.owns)
+live = LiveStreams(django_application, Hub(leaving=gateway.is_leaving))
+application = WebApplication(django=BoundedBodies(live), gateway=gateway, owns=gateway.owns)
 
 # What is loaded now stays: looking through it for garbage would hold up a page by 200 ms every few pages.
 get_resolver().url_patterns  # noqa: B018 -- loads every view, form and serializer

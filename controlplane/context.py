@@ -17,6 +17,7 @@ from core.preferences import preferences_of
 from tools.models import Review
 
 _KEYS: Final = {"tools:inbox": "i", "servers:list": "s", "audit:records": "a"}
+_COUNTED: Final = {"tools:inbox": "inbox", "alerts:list": "alerts"}  # names of `controlplane.live.reading`
 _EVERYTHING: Final = (SuspensionKind.EVERYTHING.value, "")
 
 
@@ -30,6 +31,7 @@ class Link:
     current: bool
     count: int = 0
     key: str = ""
+    counts: str = ""  # by which name a live stream tells the count anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,10 @@ def _groups(request: HttpRequest, actor: Actor, *, counted: bool = True) -> list
             (_("Toxic flows"), "flows:overview", "warning", *FLOWS_NEED),
             (_("Kill switch"), "tools:suspensions", "stop", Permission.SUSPENSION_READ),
         )),
-        (_("Prove"), ((_("Audit log"), "audit:records", "record", Permission.AUDIT_READ),)),
+        (_("Prove"), (
+            (_("Live calls"), "live:calls", "play", Permission.AUDIT_READ),
+            (_("Audit log"), "audit:records", "record", Permission.AUDIT_READ),
+        )),
     )  # fmt: skip
     shown = []
     for title, entries in groups:
@@ -84,6 +89,7 @@ def _groups(request: HttpRequest, actor: Actor, *, counted: bool = True) -> list
                 _is_current(url, here),
                 _count(url_name, actor) if counted else 0,
                 _KEYS.get(url_name, ""),
+                _COUNTED.get(url_name, ""),
             )
             for name, url_name, icon, *needed in entries
             if all(map(actor.may_somewhere, needed))

@@ -10,6 +10,7 @@ from controlplane.finding import api as finding_api
 from controlplane.finding import views as finding_views
 from controlplane.flows import api as flows_api
 from controlplane.flows import views as flows_views
+from controlplane.live import views as live_views
 
 api_urlpatterns: list[URLPattern | URLResolver] = [
     path("schema/", openapi.schema, name="schema"),
@@ -35,12 +36,18 @@ flows_urlpatterns: list[URLPattern | URLResolver] = [
     path("people/<uuid:person_id>/", flows_views.of_person, name="person"),
 ]
 
+live_urlpatterns: list[URLPattern | URLResolver] = [
+    path("calls/", live_views.calls, name="calls"),
+    path("live/", live_views.stream, name="stream"),
+]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/", include((api_urlpatterns, "api"))),
     path("find/", finding_views.find, name="find"),
     path("flows/", include((flows_urlpatterns, "flows"))),
+    path("", include((live_urlpatterns, "live"))),
     path("definitions/<uuid:definition_id>/callers/", callers_views.who_may_call, name="who_may_call"),
     path("reviews/<uuid:review_id>/reach/", callers_views.how_far, name="how_far"),
     path("servers/onboard/", include("controlplane.onboarding.urls")),

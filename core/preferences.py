@@ -1,4 +1,6 @@
-"""A reader's preferences: colour scheme, density, shortcuts, language. Kept in cookies, so they hold before sign-in.
+"""A reader's preferences: colour scheme, density, shortcuts, live updates, language.
+
+Kept in cookies, so they hold before sign-in.
 
 The language is kept with the person too (`access.services.choose_language`).
 """
@@ -17,6 +19,7 @@ _YEAR: Final = 365 * 86_400  # seconds
 _THEME: Final = "theme"
 _DENSITY: Final = "density"
 _SHORTCUTS: Final = "shortcuts"
+_LIVE: Final = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Preferences:
     shortcuts: bool = True
     language: str = ""
     density: str = ""
+    live: bool = True
 
 
 def preferences_of(request: HttpRequest) -> Preferences:
@@ -39,6 +43,7 @@ def preferences_of(request: HttpRequest) -> Preferences:
         request.COOKIES.get(_SHORTCUTS) != "off",
         language if language in dict(settings.LANGUAGES) else "",
         density if density in DENSITIES else "",
+        request.COOKIES.get(_LIVE) != "off",
     )
 
 
@@ -49,6 +54,7 @@ def keep(response: HttpResponse, preferences: Preferences) -> None:
         _DENSITY: preferences.density,
         _SHORTCUTS: "on" if preferences.shortcuts else "off",
         _LANGUAGE: preferences.language,
+        _LIVE: "on" if preferences.live else "off",
     }
     for name, value in values.items():
         response.set_cookie(

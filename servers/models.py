@@ -13,7 +13,7 @@ from access.intentions import NOT_NEEDED, IntentionNeeded
 from core.ids import new_id
 from core.names import SLUG_MAX
 from servers.limits import BOUNDS, DEFAULTS, LIMITS, MEANINGS, WITHIN_TOTAL, CallLimits
-from servers.querysets import ObservationQuerySet, ServerQuerySet
+from servers.querysets import HealthSampleQuerySet, ObservationQuerySet, ServerQuerySet
 from servers.rules import Answers, DriftMode, Environment, Era, ServerState, Transport
 
 
@@ -207,6 +207,8 @@ class HealthSample(models.Model):
     ok = models.BooleanField()
     latency_ms = models.PositiveIntegerField(default=0)
     error_class = models.CharField(max_length=40, blank=True, default="")
+
+    objects = HealthSampleQuerySet.as_manager()
 
     class Meta:
         ordering = ("-time",)

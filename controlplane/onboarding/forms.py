@@ -15,7 +15,7 @@ from core.actor import Actor
 from core.errors import Invalid
 from core.language import said
 from servers.forms import RegisterForm, ServerForm
-from tools.forms import ChosenField
+from tools.inbox_forms import ChosenField
 from tools.rules import REASON_MAX
 from tools.visible import runs
 

@@ -1,6 +1,7 @@
 // Entry of the console's scripts. Every page works without them; they only shorten the way.
 import { copyButtons } from "./copy.js";
 import { listKeys } from "./keys.js";
+import { live } from "./live.js";
 import { palette } from "./palette.js";
 import { passkeys } from "./passkeys.js";
 import { scrolling } from "./scroll.js";
@@ -10,6 +11,7 @@ import { unfolding } from "./unfold.js";
 
 copyButtons();
 listKeys();
+live();
 palette();
 passkeys();
 scrolling();

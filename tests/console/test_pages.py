@@ -41,6 +41,7 @@ GUARDED = (
     ("/policies/", Permission.POLICY_READ),
     ("/policies/write/", Permission.POLICY_MANAGE),
     ("/audit/", Permission.AUDIT_READ),
+    ("/calls/", Permission.AUDIT_READ),
     ("/audit/months/", Permission.LOG_PRUNE),
     ("/audit/sinks/", Permission.SINK_MANAGE),
     ("/audit/sinks/add/", Permission.SINK_MANAGE),
@@ -192,13 +193,15 @@ def grow_log(world: World) -> None:
         ("/", 20, grow_reviews),
         ("/?state=superseded", 18, grow_reviews),
         ("/servers/", 11, grow_servers),
-        ("/servers/files/", 25, grow_reviews),
+        ("/servers/files/", 27, grow_reviews),
         ("/servers/onboard/files/", 16, grow_reviews),
         ("/definitions/", 12, grow_reviews),
         ("/agents/", 11, grow_agents),
         ("/roles/", 11, grow_people),
         ("/people/", 12, grow_people),
         ("/audit/", 14, grow_log),
+        ("/calls/", 12, grow_log),
+        ("/find/?q=re", 16, grow_reviews),
         ("/alerts/", 10, grow_log),
         ("/alerts/channels/", 9, grow_log),
     ],
@@ -230,7 +233,7 @@ def test_another_administrator_sees_the_same_inbox(world: World) -> None:
 def test_the_navigation_shows_only_what_the_reader_may_open(world: World) -> None:
     page = Page(signed_in(person_with(Permission.AUDIT_READ)).get("/audit/").content.decode())
     links = [link["href"] for link in page.named("a") if link.get("class") == "nav__link"]
-    assert links == ["/audit/"]
+    assert links == ["/calls/", "/audit/"]
 
 
 def test_a_page_that_waits_for_the_first_look_asks_and_is_loaded_anew_once(world: World, console: Client) -> None:

@@ -117,6 +117,8 @@ class World:
             "/grants/give/",
             "/people/",
             "/people/create/",
+            "/calls/",
+            "/find/?q=re",
             "/audit/",
             "/audit/months/",
             "/audit/sinks/",

@@ -30,6 +30,7 @@ from tools.models import Definition, Review, ServerFinding, Sighting
 from tools.relatives import neighbours_of
 from tools.rules import POLLER, because, vantage_of_agent
 from tools.unlisted import unlisted_of
+from tools.views.health import days_of, durations_of
 
 PAGE_SIZE = 100
 _UNLISTED_SHOWN = 10
@@ -80,6 +81,9 @@ def server_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "registered_again": server.registered_at - server.created_at > _AT_ONCE,
         "neighbours": neighbours,
         "rejected_there": any(each.rejections for each in neighbours),
+        "days": days_of(server),
+        "durations": durations_of(server, actor),
+        "may_read_calls": actor.may(Permission.AUDIT_READ, team_id=server.owner_team_id),
         "endpoint": f"{settings.GATEWAY_URL}/{server.slug}",
         "is_looking": is_looking,
         "may": {
