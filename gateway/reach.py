@@ -109,6 +109,24 @@ class Reach:
         return Snapshot(servers, self._access).facts(token, slug, "")
 
 
+def holds(grants: Iterable[GrantFacts], name: str) -> bool:
+    """Whether one of the grants is of this name, or of a role of this name (`GrantFacts.names`)."""
+    return any(name in grant.names for grant in grants)
+
+
+def with_scopes(access: AccessPart, role: str, scopes: Iterable[str]) -> AccessPart:
+    """As `access` would be if the role of this name held other scopes."""
+    name, held = f"role:{role}", frozenset(scopes)
+    agents, people = (
+        {
+            holder: tuple(replace(grant, scopes=held) if name in grant.names else grant for grant in grants)
+            for holder, grants in part.items()
+        }
+        for part in (access.agents, access.people)
+    )
+    return replace(access, agents=agents, people=people)
+
+
 def _alike(grants: Iterable[GrantFacts]) -> Hashable:
     return frozenset((grant.scopes, grant.environment, grant.expires_at, grant.conditions) for grant in grants)
 
