@@ -63,6 +63,10 @@ class Reach:
         """Slugs of the servers that anything is given on: beyond them nothing is reached."""
         return frozenset().union(*(grant.servers for grant in self._grants(caller)[1]))
 
+    def holds(self, caller: Caller, name: str) -> bool:
+        """Whether the caller holds a grant, or a role, of this name (`GrantFacts.names`)."""
+        return holds(self._grants(caller)[1], name)
+
     def apart(self, caller: Caller) -> "Iterator[Reach]":
         """For each grant of a caller that nothing bounds, what it would reach by that grant alone.
 

@@ -247,7 +247,13 @@ class Doors:
         path = route.path.replace("{username}", found["username"], 1)
         kind = found[_thing_in(path)] if route.door == API and "{" in path else ""
         path = re.sub(r"\{(\w+)\}", lambda match: kind if route.door == API else found[match[1]], path)
-        asked = {"compare": "?from={}&to={}".format(*chosen.digests), "export": "?format=csv"}
+        server = f"?server={chosen.server.slug}"
+        asked = {
+            "compare": "?from={}&to={}".format(*chosen.digests),
+            "export": "?format=csv",
+            "access": server,
+            "access-matrix": server,
+        }
         return path + asked.get(path.split("/")[-2], "")
 
     def _found(self, route: Route, chosen: Side) -> dict[str, str]:
@@ -297,6 +303,7 @@ class Doors:
             "api:person-password": {"password": PASSWORD},
             "api:review-decide": {"reviews": [{"id": str(chosen.review.public_id), "digest": newer}], **decided},
             "api:role-detail": {"scopes": ["mcp:connect"]},
+            "api:role-preview": {"scopes": ["mcp:connect"]},
             "api:role-list": {"name": "r", "scopes": ["mcp:connect"]},
             "api:separation-list": {"roles": ["robots", "spare"], **_WHY},
             "api:search-list": {"name": "mine", "query": {"decision": "denied"}},
@@ -310,6 +317,12 @@ class Doors:
             "api:team-members": {"username": "founder"},
             "api:token-list": {"username": owner, "scopes": ["server:read"]},
             "audit:save_search": {"name": "mine", "decision": "denied"},
+            "matrix:change": {
+                "do": "save",
+                "seen": world.role.updated_at.isoformat(),
+                "shown": [str(chosen.definition.public_id)],
+                "own": [str(chosen.definition.public_id)],
+            },
             "servers:edit": {**server, "required_approvals": 1, "poll_interval": 300},
             "servers:register": {"slug": "fresh", **server, "required_approvals": 1, "poll_interval": 300},
             "api:right-sizing-narrow": {"role": str(world.role.public_id), "name": "narrower"},
