@@ -18,7 +18,7 @@ from gateway.reach import Caller, Offered, Reach, holds, with_scopes
 from servers.surface import Kind
 from tools.models import Definition
 
-PREVIEW_NEEDED: Final = (Permission.ROLE_READ, Permission.GRANT_READ, Permission.TOOL_READ)
+PREVIEW_NEEDED: Final = (Permission.ROLE_MANAGE, Permission.ROLE_READ, Permission.GRANT_READ, Permission.TOOL_READ)
 _Names = frozenset[tuple[str, str]]
 
 

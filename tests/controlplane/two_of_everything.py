@@ -279,7 +279,7 @@ class Doors:
         }
         named = {
             "agents": chosen.agent.client_id, "servers": chosen.server.slug, "slug": chosen.server.slug,
-            "shard": str(world.shard), "teams": chosen.team.slug, "n": "1", "passkey_id": str(self._passkey.pk),
+            "shard": str(world.shard), "team": chosen.team.slug, "teams": chosen.team.slug, "n": "1", "passkey_id": str(self._passkey.pk),
             "username": self._person.username if themselves else chosen.person.username,
         }  # fmt: skip
         return {f"{name}_id": value for name, value in ids.items()} | {"call_id": str(chosen.call)} | plural | named
@@ -317,6 +317,9 @@ class Doors:
             "api:team-members": {"username": "founder"},
             "api:token-list": {"username": owner, "scopes": ["server:read"]},
             "audit:save_search": {"name": "mine", "decision": "denied"},
+            "access:add_member": {"username": "founder"},
+            "access:create_team": {"slug": "green"},
+            "access:create_token": {"name": "mine", "scopes": ["server:read"]},
             "matrix:change": {
                 "do": "save",
                 "seen": world.role.updated_at.isoformat(),
