@@ -26,6 +26,7 @@ from core.needs import asks
 from core.permissions import Permission
 from core.scopes import call_scope, definition_scope
 from servers.models import Server
+from tools.effects import Effect
 
 CHANGE_NEEDED = (Permission.ROLE_MANAGE, *NEEDED)
 
@@ -90,11 +91,12 @@ def change(request: HttpRequest, slug: str, role_id: UUID) -> HttpResponse:
 def _draft(actor: Actor, server: Server, data: dict[str, Any]) -> Draft:
     """What was ticked; with `tick`, what says such an effect as well."""
     found = reading.tools_at(actor, server).filter(public_id__in=data["shown"])
-    tools = {tool.public_id: tool for tool in found}
+    rows = list(found.values_list("public_id", "name", "effect"))  # type: ignore[misc]  # as `for_list` names it
+    tools = {key: name for key, name, _effect in rows}
     ticked = data["own"] & tools.keys()
     if data["do"] == TICK:
-        ticked |= {key for key, tool in tools.items() if (tool.effect or "destroys") == data["effect"]}
-    return Draft(server.slug, {key: tool.name for key, tool in tools.items()}, frozenset(ticked), data["whole"])
+        ticked |= {key for key, _name, effect in rows if (effect or Effect.DESTROYS) == data["effect"]}
+    return Draft(server.slug, tools, frozenset(ticked), data["whole"])
 
 
 def _held(server: Server, role: Role, tools: Any) -> Draft:

@@ -47,7 +47,7 @@ def test_a_token_is_shown_once_and_works_within_its_scopes(console: Client) -> N
     (token,) = set(re.findall(r"hfp_\w+", made))
     row = ApiToken.objects.get()
     assert (row.person.username, row.scopes, row.name) == ("ada", ["server:read"], "nightly report")
-    bearer = {"HTTP_AUTHORIZATION": f"Bearer {token}"}
+    bearer: Any = {"HTTP_AUTHORIZATION": f"Bearer {token}"}
     assert Client().get("/api/v1/servers/", **bearer).status_code == 200
     assert Client().get("/api/v1/agents/", **bearer).status_code == 403
     listed = text(console.get("/tokens/"))

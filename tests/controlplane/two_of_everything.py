@@ -254,6 +254,8 @@ class Doors:
             "access": server,
             "access-matrix": server,
         }
+        if route.name == "matrix:export":
+            return path + server
         return path + asked.get(path.split("/")[-2], "")
 
     def _found(self, route: Route, chosen: Side) -> dict[str, str]:
