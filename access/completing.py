@@ -1,19 +1,19 @@
-"""What a new grant completes: a toxic flow of its holder. Who knows tools says so; here only the question is known.
+"""What a new grant or a wider role completes: a toxic flow of a holder. Here only the question is known.
 
 `access` cannot know tools, so the app that does registers how it judges, once, when it is loaded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from access.models import Grant
+    from access.models import Grant, Role
 
 
 class Completed(Struct, frozen=True):
-    """A flow that a grant completes, by the canonical names of its tools, and for how many principals it does."""
+    """A flow that is completed, by the canonical names of its tools, and for how many principals it is."""
 
     untrusted: str
     private: str
@@ -21,21 +21,27 @@ class Completed(Struct, frozen=True):
     principals: int
 
 
-Judge = Callable[["Grant"], Completed | None]
+GrantJudge = Callable[["Grant"], Completed | None]
+RoleJudge = Callable[["Role", Collection[str]], Completed | None]
 
 
-def _nothing(_grant: "Grant") -> None:
+def _nothing(*_asked: object) -> None:
     """Nobody knows any tools."""
 
 
-_judges: list[Judge] = [_nothing]
+_judges: list[tuple[GrantJudge, RoleJudge]] = [(_nothing, _nothing)]
 
 
-def judge_grants_by(judge: Judge) -> None:
-    """From now on `judge` says what a grant completes."""
-    _judges[:] = [judge]
+def judge_by(grants: GrantJudge, roles: RoleJudge) -> None:
+    """From now on these say what a grant completes, and what a role does that was changed."""
+    _judges[:] = [(grants, roles)]
 
 
 def completed_by(grant: "Grant") -> Completed | None:
     """What the grant, which is in the table already, completes for its holder."""
-    return _judges[0](grant)
+    return _judges[0][0](grant)
+
+
+def completed_by_change(role: "Role", before: Collection[str]) -> Completed | None:
+    """What the role, which is in the table with its new scopes already, completes beyond the scopes `before`."""
+    return _judges[0][1](role, before)

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from access import views
-from access.account import people, security, signing_in
+from access.account import people, security, signing_in, teams, tokens
 from access.oauth import consents
 
 app_name = "access"
@@ -25,6 +25,14 @@ urlpatterns: list[URLPattern] = [
     path("account/security/recovery-codes/", security.renew_recovery_codes, name="renew_recovery_codes"),
     path("account/sessions/end-others/", security.end_other_sessions, name="end_other_sessions"),
     path("account/sessions/<uuid:session_id>/end/", security.end_session, name="end_session"),
+    path("tokens/", tokens.tokens, name="tokens"),
+    path("tokens/create/", tokens.create_token, name="create_token"),
+    path("tokens/<uuid:token_id>/revoke/", tokens.revoke_token, name="revoke_token"),
+    path("teams/", teams.teams, name="teams"),
+    path("teams/create/", teams.create_team, name="create_team"),
+    path("teams/<str:team>/", teams.one_team, name="team"),
+    path("teams/<str:team>/members/", teams.add_member, name="add_member"),
+    path("teams/<str:team>/members/<str:username>/remove/", teams.remove_member, name="remove_member"),
     path("agents/", views.agents, name="agents"),
     path("agents/register/", views.register_agent, name="register_agent"),
     path("agents/<uuid:agent_id>/", views.agent, name="agent"),

@@ -70,6 +70,7 @@ def _groups(request: HttpRequest, actor: Actor, *, counted: bool = True) -> list
             (_("Catalogue"), "tools:catalogue", "search", Permission.TOOL_READ),
             (_("Agents"), "access:agents", "agent", Permission.AGENT_READ),
             (_("Roles and grants"), "access:roles", "key", Permission.ROLE_READ),
+            (_("Access matrix"), "matrix:matrix", "check", Permission.ROLE_READ),
             (_("People"), "access:people", "people", Permission.PERSON_READ),
             (_("Toxic flows"), "flows:overview", "warning", *FLOWS_NEED),
             (_("Kill switch"), "tools:suspensions", "stop", Permission.SUSPENSION_READ),

@@ -1,12 +1,13 @@
 """The gateway app."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
 
 if TYPE_CHECKING:
     from access.completing import Completed
-    from access.models import Grant
+    from access.models import Grant, Role
 
 
 class GatewayConfig(AppConfig):
@@ -17,10 +18,10 @@ class GatewayConfig(AppConfig):
     verbose_name = "Gateway"
 
     def ready(self) -> None:
-        """Say what a grant completes: the gateway knows who reaches which tool."""
-        from access.completing import judge_grants_by
+        """Say what a grant or a changed role completes: the gateway knows who reaches which tool."""
+        from access.completing import judge_by
 
-        judge_grants_by(_completed_by)
+        judge_by(_completed_by, _completed_by_change)
 
 
 def _completed_by(grant: "Grant") -> "Completed | None":
@@ -28,3 +29,9 @@ def _completed_by(grant: "Grant") -> "Completed | None":
     from gateway.completing import completed_by
 
     return completed_by(grant)
+
+
+def _completed_by_change(role: "Role", before: Collection[str]) -> "Completed | None":
+    from gateway.completing import completed_by_change
+
+    return completed_by_change(role, before)

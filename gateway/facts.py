@@ -15,7 +15,7 @@ from django.db.models import Q
 from msgspec import structs
 
 from access.conditions import read as conditions_of
-from access.models import Grant, Membership
+from access.models import Grant, Membership, Role
 from access.policy import PinState, ServerFacts
 from access.principals import GrantFacts
 from access.querysets import GrantQuerySet
@@ -92,6 +92,17 @@ def read_access_beside(grant: Grant) -> AccessPart:
         people = Q(person_id__in=Membership.objects.filter(team_id=grant.team_id).values("person_id"))
     teams = Membership.objects.filter(people).order_by().values("team_id")
     return read_access(Grant.objects.filter(people | Q(team_id__in=teams) | Q(pk=grant.pk)))
+
+
+def read_access_around(role: Role, grants: GrantQuerySet | None = None) -> AccessPart:
+    """All of `grants` (all that there are) that reaches those who hold `role`, and perhaps some that reaches others."""
+    given = Grant.objects.all() if grants is None else grants
+    giving = given.filter(role=role, revoked_at__isnull=True).order_by()
+    agents, owners = giving.exclude(agent=None), giving.exclude(person=None)
+    members = Membership.objects.filter(team__in=giving.exclude(team=None).values("team_id"))
+    people = Q(person__in=owners.values("person_id")) | Q(person__in=members.values("person_id"))
+    teams = Membership.objects.filter(people).order_by().values("team_id")
+    return read_access(given.filter(Q(agent__in=agents.values("agent_id")) | people | Q(team__in=teams)))
 
 
 def readable_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None:

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Final
 
 from access.principals import GrantFacts
-from gateway.reach import NOBODY, Caller, Offered, Reach
+from gateway.reach import NOBODY, Caller, Offered, Reach, holds
 from gateway.snapshot import AccessPart
 from tools.flows import Flows, Leg, Path, Tool, flows, tool_of
 
@@ -29,7 +29,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The first of the flows that a grant completes, and for how many principals it does."""
+    """The first of the flows that a grant or a changed role completes, and for how many principals it does."""
 
     path: Path
     principals: int
@@ -89,10 +89,17 @@ class Flowing:
 
 def completed(grant: str, access: AccessPart, tools: Tools, now: datetime) -> Completion | None:
     """What the grant of this name (`GrantFacts.names`) completes for those whom it reaches by `access`, if anything."""
-    after, before = Flowing(Reach(access, now), tools), Flowing(Reach(_without(access, grant), now), tools)
-    callers = [Caller(agent=key) for key, held in access.agents.items() if _holds(held, grant)]
-    callers += [Caller(person=key, person_active=True) for key, held in access.people.items() if _holds(held, grant)]
-    paths = [after.of(each).paths[0] for each in callers if after.of(each).paths and not before.of(each).paths]
+    return completed_between(grant, _without(access, grant), access, tools, now)
+
+
+def completed_between(
+    name: str, before: AccessPart, after: AccessPart, tools: Tools, now: datetime
+) -> Completion | None:
+    """What those who hold the grant or role of this name `after` can complete then and could not `before`."""
+    earlier, later = Flowing(Reach(before, now), tools), Flowing(Reach(after, now), tools)
+    callers = [Caller(agent=key) for key, held in after.agents.items() if holds(held, name)]
+    callers += [Caller(person=key, person_active=True) for key, held in after.people.items() if holds(held, name)]
+    paths = [later.of(each).paths[0] for each in callers if later.of(each).paths and not earlier.of(each).paths]
     return Completion(paths[0], len(paths)) if paths else None
 
 
@@ -142,10 +149,6 @@ def _legs_of(tool: Offered) -> frozenset[Leg]:
             _legs.clear()
         found = _legs[tool.facts.digest] = tool_of(tool.server.slug, json.loads(tool.text)).legs
     return found
-
-
-def _holds(grants: Iterable[GrantFacts], name: str) -> bool:
-    return any(name in grant.names for grant in grants)
 
 
 def _without(access: AccessPart, name: str) -> AccessPart:

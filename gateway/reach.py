@@ -63,6 +63,10 @@ class Reach:
         """Slugs of the servers that anything is given on: beyond them nothing is reached."""
         return frozenset().union(*(grant.servers for grant in self._grants(caller)[1]))
 
+    def holds(self, caller: Caller, name: str) -> bool:
+        """Whether the caller holds a grant, or a role, of this name (`GrantFacts.names`)."""
+        return holds(self._grants(caller)[1], name)
+
     def apart(self, caller: Caller) -> "Iterator[Reach]":
         """For each grant of a caller that nothing bounds, what it would reach by that grant alone.
 
@@ -107,6 +111,24 @@ class Reach:
         servers = {slug: ServerPart(tool.server, owner_team=tool.owner_team)}
         token = replace(token, resource=tool.server.resource)
         return Snapshot(servers, self._access).facts(token, slug, "")
+
+
+def holds(grants: Iterable[GrantFacts], name: str) -> bool:
+    """Whether one of the grants is of this name, or of a role of this name (`GrantFacts.names`)."""
+    return any(name in grant.names for grant in grants)
+
+
+def with_scopes(access: AccessPart, role: str, scopes: Iterable[str]) -> AccessPart:
+    """As `access` would be if the role of this name held other scopes."""
+    name, held = f"role:{role}", frozenset(scopes)
+    agents, people = (
+        {
+            holder: tuple(replace(grant, scopes=held) if name in grant.names else grant for grant in grants)
+            for holder, grants in part.items()
+        }
+        for part in (access.agents, access.people)
+    )
+    return replace(access, agents=agents, people=people)
 
 
 def _alike(grants: Iterable[GrantFacts]) -> Hashable:

@@ -166,9 +166,11 @@ class NewRoleSerializer(serializers.Serializer[Role]):
 
 
 class RoleChangeSerializer(serializers.Serializer[Role]):
-    """What `PATCH roles/{id}/` takes."""
+    """What `PATCH roles/{id}/` takes. `unchanged_since`: the role's `updated_at`, refused with 409 when it is later."""
 
     scopes = ScopesField()
+    unchanged_since = serializers.DateTimeField(required=False, default=None, allow_null=True)
+    reason = serializers.CharField(max_length=REASON_MAX, required=False, default="", allow_blank=True)
     description = serializers.CharField(
         max_length=2000, required=False, default=None, allow_blank=True, allow_null=True
     )
@@ -328,6 +330,16 @@ class GivenGrantSerializer(GrantSerializer):
 
     class Meta(GrantSerializer.Meta):
         fields = (*GrantSerializer.Meta.fields, "completes_flow")  # type: ignore[assignment]  # one more
+        read_only_fields = fields  # type: ignore[assignment]  # as above
+
+
+class ChangedRoleSerializer(RoleSerializer):
+    """A role that was just changed, with the toxic flow that the change completes, if any."""
+
+    completes_flow = CompletedSerializer(source="completes", read_only=True, allow_null=True)
+
+    class Meta(RoleSerializer.Meta):
+        fields = (*RoleSerializer.Meta.fields, "completes_flow")  # type: ignore[assignment]  # one more
         read_only_fields = fields  # type: ignore[assignment]  # as above
 
 

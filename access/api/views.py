@@ -219,11 +219,12 @@ class RoleViewSet(_ViewSet[Role]):
         role = services.create_role(**parsed(shapes.NewRoleSerializer, request), actor=actor_of(request))
         return self.answer(role, code=status.HTTP_201_CREATED)
 
-    @extend_schema(request=shapes.RoleChangeSerializer, responses=shapes.RoleSerializer)
+    @extend_schema(request=shapes.RoleChangeSerializer, responses=shapes.ChangedRoleSerializer)
     def partial_update(self, request: Request, id: str) -> Response:  # noqa: A002 -- the route's name for it
-        """Give a role other scopes. Built-in roles do not change."""
+        """Give a role other scopes. More for one that somebody holds takes `grant:manage` too."""
         change = parsed(shapes.RoleChangeSerializer, request)
-        return self.answer(services.change_role(role_id=_uuid(id), **change, actor=actor_of(request)))
+        role = services.change_role(role_id=_uuid(id), **change, actor=actor_of(request))
+        return self.answer(role, shape=shapes.ChangedRoleSerializer)
 
 
 class AgentViewSet(_ViewSet[Agent]):

@@ -40,6 +40,8 @@ class Role(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    completes: Completed | None = None  # no column: what it was found to complete when it was changed
+
     objects = querysets.RoleQuerySet.as_manager()
 
     class Meta:

@@ -8,9 +8,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
-from msgspec import structs
 
-from access.completing import Completed, completed_by
+from access.completing import completed_by
 from access.conditions import checked as checked_conditions
 from access.models import Agent, Environment, Grant, Person, Team
 from access.names import checked_reason
@@ -18,7 +17,7 @@ from access.services.administrators import lock_administrators, refuse_without_a
 from access.services.authority import may_give
 from access.services.builtin import ADMINISTRATOR
 from access.services.lookups import agent_with, locked, person_named, role_named, team_named
-from access.services.recording import changed, refuse_without, subject_of
+from access.services.recording import changed, refuse_without, subject_of, told_of
 from access.services.separation import kept_apart
 from audit.events import Event
 from audit.permit import audited_denials, refuse_unless
@@ -109,7 +108,7 @@ def grant_role(
         actor=actor,
         subject=subject_of(receiver),
         reason=grant.reason,
-        after=_facts(grant, receiver) | _told(grant.completes),
+        after=_facts(grant, receiver) | told_of(grant.completes),
         environment=environment,
         agent=receiver.client_id if isinstance(receiver, Agent) else "",
     )
@@ -156,10 +155,6 @@ def _insert(grant: Grant, receiver: Agent | Person | Team, actor: Actor) -> Gran
     with kept_apart("role"):
         grant.save()
     return grant
-
-
-def _told(completed: Completed | None) -> dict[str, Any]:
-    return {} if completed is None else {"completes_flow": structs.asdict(completed)}
 
 
 def _facts(grant: Grant, receiver: Agent | Person | Team) -> dict[str, Any]:

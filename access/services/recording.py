@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import structs
+
+from access.completing import Completed
 from access.models import Agent, ApiToken, Grant, Person, Role, RoleSeparation, Team
 from access.services.revisions import ACCESS_PART, bump_revision
 from audit.events import Event, RecordType
@@ -30,6 +33,11 @@ def subject_of(thing: Agent | ApiToken | Grant | Person | Role | RoleSeparation 
             return subject("grant", str(thing.public_id))
         case _:
             return subject("person", pseudonym_for(public_id=thing.public_id, name=thing.username))
+
+
+def told_of(completed: Completed | None) -> dict[str, Any]:
+    """What a record says of the toxic flow that the change completes, if any."""
+    return {} if completed is None else {"completes_flow": structs.asdict(completed)}
 
 
 def note_auth(

@@ -1,18 +1,21 @@
 """Commands about roles."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from access.models import Reach, Role
-from access.names import checked_name, checked_scopes
+from access.completing import Completed, completed_by_change
+from access.models import Grant, Reach, Role
+from access.names import checked_name, checked_reason, checked_scopes
 from access.services.authority import may_pass_on
 from access.services.builtin import BUILTIN_ROLES, BuiltinRole
 from access.services.lookups import locked
-from access.services.recording import changed, created_many, refuse_without, subject_of
+from access.services.recording import changed, created_many, refuse_without, subject_of, told_of
 from audit.events import Event
 from audit.permit import audited_denials, refuse_unless
 from core.actor import Actor, system_actor
@@ -47,10 +50,21 @@ def create_role(
 
 
 @audited_denials
-def change_role(*, role_id: UUID, actor: Actor, scopes: Iterable[str], description: str | None = None) -> Role:
+def change_role(
+    *,
+    role_id: UUID,
+    actor: Actor,
+    scopes: Iterable[str],
+    description: str | None = None,
+    unchanged_since: datetime | None = None,
+    reason: str = "",
+) -> Role:
     """Give a role other scopes; whoever holds it follows at once. Built-in roles do not change.
 
-    Both the old and the new permissions must be the actor's own. Raises as `create_role`, and `NotFound`.
+    Both the old and the new permissions must be the actor's own. More for a role that somebody holds is given to
+    somebody, so that takes `grant:manage` too, and the answer's `completes` says which toxic flow it completes.
+    `unchanged_since` is the role's `updated_at` as the actor knows it, an aware moment. Raises as `create_role`,
+    `NotFound`, and `Conflict` (built in, changed since then, or it completes a flow where such grants are refused).
     """
     role = locked(Role, role_id, "role")
     about = subject_of(role)
@@ -58,13 +72,30 @@ def change_role(*, role_id: UUID, actor: Actor, scopes: Iterable[str], descripti
     if role.builtin:
         raise Conflict("A built-in role does not change; make one of your own.")
     _refuse_to_raise(role, actor, about)
+    if unchanged_since is not None and role.updated_at != unchanged_since:
+        raise Conflict("The role was changed meanwhile; look at it again.", field="unchanged_since")
     before = _facts(role)
-    role.scopes = checked_scopes(scopes)
+    earlier, role.scopes = role.scopes, checked_scopes(scopes)
     role.description = role.description if description is None else _checked_description(description)
     _refuse_to_raise(role, actor, about)
+    if set(role.scopes) - set(earlier) and Grant.objects.live().filter(role=role).exists():
+        refuse_without(actor, Permission.GRANT_MANAGE, about)
     role.save()
-    changed(Event.ROLE_CHANGED, actor=actor, subject=about, before=before, after=_facts(role))
+    role.completes = _completed(role, earlier)
+    after = _facts(role) | told_of(role.completes)
+    changed(Event.ROLE_CHANGED, actor=actor, subject=about, reason=_checked_note(reason), before=before, after=after)
     return role
+
+
+def _completed(role: Role, earlier: list[str]) -> Completed | None:
+    """What the change completes. Raises `Conflict` where this installation gives nothing that does."""
+    found = completed_by_change(role, earlier)
+    if found is not None and settings.REFUSE_TOXIC_GRANTS:
+        raise Conflict(
+            "It would complete a toxic flow for who holds the role, and this installation allows no such change.",
+            field="scopes",
+        )
+    return found
 
 
 def ensure_builtin_roles() -> None:
@@ -121,6 +152,10 @@ def _checked_description(text: str) -> str:
     if len(text) > DESCRIPTION_MAX or "\0" in text:
         raise Invalid(f"At most {DESCRIPTION_MAX} characters.", field="description")
     return text.strip()
+
+
+def _checked_note(reason: str) -> str:
+    return checked_reason(reason) if reason.strip() else ""
 
 
 def _facts(role: Role) -> dict[str, object]:

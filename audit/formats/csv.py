@@ -1,11 +1,10 @@
 """CSV (RFC 4180) for spreadsheets and for people. It proves nothing: the bytes that count are in JSONL. Pure module."""
 
-import csv
-import io
 import json
 from typing import Any, Final
 
 from audit.formats.placed import Placed
+from core.spreadsheet import guarded, line
 
 _PLACE: Final = ("index", "leaf", "shard", "writer", "seq")
 # Written out, and only ever added to at the end: what reads these files goes by name or by number.
@@ -16,26 +15,17 @@ _SAID: Final = (
     "status", "error_class", "latency_ms", "bytes", "client_ip", "trace_id", "before", "after",
 )  # fmt: skip
 COLUMNS: Final = (*_PLACE, *_SAID)
-# What a spreadsheet takes for a formula, or drops before it looks for one; and the guard itself, so that taking one
-# apostrophe away always gives the text back. The full-width forms are read as formulas by some.
-_GUARDED: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "＝", "＋", "－", "＠")  # noqa: RUF001 -- these characters are the point
 
 
 def header() -> bytes:
     """The first line."""
-    return _line(list(COLUMNS))
+    return line(list(COLUMNS))
 
 
 def row(record: Placed) -> bytes:
     """One record as a line; texts within may hold line breaks, which stand in quotes."""
     place = (record.index, record.leaf, record.shard, record.writer, record.seq)
-    return _line([_cell(value) for value in (*place, *(record.said.get(name) for name in _SAID))])
-
-
-def _line(cells: list[str]) -> bytes:
-    written = io.StringIO()
-    csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerow(cells)
-    return written.getvalue().encode()
+    return line([_cell(value) for value in (*place, *(record.said.get(name) for name in _SAID))])
 
 
 def _cell(value: Any) -> str:
@@ -44,11 +34,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool | int | float):
         return str(value)
     if isinstance(value, list) and all(isinstance(item, str) and item and " " not in item for item in value):
-        return _guarded(" ".join(value))
+        return guarded(" ".join(value))
     if isinstance(value, list | dict):
-        return _guarded(json.dumps(value, ensure_ascii=False, sort_keys=True))
-    return _guarded(str(value))
-
-
-def _guarded(text: str) -> str:
-    return f"'{text}" if text.startswith(_GUARDED) else text
+        return guarded(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    return guarded(str(value))

@@ -1,5 +1,6 @@
 // Entry of the console's scripts. Every page works without them; they only shorten the way.
 import { copyButtons } from "./copy.js";
+import { grids } from "./grid.js";
 import { listKeys } from "./keys.js";
 import { live } from "./live.js";
 import { palette } from "./palette.js";
@@ -10,6 +11,7 @@ import { ticking } from "./ticking.js";
 import { unfolding } from "./unfold.js";
 
 copyButtons();
+grids();
 listKeys();
 live();
 palette();

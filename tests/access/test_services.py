@@ -349,6 +349,32 @@ def test_changing_a_role_reaches_its_holders_and_bumps_the_revision(admin: Actor
     assert last().before == {"scopes": ["mcp:files:call"], "reach": "installation"}
 
 
+def test_a_role_that_was_changed_meanwhile_is_refused(admin: Actor) -> None:
+    role = services.create_role(name="Callers", scopes=["mcp:files:call"], actor=admin)
+    change: Any = {"role_id": role.public_id, "unchanged_since": role.updated_at, "actor": admin}
+    services.change_role(**change, scopes=["mcp:files:read"], reason="Reading will do.")
+    assert last().reason == "Reading will do."
+    with pytest.raises(Conflict) as caught:
+        services.change_role(**change, scopes=["mcp:files:call", "mcp:files:read"])
+    role.refresh_from_db()
+    assert (role.scopes, caught.value.field) == (["mcp:files:read"], "unchanged_since")
+
+
+def test_more_for_a_role_that_somebody_holds_is_giving_and_less_is_not(admin: Actor) -> None:
+    role = services.create_role(name="Callers", scopes=["mcp:files:call"], actor=admin)
+    maker = actor_with("role:manage")
+    services.change_role(role_id=role.public_id, scopes=["mcp:files:call", "mcp:mail:call"], actor=maker)
+    GrantFactory.create(role=role, agent=AgentFactory.create())
+    with pytest.raises(PermissionDenied):
+        services.change_role(role_id=role.public_id, scopes=["mcp:files:call", "mcp:crm:call"], actor=maker)
+    services.change_role(role_id=role.public_id, scopes=["mcp:files:call"], actor=maker)
+    services.change_role(
+        role_id=role.public_id, scopes=["mcp:crm:call"], actor=actor_with("role:manage", "grant:manage")
+    )
+    role.refresh_from_db()
+    assert role.scopes == ["mcp:crm:call"]
+
+
 def test_a_builtin_role_does_not_change(admin: Actor) -> None:
     with pytest.raises(Conflict):
         services.change_role(role_id=Role.objects.get(name="reader").public_id, scopes=[], actor=admin)

@@ -35,6 +35,7 @@ EXCUSED: Final = {
     "access:preferences": "Cookies of whoever sends it, and nothing of ours.",
     "access:end_other_sessions": "Where there is another one its end is recorded; here there is none.",
     "api:policy-try": "Says what a policy would do, and changes nothing.",
+    "api:role-preview": "Says what a change would do, and changes nothing.",
     "api:server-poll": "Asks for a look now; the look records what it finds.",
 }
 OPEN_EXCUSED: Final = {

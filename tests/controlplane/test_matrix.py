@@ -95,6 +95,8 @@ def _is_kept_from(route: Route, answer: Any) -> bool:
         return _status(answer) in {403, 422}  # the form does not offer the team
     if route.method == "POST" and route.path.endswith(("/suspensions/", "/suppressions/")):
         return _status(answer) == 404  # with the name that was asked for
+    if route.path.endswith(("/access/", "/access/export/", "/access-matrix/")):
+        return _status(answer) == 404  # as above
     return not answer.streaming and THEIRS.encode() not in _content(answer)
 
 

@@ -252,7 +252,16 @@ class Doors:
         path = route.path.replace("{username}", found["username"], 1)
         kind = found[_thing_in(path)] if route.door == API and "{" in path else ""
         path = re.sub(r"\{(\w+)\}", lambda match: kind if route.door == API else found[match[1]], path)
-        asked = {"compare": "?from={}&to={}".format(*chosen.digests), "export": "?format=csv", "find": "?q=red"}
+        server = f"?server={chosen.server.slug}"
+        asked = {
+            "compare": "?from={}&to={}".format(*chosen.digests),
+            "export": "?format=csv",
+            "find": "?q=red",
+            "access": server,
+            "access-matrix": server,
+        }
+        if route.name == "matrix:export":
+            return path + server
         return path + asked.get(path.split("/")[-2], "")
 
     def _found(self, route: Route, chosen: Side) -> dict[str, str]:
@@ -278,7 +287,7 @@ class Doors:
         }
         named = {
             "agents": chosen.agent.client_id, "servers": chosen.server.slug, "slug": chosen.server.slug,
-            "shard": str(world.shard), "teams": chosen.team.slug, "n": "1", "passkey_id": str(self._passkey.pk),
+            "shard": str(world.shard), "team": chosen.team.slug, "teams": chosen.team.slug, "n": "1", "passkey_id": str(self._passkey.pk),
             "username": self._person.username if themselves else chosen.person.username,
         }  # fmt: skip
         return {f"{name}_id": value for name, value in ids.items()} | {"call_id": str(chosen.call)} | plural | named
@@ -302,6 +311,7 @@ class Doors:
             "api:person-password": {"password": PASSWORD},
             "api:review-decide": {"reviews": [{"id": str(chosen.review.public_id), "digest": newer}], **decided},
             "api:role-detail": {"scopes": ["mcp:connect"]},
+            "api:role-preview": {"scopes": ["mcp:connect"]},
             "api:role-list": {"name": "r", "scopes": ["mcp:connect"]},
             "api:separation-list": {"roles": ["robots", "spare"], **_WHY},
             "api:search-list": {"name": "mine", "query": {"decision": "denied"}},
@@ -319,6 +329,15 @@ class Doors:
             "onboarding:address": {"url": "http://127.0.0.1:9/elsewhere"},
             "onboarding:approve": {"review": [f"{chosen.review.public_id} {newer}"], **_WHY},
             "onboarding:start": {"slug": "fresh", **server, "required_approvals": 1, "poll_interval": 300},
+            "access:add_member": {"username": "founder"},
+            "access:create_team": {"slug": "green"},
+            "access:create_token": {"name": "mine", "scopes": ["server:read"]},
+            "matrix:change": {
+                "do": "save",
+                "seen": world.role.updated_at.isoformat(),
+                "shown": [str(chosen.definition.public_id)],
+                "own": [str(chosen.definition.public_id)],
+            },
             "servers:edit": {**server, "required_approvals": 1, "poll_interval": 300},
             "servers:register": {"slug": "fresh", **server, "required_approvals": 1, "poll_interval": 300},
             "api:right-sizing-narrow": {"role": str(world.role.public_id), "name": "narrower"},

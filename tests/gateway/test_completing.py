@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from access.completing import Completed
 from access.models import Grant, Role
-from access.services import Holder, give_grant
+from access.services import Holder, change_role, give_grant
 from audit.models import Record
 from core.actor import Actor
 from core.errors import Conflict
@@ -81,3 +81,31 @@ def test_a_role_without_mcp_scopes_asks_nothing_of_servers(actor: Actor) -> None
     with CaptureQueriesContext(connection) as captured:
         assert give("clerk", actor, person="alice").completes is None
     assert not [query for query in captured if "tools_definition" in query["sql"]]
+
+
+def test_a_role_that_grows_completes_a_flow_for_whoever_holds_it(actor: Actor, settings: Any) -> None:
+    team = TeamFactory.create(slug="sales")
+    role = Role.objects.get(name="reader")
+    for name in ("alice", "bob"):
+        MembershipFactory.create(team=team, person=PersonFactory.create(username=name))
+    give("reader", actor, team="sales")
+    give("mailer", actor, person="alice")  # whole before
+    grown = [*role.scopes, "mcp:mail:call"]
+    settings.REFUSE_TOXIC_GRANTS = True
+    with pytest.raises(Conflict):
+        change_role(role_id=role.public_id, scopes=grown, actor=actor)
+    settings.REFUSE_TOXIC_GRANTS = False
+    assert Role.objects.get(name="reader").scopes == role.scopes
+    changed = change_role(role_id=role.public_id, scopes=grown, actor=actor)
+    assert changed.completes == Completed(**FLOW, principals=1)
+    record = Record.objects.filter(event="role.changed").newest_first()[0]
+    assert (record.after or {})["completes_flow"] == {**FLOW, "principals": 1}
+
+
+def test_a_role_that_shrinks_or_that_nobody_holds_completes_nothing(actor: Actor) -> None:
+    role = Role.objects.get(name="reader")
+    grown = [*role.scopes, "mcp:mail:call"]
+    assert change_role(role_id=role.public_id, scopes=grown, actor=actor).completes is None
+    AgentFactory.create(client_id="bot")
+    give("reader", actor, agent="bot")
+    assert change_role(role_id=role.public_id, scopes=["mcp:mail:call"], actor=actor).completes is None
