@@ -137,7 +137,7 @@ def test_shortcuts_are_shown_and_can_be_turned_off(page: "Page") -> None:
     page.get_by_role("dialog", name="Keyboard shortcuts").wait_for()
     page.keyboard.press("Escape")
     page.goto("/preferences/")
-    page.get_by_label("Off").check()
+    page.get_by_role("group", name="Single-key shortcuts").get_by_label("Off").check()
     page.get_by_role("button", name="Save").click()
     page.goto("/")
     inbox_of(page)
