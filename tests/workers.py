@@ -25,6 +25,7 @@ _STORIES = {
     "tests/controlplane/test_dev_up.py": _ROWS[0],
     "tests/story/test_authorization.py": _ROWS[1],
     "tests/story/test_story.py": _ROWS[1],
+    "tests/story/test_console.py": _ROWS[1],
     "tests/gateway/test_faults.py": _ROWS[2],
     "tests/gateway/test_outages.py": _ROWS[2],
     "tests/story/test_hostile.py": _ROWS[2],
