@@ -60,11 +60,20 @@ def scroll_to_the_text(page: "Page") -> None:
     page.locator(".diff").first.evaluate("one => one.scrollIntoView({ block: 'start', behavior: 'instant' })")
 
 
+def find_customers(page: "Page") -> None:
+    """The palette, with something found."""
+    page.keyboard.press("Control+k")
+    page.keyboard.type("ticket")
+    page.locator("#palette [role=option]").nth(1).wait_for()
+
+
 SCREENS = (
     Screen("inbox", "/", "Review inbox"),
     Screen("change-review", "/reviews/{change}/", "create_ticket"),
     Screen("change-text", "/reviews/{change}/", "create_ticket", scroll_to_the_text),
     Screen("bulk-decision", "/", "Review inbox", choose_all),
+    Screen("palette", "/", "Review inbox", find_customers),
+    Screen("onboarding", "/servers/onboard/", ""),
     Screen("servers", "/servers/", "Servers"),
     Screen("server", "/servers/tickets/", "Support tickets"),
     Screen("connect", "/servers/tickets/connect/", "Connect"),
@@ -74,6 +83,10 @@ SCREENS = (
     Screen("definition", "/definitions/{changed}/", "create_ticket"),
     Screen("audit", "/audit/", "Audit log"),
     Screen("audit-record", "/audit/{record}/", ""),
+    Screen("calls", "/calls/", "Live calls"),
+    Screen("access-matrix", "/access/?server=tickets", ""),
+    Screen("teams", "/teams/", "Teams"),
+    Screen("tokens", "/tokens/", ""),
     Screen("agents", "/agents/", "Agents"),
     Screen("agent", "/agents/{agent}/", "Desk assistant"),
     Screen("roles", "/roles/", "Roles"),
