@@ -4,6 +4,7 @@ Pages that are read come from a live server. What forms answer where something i
 once, is asked for beforehand, taken back, and shown under the address of its form: opening it changes nothing.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -123,7 +124,8 @@ def signed_in(browser: "Browser", made: Filled, **options: Any) -> "Iterator[Bro
 def open_answer(page: "Page", made: Filled, asked: str) -> None:
     """Show what a form answered, as if it had come from the address of the form."""
     status, policy, text = made.answers[asked]
-    address = f"{made.url}{asked.removeprefix('POST ').partition(', ')[0]}"
+    # Without the braces of its parameters, which a browser writes otherwise and a pattern reads as a choice.
+    address = made.url + re.sub(r"[{}]", "", asked.removeprefix("POST ").partition(", ")[0])
 
     def answer(fetch: "Fetch") -> None:
         headers = {"content-security-policy": policy, "content-type": "text/html; charset=utf-8"}
