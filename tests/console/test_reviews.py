@@ -217,7 +217,7 @@ def test_an_empty_inbox_says_what_to_do_next(db: None) -> None:
     reader = signed_in(person_with(*READS, Permission.SERVER_REGISTER))
     page = Page(reader.get("/").content.decode())
     assert "Nothing to govern yet" in page.text
-    assert "/servers/register/" in [link.get("href") for link in page.named("a")]
+    assert "/servers/onboard/" in [link.get("href") for link in page.named("a")]
 
 
 def test_the_review_says_that_agents_go_on_with_the_approved_text_while_it_waits(world: World, console: Client) -> None:

@@ -67,7 +67,7 @@ def test_what_withholds_stands_first_and_what_was_dismissed_says_so(world: World
     world.approve("read")
     shown_to_agents(tool("read", "Else."), world.tools[1], vantage=f"agent:{agent.client_id}")
     text = text_of(console, "/servers/files/")
-    assert text.index("Shown differently to agents") < text.index("What it shows")
+    assert text.index("Shown differently to agents") < text.rindex("What it shows")
     assert "By agent ci-bot" in text
     assert agent.client_id not in text
     found = world.waiting("read")
@@ -75,7 +75,7 @@ def test_what_withholds_stands_first_and_what_was_dismissed_says_so(world: World
         review_id=found.public_id, verdict="dismiss", digest=found.version.digest, reason="A test.", actor=world.actor
     )
     text = text_of(console, "/servers/files/")
-    assert text.index("Shown differently to agents") > text.index("What it shows")
+    assert text.index("Shown differently to agents") > text.rindex("What it shows")
     assert "read dismissed ci-bot" in text
 
 
