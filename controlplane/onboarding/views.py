@@ -134,7 +134,8 @@ def _look_again(slug: str, url: str, actor: Actor) -> bool:
 def _decided(found: Server, data: dict[str, Any], actor: Actor) -> list[services.ItemResult]:
     """Only reviews of this server: the page shows no other."""
     ids = [chosen.id for chosen in data["review"]]
-    here = set(Review.objects.of_server(found).filter(public_id__in=ids).values_list("public_id", flat=True))
+    rows = Review.objects.visible_to(actor).of_server(found).filter(public_id__in=ids)
+    here = set(rows.values_list("public_id", flat=True))
     choices = [services.Choice(chosen.id, chosen.digest) for chosen in data["review"] if chosen.id in here]
     return services.decide_reviews(choices=choices, verdict="approve", reason=data["reason"], actor=actor)
 

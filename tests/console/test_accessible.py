@@ -184,5 +184,9 @@ def test_a_page_says_its_language_has_one_heading_and_keeps_still(page: "Page", 
 
 def test_what_is_outside_is_among_what_is_looked_at(made: Filled) -> None:
     assert set(OUTSIDE) <= set(made.answers)
-    assert {str(route) for route in PAGES} - set(made.addresses) == {"GET /access/export/", "GET /audit/export/", "GET /live/"}
+    assert {str(route) for route in PAGES} - set(made.addresses) == {
+        "GET /access/export/",
+        "GET /audit/export/",
+        "GET /live/",
+    }
     assert len(made.answers) > 20

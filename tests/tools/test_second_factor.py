@@ -107,6 +107,7 @@ def test_the_page_says_so_and_leads_to_a_way_out(world: World) -> None:
     assert answer.status_code == 403
     assert 'href="/account/security/"' in answer.content.decode()
     ticked = {"review": f"{review.public_id} {review.version.digest}", "verdict": "approve", "reason": "Read."}
+    ticked["confirmed"] = "on"
     assert "This needs a second factor" in browser.post("/reviews/decide/", ticked).content.decode()
     assert world.waiting().state == "waiting"
     adds_app(browser)

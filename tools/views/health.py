@@ -62,8 +62,8 @@ def durations_of(server: Server, actor: Actor) -> Durations | None:
         return None
     now = timezone.now()
     last_month = now.replace(day=1) - timedelta(days=1)
-    tools = Definition.objects.filter(server=server, kind=Kind.TOOL.value, present=True).order_by()
-    months = {f"in_{shard}": _newest(server, shard) for shard in (shard_of(now), shard_of(last_month))}
+    tools = Definition.objects.visible_to(actor).filter(server=server, kind=Kind.TOOL.value, present=True).order_by()
+    months = {f"in_{shard}": _newest(server, shard, actor) for shard in (shard_of(now), shard_of(last_month))}
     found = tools.annotate(**months).values_list(*months)
     values = [value for row in found for month in row for value in month]
     if not values:
@@ -72,8 +72,8 @@ def durations_of(server: Server, actor: Actor) -> Durations | None:
     return Durations(len(values), parts[9], parts[18])
 
 
-def _newest(server: Server, shard: int) -> ArraySubquery:
-    ended = Record.objects.filter(
+def _newest(server: Server, shard: int, actor: Actor) -> ArraySubquery:
+    ended = Record.objects.visible_to(actor).filter(
         server=server.slug, tool=OuterRef("name"), shard=shard, event=Event.CALL_COMPLETED, latency_ms__isnull=False
     )
     return ArraySubquery(ended.order_by("-id").values("latency_ms")[:CALLS_EACH])
