@@ -13,6 +13,7 @@ from access.models import Agent, NameStyle, Person, Role, Team
 from access.redirects import URI_MAX, URIS_MAX
 from access.services import Holder
 from core.actor import Actor
+from core.fields import MomentField
 from core.permissions import Permission
 from core.preferences import DENSITIES, THEMES
 
@@ -203,11 +204,9 @@ class GrantForm(forms.Form):
         choices=_ENVIRONMENTS,
         help_text=_("Limits MCP scopes to servers of one environment. A limited grant gives no console permission."),
     )
-    expires_at = forms.DateTimeField(
+    expires_at = MomentField(
         label=_("Until (UTC)"),
         required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        input_formats=("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"),
         help_text=_("Empty: until somebody revokes it."),
     )
     networks = forms.CharField(

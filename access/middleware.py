@@ -7,7 +7,7 @@ from django.contrib import auth
 from django.http import HttpRequest, HttpResponse
 
 from access.models import Person
-from access.services import actor_for, live_names
+from access.services import actor_for, goes_on, live_names
 from access.sessions import SessionStore, sign_in_of
 from core.actor import ANONYMOUS, Actor
 from core.language import speak
@@ -36,8 +36,7 @@ def _actor(request: HttpRequest) -> Actor:
     person = request.user
     if isinstance(person, Person) and person.is_active:
         actor, suspended = actor_for(person), live_names()
-        mine = {("person", actor.id), *(("team", slug) for slug in actor.team_slugs)}
-        if mine.isdisjoint(suspended):
+        if goes_on(actor, suspended):
             request.suspended = suspended  # type: ignore[attr-defined]  # ours
             speak(request, person.language)
             # A stream that a browser opens by itself is no use: an abandoned page would keep its session for ever.

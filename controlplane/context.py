@@ -17,7 +17,7 @@ from core.preferences import preferences_of
 from tools.models import Review
 
 _KEYS: Final = {"tools:inbox": "i", "servers:list": "s", "audit:records": "a"}
-_COUNTED: Final = {"tools:inbox": "inbox", "alerts:list": "alerts"}  # names of `controlplane.live.reading`
+_COUNTED: Final = {"tools:inbox": "inbox", "alerts:list": "alerts"}  # names of `counts_for`
 _EVERYTHING: Final = (SuspensionKind.EVERYTHING.value, "")
 
 
@@ -80,6 +80,7 @@ def _groups(request: HttpRequest, actor: Actor, *, counted: bool = True) -> list
             (_("Audit log"), "audit:records", "record", Permission.AUDIT_READ),
         )),
     )  # fmt: skip
+    counts = counts_for(actor) if counted else {}
     shown = []
     for title, entries in groups:
         links = tuple(
@@ -88,7 +89,7 @@ def _groups(request: HttpRequest, actor: Actor, *, counted: bool = True) -> list
                 url := reverse(url_name),
                 icon,
                 _is_current(url, here),
-                _count(url_name, actor) if counted else 0,
+                counts.get(_COUNTED.get(url_name, ""), 0),
                 _KEYS.get(url_name, ""),
                 _COUNTED.get(url_name, ""),
             )
@@ -106,9 +107,9 @@ def _is_current(url: str, here: str) -> bool:
     return here.startswith(url)
 
 
-def _count(url_name: str, actor: Actor) -> int:
-    if url_name == "tools:inbox":
-        return Review.objects.visible_to(actor).waiting().count()
-    if url_name == "alerts:list":
-        return Alert.objects.visible_to(actor).filter(state="open").count()
-    return 0
+def counts_for(actor: Actor) -> dict[str, int]:
+    """What the navigation counts, by the name that a live stream tells it anew by."""
+    return {
+        "inbox": Review.objects.visible_to(actor).waiting().count(),
+        "alerts": Alert.objects.visible_to(actor).filter(state="open").count(),
+    }

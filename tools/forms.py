@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from access.names import NAME_MAX
 from access.suspended import SuspensionKind
+from core.fields import MomentField
 from core.names import SLUG_MAX
 from servers.rules import Environment
 from servers.surface import Kind
@@ -79,11 +80,9 @@ class DecisionForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=_("What you checked, and why that is enough. Kept in the audit log."),
     )
-    approve_until = forms.DateTimeField(
+    approve_until = MomentField(
         label=_("Approve until (UTC)"),
         required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        input_formats=("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"),
         help_text=_("Empty: until it changes."),
     )
 

@@ -18,6 +18,7 @@ from access.account.fresh import fresh
 from access.models import ApiToken
 from access.names import NAME_MAX
 from core.console import actor_of, carry_out, form_status, fulfil, page, reason_of, show
+from core.fields import MomentField
 from core.needs import SIGNED_IN, asks
 from core.permissions import Permission
 
@@ -32,11 +33,9 @@ class TokenForm(forms.Form):
         max_length=NAME_MAX,
         help_text=gettext_lazy("For example: nightly report."),
     )
-    expires_at = forms.DateTimeField(
+    expires_at = MomentField(
         label=gettext_lazy("Until (UTC)"),
         required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        input_formats=("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"),
         help_text=gettext_lazy("Empty: until somebody revokes it."),
     )
     scopes = forms.MultipleChoiceField(

@@ -36,6 +36,7 @@ from access.services.setup import create_first_administrator
 from access.services.sign_in import finish_sign_in, pending_person, sign_in, sign_in_by_passkey, sign_out
 from access.services.suspensions import (
     Target,
+    goes_on,
     is_suspended,
     lift,
     live_names,
@@ -78,6 +79,7 @@ __all__ = [
     "ensure_builtin_roles",
     "finish_sign_in",
     "give_grant",
+    "goes_on",
     "is_listed",
     "is_suspended",
     "keep_protected_resource",

@@ -103,6 +103,11 @@ def lift(*, suspension_id: UUID, actor: Actor, reason: str) -> Suspension:
     return row
 
 
+def goes_on(actor: Actor, suspended: frozenset[tuple[str, str]]) -> bool:
+    """Whether neither the person nor a team of theirs is among what is `suspended` (`live_names`)."""
+    return suspended.isdisjoint({("person", actor.id), *(("team", slug) for slug in actor.team_slugs)})
+
+
 def live_names() -> frozenset[tuple[str, str]]:
     """Kind and name of all that is suspended now."""
     return frozenset(Suspension.objects.live().order_by().values_list("kind", "name"))

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from django.db import DatabaseError, connection
 
+from controlplane.context import counts_for
 from controlplane.live import reading
 from controlplane.live.rows import Row, sees
 from controlplane.live.viewer import Viewer, Wish
@@ -159,7 +160,7 @@ def _count(done: _Round, present: dict[Viewer, Actor]) -> None:
     of_person: dict[int, dict[str, int]] = {}
     for viewer, actor in present.items():
         person = viewer.wish.person_id
-        of_person[person] = of_person.get(person) or reading.counts_for(actor)
+        of_person[person] = of_person.get(person) or counts_for(actor)
         done.counts[viewer] = of_person[person]
 
 

@@ -11,14 +11,12 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from access.models import ConsoleSession, Person
-from access.services import actor_for, live_names
-from alerts.models import Alert
+from access.services import actor_for, goes_on, live_names
 from audit.events import RecordType
 from audit.models import Leaf, Record, Subject
 from controlplane.live.rows import TYPES, Row
 from core.actor import Actor
 from servers.models import Server
-from tools.models import Review
 
 WINDOW: Final = 1000  # places that are read at once; of more only the last are
 _COLUMNS: Final = tuple(name for name in Row.__dataclass_fields__ if name != "who")
@@ -99,17 +97,9 @@ def standing(sessions: Iterable[tuple[str, str]]) -> dict[str, Actor]:
         if person is None or not person.is_active or person.get_session_auth_hash() != proofs[session.session_key]:
             continue
         actor = actors.get(person.pk) or actors.setdefault(person.pk, actor_for(person))
-        if suspended.isdisjoint({("person", actor.id), *(("team", slug) for slug in actor.team_slugs)}):
+        if goes_on(actor, suspended):
             going_on[session.session_key] = actor
     return going_on
-
-
-def counts_for(actor: Actor) -> dict[str, int]:
-    """The counts in the navigation."""
-    return {
-        "inbox": Review.objects.visible_to(actor).waiting().count(),
-        "alerts": Alert.objects.visible_to(actor).filter(state="open").count(),
-    }
 
 
 def servers_now(slugs: Iterable[str]) -> list[Server]:

@@ -11,13 +11,13 @@ from access.models import Agent, Role
 from access.services import Holder
 from controlplane.onboarding.pasted import Pasted, read, suggested_slug
 from controlplane.onboarding.reading import roles_for
+from controlplane.templatetags.holdfast import named
 from core.actor import Actor
 from core.errors import Invalid
 from core.language import said
 from servers.forms import RegisterForm, ServerForm
 from tools.inbox_forms import ChosenField
 from tools.rules import REASON_MAX
-from tools.visible import runs
 
 PASTED_MAX: Final = 100_000
 AGENTS_OFFERED: Final = 500
@@ -187,5 +187,5 @@ class AccessForm(forms.Form):
 
 def _label(pasted: Pasted) -> str:
     """Name and address; what would not be seen in them is spelled out."""
-    shown = "".join(f"[{run.text}]" if run.chip else run.text for run in runs(pasted.name or "?"))
+    shown = named(pasted.name or "?")
     return f"{shown}: {pasted.url.partition('?')[0]}" if pasted.url else f"{shown}: {said(pasted.problem)}"

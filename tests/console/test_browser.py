@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.console.browsing import PASSWORD, arrived, may_sign_in, signed_in
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from pytest_django.live_server_helper import LiveServer
@@ -13,41 +15,26 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-PASSWORD = "a long enough password"
-
 
 @pytest.fixture
 def world(transactional_db: None) -> "World":
     from tests.console.world import HOSTILE, World, administrator, tool
 
     world = World(administrator(username="ada"), [tool("read"), tool("write"), *(tool(name, name) for name in HOSTILE)])
-    world.admin.set_password(PASSWORD)
-    world.admin.save()
+    may_sign_in(world.admin)
     return world.build()
 
 
 @pytest.fixture
 def page(browser: "Browser", world: "World", live_server: "LiveServer") -> "Iterator[Page]":
-    """A page where `ada` has signed in. Anything that the content policy refuses, or a script throws, fails the test."""
-    context = browser.new_context(base_url=live_server.url)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
-    page.goto("/")
-    page.get_by_label("User name").fill("ada")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    inbox_of(page)
-    yield page
-    context.close()
-    assert problems == []
+    """A page where `ada` has signed in."""
+    with signed_in(browser, live_server.url) as page:
+        yield page
 
 
 def inbox_of(page: "Page") -> None:
     """Wait until the inbox is there, its scripts included."""
-    page.get_by_role("heading", name="Review inbox").wait_for()
-    page.wait_for_load_state("load")
+    arrived(page, "Review inbox")
 
 
 def test_signing_in_leads_to_the_inbox(page: "Page") -> None:

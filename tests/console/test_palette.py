@@ -5,38 +5,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.console.browsing import may_sign_in, signed_in
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from pytest_django.live_server_helper import LiveServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-PASSWORD = "a long enough password"
-
 
 @pytest.fixture
 def page(browser: "Browser", transactional_db: None, live_server: "LiveServer") -> "Iterator[Page]":
-    """A page where `ada` has signed in. Anything that the content policy refuses, or a script throws, fails the test."""
+    """A page where `ada` has signed in."""
     from tests.console.world import World, administrator, tool
 
     world = World(administrator(username="ada"), [tool("read_file"), tool("read_mail")])
-    world.admin.set_password(PASSWORD)
-    world.admin.save()
+    may_sign_in(world.admin)
     world.build()
-    context = browser.new_context(base_url=live_server.url)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
-    page.goto("/")
-    page.get_by_label("User name").fill("ada")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Review inbox").wait_for()
-    page.wait_for_load_state("load")
-    yield page
-    context.close()
-    assert problems == []
+    with signed_in(browser, live_server.url) as page:
+        yield page
 
 
 def options(page: "Page") -> list[str]:

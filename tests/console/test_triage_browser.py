@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.console.browsing import arrived, may_sign_in, signed_in
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from pytest_django.live_server_helper import LiveServer
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-PASSWORD = "a long enough password"
 NAMES = [f"tool-{number:02}" for number in range(12)]
 
 
@@ -22,32 +23,15 @@ def world(transactional_db: None) -> "World":
     from tests.console.world import World, administrator, tool
 
     world = World(administrator(username="ada"), [tool(name) for name in NAMES])
-    world.admin.set_password(PASSWORD)
-    world.admin.save()
+    may_sign_in(world.admin)
     return world.build()
 
 
 @pytest.fixture
 def page(browser: "Browser", world: "World", live_server: "LiveServer") -> "Iterator[Page]":
-    """A page where `ada` has signed in, of which nothing is refused or throws."""
-    context = browser.new_context(base_url=live_server.url)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
-    page.goto("/")
-    page.get_by_label("User name").fill("ada")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    arrived(page, "Review inbox")
-    yield page
-    context.close()
-    assert problems == []
-
-
-def arrived(page: "Page", heading: str) -> None:
-    page.get_by_role("heading", name=heading, exact=True).wait_for()
-    page.wait_for_load_state("load")
+    """A page where `ada` has signed in."""
+    with signed_in(browser, live_server.url) as page:
+        yield page
 
 
 def press(page: "Page", *keys: str) -> None:

@@ -1,0 +1,42 @@
+"""A browser in which somebody has signed in to the console by hand; nothing may be refused or thrown in it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from access.models import Person
+
+PASSWORD = "a long enough password"
+
+
+def may_sign_in(person: "Person") -> None:
+    """Give somebody the password that `signed_in` types."""
+    person.set_password(PASSWORD)
+    person.save()
+
+
+@contextmanager
+def signed_in(browser: "Browser", url: str, username: str = "ada") -> "Iterator[Page]":
+    """A page at the inbox. Anything that the content policy refuses, or a script throws, fails the test."""
+    context = browser.new_context(base_url=url)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+    page.goto("/")
+    page.get_by_label("User name").fill(username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    arrived(page, "Review inbox")
+    yield page
+    context.close()
+    assert problems == []
+
+
+def arrived(page: "Page", heading: str) -> None:
+    """Wait until a page is there, its scripts included."""
+    page.get_by_role("heading", name=heading, exact=True).wait_for()
+    page.wait_for_load_state("load")
