@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
@@ -124,6 +125,8 @@ def opened(demo: Demo, browser: "Browser") -> "Iterator[BrowserContext]":
     context = browser.new_context(base_url=server.url, viewport=size, reduced_motion="reduce", locale="en")  # type: ignore[arg-type]  # a size is a dictionary
     cookie = client.cookies[settings.SESSION_COOKIE_NAME]
     context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": server.url}])
+    # Kept apart from other code's by the event loop that the browser runs in, and cut off with this database.
+    connections.close_all()
     yield context
     context.close()
     server._live_server_modified_settings.disable()
