@@ -71,6 +71,7 @@ async def test_an_intent_without_an_end_is_unknown_once_its_process_is_dead() ->
         ):
             await writer.write(draft)
         assert await sync_to_async(look)() == 0
+    await until_free(writer.boot.id)
     assert await sync_to_async(look)() == 1
     record = await Record.objects.aget(event=Event.CALL_UNKNOWN.value)
     assert (record.call_id, record.type, record.status, record.actor) == (
@@ -86,6 +87,7 @@ async def test_the_first_look_at_a_free_lock_says_nothing_yet(monkeypatch: pytes
     monkeypatch.setattr(reconciling, "GRACE", timedelta(seconds=15))
     async with GroupCommitWriter(process="test") as writer:
         await writer.write(a_record(new_id()))
+    await until_free(writer.boot.id)
     assert await sync_to_async(look)(3) == 0
     boot = await Boot.objects.aget()
     assert boot.missed_at is not None
@@ -130,6 +132,7 @@ async def test_who_was_taken_for_dead_goes_on_as_another_boot(
     await writer.write(a_record(call))
     monkeypatch.setattr(writer, "_tend", _nothing)  # it stands still
     end_backends(owner_connection)
+    await until_free(first)
     assert await sync_to_async(look)() == 1
     monkeypatch.undo()
     monkeypatch.setattr(reconciling, "GRACE", timedelta(0))
@@ -162,6 +165,7 @@ async def test_what_a_boot_gives_up_is_the_reconcilers_and_the_process_goes_on(w
     async with asyncio.timeout(20):
         while writer.boot.id == first:  # noqa: ASYNC110 -- the writer's own pace
             await asyncio.sleep(0.05)
+    await until_free(first)
     assert await sync_to_async(look)() == 1
     await writer.write(a_record(new_id()))
     assert await sync_to_async(look)() == 0
@@ -252,6 +256,7 @@ async def test_two_who_reconcile_at_once_record_each_call_once() -> None:
     async with GroupCommitWriter(process="test") as writer:
         calls = [new_id() for _ in range(20)]
         await asyncio.gather(*(writer.write(a_record(call)) for call in calls))
+    await until_free(writer.boot.id)
     await asyncio.gather(*(asyncio.to_thread(_in_a_thread) for _ in range(4)))
     await sync_to_async(look)()
     assert sorted(filter(None, await sync_to_async(unknown)())) == sorted(calls)
@@ -270,5 +275,6 @@ async def test_a_call_id_that_comes_twice_is_one_call() -> None:
         for draft in (a_record(twice), a_record(twice), a_record(ended), a_record(ended)):
             await writer.write(draft)
         await writer.write(a_record(ended, RecordType.OUTCOME))
+    await until_free(writer.boot.id)
     assert await sync_to_async(look)() == 1
     assert await sync_to_async(unknown)() == [twice]
