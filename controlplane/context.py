@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -18,6 +19,7 @@ from tools.models import Review
 
 _KEYS: Final = {"tools:inbox": "i", "servers:list": "s", "audit:records": "a"}
 _COUNTED: Final = {"tools:inbox": "inbox", "alerts:list": "alerts"}  # names of `counts_for`
+_MAY_WRITE: Final = "tools:catalogue?effect=may_write&served=on"
 _EVERYTHING: Final = (SuspensionKind.EVERYTHING.value, "")
 
 
@@ -58,7 +60,6 @@ def pages(request: HttpRequest, actor: Actor) -> list[Link]:
 
 
 def _groups(request: HttpRequest, actor: Actor, *, counted: bool = True) -> list[Group]:
-    here = request.path
     groups = (
         (_("Decide"), (
             (_("Review inbox"), "tools:inbox", "inbox", Permission.REVIEW_READ),
@@ -68,6 +69,7 @@ def _groups(request: HttpRequest, actor: Actor, *, counted: bool = True) -> list
         (_("Govern"), (
             (_("Servers"), "servers:list", "server", Permission.SERVER_READ),
             (_("Catalogue"), "tools:catalogue", "search", Permission.TOOL_READ),
+            (_("What may write now"), _MAY_WRITE, "edit", Permission.TOOL_READ),
             (_("Agents"), "access:agents", "agent", Permission.AGENT_READ),
             (_("Roles and grants"), "access:roles", "key", Permission.ROLE_READ),
             (_("Access matrix"), "matrix:matrix", "check", Permission.ROLE_READ),
@@ -80,20 +82,20 @@ def _groups(request: HttpRequest, actor: Actor, *, counted: bool = True) -> list
             (_("Audit log"), "audit:records", "record", Permission.AUDIT_READ),
         )),
     )  # fmt: skip
-    counts = counts_for(actor) if counted else {}
-    shown = []
+    counts, shown = counts_for(actor) if counted else {}, []
+    current = _current(request, [page for _title, entries in groups for _name, page, *_rest in entries])
     for title, entries in groups:
         links = tuple(
             Link(
                 name,
-                url := reverse(url_name),
+                _url(page),
                 icon,
-                _is_current(url, here),
-                counts.get(_COUNTED.get(url_name, ""), 0),
-                _KEYS.get(url_name, ""),
-                _COUNTED.get(url_name, ""),
+                page == current,
+                counts.get(_COUNTED.get(page, ""), 0),
+                _KEYS.get(page, ""),
+                _COUNTED.get(page, ""),
             )
-            for name, url_name, icon, *needed in entries
+            for name, page, icon, *needed in entries
             if all(map(actor.may_somewhere, needed))
         )
         if links:
@@ -101,10 +103,26 @@ def _groups(request: HttpRequest, actor: Actor, *, counted: bool = True) -> list
     return shown
 
 
-def _is_current(url: str, here: str) -> bool:
-    if url == "/":
+def _url(page: str) -> str:
+    """Where a page is: a route's name, with a query where it is a question that is asked of that route."""
+    route, mark, query = page.partition("?")
+    return reverse(route) + mark + query
+
+
+def _current(request: HttpRequest, pages: list[str]) -> str:
+    """The page that the one shown belongs to: of those above it, the one that asks for most of what is asked here."""
+    asked = set(request.GET.items())
+    fitting = [page for page in pages if _is_below(request.path, _url(page), asked)]
+    return max(fitting, key=len, default="")
+
+
+def _is_below(here: str, url: str, asked: set[tuple[str, str]]) -> bool:
+    path, _mark, query = url.partition("?")
+    if query:
+        return here == path and set(parse_qsl(query)) <= asked
+    if path == "/":
         return here == "/" or here.startswith("/reviews/")
-    return here.startswith(url)
+    return here.startswith(path)
 
 
 def counts_for(actor: Actor) -> dict[str, int]:

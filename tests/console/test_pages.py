@@ -236,6 +236,31 @@ def test_the_navigation_shows_only_what_the_reader_may_open(world: World) -> Non
     assert links == ["/calls/", "/audit/"]
 
 
+def test_both_questions_are_one_click_from_anywhere(world: World, console: Client) -> None:
+    """Who called what, and which tools may write right now."""
+    for url in world.urls():
+        page = Page(console.get(url).content.decode())
+        links = [link["href"] for link in page.named("a") if link.get("class") == "nav__link"]
+        assert {"/audit/", "/definitions/?effect=may_write&served=on"} <= set(links), url
+
+
+@pytest.mark.parametrize(
+    ("path", "entry"),
+    [
+        ("/definitions/", "/definitions/"),
+        ("/definitions/?effect=reads&served=on", "/definitions/"),
+        ("/definitions/?effect=may_write&served=on&page=1", "/definitions/?effect=may_write&served=on"),
+        ("/?state=waiting", "/"),
+        ("/servers/onboard/", "/servers/"),
+    ],
+)
+def test_the_navigation_says_where_one_is(world: World, console: Client, path: str, entry: str) -> None:
+    page = Page(console.get(path).content.decode())
+    assert [
+        link["href"] for link in page.named("a") if link.get("aria-current") == "page" and "nav__link" in link["class"]
+    ] == [entry]
+
+
 def test_a_page_that_waits_for_the_first_look_asks_and_is_loaded_anew_once(world: World, console: Client) -> None:
     world.register("crm")
     htmx = {"HX-Request": "true"}

@@ -79,7 +79,7 @@ SCREENS = (
     Screen("server", "/servers/tickets/", "Support tickets"),
     Screen("connect", "/servers/tickets/connect/", "Connect"),
     Screen("catalogue", "/definitions/", "Catalogue"),
-    Screen("may-write-now", "/definitions/?effect=may_write&served=on", "Catalogue"),
+    Screen("may-write-now", "/definitions/?effect=may_write&served=on", "What may write now"),
     Screen("who-may-call", "/definitions/{tool}/callers/", "may call"),
     Screen("definition", "/definitions/{changed}/", "create_ticket"),
     Screen("audit", "/audit/", "Audit log"),

@@ -33,6 +33,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "filters": filters,
         "is_filtered": any(wanted.values()),
+        "asks_what_may_write": wanted.get("effect") == "may_write" and wanted.get("served"),
         "page": shown,
         "may_ask": actor.may_somewhere(Permission.GRANT_READ),
         "knows_use": knows_use,
