@@ -111,7 +111,7 @@ def _url(page: str) -> str:
 
 def _current(request: HttpRequest, pages: list[str]) -> str:
     """The page that the one shown belongs to: of those above it, the one that asks for most of what is asked here."""
-    asked = set(request.GET.items())
+    asked = set(parse_qsl(request.GET.urlencode()))
     fitting = [page for page in pages if _is_below(request.path, _url(page), asked)]
     return max(fitting, key=len, default="")
 

@@ -294,16 +294,29 @@ def grant_chip(grant: Grant) -> SafeString:
     return state_chip("expired" if expired else "active")
 
 
-@register.simple_tag
-def holder(grant: Grant) -> SafeString:
-    """Who holds a grant, and what they are."""
+@register.simple_tag(takes_context=True)
+def holder(context: Context, grant: Grant) -> SafeString:
+    """Who holds a grant, what they are, and the way to their page for who may open it."""
     if grant.agent is not None:
-        url = reverse("access:agent", args=[grant.agent.public_id])
-        return format_html('<a class="row" href="{}">{}{}</a>', url, icon("agent"), foreign(grant.agent.name))
-    name = "people" if grant.team is not None else "person"
-    label = gettext("team") if grant.team is not None else gettext("person")
-    receiver = foreign(grant.team or grant.person)
-    return format_html('<span class="row">{}{} <span class="faint small">{}</span></span>', icon(name), receiver, label)
+        agent = Permission.AGENT_READ, "access:agent", grant.agent.public_id
+        return _holder(context, "agent", grant.agent.name, "", agent)
+    if grant.team is not None:
+        team = Permission.TEAM_READ, "access:team", grant.team.slug
+        return _holder(context, "people", grant.team, gettext("team"), team)
+    assert grant.person is not None  # noqa: S101 -- a grant has exactly one holder
+    person = Permission.PERSON_MANAGE, "access:person_sign_in", grant.person.public_id
+    return _holder(context, "person", grant.person, gettext("person"), person)
+
+
+def _holder(
+    context: Context, picture: str, name: object, label: str, way: tuple[Permission, str, object]
+) -> SafeString:
+    permission, page, argument = way
+    shown = foreign(name)
+    if context["request"].actor.may_somewhere(permission):
+        shown = format_html('<a href="{}">{}</a>', reverse(page, args=[argument]), shown)
+    said = format_html(' <span class="faint small">{}</span>', label) if label else ""
+    return format_html('<span class="row">{}{}{}</span>', icon(picture), shown, said)
 
 
 @register.filter

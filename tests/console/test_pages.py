@@ -11,11 +11,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from access.models import Person
+from access.models import Agent, Person
+from access.services import Holder, give_grant
 from audit.drafts import RecordDraft
 from audit.events import Event, RecordType
 from audit.models import Record
 from core.permissions import Permission
+from tests.access.doors import SETUP
 from tests.console.world import HOSTILE, Page, World, administrator, tool
 from tests.factories import AgentFactory, MembershipFactory, TeamFactory, person_with
 from tests.tools.records import draft, write
@@ -350,3 +352,19 @@ def test_a_denial_says_which_scopes_the_token_needed(world: World, console: Clie
     text = Page(console.get(f"/audit/{record.id}/").content.decode()).text
     assert "Scopes that the token needed mcp:connect, mcp:files:tool:read" in text
     assert "Before and after" not in text
+
+
+def test_a_holder_leads_to_their_page_for_who_may_open_it(world: World, console: Client) -> None:
+    TeamFactory.create(slug="blue")
+    for given in (Holder(person="ada"), Holder(team="blue")):
+        give_grant(role="reader", holder=given, actor=SETUP, reason="A test.")
+    ada, agent = Person.objects.get(username="ada"), Agent.objects.latest("pk")
+
+    def leads(client: Client) -> set[str]:
+        page = Page(client.get("/roles/").content.decode())
+        ways = (f"/people/{ada.public_id}/sign-in/", "/teams/blue/", f"/agents/{agent.public_id}/")
+        return {str(link["href"]) for link in page.named("a")} & set(ways)
+
+    assert leads(console) == {f"/people/{ada.public_id}/sign-in/", "/teams/blue/", f"/agents/{agent.public_id}/"}
+    only_roles = signed_in(person_with(Permission.ROLE_READ, Permission.GRANT_READ))
+    assert leads(only_roles) == set()
