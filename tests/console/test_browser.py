@@ -78,30 +78,6 @@ def test_several_are_selected_by_keyboard_and_counted(page: "Page") -> None:
     assert page.locator("tr[data-row]").count() == 10
 
 
-def test_a_review_is_found_and_decided_without_any_script(
-    browser: "Browser", world: "World", live_server: "LiveServer"
-) -> None:
-    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
-    page = context.new_page()
-    page.goto("/?kind=tool")
-    page.get_by_label("User name").fill("ada")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_label("Server").select_option("files")
-    page.get_by_role("button", name="Filter").click()
-    page.get_by_role("link", name="read", exact=True).click()
-    page.get_by_label("Approve", exact=False).first.check()
-    page.get_by_label("Reason").fill("A plain reader.")
-    page.get_by_role("button", name="Record the decision").click()
-    page.get_by_text("Agents get exactly this version").wait_for()
-    page.goto("/servers/files/")
-    page.locator("summary", has_text="Suspend").click()
-    page.get_by_label("Reason").first.fill("An exercise.")
-    page.locator(".reason__form button", has_text="Suspend").click()
-    page.get_by_text("Calls to files are stopped").wait_for()
-    context.close()
-
-
 def test_a_browser_that_asks_for_german_gets_it_and_it_fits_a_small_window(
     browser: "Browser", world: "World", live_server: "LiveServer"
 ) -> None:
