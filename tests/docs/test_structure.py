@@ -44,6 +44,8 @@ ELSEWHERE = {
     "audit/forms.py": "tests/console/test_forms.py",
     "audit/months.py": "tests/audit/test_pruning_views.py",
     "audit/sink_querysets.py": "tests/audit/test_sinks.py",
+    "audit/proof_views.py": "tests/console/test_proof_pages.py",
+    "audit/standing.py": "tests/console/test_verified.py",
     "audit/views.py": "tests/console/test_pages.py",
     "controlplane/context.py": "tests/console/test_pages.py",
     "controlplane/devpostgres.py": "tests/controlplane/test_devservices.py",
