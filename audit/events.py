@@ -64,6 +64,7 @@ class Event(StrEnum):
     LOG_CHAINED = "log.chained"
     LOG_CONTRADICTED = "log.contradicted"
     LOG_PRUNED = "log.pruned"
+    LOG_VERIFICATION_REQUESTED = "log.verification_requested"
     MEMBERSHIP_ADDED = "membership.added"
     MEMBERSHIP_REMOVED = "membership.removed"
     PAYLOAD_ERASED = "payload.erased"

@@ -2,12 +2,15 @@
 
 from django.urls import URLPattern, path
 
-from audit import exports, payload_views, pruning_views, views
+from audit import exports, payload_views, proof_views, pruning_views, views
 
 app_name = "audit"
 urlpatterns: list[URLPattern] = [
     path("audit/", views.records, name="records"),
     path("audit/export/", exports.export, name="export"),
+    path("audit/proof/", proof_views.proof, name="proof"),
+    path("audit/verify/", proof_views.verify_now, name="verify_now"),
+    path("audit/verifier/", proof_views.verifier, name="verifier"),
     path("audit/sinks/", exports.sinks, name="sinks"),
     path("audit/sinks/add/", exports.add_sink, name="add_sink"),
     path("audit/sinks/<uuid:sink_id>/enable/", exports.enable_sink, name="enable_sink"),
@@ -21,5 +24,6 @@ urlpatterns: list[URLPattern] = [
     path("audit/months/", pruning_views.months_page, name="months"),
     path("audit/months/<int:shard>/prune/", pruning_views.request_pruning, name="request_pruning"),
     path("audit/months/<int:shard>/confirm-pruning/", pruning_views.confirm_pruning, name="confirm_pruning"),
+    path("audit/<uuid:record_id>/proof/", proof_views.record_proof, name="record_proof"),
     path("audit/<uuid:record_id>/", views.record_detail, name="record"),
 ]

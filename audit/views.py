@@ -17,7 +17,8 @@ from audit import services
 from audit.events import RecordType
 from audit.filters import FILTERS, read_filters
 from audit.forms import FORMAT_NAMES, RecordFilterForm
-from audit.models import Record, Removal, SavedSearch, Subject, Verification
+from audit.models import Record, Removal, SavedSearch, Subject
+from audit.standing import standing
 from core.actor import Actor
 from core.console import UNPROCESSABLE, actor_of, carry_out, page, show
 from core.permissions import Permission
@@ -53,7 +54,7 @@ def records(request: HttpRequest) -> HttpResponse:
     }
     if request.htmx:  # type: ignore[attr-defined]
         return show(request, "audit/_records.html", context)
-    context |= {"searches": _searches(actor), "verified": Verification.objects.standing()}
+    context |= {"searches": _searches(actor), **standing()}
     return show(request, "audit/records.html", context, status=200 if valid else UNPROCESSABLE)
 
 
@@ -101,7 +102,8 @@ def record_detail(request: HttpRequest, record_id: UUID) -> HttpResponse:
         "others": list(others[:PAGE_SIZE]),
         "body": bytes(found.body).decode("utf-8", "backslashreplace"),
         "changes": _changes(found),
-        "verified": Verification.objects.standing(),
+        **standing(),
+        "may_export": actor.may_somewhere(Permission.AUDIT_EXPORT),
         "may_read_payload": actor.may(Permission.PAYLOAD_READ),
         "may_erase_payload": may_erase,
         "erasure": Removal.objects.waiting().filter(call_id=found.call_id).first() if may_erase else None,

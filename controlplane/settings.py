@@ -140,6 +140,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "controlplane.templatetags.governance",
                 "controlplane.templatetags.holdfast",
                 "controlplane.templatetags.onboarding",
+                "controlplane.templatetags.refusals",
             ],
         },
     }

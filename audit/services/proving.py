@@ -5,7 +5,7 @@ from typing import Final
 
 from audit.events import Event
 from audit.models import Checkpoint, Leaf, Record, Verification
-from audit.proof.merkle import Frontier, complete_subtrees, consistency_proof
+from audit.proof.merkle import Frontier, NodeAt, complete_subtrees, consistency_proof, inclusion_proof
 
 _HASHES: Final = 10_000
 _TRIED: Final = 3  # verifications whose trees are looked at
@@ -34,16 +34,32 @@ def last_signed() -> int:
     return 0 if newest is None else newest.size
 
 
+def newest_signed() -> Signed:
+    """The last checkpoint; nothing without one."""
+    newest = Checkpoint.objects.order_by("-id").first()
+    return Signed() if newest is None else Signed(newest.origin, _vkey(), newest.note)
+
+
 def signed_over(end: int) -> Signed:
     """The first checkpoint of the running log with at least `end` places; nothing where there is none yet."""
     newest = Checkpoint.objects.order_by("-id").first()
     if newest is None:
         return Signed()
-    found = Checkpoint.objects.filter(origin=newest.origin, size__gte=end).order_by("size", "-id").first()
+    found = first_over(end, newest.origin)
     if found is None:
         return Signed(origin=newest.origin, vkey=_vkey())
-    proof = _consistency(end, found.size) if end < found.size else []
+    proof = consistency_proof(end, found.size, _nodes(end)) if end < found.size else []
     return Signed(found.origin, _vkey(), found.note, tuple(proof))
+
+
+def first_over(end: int, origin: str) -> Checkpoint | None:
+    """The first checkpoint of this log with at least `end` places: what is proved by it reads little beyond them."""
+    return Checkpoint.objects.filter(origin=origin, size__gte=end).order_by("size", "-id").first()
+
+
+def inclusion_of(index: int, size: int) -> list[bytes]:
+    """RFC 6962's proof that the record at `index` is among the first `size`."""
+    return inclusion_proof(index, size, _nodes(index))
 
 
 def _vkey() -> str:
@@ -53,14 +69,14 @@ def _vkey() -> str:
     return str(next(iter(after.get("keys", ())), ""))
 
 
-def _consistency(end: int, size: int) -> list[bytes]:
-    """What of the proof lies before `end` are subtrees of the tree there: nobody reads the log for them."""
+def _nodes(end: int) -> NodeAt:
+    """What of a proof lies before `end` are subtrees of the tree there: nobody reads the log for them."""
     known = dict(zip(complete_subtrees(0, end), tree_before(end).edge(), strict=True))
 
     def node_at(level: int, index: int) -> bytes:
         return known.get((level, index)) or _part(index << level, (index + 1) << level)
 
-    return consistency_proof(end, size, node_at)
+    return node_at
 
 
 def _verified(end: int) -> Frontier:

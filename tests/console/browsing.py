@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
     from access.models import Person
 
@@ -40,3 +40,13 @@ def arrived(page: "Page", heading: str) -> None:
     """Wait until a page is there, its scripts included."""
     page.get_by_role("heading", name=heading, exact=True).wait_for()
     page.wait_for_load_state("load")
+
+
+def tab_to(page: "Page", wanted: "Locator") -> None:
+    """Go there as a person without a mouse does: by the tab key."""
+    wanted.wait_for()
+    for _ in range(150):
+        if wanted.evaluate("one => one === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"the keyboard does not reach {wanted}")

@@ -201,7 +201,7 @@ def grow_log(world: World) -> None:
         ("/agents/", 11, grow_agents),
         ("/roles/", 11, grow_people),
         ("/people/", 12, grow_people),
-        ("/audit/", 14, grow_log),
+        ("/audit/", 15, grow_log),
         ("/calls/", 12, grow_log),
         ("/find/?q=re", 16, grow_reviews),
         ("/alerts/", 10, grow_log),
