@@ -1,7 +1,7 @@
 """Tags and filters for what is governed: states, changes, findings, grants, records. A builtin of every template."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlencode
 
 from django import template
@@ -152,12 +152,6 @@ def _overdue(review: Review) -> SafeString:
 def text_mode(name: str) -> words.Text:
     """How texts of others are shown, by its word."""
     return words.TEXT_MODES.get(name, name)
-
-
-@register.filter
-def of_digest(counted: Mapping[str, int], review: Review) -> int:
-    """How many others wait with the same digest."""
-    return max(0, counted.get(review.version.digest, 1) - 1)
 
 
 @register.filter

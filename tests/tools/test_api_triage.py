@@ -8,11 +8,12 @@ from django.utils import timezone
 
 from access.models import Person
 from audit.models import Record, SavedSearch
+from core.ids import new_id
 from core.permissions import Permission
 from servers.models import Server
 from tests.access.doors import Api, problem
 from tests.factories import person_with
-from tests.tools.making import poll, tool, waiting
+from tests.tools.making import make_server, poll, tool, waiting
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +86,19 @@ def test_the_list_narrows_by_why_risk_findings_and_age(api: Api, server: Server,
     assert found(api, f"digest={waiting('read').version.digest}") == ["read"]
     for query in ("why=nonsense", "finding=nonsense", "risk=nonsense"):
         assert api.get(f"reviews/?{query}").status_code == 400, query
+
+
+def test_the_list_tells_of_the_same_change_elsewhere_and_of_one_look(api: Api, server: Server) -> None:
+    poll(server, tool("read"), tool("write"))
+    poll(make_server("other"), tool("read"))
+    rows = api.get("reviews/?server=files").json()["results"]
+    assert {row["name"]: row["identical"] for row in rows} == {"read": 2, "write": 1}
+    first = next(row["id"] for row in rows if row["name"] == "read")
+    shown = api.get(f"reviews/?identical_to={first}").json()["results"]
+    assert {row["server"] for row in shown} == {"files", "other"}
+    assert found(api, f"look={first}") == ["read", "write"]
+    assert found(api, f"look={new_id()}") == []
+    assert api.get("reviews/?identical_to=nonsense").status_code == 400
 
 
 def test_a_batch_has_an_id_and_is_taken_back(api: Api) -> None:

@@ -1,6 +1,5 @@
 """The page of the inbox: what waits, narrowed and in order."""
 
-from itertools import groupby
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -12,12 +11,12 @@ from django.views.decorators.http import require_safe
 from audit.models import Listed, SavedSearch
 from core.actor import Actor
 from core.console import actor_of, page, show
-from core.paging import KeyPaginator
 from core.permissions import Permission
 from servers.models import Server
-from tools.inbox import ME, NOBODY, UNDECIDED, WAITING, listed, twins
-from tools.inbox_forms import BulkForm, InboxFilterForm, SnoozeForm
+from tools.inbox import ME, NOBODY, UNDECIDED, WAITING, members
+from tools.inbox_forms import BulkForm, Chosen, InboxFilterForm, SnoozeForm
 from tools.models import Review
+from tools.views.inbox_rows import by_risk, matching, pages, rows_of
 from tools.views.reviews import deciders, emergencies_in_force
 
 PAGE_SIZE: Final = 50
@@ -43,14 +42,21 @@ def inbox_url(query: dict[str, str]) -> str:
     return f"{reverse('tools:inbox')}?{urlencode(query)}" if query else reverse("tools:inbox")
 
 
+def unfolded(chosen: list[Chosen], request: HttpRequest) -> list[Chosen]:
+    """The ticked rows, each review by itself: a folded row is all of its list that are about the same change now."""
+    folds = [each.id for each in chosen if each.folded]
+    found = members(folds, actor_of(request), filters_of(request).wanted) if folds else {}
+    rows = ((one, row.digest) for row in chosen for one in found.get(row.id, (row.id,)))
+    return [Chosen(one, digest) for one, digest in dict(rows).items()]
+
+
 def inbox_context(request: HttpRequest, form: BulkForm, *, is_fragment: bool = False) -> dict[str, Any]:
     """What the list shows; the page around it shows the filters too."""
     actor, filters = actor_of(request), filters_of(request)
     wanted = filters.wanted
     state, query = wanted.get("state", WAITING), filters.query
-    rows = Review.objects.visible_to(actor).for_list()
-    shown = KeyPaginator(listed(actor, wanted), rows, PAGE_SIZE).get_page(request.GET.get("page"))
-    is_waiting, reviews = state in UNDECIDED, list(shown)
+    shown = pages(actor, wanted, PAGE_SIZE).get_page(request.GET.get("page"))
+    is_waiting, rows = state in UNDECIDED, rows_of(shown, actor, wanted)
     context = {
         "filters": filters,
         "query": query,
@@ -58,15 +64,15 @@ def inbox_context(request: HttpRequest, form: BulkForm, *, is_fragment: bool = F
         "form": form,
         "ticked": {chosen.id for chosen in form.cleaned_data.get("review", ())} if form.is_bound else set(),
         "page": shown,
-        "groups": _by_risk(reviews) if is_waiting else [("", reviews)],
-        "twins": twins(reviews, actor) if is_waiting else {},
+        "matching": matching(shown.paginator),
+        "groups": by_risk(rows) if is_waiting else [("", len(rows), rows)],
         "state": state,
         "is_waiting": is_waiting,
         "is_filtered": bool(query.keys() - {"state"}),
         "put_off": _put_off(actor) if state == WAITING else 0,
         "may_decide": is_waiting and actor.may_somewhere(Permission.REVIEW_DECIDE),
         "snooze_form": SnoozeForm(),
-        "nothing_registered": not reviews and not Server.objects.visible_to(actor).exists(),
+        "nothing_registered": not rows and not Server.objects.visible_to(actor).exists(),
     }
     return context if is_fragment else {**context, **_around(actor)}
 
@@ -87,7 +93,3 @@ def _around(actor: Actor) -> dict[str, Any]:
         "ME": ME,
         "NOBODY": NOBODY,
     }
-
-
-def _by_risk(reviews: list[Review]) -> list[tuple[str, list[Review]]]:
-    return [(risk, list(group)) for risk, group in groupby(reviews, key=lambda review: review.risk)]

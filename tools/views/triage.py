@@ -21,7 +21,7 @@ from core.refusal import mark_refused
 from tools import services
 from tools.inbox import ME
 from tools.inbox_forms import AssignForm, ChosenForm, CommentForm, InboxFilterForm, SnoozeForm, ViewForm
-from tools.views.inbox_page import inbox_url
+from tools.views.inbox_page import inbox_url, unfolded
 
 
 @require_POST
@@ -132,7 +132,7 @@ def _each(
 ) -> HttpResponse:
     """Act on each ticked row by itself, and say on the next page what came of it."""
     refused: dict[str, int] = {}
-    chosen = form.cleaned_data["review"]
+    chosen = unfolded(form.cleaned_data["review"], request)
     for row in chosen:
         error = _error(act, row.id)
         if error is not None:
