@@ -86,9 +86,10 @@ class InboxFilterForm(forms.Form):
 
 
 class ViewForm(forms.Form):
-    """The name of a view that somebody keeps."""
+    """The name of a view that somebody keeps, and whether others see it."""
 
     name = forms.CharField(max_length=100)
+    shared = forms.BooleanField(required=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from access.models import Person
+from access.models import Person, Role
 from audit.models import Record, SavedSearch
 from core.permissions import Permission
 from servers.services import edit_server
 from tests.console.test_reviews import READS, chosen, signed_in, text_of
 from tests.console.world import Page, World, administrator, tool
-from tests.factories import person_with
+from tests.factories import GrantFactory, MembershipFactory, person_with
 from tools.models import Pin, Review
 from tools.services import assign_review, decide_review, snooze_review
 
@@ -215,6 +215,25 @@ def test_a_view_is_kept_under_a_name_and_is_its_person_s_own(world: World, conso
     assert (
         "the view is removed" in text_of(console.post(f"/reviews/views/{view.public_id}/remove/", follow=True)).lower()
     )
+    assert not SavedSearch.objects.exists()
+
+
+def test_a_shared_view_is_shown_to_others_with_its_owner_and_goes_by_who_may_read_all(
+    world: World, console: Client
+) -> None:
+    console.post("/reviews/views/save/", {"name": "Ours", "kind": "tool", "shared": "on"})
+    (view,) = SavedSearch.objects.all()
+    reader = signed_in(person_with(*READS))
+    assert "Ours shared by ada" in text_of(reader.get("/"))
+    assert "Ours shared" in text_of(console.get("/"))
+    assert "Ours" not in text_of(console.get("/audit/"))
+    owner = MembershipFactory.create().person
+    GrantFactory.create(role=Role.objects.get(name="owner"), person=owner)  # of what their team owns
+    of_team = signed_in(owner)
+    assert "Ours shared by ada" in text_of(of_team.get("/"))
+    assert f"/reviews/views/{view.public_id}/remove/" not in of_team.get("/?kind=tool").content.decode()
+    assert of_team.post(f"/reviews/views/{view.public_id}/remove/").status_code == 403
+    assert reader.post(f"/reviews/views/{view.public_id}/remove/").status_code == 302
     assert not SavedSearch.objects.exists()
 
 

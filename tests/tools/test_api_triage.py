@@ -128,6 +128,18 @@ def test_a_view_is_kept_listed_and_removed_by_its_person_alone(api: Api) -> None
     assert not SavedSearch.objects.exists()
 
 
+def test_a_shared_view_is_listed_for_others_with_its_owner(api: Api) -> None:
+    made = api.send("POST", "reviews/views/", {"name": "Ours", "query": {"risk": "high"}, "shared": True}).json()
+    assert (made["owner"], made["shared"]) == ("ada", True)
+    other = Api(person_with(Permission.REVIEW_READ, username="bea"))
+    assert [(each["name"], each["owner"]) for each in other.get("reviews/views/").json()["results"]] == [
+        ("Ours", "ada")
+    ]
+    assert other.send("DELETE", f"reviews/views/{made['id']}/", {}).status_code == 204
+    nobody = Api(person_with(Permission.AUDIT_READ, username="eve"))
+    assert nobody.get("reviews/views/").status_code == 403
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [({"colour": "red"}, "query.colour"), ({"risk": "awful"}, "query.risk"), ({}, "query")],

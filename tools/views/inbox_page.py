@@ -8,7 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from audit.models import Listed, SavedSearch
+from audit.models import Listed, SavedSearch, Subject
+from audit.services import may_remove
 from core.actor import Actor
 from core.console import actor_of, page, show
 from core.permissions import Permission
@@ -20,6 +21,7 @@ from tools.views.inbox_rows import by_risk, matching, pages, rows_of
 from tools.views.reviews import deciders, emergencies_in_force
 
 PAGE_SIZE: Final = 50
+VIEWS: Final = 200  # that the page lists
 _SHOWN: Final = 1000  # servers and people that a filter offers
 
 
@@ -84,12 +86,19 @@ def _put_off(actor: Actor) -> int:
 
 def _around(actor: Actor) -> dict[str, Any]:
     """What stands around the list."""
-    views = SavedSearch.objects.own(actor, Listed.REVIEWS.value).by_name()
     return {
         "emergencies": emergencies_in_force(actor),
         "servers": Server.objects.visible_to(actor).current().order_by("slug").values_list("slug", flat=True)[:_SHOWN],
         "people": deciders(actor, None),
-        "views": [(view, inbox_url(view.query)) for view in views],
+        "views": _views(actor),
         "ME": ME,
         "NOBODY": NOBODY,
     }
+
+
+def _views(actor: Actor) -> list[tuple[SavedSearch, str, str, bool]]:
+    """Each view with its address, its owner's name where that is somebody else, and whether it may go."""
+    found = list(SavedSearch.objects.of_list(actor, Listed.REVIEWS.value).by_name()[:VIEWS])
+    (me,) = (Subject.objects.standing_for(actor) if found else []) or [""]
+    names = Subject.objects.shown_names({view.owner for view in found} - {me})
+    return [(view, inbox_url(view.query), names.get(view.owner, ""), may_remove(actor, view, me)) for view in found]
