@@ -303,3 +303,27 @@ def test_a_server_at_a_known_endpoint_says_what_was_decided_there(world: World, 
     assert "This endpoint is known" in text_of(console.get("/servers/files/"))
     world.register("elsewhere")
     assert "This endpoint is known" not in text_of(console.get("/servers/elsewhere/"))
+
+
+def test_each_changed_field_is_listed_with_what_became_of_it_and_leads_to_its_text(
+    world: World, console: Client
+) -> None:
+    world.approve("read")
+    schema = {"type": "object", "properties": {"path": {"type": "string"}, "notes": {"type": "string"}}}
+    world.show([tool("read", "Reads a file now.", inputSchema=schema, title="\u202eReader"), world.tools[1]])
+    page = Page(console.get(f"/reviews/{world.waiting('read').public_id}/").content.decode())
+    links = [link["href"] for link in page.named("a") if link.get("href", "").startswith("#field-")]
+    fields = [place["id"] for place in page.named("div") if place.get("id", "").startswith("field-")]
+    assert links == [f"#{field}" for field in fields]
+    assert len(fields) > 2
+    said = page.text.partition("Field by field")[2]
+    for words in ("/description ± changed", "/title + added", "/inputSchema/required \u2212 removed"):
+        assert words in said, said[:600]
+    assert "Changed fields" in [nav.get("aria-label") for nav in page.named("nav")]
+
+
+def test_one_changed_field_needs_no_list(world: World, console: Client) -> None:
+    world.approve("read")
+    world.show([tool("read", "Reads a file now."), world.tools[1]])
+    page = Page(console.get(f"/reviews/{world.waiting('read').public_id}/").content.decode())
+    assert not [link for link in page.named("a") if link.get("href", "").startswith("#field-")]
