@@ -25,7 +25,7 @@ from tools.classify import ChangeClass, Risk
 from tools.models import DefinitionVersion, Finding, Review
 from tools.presentation import FieldView
 from tools.relatives import Relation, Relative
-from tools.risk import INCOMPLETE, is_incomplete, level
+from tools.risk import INCOMPLETE, LEVELS, is_incomplete, level
 from tools.services import closing
 from tools.whys import found_whys
 
@@ -177,8 +177,10 @@ def risk_level_chip(name: str) -> SafeString:
 def version_risk(version: DefinitionVersion) -> SafeString:
     """What a version's open findings come to, and whether it was scanned whole."""
     findings = list(version.findings.all())
-    chips = [risk_level_chip(level(version.risk_score, findings))]
-    chips += [chip(*words.SCAN_INCOMPLETE)] if is_incomplete(findings) else []
+    found, incomplete = level(version.risk_score, findings), is_incomplete(findings)
+    # That nothing was found says nothing where not all was looked at.
+    chips = [] if incomplete and found == LEVELS[0] else [risk_level_chip(found)]
+    chips += [chip(*words.SCAN_INCOMPLETE)] if incomplete else []
     return format_html_join(" ", "{}", ((each,) for each in chips))
 
 
