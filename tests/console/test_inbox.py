@@ -124,6 +124,16 @@ def test_the_same_change_at_several_servers_is_one_row_that_leads_to_each(world:
     assert "the same waits at 3 other servers" in text_of(console.get("/?server=beta"))
 
 
+def test_the_page_of_one_leads_to_the_others(world: World, console: Client) -> None:
+    same_at(world, "alpha", "beta")
+    review = world.waiting("write")
+    assert "the same waits" not in text_of(console.get(f"/reviews/{review.public_id}/"))
+    alpha = Review.objects.get(definition__server__slug="alpha")
+    page = Page(console.get(f"/reviews/{alpha.public_id}/").content.decode())
+    assert "the same waits at 2 other servers" in page.text
+    assert f"/?identical_to={alpha.public_id}&state=open" in [link.get("href") for link in page.named("a")]
+
+
 def test_a_decided_row_keeps_the_others_together(world: World, console: Client) -> None:
     same_at(world, "alpha", "beta")
     first = world.waiting("read")
@@ -140,7 +150,9 @@ def test_what_one_look_brought_is_a_list_of_its_own(world: World, console: Clien
     assert "all 2 of this look" in page.text
     (link,) = {link["href"] for link in page.named("a") if "look=" in link.get("href", "")}
     assert sorted(rows(console, link.removeprefix("/"))) == ["read", "write"]
-    assert "Only what one look at one server brought" in text_of(console.get(link))
+    said = text_of(console.get(link))
+    assert "Only what one look at one server brought" in said
+    assert "of this look" not in said
 
 
 def test_a_folded_row_is_decided_review_by_review_after_a_look_at_each(world: World, console: Client) -> None:

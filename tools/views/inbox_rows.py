@@ -53,13 +53,12 @@ def matching(paginator: Pages) -> int:
 def rows_of(page: Page[Any], actor: Actor, wanted: Mapping[str, Any]) -> list[Row]:
     """The rows of one page, in a number of queries that does not grow with them."""
     if not is_folded(wanted):
-        waits = (wanted.get("state") or WAITING) in UNDECIDED
-        looks = of_look(list(page), actor) if waits else {}
+        looks = _looks(list(page), actor, wanted) if (wanted.get("state") or WAITING) in UNDECIDED else {}
         return [Row(review, look=looks.get(review.pk, 0)) for review in page]
     counts = dict(page)
     found = Review.objects.visible_to(actor).for_list().in_bulk(counts)
     reviews = [found[key] for key in counts if key in found]
-    alike, looks = identical(reviews, actor), of_look(reviews, actor)
+    alike, looks = identical(reviews, actor), _looks(reviews, actor, wanted)
     several = [review for review in reviews if counts[review.pk] > 1]
     named = servers_of(several, actor, wanted) if several else {}
     return [
@@ -68,10 +67,15 @@ def rows_of(page: Page[Any], actor: Actor, wanted: Mapping[str, Any]) -> list[Ro
             counts[review.pk],
             tuple(named.get(review.pk, ())),
             elsewhere=max(0, alike[review.pk] - counts[review.pk]),
-            look=looks[review.pk] if counts[review.pk] == 1 else 0,
+            look=looks.get(review.pk, 0) if counts[review.pk] == 1 else 0,
         )
         for review in reviews
     ]
+
+
+def _looks(reviews: Sequence[Review], actor: Actor, wanted: Mapping[str, Any]) -> Mapping[int, int]:
+    """How many came with each; a list of one look need not lead to itself."""
+    return {} if wanted.get("look") else of_look(reviews, actor)
 
 
 def by_risk(rows: Sequence[Row]) -> list[tuple[str, int, list[Row]]]:
