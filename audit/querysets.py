@@ -263,12 +263,12 @@ class SavedSearchQuerySet(models.QuerySet["SavedSearch"]):
         """Own ones and shared ones of the log, for who may read it."""
         if not actor.may_somewhere(Permission.AUDIT_READ):
             return self.none()
-        mine = apps.get_model("audit", "Subject").objects.standing_for(actor)
-        return self.filter(Q(shared=True) | Q(owner__in=mine), listed="log")
+        return self.of_list(actor, "log")
 
-    def own(self, actor: Actor, listed: str) -> "SavedSearchQuerySet":
-        """The actor's own of one list."""
-        return self.filter(owner__in=apps.get_model("audit", "Subject").objects.standing_for(actor), listed=listed)
+    def of_list(self, actor: Actor, listed: str) -> "SavedSearchQuerySet":
+        """The actor's own and shared ones of one list; whether they may read that list is the caller's to ask."""
+        mine = apps.get_model("audit", "Subject").objects.standing_for(actor)
+        return self.filter(Q(shared=True) | Q(owner__in=mine), listed=listed)
 
     def by_name(self) -> "SavedSearchQuerySet":
         """In the order of their names."""

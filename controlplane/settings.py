@@ -136,6 +136,7 @@ TEMPLATES: list[dict[str, Any]] = [
             "builtins": [
                 "django.templatetags.i18n",
                 "django.templatetags.static",
+                "controlplane.templatetags.by_api",
                 "controlplane.templatetags.charts",
                 "controlplane.templatetags.governance",
                 "controlplane.templatetags.holdfast",

@@ -69,6 +69,8 @@ class InboxFilterForm(forms.Form):
     assignee = forms.CharField(label=_("Looked at by"), max_length=USERNAME_MAX, required=False)
     overdue = forms.BooleanField(label=_("Overdue"), required=False)
     digest = forms.CharField(max_length=DIGEST_LENGTH, required=False, widget=forms.HiddenInput)
+    identical_to = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    look = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     @property
     def wanted(self) -> dict[str, Any]:
@@ -84,29 +86,31 @@ class InboxFilterForm(forms.Form):
 
 
 class ViewForm(forms.Form):
-    """The name of a view that somebody keeps."""
+    """The name of a view that somebody keeps, and whether others see it."""
 
     name = forms.CharField(max_length=100)
+    shared = forms.BooleanField(required=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """One row of the inbox as it was shown."""
+    """One row of the inbox as it was shown. `folded`: it stood for all of its list that are about the same change."""
 
     id: UUID
     digest: str
+    folded: bool = False
 
 
 class ChosenField(forms.Field):
-    """The ticked rows, each `<review id> <digest shown>`."""
+    """The ticked rows, each `<review id> <digest shown>`; a folded one ends in ` <of how many>`."""
 
     widget = forms.MultipleHiddenInput
 
     def to_python(self, value: Any) -> list[Chosen]:
         """The rows. Raises `ValidationError` for anything that our own page did not make."""
         try:
-            pairs = [text.split(" ") for text in value or ()]
-            return [Chosen(UUID(review_id), digest) for review_id, digest in pairs]
+            rows = [text.split(" ", maxsplit=2) for text in value or ()]
+            return [Chosen(UUID(review_id), digest, folded=bool(of)) for review_id, digest, *of in rows]
         except ValueError as error:
             raise ValidationError(_("Reload the inbox and choose again.")) from error
 

@@ -19,7 +19,7 @@ class Listed(StrEnum):
 
 
 class SavedSearch(models.Model):
-    """Filters under a name: somebody's own, or (of the log) shared with everybody who may read it. Rows may change.
+    """Filters under a name: somebody's own, or shared with everybody who may read the list. Rows may change.
 
     `owner` is a principal as records have it. `query` holds the filters as text; whoever opens it sees no more by it
     than by the same filters written by hand.
@@ -40,7 +40,7 @@ class SavedSearch(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["owner", "listed", "name"], name="audit_savedsearch_one_per_list_and_name"),
             models.CheckConstraint(
-                condition=models.Q(listed=Listed.LOG.value) | models.Q(listed=Listed.REVIEWS.value, shared=False),
+                condition=models.Q(listed__in=[Listed.LOG.value, Listed.REVIEWS.value]),
                 name="audit_savedsearch_list_known",
             ),
             models.CheckConstraint(

@@ -19,6 +19,7 @@ from core.names import subject
 from core.permissions import Permission
 
 MOST: Final = 100  # of one person's
+_READING: Final = {Listed.LOG: Permission.AUDIT_READ, Listed.REVIEWS: Permission.REVIEW_READ}
 
 
 def save_search(*, name: str, filters: Filters, shared: bool, actor: Actor) -> SavedSearch:
@@ -51,32 +52,31 @@ def keep_search(
 
 
 def drop_search(*, listed: Listed, search_id: UUID, actor: Actor) -> None:
-    """Remove a search of the actor's own from one list. Raises `NotFound`."""
-    with transaction.atomic():
-        search = SavedSearch.objects.own(actor, listed.value).locked(search_id)
-        _record(Event.SEARCH_REMOVED, search, actor)
-        search.delete()
-
-
-def remove_search(*, search_id: UUID, actor: Actor) -> None:
-    """Remove a search: one's own, or a shared one for who may read the whole log.
+    """Remove a search of one list: one's own, or a shared one for who may read the whole list.
 
     Raises `NotFound`, `PermissionDenied`.
     """
-    about = subject("search", str(search_id))
-    permit(actor, Permission.AUDIT_READ, about=about, somewhere=True)
     with transaction.atomic():
-        search = SavedSearch.objects.visible_to(actor).locked(search_id)
+        search = SavedSearch.objects.of_list(actor, listed.value).locked(search_id)
         if may_remove(actor, search, principal_of(actor)):
             _record(Event.SEARCH_REMOVED, search, actor)
             search.delete()
             return
-    permit(actor, Permission.AUDIT_READ, about=about)
+    permit(actor, _READING[listed], about=subject("search", str(search_id)))
+
+
+def remove_search(*, search_id: UUID, actor: Actor) -> None:
+    """Remove a search of the log: one's own, or a shared one for who may read the whole log.
+
+    Raises `NotFound`, `PermissionDenied`.
+    """
+    permit(actor, Permission.AUDIT_READ, about=subject("search", str(search_id)), somewhere=True)
+    drop_search(listed=Listed.LOG, search_id=search_id, actor=actor)
 
 
 def may_remove(actor: Actor, search: SavedSearch, me: str) -> bool:
     """Whether `actor`, who stands in records as `me`, may remove a search that they see."""
-    return search.owner == me or actor.may(Permission.AUDIT_READ)
+    return search.owner == me or actor.may(_READING[Listed(search.listed)])
 
 
 def _valid_name(text: str) -> str:

@@ -1,7 +1,7 @@
 """Tags and filters for what is governed: states, changes, findings, grants, records. A builtin of every template."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlencode
 
 from django import template
@@ -25,7 +25,7 @@ from tools.classify import ChangeClass, Risk
 from tools.models import DefinitionVersion, Finding, Review
 from tools.presentation import FieldView
 from tools.relatives import Relation, Relative
-from tools.risk import INCOMPLETE, is_incomplete, level
+from tools.risk import INCOMPLETE, LEVELS, is_incomplete, level
 from tools.services import closing
 from tools.whys import found_whys
 
@@ -155,12 +155,6 @@ def text_mode(name: str) -> words.Text:
 
 
 @register.filter
-def of_digest(counted: Mapping[str, int], review: Review) -> int:
-    """How many others wait with the same digest."""
-    return max(0, counted.get(review.version.digest, 1) - 1)
-
-
-@register.filter
 def by_severity(findings: Iterable[Finding]) -> list[tuple[str, int]]:
     """How many open findings of each severity, worst first; then unfinished scans and what is suppressed."""
     counts = Counter(_counted_as(finding) for finding in findings)
@@ -183,8 +177,10 @@ def risk_level_chip(name: str) -> SafeString:
 def version_risk(version: DefinitionVersion) -> SafeString:
     """What a version's open findings come to, and whether it was scanned whole."""
     findings = list(version.findings.all())
-    chips = [risk_level_chip(level(version.risk_score, findings))]
-    chips += [chip(*words.SCAN_INCOMPLETE)] if is_incomplete(findings) else []
+    found, incomplete = level(version.risk_score, findings), is_incomplete(findings)
+    # That nothing was found says nothing where not all was looked at.
+    chips = [] if incomplete and found == LEVELS[0] else [risk_level_chip(found)]
+    chips += [chip(*words.SCAN_INCOMPLETE)] if incomplete else []
     return format_html_join(" ", "{}", ((each,) for each in chips))
 
 

@@ -1,4 +1,4 @@
-// "Select all" and the number of selected rows of a bulk form, and the field of who is to look at them.
+// "Select all" and how many reviews the selected rows of a bulk form stand for, and the field of who is to look at them.
 export function selection() {
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-bulk]");
@@ -30,5 +30,7 @@ function selectAll(form, checked) {
 
 export function count(form) {
   const output = form.querySelector("[data-selected]");
-  if (output) output.textContent = boxes(form).filter((box) => box.checked).length;
+  if (!output) return;
+  const chosen = boxes(form).filter((box) => box.checked);
+  output.textContent = chosen.reduce((sum, box) => sum + (Number(box.dataset.select) || 1), 0);
 }

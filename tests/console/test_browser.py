@@ -46,7 +46,7 @@ def test_a_change_is_read_and_approved_by_keyboard_alone(page: "Page", world: "W
     wanted = str(world.waiting().public_id)
     for _ in range(page.locator("tr[data-row]").count()):
         page.keyboard.press("j")
-        if wanted in (page.locator("tr[data-current] a").get_attribute("href") or ""):
+        if wanted in (page.locator("tr[data-current] a.table__title").get_attribute("href") or ""):
             break
     page.keyboard.press("o")
     page.wait_for_url(f"**/reviews/{wanted}/")

@@ -9,13 +9,13 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from access.models import Person
+from access.models import Person, Role
 from audit.models import Record, SavedSearch
 from core.permissions import Permission
 from servers.services import edit_server
 from tests.console.test_reviews import READS, chosen, signed_in, text_of
 from tests.console.world import Page, World, administrator, tool
-from tests.factories import person_with
+from tests.factories import GrantFactory, MembershipFactory, person_with
 from tools.models import Pin, Review
 from tools.services import assign_review, decide_review, snooze_review
 
@@ -98,13 +98,119 @@ def test_what_waits_for_too_long_is_overdue_in_words(world: World, console: Clie
         assert "overdue by 2 h" in text_of(console.get("/"))
 
 
-def test_the_same_version_at_several_servers_is_shown_together(world: World, console: Client) -> None:
-    world.register("other")
-    world.show(world.tools[:1], slug="other")
+def same_at(world: World, *slugs: str) -> None:
+    """The first tool waits at more servers."""
+    for slug in slugs:
+        world.register(slug)
+        world.show(world.tools[:1], slug=slug)
+
+
+def folded_row(console: Client, query: str = "") -> str:
+    """What the box of the row sends that stands for several."""
+    boxes = Page(console.get(f"/{query}").content.decode()).named("input")
+    (value,) = (box["value"] for box in boxes if box.get("name") == "review" and box["value"].count(" ") == 2)
+    return value
+
+
+def test_the_same_change_at_several_servers_is_one_row_that_leads_to_each(world: World, console: Client) -> None:
+    same_at(world, "alpha", "beta", "gamma")
+    assert rows(console) == ["read", "write"]
     page = Page(console.get("/").content.decode())
-    assert page.text.count("the same waits at 1 other server") == 2
-    (link,) = {link["href"] for link in page.named("a") if "digest=" in link.get("href", "")}
-    assert rows(console, link.removeprefix("/")) == ["read", "read"]
+    assert "at 4 servers: files, alpha, beta and 1 more" in page.text
+    (link,) = {link["href"] for link in page.named("a") if "identical_to=" in link.get("href", "")}
+    assert rows(console, link.removeprefix("/")) == ["read"] * 4
+    assert "Only reviews of this very change" in text_of(console.get(link))
+    assert rows(console, "?server=beta") == ["read"]
+    assert "the same waits at 3 other servers" in text_of(console.get("/?server=beta"))
+
+
+def test_the_page_of_one_leads_to_the_others(world: World, console: Client) -> None:
+    same_at(world, "alpha", "beta")
+    review = world.waiting("write")
+    assert "the same waits" not in text_of(console.get(f"/reviews/{review.public_id}/"))
+    alpha = Review.objects.get(definition__server__slug="alpha")
+    page = Page(console.get(f"/reviews/{alpha.public_id}/").content.decode())
+    assert "the same waits at 2 other servers" in page.text
+    assert f"/?identical_to={alpha.public_id}&state=open" in [link.get("href") for link in page.named("a")]
+
+
+def test_a_decided_row_keeps_the_others_together(world: World, console: Client) -> None:
+    same_at(world, "alpha", "beta")
+    first = world.waiting("read")
+    world.approve("read")
+    assert rows(console) == ["read", "write"]
+    assert "at 2 servers: alpha, beta" in text_of(console.get("/"))
+    assert rows(console, f"?identical_to={first.public_id}") == ["read"] * 2
+
+
+def test_what_one_look_brought_is_a_list_of_its_own(world: World, console: Client) -> None:
+    same_at(world, "alpha")
+    world.show([*world.tools, tool("third")])
+    page = Page(console.get("/").content.decode())
+    assert "all 2 of this look" in page.text
+    (link,) = {link["href"] for link in page.named("a") if "look=" in link.get("href", "")}
+    assert sorted(rows(console, link.removeprefix("/"))) == ["read", "write"]
+    said = text_of(console.get(link))
+    assert "Only what one look at one server brought" in said
+    assert "of this look" not in said
+
+
+def test_a_folded_row_is_decided_review_by_review_after_a_look_at_each(world: World, console: Client) -> None:
+    same_at(world, "alpha", "beta")
+    sent = {"review": folded_row(console), "verdict": "approve", "reason": "Known.", "confirmed": "on"}
+    page = Page(console.post("/reviews/decide/", sent).content.decode())
+    assert "Approve 3 reviews?" in page.text
+    assert not Pin.objects.exists()
+    each = [box["value"] for box in page.named("input") if box.get("name") == "review"]
+    assert "3 of 3 decided" in text_of(console.post("/reviews/decide/", {**sent, "review": each}))
+    decided = Record.objects.filter(event="review.decided")
+    assert (decided.count(), len(set(decided.values_list("batch_id", flat=True)))) == (3, 1)
+    assert rows(console) == ["write"]
+
+
+def test_a_folded_critical_change_is_not_approved_together(world: World, console: Client) -> None:
+    world.tools[0] = tool("tagged", "Hello\U000e0041\U000e0042")
+    world.show(world.tools)
+    same_at(world, "alpha")
+    sent = {"review": folded_row(console), "verdict": "approve", "reason": "Known."}
+    said = text_of(console.post("/reviews/decide/", sent))
+    assert "Approve 0 reviews?" in said
+    assert said.count("never approved in bulk") == 2
+
+
+def test_a_folded_row_is_put_off_and_given_within_its_list(world: World, console: Client) -> None:
+    same_at(world, "alpha", "beta")
+    console.post("/reviews/assign/", {"review": chosen(world.waiting("read")), "to": "me"})
+    console.post("/reviews/snooze/?assignee=nobody", {"review": folded_row(console, "?assignee=nobody"), "until": "3"})
+    assert rows(console) == ["read", "write"]
+    assert rows(console, "?state=snoozed") == ["read"]
+    assert "at 2 servers: alpha, beta" in text_of(console.get("/?state=snoozed"))
+    said = text_of(
+        console.post("/reviews/wake/?state=snoozed", {"review": folded_row(console, "?state=snoozed")}, follow=True)
+    )
+    assert "2 reviews are back in the list" in said
+
+
+def test_rows_are_counted_as_reviews_and_paged_as_rows(
+    world: World, console: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same_at(world, "alpha", "beta")
+    monkeypatch.setattr("tools.views.inbox_page.PAGE_SIZE", 1)
+    said = text_of(console.get("/"))
+    assert "Page 1 of 2" in said
+    assert "all 4 that match" in said
+    assert rows(console, "?page=2") == ["write"]
+
+
+def test_more_than_may_be_decided_at_once_are_cut_and_say_so(
+    world: World, console: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same_at(world, "alpha", "beta")
+    monkeypatch.setattr("tools.views.bulk.BULK_MAX", 2)
+    sent = {"review": folded_row(console), "verdict": "reject", "reason": "No."}
+    said = text_of(console.post("/reviews/decide/", sent))
+    assert "Reject 2 reviews?" in said
+    assert "these are the first 2" in said
 
 
 def test_a_view_is_kept_under_a_name_and_is_its_person_s_own(world: World, console: Client) -> None:
@@ -121,6 +227,25 @@ def test_a_view_is_kept_under_a_name_and_is_its_person_s_own(world: World, conso
     assert (
         "the view is removed" in text_of(console.post(f"/reviews/views/{view.public_id}/remove/", follow=True)).lower()
     )
+    assert not SavedSearch.objects.exists()
+
+
+def test_a_shared_view_is_shown_to_others_with_its_owner_and_goes_by_who_may_read_all(
+    world: World, console: Client
+) -> None:
+    console.post("/reviews/views/save/", {"name": "Ours", "kind": "tool", "shared": "on"})
+    (view,) = SavedSearch.objects.all()
+    reader = signed_in(person_with(*READS))
+    assert "Ours shared by ada" in text_of(reader.get("/"))
+    assert "Ours shared" in text_of(console.get("/"))
+    assert "Ours" not in text_of(console.get("/audit/"))
+    owner = MembershipFactory.create().person
+    GrantFactory.create(role=Role.objects.get(name="owner"), person=owner)  # of what their team owns
+    of_team = signed_in(owner)
+    assert "Ours shared by ada" in text_of(of_team.get("/"))
+    assert f"/reviews/views/{view.public_id}/remove/" not in of_team.get("/?kind=tool").content.decode()
+    assert of_team.post(f"/reviews/views/{view.public_id}/remove/").status_code == 403
+    assert reader.post(f"/reviews/views/{view.public_id}/remove/").status_code == 302
     assert not SavedSearch.objects.exists()
 
 

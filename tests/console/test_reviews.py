@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from django.test import Client
 
 from access.models import Person
@@ -12,6 +13,7 @@ from servers.services import edit_server
 from tests.console.world import Page, World, tool
 from tests.factories import person_with
 from tests.tools.making import card
+from tools import scanner
 from tools.models import Pin, Review
 from tools.services import decide_review
 
@@ -303,3 +305,57 @@ def test_a_server_at_a_known_endpoint_says_what_was_decided_there(world: World, 
     assert "This endpoint is known" in text_of(console.get("/servers/files/"))
     world.register("elsewhere")
     assert "This endpoint is known" not in text_of(console.get("/servers/elsewhere/"))
+
+
+def test_each_changed_field_is_listed_with_what_became_of_it_and_leads_to_its_text(
+    world: World, console: Client
+) -> None:
+    world.approve("read")
+    schema = {"type": "object", "properties": {"path": {"type": "string"}, "notes": {"type": "string"}}}
+    world.show([tool("read", "Reads a file now.", inputSchema=schema, title="\u202eReader"), world.tools[1]])
+    page = Page(console.get(f"/reviews/{world.waiting('read').public_id}/").content.decode())
+    links = [link["href"] for link in page.named("a") if link.get("href", "").startswith("#field-")]
+    fields = [place["id"] for place in page.named("div") if place.get("id", "").startswith("field-")]
+    assert links == [f"#{field}" for field in fields]
+    assert len(fields) > 2
+    said = page.text.partition("Field by field")[2]
+    for words in ("/description ± changed", "/title + added", "/inputSchema/required \u2212 removed"):
+        assert words in said, said[:600]
+    assert "Changed fields" in [nav.get("aria-label") for nav in page.named("nav")]
+
+
+def test_one_changed_field_needs_no_list(world: World, console: Client) -> None:
+    world.approve("read")
+    world.show([tool("read", "Reads a file now."), world.tools[1]])
+    page = Page(console.get(f"/reviews/{world.waiting('read').public_id}/").content.decode())
+    assert not [link for link in page.named("a") if link.get("href", "").startswith("#field-")]
+
+
+def evidence(console: Client, review: Review) -> Page:
+    """The part of a review's page that says what the scanner found."""
+    said = console.get(f"/reviews/{review.public_id}/").content.decode()
+    return Page(said.partition('aria-labelledby="findings-title"')[2].partition("</section>")[0])
+
+
+def test_an_incomplete_scan_is_told_apart_from_a_threat(
+    world: World, console: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.show([tool("tagged", "Hello\U000e0041\U000e0042"), *world.tools])
+    scan = scanner.scan_item
+
+    def partly(item: scanner.Item) -> scanner.Report:
+        report = scan(item)
+        return scanner.Report(report.score, report.risk, report.findings, 1)
+
+    monkeypatch.setattr("tools.services.scanning.scanner.scan_item", partly)
+    world.show([tool("long", "Reads a long file."), tool("tagged", "Hello\U000e0041\U000e0042"), *world.tools])
+    unfinished, threat = evidence(console, world.waiting("long")), evidence(console, world.waiting("tagged"))
+    assert "scan incomplete" in unfinished.text
+    assert "That is no threat by itself, and never an approval." in unfinished.text
+    for word in ("critical", "high", "nothing found", "No rule matched"):
+        assert word not in unfinished.text.replace("confidence: high", "")
+    assert "critical" in threat.text
+    assert "scan incomplete" not in threat.text
+    row = next(row for row in console.get("/").content.decode().split("<tr data-row>") if ">long<" in row)
+    assert "1 scan incomplete" in Page(row).text
+    assert "1 high" not in Page(row).text

@@ -124,3 +124,29 @@ def test_g_leads_to_the_pages_of_the_navigation(page: "Page") -> None:
     said = page.get_by_role("dialog", name="Keyboard shortcuts").inner_text()
     for part in ("put off for a time", "comment on the review", "previous and next review", "go to the inbox"):
         assert part in said
+
+
+def test_a_row_that_stands_for_several_is_ticked_and_opened_by_keys(page: "Page", world: "World") -> None:
+    for slug in ("alpha", "beta"):
+        world.register(slug)
+        world.show(world.tools[:1], slug=slug)
+    page.reload()
+    press(page, "j", "x")
+    assert page.locator("tr[data-current]").get_by_text("at 3 servers").count() == 1
+    assert page.locator("[data-selected]").inner_text() == "3"
+    press(page, "j", "x", "k")
+    assert page.locator("[data-selected]").inner_text() == "4"
+    press(page, "o")
+    arrived(page, NAMES[0])
+    press(page, "u")
+    arrived(page, "Review inbox")
+    press(page, "j", "x", "a")
+    page.keyboard.type("All read.")
+    press(page, "Enter")
+    arrived(page, "Approve 3 reviews?")
+    press(page, "Enter")
+    arrived(page, "3 of 3 decided")
+
+    from tools.models import Review
+
+    assert Review.objects.filter(state="approved").count() == 3

@@ -89,6 +89,7 @@ ELSEWHERE = {
     "tools/services/viewing.py": "tests/console/test_inbox.py",
     "tools/views/bulk.py": "tests/console/test_inbox.py",
     "tools/views/inbox_page.py": "tests/console/test_inbox.py",
+    "tools/views/inbox_rows.py": "tests/console/test_inbox.py",
     "tools/views/triage.py": "tests/console/test_inbox.py",
     "tools/models/suppressions.py": "tests/tools/test_services_suppressing.py",
     "tools/services/comparing.py": "tests/tools/test_services_absorbing.py",

@@ -106,7 +106,7 @@ def open_by_keyboard(page: "Page", review: dict[str, Any]) -> None:
     """Down the inbox to the review, and into it."""
     for _ in range(page.locator("tr[data-row]").count()):
         page.keyboard.press("j")
-        if review["id"] in (page.locator("tr[data-current] a").get_attribute("href") or ""):
+        if review["id"] in (page.locator("tr[data-current] a.table__title").get_attribute("href") or ""):
             break
     page.keyboard.press("o")
     page.wait_for_url(f"**/reviews/{review['id']}/")

@@ -101,6 +101,7 @@ def test_the_list_of_reviews_says_what_waits(client: APIClient, review: Review) 
         "snoozed_until": None,
         "due_at": item["due_at"],
         "overdue": False,
+        "identical": 1,
     }
 
 

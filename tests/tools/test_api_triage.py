@@ -8,11 +8,12 @@ from django.utils import timezone
 
 from access.models import Person
 from audit.models import Record, SavedSearch
+from core.ids import new_id
 from core.permissions import Permission
 from servers.models import Server
 from tests.access.doors import Api, problem
 from tests.factories import person_with
-from tests.tools.making import poll, tool, waiting
+from tests.tools.making import make_server, poll, tool, waiting
 
 pytestmark = pytest.mark.django_db
 
@@ -87,6 +88,19 @@ def test_the_list_narrows_by_why_risk_findings_and_age(api: Api, server: Server,
         assert api.get(f"reviews/?{query}").status_code == 400, query
 
 
+def test_the_list_tells_of_the_same_change_elsewhere_and_of_one_look(api: Api, server: Server) -> None:
+    poll(server, tool("read"), tool("write"))
+    poll(make_server("other"), tool("read"))
+    rows = api.get("reviews/?server=files").json()["results"]
+    assert {row["name"]: row["identical"] for row in rows} == {"read": 2, "write": 1}
+    first = next(row["id"] for row in rows if row["name"] == "read")
+    shown = api.get(f"reviews/?identical_to={first}").json()["results"]
+    assert {row["server"] for row in shown} == {"files", "other"}
+    assert found(api, f"look={first}") == ["read", "write"]
+    assert found(api, f"look={new_id()}") == []
+    assert api.get("reviews/?identical_to=nonsense").status_code == 400
+
+
 def test_a_batch_has_an_id_and_is_taken_back(api: Api) -> None:
     reviews = [
         {"id": str(waiting(name).public_id), "digest": waiting(name).version.digest} for name in ("read", "write")
@@ -112,6 +126,18 @@ def test_a_view_is_kept_listed_and_removed_by_its_person_alone(api: Api) -> None
     assert other.send("DELETE", f"reviews/views/{made.json()['id']}/", {}).status_code == 404
     assert api.send("DELETE", f"reviews/views/{made.json()['id']}/", {}).status_code == 204
     assert not SavedSearch.objects.exists()
+
+
+def test_a_shared_view_is_listed_for_others_with_its_owner(api: Api) -> None:
+    made = api.send("POST", "reviews/views/", {"name": "Ours", "query": {"risk": "high"}, "shared": True}).json()
+    assert (made["owner"], made["shared"]) == ("ada", True)
+    other = Api(person_with(Permission.REVIEW_READ, username="bea"))
+    assert [(each["name"], each["owner"]) for each in other.get("reviews/views/").json()["results"]] == [
+        ("Ours", "ada")
+    ]
+    assert other.send("DELETE", f"reviews/views/{made['id']}/", {}).status_code == 204
+    nobody = Api(person_with(Permission.AUDIT_READ, username="eve"))
+    assert nobody.get("reviews/views/").status_code == 403
 
 
 @pytest.mark.parametrize(

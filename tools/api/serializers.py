@@ -159,6 +159,23 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
         return approvals_needed(review=review.required_approvals, server=review.definition.server.required_approvals)
 
 
+class ListedReviewSerializer(ReviewSerializer):
+    """One review in the list, with how many wait for the very same change."""
+
+    identical = serializers.SerializerMethodField(
+        help_text="How many reviews wait for this change, from the same text to the same text, as far as one sees."
+    )
+
+    class Meta:
+        model = Review
+        fields = (*ReviewSerializer.Meta.fields, "identical")
+
+    def get_identical(self, review: Review) -> int:
+        """Counted once for all rows."""
+        counts: dict[int, int] = self.context["identical"]
+        return counts.get(review.pk, 0)
+
+
 class DecisionSerializer(serializers.ModelSerializer[ReviewDecision]):
     """What one person decided."""
 

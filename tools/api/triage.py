@@ -1,5 +1,6 @@
 """API of sharing the work on reviews: who looks at one, until when it is put off, what is said; and saved views."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -13,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from access.names import USERNAME_MAX
-from audit.models import Listed, SavedSearch
+from audit.models import Listed, SavedSearch, Subject
 from core.api import actor_of, parsed, require
 from core.errors import Invalid
 from core.needs import SIGNED_IN, asks
@@ -63,15 +64,21 @@ class SavedViewSerializer(serializers.ModelSerializer[SavedSearch]):
         child=serializers.CharField(max_length=200), help_text="The inbox's query parameters."
     )
     inbox = serializers.SerializerMethodField(help_text="Where the console shows it.")
+    owner = serializers.SerializerMethodField(help_text="User name.")
+    shared = serializers.BooleanField(default=False, help_text="With everybody who may read reviews.")
 
     class Meta:
         model = SavedSearch
-        fields = ("id", "name", "query", "inbox", "created_at")
+        fields = ("id", "name", "owner", "shared", "query", "inbox", "created_at")
         read_only_fields = ("created_at",)
 
     def get_inbox(self, view: SavedSearch) -> str:
         """The page."""
         return f"{reverse('tools:inbox')}?{urlencode(view.query)}"
+
+    def get_owner(self, view: SavedSearch) -> str:
+        """The name that people know."""
+        return str(self.context["names"].get(view.owner, view.owner))
 
 
 class AssignView(APIView):
@@ -130,7 +137,7 @@ class CommentsView(APIView):
 
 
 class SavedViewViewSet(viewsets.GenericViewSet[SavedSearch]):
-    """Views of the inbox that the caller keeps."""
+    """Views of the inbox that the caller keeps, and those that others share."""
 
     queryset: QuerySet[SavedSearch] = SavedSearch.objects.none()
     serializer_class = SavedViewSerializer
@@ -146,23 +153,31 @@ class SavedViewViewSet(viewsets.GenericViewSet[SavedSearch]):
 
     @extend_schema(responses=SavedViewSerializer(many=True))
     def list(self, request: Request) -> Response:
-        """The caller's views, newest first."""
+        """The caller's views and shared ones, newest first."""
         actor = require(request, Permission.REVIEW_READ)
-        page: Any = self.paginate_queryset(SavedSearch.objects.own(actor, Listed.REVIEWS.value))
-        return self.get_paginated_response(SavedViewSerializer(page, many=True).data)
+        page: Any = self.paginate_queryset(SavedSearch.objects.of_list(actor, Listed.REVIEWS.value))
+        return self.get_paginated_response(_views(page))
 
     @extend_schema(request=SavedViewSerializer, responses={201: SavedViewSerializer})
     def create(self, request: Request) -> Response:
         """Keep filters of the inbox under a name."""
         data = parsed(SavedViewSerializer, request)
-        made = services.save_view(name=data["name"], query=_query(data["query"]), actor=actor_of(request))
-        return Response(SavedViewSerializer(made).data, status=status.HTTP_201_CREATED)
+        made = services.save_view(
+            name=data["name"], query=_query(data["query"]), shared=data["shared"], actor=actor_of(request)
+        )
+        return Response(_views([made])[0], status=status.HTTP_201_CREATED)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter
-        """Remove one. The reviews stay as they are."""
+        """Remove one, of one's own or a shared one for who may read all reviews. The reviews stay as they are."""
         services.remove_view(view_id=id, actor=actor_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _views(found: Iterable[SavedSearch]) -> Any:
+    rows = list(found)
+    names = Subject.objects.shown_names({row.owner for row in rows})
+    return SavedViewSerializer(rows, many=True, context={"names": names}).data
 
 
 def _query(given: dict[str, str]) -> dict[str, str]:

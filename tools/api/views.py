@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import mixins, status, viewsets
+from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,6 +28,7 @@ from tools import services
 from tools.api.serializers import (
     BulkDecisionSerializer,
     BulkResultSerializer,
+    ListedReviewSerializer,
     PollResultSerializer,
     QueuedSerializer,
     RejectionSerializer,
@@ -37,7 +38,7 @@ from tools.api.serializers import (
     VerdictSerializer,
 )
 from tools.classify import Risk
-from tools.inbox import ME, NOBODY
+from tools.inbox import ME, NOBODY, identical, like_change, like_look
 from tools.models import Review
 from tools.querysets import ReviewQuerySet
 from tools.rules import ReviewState, Verdict
@@ -69,6 +70,12 @@ class ReviewFilter(django_filters.FilterSet):
     snoozed = django_filters.BooleanFilter(method="put_off", help_text="Whether it waits and is put off now.")
     overdue = django_filters.BooleanFilter(method="late")
     digest = django_filters.CharFilter(field_name="version__digest")
+    identical_to = django_filters.UUIDFilter(
+        method="about_the_same", help_text="The same change as of the review with this id, at any server."
+    )
+    look = django_filters.UUIDFilter(
+        method="of_one_look", help_text="What came with the review of this id, at one look at its server."
+    )
 
     class Meta:
         model = Review
@@ -92,13 +99,21 @@ class ReviewFilter(django_filters.FilterSet):
         waiting = rows.waiting()
         return waiting.snoozed(timezone.now()) if value else waiting.awake(timezone.now())
 
+    def about_the_same(self, rows: ReviewQuerySet, _name: str, value: UUID) -> ReviewQuerySet:
+        """By the change."""
+        return like_change(rows, value, actor_of(self.request))
+
+    def of_one_look(self, rows: ReviewQuerySet, _name: str, value: UUID) -> ReviewQuerySet:
+        """By the look."""
+        return like_look(rows, value, actor_of(self.request))
+
     def late(self, rows: ReviewQuerySet, _name: str, value: bool) -> ReviewQuerySet:  # noqa: FBT001 -- django-filter's
         """What waits for longer than its risk allows; the others when false."""
         late = rows.overdue(timezone.now())
         return late if value else rows.exclude(pk__in=late.order_by().values("pk"))
 
 
-class ReviewViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Review]):
+class ReviewViewSet(viewsets.GenericViewSet[Review]):
     """Decisions that wait, and those that were made."""
 
     queryset = Review.objects.none()
@@ -119,6 +134,13 @@ class ReviewViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Review]):
     def get_queryset(self) -> QuerySet[Review]:
         """What the actor may see, without texts."""
         return Review.objects.visible_to(require(self.request, Permission.REVIEW_READ)).for_list()
+
+    @extend_schema(responses=ListedReviewSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Decisions that wait, and those that were made."""
+        page: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        context = {"identical": identical(page, actor_of(request))}
+        return self.get_paginated_response(ListedReviewSerializer(page, many=True, context=context).data)
 
     @extend_schema(responses=ReviewDetailSerializer)
     def retrieve(self, request: Request, id: UUID) -> Response:  # noqa: A002 -- the route's parameter

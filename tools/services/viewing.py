@@ -1,4 +1,4 @@
-"""Saved views of the review inbox: a person's own filters under a name. They stand with the searches of the log."""
+"""Saved views of the review inbox: filters under a name, own or shared. They stand with the searches of the log."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -12,16 +12,16 @@ from core.permissions import Permission
 
 
 @audited_denials
-def save_view(*, name: str, query: Mapping[str, str], actor: Actor) -> SavedSearch:
-    """Keep filters of the inbox under a name of the actor's own.
+def save_view(*, name: str, query: Mapping[str, str], actor: Actor, shared: bool = False) -> SavedSearch:
+    """Keep filters of the inbox under a name of the actor's own; `shared` shows it to everybody who may read reviews.
 
     Raises `PermissionDenied`, `Invalid` (name, query), `Conflict` for a name that the actor uses already.
     """
     allowed = actor.may_somewhere(Permission.REVIEW_READ)
     refuse_unless(allowed, actor=actor, permission=Permission.REVIEW_READ, subject=subject("search", "new"))
-    return keep_search(listed=Listed.REVIEWS, name=name, query=query, actor=actor)
+    return keep_search(listed=Listed.REVIEWS, name=name, query=query, actor=actor, shared=shared)
 
 
 def remove_view(*, view_id: UUID, actor: Actor) -> None:
-    """Remove a view of the actor's own. Raises `NotFound`."""
+    """Remove a view: one's own, or a shared one for who may read all reviews. Raises `NotFound`, `PermissionDenied`."""
     drop_search(listed=Listed.REVIEWS, search_id=view_id, actor=actor)

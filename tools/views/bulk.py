@@ -23,7 +23,7 @@ from tools.models import Review
 from tools.rules import ReviewState
 from tools.services.deciding import BULK_MAX
 from tools.standing import bulk_obstacle, in_bulk
-from tools.views.inbox_page import filters_of, inbox_context, inbox_url
+from tools.views.inbox_page import filters_of, inbox_context, inbox_url, unfolded
 from tools.views.risky import any_in_production
 
 Row = tuple[Review, str]  # with the digest that was shown
@@ -45,12 +45,12 @@ class Outcome:
 def decide_many(request: HttpRequest) -> HttpResponse:
     """One verdict and reason for the ticked reviews; each succeeds or fails by itself, and the page says which.
 
-    What is not `confirmed` is only shown as it would be.
+    What is not `confirmed` is only shown as it would be, and so is a row that stands for several.
     """
     actor, form, batch = actor_of(request), BulkForm(request.POST), new_id()
     if not form.is_valid():
         return show(request, "tools/inbox.html", inbox_context(request, form), status=form_status(form))
-    if not form.cleaned_data["confirmed"]:
+    if not form.cleaned_data["confirmed"] or any(each.folded for each in form.cleaned_data["review"]):
         return _preview(request, form)
     outcomes = fulfil(form, lambda data: _outcomes(services.decide_reviews(
         choices=_choices(data["review"]), verdict=data["verdict"], reason=data["reason"], actor=actor, batch_id=batch
@@ -78,7 +78,7 @@ def undo_many(request: HttpRequest) -> HttpResponse:
 def _preview(request: HttpRequest, form: BulkForm) -> HttpResponse:
     """Each review with what would keep it from being decided together with others."""
     actor, data, filters = actor_of(request), form.cleaned_data, filters_of(request)
-    rows, is_cut = _all(actor, filters) if data["all"] else (_ticked(actor, data["review"]), False)
+    rows, is_cut = _all(actor, filters) if data["all"] else _ticked(actor, unfolded(data["review"], request))
     judged = [_judged(review, digest, data["verdict"], request) for review, digest in rows]
     context = {
         "rows": judged,
@@ -107,11 +107,14 @@ def _all(actor: Actor, filters: InboxFilterForm) -> tuple[list[Row], bool]:
     return [(review, review.version.digest) for review in rows], len(keys) > BULK_MAX
 
 
-def _ticked(actor: Actor, chosen: list[Chosen]) -> list[Row]:
-    """The rows that were ticked, each with the digest that was shown then."""
-    found = Review.objects.visible_to(actor).for_list().filter(public_id__in=[each.id for each in chosen])
-    shown = {review.public_id: review for review in found}
-    return [(shown[each.id], each.digest) for each in chosen if each.id in shown]
+def _ticked(actor: Actor, chosen: list[Chosen]) -> tuple[list[Row], bool]:
+    """The rows that were ticked, each with the digest that was shown then, and whether there are more."""
+    found = (
+        Review.objects.visible_to(actor)
+        .for_list()
+        .in_bulk([each.id for each in chosen[:BULK_MAX]], field_name="public_id")
+    )
+    return [(found[each.id], each.digest) for each in chosen if each.id in found], len(chosen) > BULK_MAX
 
 
 def _choices(chosen: list[Chosen]) -> list[services.Choice]:

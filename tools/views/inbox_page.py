@@ -1,6 +1,5 @@
 """The page of the inbox: what waits, narrowed and in order."""
 
-from itertools import groupby
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -9,18 +8,20 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from audit.models import Listed, SavedSearch
+from audit.models import Listed, SavedSearch, Subject
+from audit.services import may_remove
 from core.actor import Actor
 from core.console import actor_of, page, show
-from core.paging import KeyPaginator
 from core.permissions import Permission
 from servers.models import Server
-from tools.inbox import ME, NOBODY, UNDECIDED, WAITING, listed, twins
-from tools.inbox_forms import BulkForm, InboxFilterForm, SnoozeForm
+from tools.inbox import ME, NOBODY, UNDECIDED, WAITING, members
+from tools.inbox_forms import BulkForm, Chosen, InboxFilterForm, SnoozeForm
 from tools.models import Review
+from tools.views.inbox_rows import by_risk, matching, pages, rows_of
 from tools.views.reviews import deciders, emergencies_in_force
 
 PAGE_SIZE: Final = 50
+VIEWS: Final = 200  # that the page lists
 _SHOWN: Final = 1000  # servers and people that a filter offers
 
 
@@ -43,14 +44,21 @@ def inbox_url(query: dict[str, str]) -> str:
     return f"{reverse('tools:inbox')}?{urlencode(query)}" if query else reverse("tools:inbox")
 
 
+def unfolded(chosen: list[Chosen], request: HttpRequest) -> list[Chosen]:
+    """The ticked rows, each review by itself: a folded row is all of its list that are about the same change now."""
+    folds = [each.id for each in chosen if each.folded]
+    found = members(folds, actor_of(request), filters_of(request).wanted) if folds else {}
+    rows = ((one, row.digest) for row in chosen for one in found.get(row.id, (row.id,)))
+    return [Chosen(one, digest) for one, digest in dict(rows).items()]
+
+
 def inbox_context(request: HttpRequest, form: BulkForm, *, is_fragment: bool = False) -> dict[str, Any]:
     """What the list shows; the page around it shows the filters too."""
     actor, filters = actor_of(request), filters_of(request)
     wanted = filters.wanted
     state, query = wanted.get("state", WAITING), filters.query
-    rows = Review.objects.visible_to(actor).for_list()
-    shown = KeyPaginator(listed(actor, wanted), rows, PAGE_SIZE).get_page(request.GET.get("page"))
-    is_waiting, reviews = state in UNDECIDED, list(shown)
+    shown = pages(actor, wanted, PAGE_SIZE).get_page(request.GET.get("page"))
+    is_waiting, rows = state in UNDECIDED, rows_of(shown, actor, wanted)
     context = {
         "filters": filters,
         "query": query,
@@ -58,15 +66,15 @@ def inbox_context(request: HttpRequest, form: BulkForm, *, is_fragment: bool = F
         "form": form,
         "ticked": {chosen.id for chosen in form.cleaned_data.get("review", ())} if form.is_bound else set(),
         "page": shown,
-        "groups": _by_risk(reviews) if is_waiting else [("", reviews)],
-        "twins": twins(reviews, actor) if is_waiting else {},
+        "matching": matching(shown.paginator),
+        "groups": by_risk(rows) if is_waiting else [("", len(rows), rows)],
         "state": state,
         "is_waiting": is_waiting,
         "is_filtered": bool(query.keys() - {"state"}),
         "put_off": _put_off(actor) if state == WAITING else 0,
         "may_decide": is_waiting and actor.may_somewhere(Permission.REVIEW_DECIDE),
         "snooze_form": SnoozeForm(),
-        "nothing_registered": not reviews and not Server.objects.visible_to(actor).exists(),
+        "nothing_registered": not rows and not Server.objects.visible_to(actor).exists(),
     }
     return context if is_fragment else {**context, **_around(actor)}
 
@@ -78,16 +86,19 @@ def _put_off(actor: Actor) -> int:
 
 def _around(actor: Actor) -> dict[str, Any]:
     """What stands around the list."""
-    views = SavedSearch.objects.own(actor, Listed.REVIEWS.value).by_name()
     return {
         "emergencies": emergencies_in_force(actor),
         "servers": Server.objects.visible_to(actor).current().order_by("slug").values_list("slug", flat=True)[:_SHOWN],
         "people": deciders(actor, None),
-        "views": [(view, inbox_url(view.query)) for view in views],
+        "views": _views(actor),
         "ME": ME,
         "NOBODY": NOBODY,
     }
 
 
-def _by_risk(reviews: list[Review]) -> list[tuple[str, list[Review]]]:
-    return [(risk, list(group)) for risk, group in groupby(reviews, key=lambda review: review.risk)]
+def _views(actor: Actor) -> list[tuple[SavedSearch, str, str, bool]]:
+    """Each view with its address, its owner's name where that is somebody else, and whether it may go."""
+    found = list(SavedSearch.objects.of_list(actor, Listed.REVIEWS.value).by_name()[:VIEWS])
+    (me,) = (Subject.objects.standing_for(actor) if found else []) or [""]
+    names = Subject.objects.shown_names({view.owner for view in found} - {me})
+    return [(view, inbox_url(view.query), names.get(view.owner, ""), may_remove(actor, view, me)) for view in found]

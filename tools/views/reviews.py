@@ -21,7 +21,7 @@ from core.needs import asks
 from core.permissions import Permission
 from tools import presentation, services
 from tools.forms import BreakGlassForm, DecisionForm
-from tools.inbox import WAITING, neighbours
+from tools.inbox import WAITING, identical, neighbours
 from tools.inbox_forms import CommentForm, InboxFilterForm, SnoozeForm
 from tools.models import BreakGlass, Definition, Pin, Review, ReviewComment, Sighting
 from tools.prompted import prompted
@@ -73,6 +73,7 @@ def _beside(request: HttpRequest, found: Review) -> dict[str, Any]:
         "query": query,
         "query_text": urlencode(query),
         "neighbours": neighbours(found, actor, filters.wanted),
+        "elsewhere": identical([found], actor)[found.pk] - 1 if found.state == WAITING else 0,
         "comments": ReviewComment.objects.thread(found),
         "comment_form": CommentForm(auto_id="id_comment_%s"),
         "may_comment": actor.may(Permission.REVIEW_COMMENT, team_id=team),

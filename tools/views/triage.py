@@ -21,7 +21,7 @@ from core.refusal import mark_refused
 from tools import services
 from tools.inbox import ME
 from tools.inbox_forms import AssignForm, ChosenForm, CommentForm, InboxFilterForm, SnoozeForm, ViewForm
-from tools.views.inbox_page import inbox_url
+from tools.views.inbox_page import inbox_url, unfolded
 
 
 @require_POST
@@ -98,7 +98,9 @@ def save_view(request: HttpRequest) -> HttpResponse:
     query = filters.query
 
     def save() -> object:
-        return services.save_view(name=name, query=query, actor=actor_of(request))
+        return services.save_view(
+            name=name, query=query, shared=form.cleaned_data.get("shared", False), actor=actor_of(request)
+        )
 
     carry_out(request, save, done=_("Saved. It is listed above the filters."))
     return redirect(inbox_url(query))
@@ -107,7 +109,7 @@ def save_view(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page(needs=SIGNED_IN)
 def remove_view(request: HttpRequest, view_id: UUID) -> HttpResponse:
-    """Remove a view of one's own."""
+    """Remove a view of one's own, or a shared one."""
     services.remove_view(view_id=view_id, actor=actor_of(request))
     messages.success(request, _("The view is removed. The reviews are as they were."))
     return redirect("tools:inbox")
@@ -132,7 +134,7 @@ def _each(
 ) -> HttpResponse:
     """Act on each ticked row by itself, and say on the next page what came of it."""
     refused: dict[str, int] = {}
-    chosen = form.cleaned_data["review"]
+    chosen = unfolded(form.cleaned_data["review"], request)
     for row in chosen:
         error = _error(act, row.id)
         if error is not None:

@@ -1,0 +1,1 @@
+"""What a page of the console does, as lines for a shell: the same by the API."""
