@@ -15,6 +15,7 @@ ELSEWHERE = {
     "controlplane/live/reading.py": "tests/controlplane/live/test_streams.py",
     "controlplane/templatetags/charts.py": "tests/console/test_health.py",
     "core/spreadsheet.py": "tests/audit/test_formats.py",
+    "tools/views/identity.py": "tests/console/test_health.py",
     "tools/views/health.py": "tests/console/test_health.py",
     "access/completing.py": "tests/gateway/test_completing.py",
     "access/counted.py": "tests/access/test_services_digests.py",

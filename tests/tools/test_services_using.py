@@ -13,6 +13,7 @@ from audit.drafts import RecordDraft
 from audit.events import Event, RecordType
 from audit.models import Leaf
 from audit.services import place_records
+from servers.days import calls_of
 from servers.surface import Item, Kind
 from tests.factories import AgentFactory, GrantFactory, RoleFactory
 from tests.tools.making import make_server, poll, tool
@@ -130,8 +131,8 @@ def test_a_long_log_is_read_in_bounded_steps(
     places = Leaf.objects.head() - UseCursor.objects.get().index
     assert places >= 5
     assert count_uses(seconds=0) == 0
-    # Lock, places, records, grants, versions, counts, cursor, and two for the transaction.
-    with django_assert_num_queries(9):
+    # Lock, places, records, grants, versions, counts, answered calls, cursor, and two for the transaction.
+    with django_assert_num_queries(10):
         assert using._count_batch() == 2
     assert count_uses() == places - 2
     assert uses(grant) == {"mcp:files:tool:read": 5}
@@ -175,3 +176,15 @@ def test_the_table_itself_refuses_what_makes_no_sense(grant: Grant, wrong: dict[
     GrantUse.objects.create(grant=grant, **row, calls=1)
     with pytest.raises(IntegrityError), transaction.atomic():
         GrantUse.objects.create(grant=grant, **row, calls=1)
+
+
+def test_calls_that_were_answered_are_counted_once_with_their_servers_day(read: Definition) -> None:
+    ended = {
+        "type": RecordType.OUTCOME, "event": Event.CALL_COMPLETED, "server": "files", "kind": "tool", "tool": "read",
+    }  # fmt: skip
+    write(RecordDraft(**draft({**ended, "latency_ms": taken})) for taken in (3, 5, None))
+    write([RecordDraft(**draft({**ended, "kind": "resource", "latency_ms": 7}))])
+    for _ in range(2):
+        counted()
+    today = calls_of(read.server)[-1]
+    assert (today.calls, today.p50, today.p95) == (2, 3, 5)

@@ -22,6 +22,8 @@ from access.rules import Rule
 from audit.events import Event
 from audit.models import Leaf, Record
 from core.scopes import CONNECT, definition_scope
+from servers.days import note_calls
+from servers.surface import Kind
 from tools.models import DefinitionVersion
 
 _BATCH: Final = 2000
@@ -73,8 +75,10 @@ def _count_batch() -> int:
         leaves = list(Leaf.objects.after(cursor.index).values_list("shard", "record_id", "index")[:_BATCH])
         if not leaves:
             return 0
-        carried = list(_carried({shard for shard, _, _ in leaves}, [record_id for _, record_id, _ in leaves]))
+        shards, ids = {shard for shard, _, _ in leaves}, [record_id for _, record_id, _ in leaves]
+        carried = list(_carried(shards, ids))
         _add(carried)
+        note_calls(_ended(shards, ids))
         cursor.index = leaves[-1][2]
         cursor.since = min([cursor.since, *(each.time for each in carried)])
         cursor.save(update_fields=["index", "since"])
@@ -89,6 +93,16 @@ def _carried(shards: set[int], ids: list[UUID]) -> Iterable[_Carried]:
         grants = tuple(found for rule in rules if (found := _grant_named(rule)) is not None)
         if grants:
             yield _Carried(grants, server, digest if Rule.ALLOW_DEFINITION.value in rules else "", moment)
+
+
+def _ended(shards: set[int], ids: list[UUID]) -> Iterable[tuple[str, datetime, int]]:
+    """Server, time and duration of the calls that were answered."""
+    answered = Record.objects.filter(
+        shard__in=shards, id__in=ids, event=Event.CALL_COMPLETED, kind=Kind.TOOL.value, latency_ms__isnull=False
+    )
+    for server, moment, latency_ms in answered.values_list("server", "time", "latency_ms"):
+        if latency_ms is not None:
+            yield server, moment, latency_ms
 
 
 def _grant_named(rule: str) -> UUID | None:
