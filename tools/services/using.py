@@ -1,4 +1,4 @@
-"""Counting what grants are used for: reads the audit log by its placement index, behind the calls, never before them.
+"""Counting what grants are used for, and which agents: from the audit log, behind the calls, never before them.
 
 The cursor's row is locked for a batch and moves in the transaction that holds the batch's counts: no record is counted
 twice, whoever runs this as well or dies over it. Records that name no grant, as releases before this one wrote them,
@@ -41,6 +41,14 @@ ON CONFLICT (grant_id, server, kind, name) DO UPDATE SET
 """
 
 
+_LAST: Final = """
+INSERT INTO access_agentuse (agent_id, last_used)
+SELECT agent.id, of.used FROM unnest(%s::text[], %s::timestamptz[]) AS of (name, used)
+JOIN access_agent AS agent ON agent.client_id = of.name ORDER BY agent.id
+ON CONFLICT (agent_id) DO UPDATE SET last_used = GREATEST(access_agentuse.last_used, excluded.last_used)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class _Carried:
     """What one record says: which grants carried what, and when. No `digest`: connecting, or a list."""
@@ -76,8 +84,10 @@ def _count_batch() -> int:
         if not leaves:
             return 0
         shards, ids = {shard for shard, _, _ in leaves}, [record_id for _, record_id, _ in leaves]
-        carried = list(_carried(shards, ids))
+        allowed = _allowed(shards, ids)
+        carried = list(_carried(allowed))
         _add(carried)
+        _note_agents(allowed)
         note_calls(_ended(shards, ids))
         cursor.index = leaves[-1][2]
         cursor.since = min([cursor.since, *(each.time for each in carried)])
@@ -85,14 +95,28 @@ def _count_batch() -> int:
         return len(leaves)
 
 
-def _carried(shards: set[int], ids: list[UUID]) -> Iterable[_Carried]:
+def _allowed(shards: set[int], ids: list[UUID]) -> list[tuple[Any, ...]]:
     allowed = Record.objects.filter(
         shard__in=shards, id__in=ids, decision="allowed", event__in=[event.value for event in _CARRIED]
     )
-    for rules, server, digest, moment in allowed.values_list("rule_ids", "server", "tool_hash", "time"):
+    return list(allowed.values_list("rule_ids", "server", "tool_hash", "time", "agent"))
+
+
+def _carried(allowed: list[tuple[Any, ...]]) -> Iterable[_Carried]:
+    for rules, server, digest, moment, _agent in allowed:
         grants = tuple(found for rule in rules if (found := _grant_named(rule)) is not None)
         if grants:
             yield _Carried(grants, server, digest if Rule.ALLOW_DEFINITION.value in rules else "", moment)
+
+
+def _note_agents(allowed: list[tuple[Any, ...]]) -> None:
+    """When each agent was last let through; records of what is no agent, or none any more, are passed over."""
+    last: dict[str, datetime] = {}
+    for _rules, _server, _digest, moment, agent in allowed:
+        last[agent] = max(last.get(agent, moment), moment)
+    if last:
+        with connection.cursor() as cursor:
+            cursor.execute(_LAST, [list(last), list(last.values())])
 
 
 def _ended(shards: set[int], ids: list[UUID]) -> Iterable[tuple[str, datetime, int]]:
