@@ -1,15 +1,17 @@
 """Forms of the access pages. They shape input; the rules are the services'."""
 
-from datetime import time
+from datetime import time, timedelta
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from access.conditions import DAYS
 from access.models import Agent, NameStyle, Person, Role, Team
+from access.querysets import AgentQuerySet
 from access.redirects import URI_MAX, URIS_MAX
 from access.services import Holder
 from core.actor import Actor
@@ -141,6 +143,24 @@ class AgentForm(forms.Form):
         kind = data.pop("kind")
         data["grant_types"] = ("client_credentials",) if kind == _ON_ITS_OWN else ("authorization_code",)
         return {**data, "redirect_uris": data["redirect_uris"].split(), "public": kind == _FOR_PEOPLE}
+
+
+class AgentFilterForm(forms.Form):
+    """Which agents: by when they were used last."""
+
+    NEVER, NOT_LATELY = "never", "90"
+    used = forms.ChoiceField(
+        label=_("Last used"),
+        required=False,
+        choices=(("", _("At any time")), (NOT_LATELY, _("Not for 90 days")), (NEVER, _("Never"))),
+    )
+
+    def chosen(self, found: AgentQuerySet) -> AgentQuerySet:
+        """Those of `found` that fit; all where what is asked for is no choice."""
+        used = self.cleaned_data.get("used") if self.is_valid() else ""
+        if used == self.NEVER:
+            return found.never_used()
+        return found.unused_since(timezone.now() - timedelta(days=90)) if used == self.NOT_LATELY else found
 
 
 class RoleForm(forms.Form):

@@ -7,7 +7,7 @@ from django.contrib import auth
 from django.http import HttpRequest, HttpResponse
 
 from access.models import Person
-from access.services import actor_for, goes_on, live_names
+from access.services import live_names, standing
 from access.sessions import SessionStore, sign_in_of
 from core.actor import ANONYMOUS, Actor
 from core.language import speak
@@ -34,9 +34,10 @@ def _actor(request: HttpRequest) -> Actor:
     if not request.session.session_key:
         return ANONYMOUS
     person = request.user
-    if isinstance(person, Person) and person.is_active:
-        actor, suspended = actor_for(person), live_names()
-        if goes_on(actor, suspended):
+    if isinstance(person, Person):
+        suspended = live_names()
+        actor = standing(person, proof=request.session.get(auth.HASH_SESSION_KEY, ""), suspended=suspended)
+        if actor is not None:
             request.suspended = suspended  # type: ignore[attr-defined]  # ours
             speak(request, person.language)
             # A stream that a browser opens by itself is no use: an abandoned page would keep its session for ever.

@@ -177,6 +177,18 @@ class AgentQuerySet(_VisibleQuerySet["Agent"]):
     def _of_teams(self, actor: Actor) -> Q:
         return Q(owner_team_id__in=actor.team_ids)
 
+    def with_use(self) -> Self:
+        """With `last_used`: when it was last let through to call, list or connect; null: never, as far as known."""
+        return self.annotate(last_used=F("use__last_used"))
+
+    def never_used(self) -> Self:
+        """Those that were never let through."""
+        return self.filter(use__isnull=True)
+
+    def unused_since(self, moment: datetime) -> Self:
+        """Those that were registered by `moment` and not let through since."""
+        return self.filter(Q(use__isnull=True) | Q(use__last_used__lt=moment), created__lte=moment)
+
     def get_by_natural_key(self, client_id: str) -> Agent:
         """The toolkit's natural key. Raises `Agent.DoesNotExist`."""
         return self.get(client_id=client_id)

@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from access import views
 from access.account import people, security, signing_in, teams, tokens
 from access.oauth import consents
+from access.oauth.preview import consent_preview
 
 app_name = "access"
 urlpatterns: list[URLPattern] = [
@@ -36,6 +37,7 @@ urlpatterns: list[URLPattern] = [
     path("agents/", views.agents, name="agents"),
     path("agents/register/", views.register_agent, name="register_agent"),
     path("agents/<uuid:agent_id>/", views.agent, name="agent"),
+    path("agents/<uuid:agent_id>/consent/", consent_preview, name="consent_preview"),
     path("agents/<uuid:agent_id>/suspend/", views.suspend_agent, name="suspend_agent"),
     path("agents/<uuid:agent_id>/resume/", views.resume_agent, name="resume_agent"),
     path("roles/", views.roles, name="roles"),

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from access import services
 from access.account.fresh import fresh
 from access.completing import Completed
-from access.forms import AgentForm, GrantForm, PersonForm, PreferencesForm, RoleForm, SeparationForm
+from access.forms import AgentFilterForm, AgentForm, GrantForm, PersonForm, PreferencesForm, RoleForm, SeparationForm
 from access.models import Agent, Grant, Person, Role, RoleSeparation, Team
 from core.actor import Actor
 from core.console import actor_of, back, carry_out, form_status, fulfil, page, reason_of, show
@@ -64,10 +64,13 @@ def preferences(request: HttpRequest) -> HttpResponse:
 def agents(request: HttpRequest) -> HttpResponse:
     """Agents with the roles that they hold now."""
     actor = actor_of(request)
-    visible = Agent.objects.visible_to(actor).select_related("owner_team").order_by("name", "pk")
-    rows = visible.prefetch_related(Grant.objects.visible_to(actor).as_live_grants())
+    filters = AgentFilterForm(request.GET)
+    visible = Agent.objects.visible_to(actor).with_use().select_related("owner_team").order_by("name", "pk")
+    rows = filters.chosen(visible).prefetch_related(Grant.objects.visible_to(actor).as_live_grants())
     context = {
         "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")),
+        "filters": filters,
+        "is_filtered": bool(filters.cleaned_data.get("used")),
         "may_manage": actor.may_somewhere(Permission.AGENT_MANAGE),
         "sees_grants": actor.may(Permission.GRANT_READ),
     }
@@ -294,7 +297,7 @@ def _flow(completed: Completed, actor: Actor) -> str:
 
 
 def _agent(request: HttpRequest, agent_id: UUID) -> Agent:
-    visible = Agent.objects.visible_to(actor_of(request)).select_related("owner_team")
+    visible = Agent.objects.visible_to(actor_of(request)).with_use().select_related("owner_team")
     found = visible.filter(public_id=agent_id).first()
     if found is None:
         raise NotFound("There is no such agent.")

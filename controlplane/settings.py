@@ -9,13 +9,9 @@ from urllib.parse import urlsplit
 from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 
-from access.suspended import SuspensionKind
-from alerts.rules import AlertKind, AlertState, ChannelState, DeliveryState
 from controlplane import env
+from controlplane.enum_names import ENUM_NAMES
 from core.envelope import derived_key
-from servers.rules import Environment, ServerState
-from servers.surface import Kind
-from tools.rules import DefinitionState
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 PUBLIC_URL = env.web_url("PUBLIC_URL", "where people reach the console", default="http://127.0.0.1:8000")
@@ -363,23 +359,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "core.openapi.add_errors"],
-    # Plain values: the generator compares them with what the serializers list.
-    "ENUM_NAME_OVERRIDES": {
-        "AgentState": ["active", "suspended"],
-        "DefinitionKind": [kind.value for kind in Kind],
-        "DefinitionState": [state.value for state in DefinitionState],
-        "ServerEnvironment": [environment.value for environment in Environment],
-        "ServerState": [state.value for state in ServerState],
-        "SinkFormat": ["cef", "csv", "jsonl", "ocsf", "otlp"],
-        "SinkKind": ["otlp", "syslog_tls", "webhook"],
-        "SinkState": ["active", "disabled", "stopped"],
-        "AlertState": [state.value for state in AlertState],
-        "AlertKind": [kind.value for kind in AlertKind],
-        "SuspensionKind": [kind.value for kind in SuspensionKind],
-        "ChannelState": [state.value for state in ChannelState],
-        "DeliveryState": [state.value for state in DeliveryState],
-        "PayloadState": ["exact", "changed", "too_long", "commitment_only", "nothing", "gone", "broken"],
-    },
+    "ENUM_NAME_OVERRIDES": ENUM_NAMES,
 }
 
 # --- background work --------------------------------------------------------------------------------------------

@@ -4,16 +4,18 @@ from enum import StrEnum
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from access.intentions import NOT_NEEDED, IntentionNeeded
+from core.histogram import SIZE
 from core.ids import new_id
 from core.names import SLUG_MAX
 from servers.limits import BOUNDS, DEFAULTS, LIMITS, MEANINGS, WITHIN_TOTAL, CallLimits
-from servers.querysets import HealthSampleQuerySet, ObservationQuerySet, ServerQuerySet
+from servers.querysets import ObservationQuerySet, ServerQuerySet
 from servers.rules import Answers, DriftMode, Environment, Era, ServerState, Transport
 
 
@@ -208,11 +210,45 @@ class HealthSample(models.Model):
     latency_ms = models.PositiveIntegerField(default=0)
     error_class = models.CharField(max_length=40, blank=True, default="")
 
-    objects = HealthSampleQuerySet.as_manager()
-
     class Meta:
         ordering = ("-time",)
         indexes: ClassVar = [models.Index(fields=["server", "-time"], name="health_by_server")]
 
     def __str__(self) -> str:
         return f"{self.server_id} {'ok' if self.ok else self.error_class}"
+
+
+class _Day(models.Model):
+    """One day (UTC) of a server, as counts (`core.histogram`): pages read ninety rows where there are a million."""
+
+    server = models.ForeignKey(Server, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    took = ArrayField(models.IntegerField(), size=SIZE, help_text="how many took about so long")
+
+    class Meta:
+        abstract = True
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["server", "day"], name="%(class)s_one_a_day"),
+            models.CheckConstraint(
+                condition=models.Func(
+                    F("took"),
+                    template=f"cardinality(%(expressions)s) = {SIZE} AND array_position(%(expressions)s, NULL) IS NULL"
+                    " AND 0 <= ALL (%(expressions)s)",
+                    output_field=models.BooleanField(),
+                ),
+                name="%(class)s_counts_whole",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.server_id} {self.day}"
+
+
+class HealthDay(_Day):
+    """The looks of a day: how long the complete ones took, and how many were not complete."""
+
+    failed = models.PositiveIntegerField()
+
+
+class CallDay(_Day):
+    """The calls of a day that were answered, counted from the audit log."""

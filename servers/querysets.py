@@ -1,11 +1,11 @@
 """Reads of servers. Every list starts from `visible_to`."""
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
-from django.db.models.functions import JSONObject, TruncDate
+from django.db.models.functions import JSONObject
 
 from core.actor import Actor
 from core.errors import NotFound
@@ -14,7 +14,7 @@ from core.permissions import Permission
 from servers.rules import POLLED, ServerState
 
 if TYPE_CHECKING:
-    from servers.models import HealthSample, Observation, Server  # noqa: F401 -- the linter does not read base classes' strings
+    from servers.models import Observation, Server  # noqa: F401 -- the linter does not read base classes' strings
 
 
 class ServerQuerySet(models.QuerySet["Server"]):
@@ -64,37 +64,6 @@ class ServerQuerySet(models.QuerySet["Server"]):
         free = models.Q(lease_until__isnull=True) | models.Q(lease_until__lt=now)
         states = [state.value for state in POLLED]
         return self.filter(free, state__in=states, next_poll_at__lte=now).order_by("next_poll_at")
-
-
-class Percentile(models.Aggregate):
-    """The value below which so much of all values lie: `fraction` between 0 and 1. None of nothing."""
-
-    function = "percentile_cont"
-    template = "%(function)s(%(fraction)s) WITHIN GROUP (ORDER BY %(expressions)s)"
-    output_field = models.FloatField()
-
-    def __init__(self, expression: str, fraction: float, **extra: Any):
-        super().__init__(expression, fraction=fraction, **extra)
-
-
-class HealthSampleQuerySet(models.QuerySet["HealthSample"]):
-    """What polls found, one row each."""
-
-    def by_day(self, server: "Server", since: datetime) -> "list[dict[str, Any]]":
-        """For each day (UTC) with looks: how many, how many complete, and those' median and 95th percentile (ms)."""
-        days = self.filter(server=server, time__gte=since).annotate(day=TruncDate("time", tzinfo=UTC))
-        complete = models.Q(ok=True)
-        counted = (
-            days.values("day")
-            .order_by("day")
-            .annotate(
-                looks=models.Count("pk"),
-                complete=models.Count("pk", filter=complete),
-                p50=Percentile("latency_ms", 0.5, filter=complete),
-                p95=Percentile("latency_ms", 0.95, filter=complete),
-            )
-        )
-        return [dict(row) for row in counted]
 
 
 class ObservationQuerySet(models.QuerySet["Observation"]):

@@ -6,7 +6,7 @@ nothing of pins. Each command is one transaction with one audit record and one r
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -28,7 +28,7 @@ from core.names import SLUG_MAX, is_slug, subject
 from core.permissions import Permission
 from core.queue import enqueue
 from servers.limits import DEFAULTS, LIMITS, CallLimits, misfits
-from servers.models import HealthSample, Server
+from servers.models import CallDay, HealthDay, HealthSample, Server
 from servers.recording import note_server
 from servers.rules import (
     REFUSED_TRANSPORTS,
@@ -172,8 +172,14 @@ def name_introspector(*, slug: str, client_id: str, actor: Actor, reason: str) -
 
 
 def forget_old_samples() -> int:
-    """Delete health samples older than `SAMPLES_KEPT`; answers how many. They are measurements, not evidence."""
-    deleted, _ = HealthSample.objects.filter(time__lt=timezone.now() - SAMPLES_KEPT).delete()
+    """Delete health samples older than `SAMPLES_KEPT`; answers how many. They are measurements, not evidence.
+
+    The days that they were counted with go with them.
+    """
+    since = timezone.now() - SAMPLES_KEPT
+    HealthDay.objects.filter(day__lt=since.astimezone(UTC).date()).delete()
+    CallDay.objects.filter(day__lt=since.astimezone(UTC).date()).delete()
+    deleted, _ = HealthSample.objects.filter(time__lt=since).delete()
     return deleted
 
 

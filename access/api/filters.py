@@ -1,9 +1,12 @@
 """What the lists of `access` can be narrowed by in the API."""
 
+from datetime import datetime
+
 import django_filters
 from django.db.models import QuerySet
 
 from access.models import Agent, AgentState, Grant, Person
+from access.querysets import AgentQuerySet
 
 
 class PersonFilter(django_filters.FilterSet):
@@ -21,10 +24,18 @@ class AgentFilter(django_filters.FilterSet):
 
     state = django_filters.ChoiceFilter(choices=[(state.value, state.value) for state in AgentState])
     team = django_filters.CharFilter(field_name="owner_team__slug")
+    never_used = django_filters.BooleanFilter(field_name="use", lookup_expr="isnull", label="Never let through.")
+    unused_since = django_filters.IsoDateTimeFilter(
+        method="not_used_since", label="Registered by then, and not let through since."
+    )
 
     class Meta:
         model = Agent
-        fields = ("state", "team")
+        fields = ("state", "team", "never_used", "unused_since")
+
+    def not_used_since(self, queryset: AgentQuerySet, _name: str, value: datetime) -> AgentQuerySet:
+        """Those that may be no longer needed."""
+        return queryset.unused_since(value)
 
 
 class GrantFilter(django_filters.FilterSet):

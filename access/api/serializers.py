@@ -190,6 +190,13 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     team = serializers.CharField(source="owner_team.slug", default=None, read_only=True, allow_null=True)
     roles = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(source="created", read_only=True)
+    last_used = serializers.DateTimeField(
+        source="use.last_used",
+        default=None,
+        read_only=True,
+        allow_null=True,
+        help_text="When it was last let through to call, list or connect; null: never, as far as was counted.",
+    )
 
     class Meta:
         model = Agent
@@ -207,6 +214,7 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
             "team",
             "roles",
             "created_at",
+            "last_used",
         )
         read_only_fields = fields
 

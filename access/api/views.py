@@ -255,7 +255,7 @@ class AgentViewSet(_ViewSet[Agent]):
     def get_queryset(self) -> QuerySet[Agent]:
         """Those the actor may see."""
         reader = self.reader()
-        visible = Agent.objects.visible_to(reader).select_related("owner_team")
+        visible = Agent.objects.visible_to(reader).select_related("owner_team", "use")
         return visible.prefetch_related(Grant.objects.visible_to(reader).as_live_grants())
 
     @extend_schema(request=shapes.NewAgentSerializer, responses={201: shapes.RegisteredAgentSerializer})

@@ -18,12 +18,13 @@ from access.models.resources import ProtectedResource, Revision
 from access.models.roles import Environment, Grant, Reach, Role, RoleSeparation
 from access.models.sessions import ConsoleSession
 from access.models.suspensions import Suspension
-from access.models.uses import GrantUse, UseCursor
+from access.models.uses import AgentUse, GrantUse, UseCursor
 
 __all__ = [
     "AccessToken",
     "Agent",
     "AgentState",
+    "AgentUse",
     "ApiToken",
     "AuthorizationCode",
     "Consent",

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from access.models.agents import Agent
 from access.models.roles import Grant
 
 USES: Final = "uses"  # the one name of a cursor
@@ -42,6 +43,16 @@ class GrantUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope} by {self.grant_id}: {self.calls}"
+
+
+class AgentUse(models.Model):
+    """When an agent last called, listed or connected and was let through, by whichever grant, its own or a person's."""
+
+    agent = models.OneToOneField(Agent, on_delete=models.CASCADE, primary_key=True, related_name="use")
+    last_used = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.agent_id}: {self.last_used}"
 
 
 class UseCursor(models.Model):

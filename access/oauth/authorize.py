@@ -6,8 +6,9 @@ toolkit's view would trust hidden fields, and leave the page out on `approval_pr
 
 import logging
 import time
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.generic import View
 
-from access.models import Person, ProtectedResource
+from access.models import Agent, Person, ProtectedResource
 from access.oauth.asking import Asked, Declined, WayBack, read_asked, registered_redirect
 from access.oauth.requests import Refusal, read_query
 from access.oauth.scopes import in_words
@@ -161,17 +162,10 @@ def _decided(request: HttpRequest, asked: Asked, person: Person, offered: list[P
 
 def _consent_page(request: HttpRequest, asked: Asked, person: Person, offered: list[ProtectedResource]) -> HttpResponse:
     agent, way, usable = asked.way.agent, asked.way, endpoints_for(person)
-    choices = [(found, in_words(_wish_scopes(asked, found))) for found in offered]
     context = {
-        "agent": agent,
-        "client_host": urlsplit(agent.client_id).netloc,
-        "registered_here": agent.registration_source == agent.RegistrationSource.MANUAL,
-        "redirect_host": shown_host(way.redirect_uri),
-        "on_this_computer": is_loopback(way.redirect_uri),
-        "choices": choices,
+        **asked_of_people(agent, way.redirect_uri, offered, asked.scopes),
         "may_connect": all(found in usable for found in offered),
         "named": bool(asked.resource),
-        "days": settings.REFRESH_TOKEN_DAYS,
         "seen": client_digest(agent),
     }
     response = show(request, "access/consent.html", context)
@@ -180,8 +174,19 @@ def _consent_page(request: HttpRequest, asked: Asked, person: Person, offered: l
     return response
 
 
-def _wish_scopes(asked: Asked, resource: ProtectedResource) -> list[str]:
-    return sorted(asked.scopes or baseline_scopes(resource.server_slug))
+def asked_of_people(
+    agent: Agent, redirect_uri: str, offered: Iterable[ProtectedResource], scopes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What people are told of an agent before they decide. `scopes` empty: those that it gets where it names none."""
+    return {
+        "agent": agent,
+        "client_host": urlsplit(agent.client_id).netloc,
+        "registered_here": agent.registration_source == agent.RegistrationSource.MANUAL,
+        "redirect_host": shown_host(redirect_uri),
+        "on_this_computer": is_loopback(redirect_uri),
+        "choices": [(found, in_words(sorted(scopes or baseline_scopes(found.server_slug)))) for found in offered],
+        "days": settings.REFRESH_TOKEN_DAYS,
+    }
 
 
 def _send_back(request: HttpRequest, declined: Declined) -> HttpResponse:

@@ -31,12 +31,11 @@ from access.services.second_factors import (
     reset_second_factors,
 )
 from access.services.separation import end_separation, separate_roles
-from access.services.sessions import end_other_sessions, end_session, end_sessions
+from access.services.sessions import end_other_sessions, end_session, end_sessions, standing
 from access.services.setup import create_first_administrator
 from access.services.sign_in import finish_sign_in, pending_person, sign_in, sign_in_by_passkey, sign_out
 from access.services.suspensions import (
     Target,
-    goes_on,
     is_suspended,
     lift,
     live_names,
@@ -79,7 +78,6 @@ __all__ = [
     "ensure_builtin_roles",
     "finish_sign_in",
     "give_grant",
-    "goes_on",
     "is_listed",
     "is_suspended",
     "keep_protected_resource",
@@ -113,6 +111,7 @@ __all__ = [
     "sign_in_by_passkey",
     "sign_out",
     "stamp",
+    "standing",
     "suspend",
     "suspend_agent",
     "suspended_now",

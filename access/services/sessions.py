@@ -1,22 +1,45 @@
 """Sessions of people in the console: beginning one, proving again who somebody is, ending them."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from django.contrib import auth
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from access.models import ConsoleSession, Person
 from access.models.sessions import BROWSER_MAX
+from access.services.authority import actor_for
 from access.services.factors import has_second_factor
 from access.services.recording import note_auth, refuse_without, subject_of
+from access.services.suspensions import goes_on
 from access.sessions import ABOUT, hashed
 from audit.events import Event
 from audit.permit import audited_denials
 from core.actor import Actor
 from core.errors import Conflict, NotFound
 from core.permissions import Permission
+
+
+def standing(
+    person: Person | None,
+    *,
+    proof: str,
+    suspended: frozenset[tuple[str, str]],
+    acting: Callable[[Person], Actor] = actor_for,
+) -> Actor | None:
+    """What the person of a session may do now; None where it is over for them.
+
+    That is once they are deactivated, have another password than at sign-in (`proof` is what the session kept of that
+    one), or are suspended (`suspended` is all that is, see `live_names`). Whether the session itself is out of time or
+    idle is `ConsoleSession.objects.live()`.
+    """
+    if person is None or not person.is_active or not constant_time_compare(person.get_session_auth_hash(), proof):
+        return None
+    actor = acting(person)
+    return actor if goes_on(actor, suspended) else None
 
 
 def begin_session(request: HttpRequest, person: Person, *, second_factor: str = "") -> None:

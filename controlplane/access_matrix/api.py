@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from access.api.serializers import ScopesField
 from access.names import checked_scopes
 from controlplane.access_matrix.changing import PREVIEW_NEEDED, Preview, preview
+from controlplane.access_matrix.holding import held_on
 from controlplane.access_matrix.reading import (
     NEEDED,
     Cell,
@@ -43,6 +44,13 @@ class MatrixRoleSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     builtin = serializers.BooleanField()
     whole = serializers.BooleanField()
+    grants = serializers.IntegerField(
+        allow_null=True,
+        help_text="Live ones that count in the server's environment; null for who may not read grants.",
+    )
+    grants_on_conditions = serializers.IntegerField(
+        allow_null=True, help_text="Those of them that hold from certain networks or at certain hours only."
+    )
 
 
 class MatrixLineSerializer(serializers.Serializer[Line]):
@@ -98,8 +106,10 @@ class MatrixView(APIView):
                 "name": each.role.name,
                 "builtin": each.role.builtin,
                 "whole": each.whole(server.slug),
+                "grants": found.grants if found else None,
+                "grants_on_conditions": found.on_conditions if found else None,
             }
-            for each in held
+            for each, found in zip(held, held_on(server, [each.role for each in held], actor), strict=True)
         ]
         start = asked["offset"]
         shown = {

@@ -18,6 +18,7 @@ from access.models import Role
 from controlplane.access_matrix import reading
 from controlplane.access_matrix.changing import Draft, preview
 from controlplane.access_matrix.forms import PREVIEW, SAVE, TICK, ScopesForm
+from controlplane.access_matrix.holding import held_on
 from controlplane.access_matrix.reading import NEEDED, ROLES_SHOWN, TOOLS_SHOWN, columns, lines
 from core.actor import Actor
 from core.console import UNPROCESSABLE, actor_of, form_status, fulfil, is_refused, page, reader, show
@@ -47,6 +48,7 @@ def matrix(request: HttpRequest) -> HttpResponse:
     held = columns(roles)
     context = {
         **_grid(server, held, reading.lines(server.slug, tools, held)),
+        "heads": zip(held, held_on(server, roles, actor), strict=True),
         "page": tools,
         "roles": roles,
         "may_manage": actor.may(Permission.ROLE_MANAGE),

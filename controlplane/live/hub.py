@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 from django.db import DatabaseError, connection
@@ -65,11 +66,18 @@ class Hub:
         self._viewers: set[Viewer] = set()
         self._running: asyncio.Task[None] | None = None
 
-    def admit(self, wish: Wish) -> Viewer | None:
-        """A new stream; None where this process or the person has as many as they may."""
+    def refuses(self, wish: Wish) -> HTTPStatus | None:
+        """Why there is no stream for this wish now: the person has too many, or this process has; None: there is one.
+
+        The two are told apart, because of the first a person can close some.
+        """
         each = Counter(viewer.wish.person_id for viewer in self._viewers)
-        if self._leaving() or len(self._viewers) >= STREAMS or each[wish.person_id] >= STREAMS_EACH:
-            return None
+        if self._leaving() or len(self._viewers) >= STREAMS:
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        return HTTPStatus.TOO_MANY_REQUESTS if each[wish.person_id] >= STREAMS_EACH else None
+
+    def admit(self, wish: Wish) -> Viewer:
+        """A new stream, which nothing `refuses`."""
         viewer = Viewer(wish, wish.actor)
         self._viewers.add(viewer)
         if self._running is None or self._running.done():

@@ -5,13 +5,15 @@ The log is read on by its places, as every cursor does, so nothing is missed tha
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from django.template.loader import render_to_string
 from django.utils import translation
 
 from access.models import ConsoleSession, Person
-from access.services import actor_for, goes_on, live_names
+from access.services import actor_for, live_names
+from access.services import standing as standing_of
 from audit.events import RecordType
 from audit.models import Leaf, Record, Subject
 from controlplane.live.rows import TYPES, Row
@@ -84,22 +86,15 @@ def shown(row: Row, language: str) -> str:
 
 
 def standing(sessions: Iterable[tuple[str, str]]) -> dict[str, Actor]:
-    """Of sessions, each with its proof, those that go on, with what their people may do now.
-
-    The rules are those of `access.middleware`: a session that is neither over nor idle, of an active person with the
-    same password who is not suspended.
-    """
-    proofs = dict(sessions)
-    suspended, actors, going_on = live_names(), dict[int, Actor](), dict[str, Actor]()
-    found = ConsoleSession.objects.live().filter(session_key__in=proofs).select_related("person")
-    for session in found:
-        person = session.person
-        if person is None or not person.is_active or person.get_session_auth_hash() != proofs[session.session_key]:
-            continue
-        actor = actors.get(person.pk) or actors.setdefault(person.pk, actor_for(person))
-        if goes_on(actor, suspended):
-            going_on[session.session_key] = actor
-    return going_on
+    """Of sessions, each with its proof, those that go on, with what their people may do now."""
+    proofs, suspended, acting = dict(sessions), live_names(), cache(actor_for)
+    found = {
+        session.session_key: standing_of(
+            session.person, proof=proofs[session.session_key], suspended=suspended, acting=acting
+        )
+        for session in ConsoleSession.objects.live().filter(session_key__in=proofs).select_related("person")
+    }
+    return {session_key: actor for session_key, actor in found.items() if actor is not None}
 
 
 def servers_now(slugs: Iterable[str]) -> list[Server]:

@@ -6,6 +6,7 @@ answers at once and leaves its wish in the request's scope, and the stream is se
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Final
 
 from controlplane.dispatch import Application
@@ -16,6 +17,7 @@ PATH: Final = "/live/"
 WISH: Final = "holdfast.live"  # where the view leaves it in the scope
 HEARTBEAT: Final = 15.0  # seconds without an event after which a comment shows that the stream lives
 PATIENCE: Final = 10.0  # seconds that a browser may take to read what was sent
+_OF_ANOTHER_BODY: Final = (b"content-type", b"content-length")
 _COME_AGAIN: Final = b"retry: 3000\n\n"  # milliseconds
 
 Send = Callable[[dict[str, Any]], Any]
@@ -44,22 +46,24 @@ class LiveStreams:
             for message in held:
                 await send(message)
             return
-        await self._open(wish, held[0]["headers"], receive, send)
+        headers = [(name, value) for name, value in held[0]["headers"] if name.lower() not in _OF_ANOTHER_BODY]
+        refused = self._hub.refuses(wish)
+        if refused:
+            await _answer(refused, [*headers, (b"retry-after", b"30")], send)
+        elif scope["method"] == "HEAD":  # whoever was refused asks why, for an EventSource does not say it
+            await _answer(HTTPStatus.OK, headers, send)
+        else:
+            await self._open(wish, headers, receive, send)
 
     async def _open(
         self, wish: Wish, headers: list[tuple[bytes, bytes]], receive: Callable[..., Any], send: Send
     ) -> None:
-        kept = [(name, value) for name, value in headers if name.lower() not in (b"content-type", b"content-length")]
         viewer = self._hub.admit(wish)
-        if viewer is None:
-            await send({"type": "http.response.start", "status": 429, "headers": [*kept, (b"retry-after", b"30")]})
-            await send({"type": "http.response.body", "body": b""})
-            return
         gone = asyncio.ensure_future(_gone(receive))
         try:
             # Proxies that gather answers before they pass them on would pass nothing on.
-            kept += [(b"content-type", b"text/event-stream"), (b"x-accel-buffering", b"no")]
-            await send({"type": "http.response.start", "status": 200, "headers": kept})
+            headers = [*headers, (b"content-type", b"text/event-stream"), (b"x-accel-buffering", b"no")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
             await self._send_all(viewer, gone, send)
         except TimeoutError:
             return  # nobody reads; the server closes the connection
@@ -77,6 +81,11 @@ class LiveStreams:
                 await send({"type": "http.response.body", "body": b""})
                 return
             body = await _next(viewer, gone)
+
+
+async def _answer(status: HTTPStatus, headers: list[tuple[bytes, bytes]], send: Send) -> None:
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _next(viewer: Viewer, gone: "asyncio.Future[None]") -> bytes:

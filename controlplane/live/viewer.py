@@ -40,8 +40,8 @@ class Viewer:
     left_out: int = 0
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _rows: deque[str] = field(default_factory=deque)
-    _counts: dict[str, int] = field(default_factory=dict)
-    _told: dict[str, int] = field(default_factory=dict)
+    _counts: dict[str, int] | None = None
+    _told: dict[str, int] | None = None
     _health: dict[str, str] = field(default_factory=dict)
 
     def offer_row(self, html: str) -> None:
@@ -59,7 +59,11 @@ class Viewer:
             self.wake.set()
 
     def count(self, counts: dict[str, int]) -> None:
-        """Counts in the navigation; only what differs from what was told is sent."""
+        """Counts in the navigation; only what differs from what was told is sent.
+
+        The first are, even where there are none: from that word on nothing is missed, and what was recorded before it
+        is in the log for a page to read.
+        """
         self._counts = counts
         if counts != self._told:
             self.wake.set()

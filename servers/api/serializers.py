@@ -157,3 +157,31 @@ class NamedIntrospectorSerializer(serializers.Serializer[Server]):
 
     agent = serializers.CharField(max_length=255, allow_blank=True)
     reason = serializers.CharField(max_length=2000)
+
+
+class CallDaySerializer(serializers.Serializer[Any]):
+    """The calls of one day (UTC) that were answered; of a day without any there is no duration."""
+
+    day = serializers.DateField()
+    calls = serializers.IntegerField()
+    p50_ms = serializers.FloatField(source="p50", allow_null=True, help_text="Median, to within an eighth.")
+    p95_ms = serializers.FloatField(source="p95", allow_null=True, help_text="95th percentile, to within an eighth.")
+
+
+class LookDaySerializer(serializers.Serializer[Any]):
+    """The looks at a server on one day (UTC); durations are those of the complete ones."""
+
+    day = serializers.DateField()
+    looks = serializers.IntegerField()
+    complete = serializers.IntegerField()
+    p50_ms = serializers.FloatField(source="p50", allow_null=True, help_text="Median, to within an eighth.")
+    p95_ms = serializers.FloatField(source="p95", allow_null=True, help_text="95th percentile, to within an eighth.")
+
+
+class HealthSerializer(serializers.Serializer[Any]):
+    """How a server answered: each day, the oldest first."""
+
+    looks = LookDaySerializer(many=True)
+    calls = CallDaySerializer(
+        many=True, allow_null=True, help_text="Null for who may not read the audit log of this server."
+    )

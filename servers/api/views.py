@@ -16,12 +16,14 @@ from core.permissions import Permission
 from servers import services
 from servers.api.serializers import (
     EditSerializer,
+    HealthSerializer,
     IntrospectorSerializer,
     NamedIntrospectorSerializer,
     ReasonSerializer,
     RegistrationSerializer,
     ServerSerializer,
 )
+from servers.days import calls_of, looks_of
 from servers.models import Server
 from servers.querysets import ServerQuerySet
 from servers.rules import Environment, ServerState
@@ -54,6 +56,7 @@ class ServerViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Server]):
         "partial_update": asks(Permission.SERVER_EDIT),
         "suspend": asks(Permission.SERVER_SUSPEND),
         "resume": asks(Permission.SERVER_SUSPEND),
+        "health": asks(Permission.SERVER_READ),
         "introspector": asks(Permission.SERVER_EDIT, Permission.AGENT_MANAGE),
     }
 
@@ -98,6 +101,15 @@ class ServerViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Server]):
         """Observe a suspended server again; it serves after the next complete observation."""
         reason = parsed(ReasonSerializer, request)["reason"]
         return self._answer(services.resume_server(slug=slug, actor=actor_of(request), reason=reason))
+
+    @extend_schema(responses=HealthSerializer)
+    @action(detail=True, methods=["get"])
+    def health(self, request: Request, slug: str) -> Response:
+        """How a server answered, by day: looks of 90 days, and calls of 30 for who may read the audit log of it."""
+        server = self.get_queryset().by_slug(slug)
+        sees_calls = actor_of(request).may(Permission.AUDIT_READ, team_id=server.owner_team_id)
+        found = {"looks": looks_of(server), "calls": calls_of(server) if sees_calls else None}
+        return Response(HealthSerializer(found).data)
 
     @extend_schema(request=NamedIntrospectorSerializer, responses=IntrospectorSerializer)
     @action(detail=True, methods=["post"])

@@ -1,7 +1,8 @@
-// Rows of calls as they come: put on top while nobody would be disturbed, else counted and offered.
+// Rows of calls as they come: put in their place while nobody would be disturbed, else counted and offered.
 import { documentOf, tableRow } from "./markup.js";
 
 const KEPT = 200;
+const AGAIN = 5_000;
 
 export function liveCalls() {
   const bar = document.querySelector("[data-live-calls]");
@@ -10,9 +11,13 @@ export function liveCalls() {
   const rows = document.querySelector("[data-live-rows]");
   let held = [];
   let paused = false;
+  let connection = "still";
   let leftOut = 0;
+  let again = null;
 
-  const state = (name) => {
+  // A lost connection is said while paused, too: what waits is then not all that there is.
+  const state = () => {
+    const name = connection === "on" && paused ? "paused" : connection;
     for (const each of bar.querySelectorAll("[data-live-state]")) each.hidden = each.dataset.liveState !== name;
   };
   const offer = () => {
@@ -25,12 +30,27 @@ export function liveCalls() {
     if (!held.length) return offer();
     document.querySelector("[data-live-table]").hidden = false;
     document.querySelector("[data-live-empty]")?.remove();
-    for (const row of held) {
-      if (!rows.querySelector(`[data-id="${CSS.escape(row.dataset.id)}"]`)) rows.prepend(row);
-    }
+    for (const row of held) rows.insertBefore(row, [...rows.children].find((each) => id(each) < id(row)) ?? null);
     while (rows.children.length > KEPT) rows.lastElementChild.remove();
     held = [];
     offer();
+  };
+  const hold = (came, left) => {
+    const known = new Set([...rows.children, ...held].map(id));
+    held = [...held, ...came.filter((row) => !known.has(id(row)))].sort((one, other) => (id(one) < id(other) ? -1 : 1));
+    leftOut += left + Math.max(0, held.length - KEPT);
+    held = held.slice(-KEPT);
+    if (paused || isRead(rows)) offer();
+    else put();
+  };
+  // What was recorded while there was no stream; where it cannot be read now, it is asked for again.
+  const catchUp = async () => {
+    clearTimeout(again);
+    try {
+      hold(await missed(rows), 0);
+    } catch {
+      again = setTimeout(catchUp, AGAIN);
+    }
   };
 
   part("pause").hidden = false;
@@ -38,7 +58,7 @@ export function liveCalls() {
   part("pause").addEventListener("click", () => {
     paused = !paused;
     part("pause").setAttribute("aria-pressed", String(paused));
-    state(paused ? "paused" : "on");
+    state();
   });
   part("new").addEventListener("click", () => {
     put();
@@ -47,22 +67,23 @@ export function liveCalls() {
   });
   return {
     stream: bar.dataset.liveCalls,
-    async connected(is) {
-      if (!paused) state(is ? "on" : "away");
-      if (is) this.hold(await missed(rows), 0);
+    connected() {
+      connection = "on";
+      state();
+      catchUp();
+    },
+    lost(why) {
+      connection = why;
+      state();
     },
     add(html, left) {
-      this.hold(html.map(tableRow), left);
-    },
-    hold(came, left) {
-      held.push(...came);
-      leftOut += left + Math.max(0, held.length - KEPT);
-      held = held.slice(-KEPT);
-      if (paused || isRead(rows)) offer();
-      else put();
+      hold(html.map(tableRow), left);
     },
   };
 }
+
+// A record's id says when it was made: what is greater is newer.
+const id = (row) => row.dataset.id;
 
 // Whoever scrolled down, moved into the list or marked text reads: nothing may move then.
 function isRead(rows) {
@@ -71,13 +92,21 @@ function isRead(rows) {
     || (marked && !marked.isCollapsed && rows.contains(marked.anchorNode));
 }
 
-// What was recorded since the newest row here, while there was no stream: read from the page itself, oldest first.
+// The rows that are newer than the oldest here, read from the page itself, and from its older ones while all are new.
 async function missed(rows) {
-  const answer = await fetch(location.href);
-  if (!answer.ok || answer.redirected) return [];
-  const page = documentOf(await answer.text());
-  const found = [...page.querySelectorAll("[data-live-rows] tr")];
-  const known = rows.firstElementChild?.dataset.id;
-  const end = found.findIndex((row) => row.dataset.id === known);
-  return found.slice(0, end < 0 ? found.length : end).reverse();
+  const known = new Set([...rows.children].map(id));
+  const oldest = rows.lastElementChild ? id(rows.lastElementChild) : "";
+  const found = [];
+  let next = location.href;
+  while (next && found.length < KEPT) {
+    const answer = await fetch(next);
+    if (answer.redirected) return [];
+    if (!answer.ok) throw new Error(answer.statusText);
+    const page = documentOf(await answer.text());
+    const listed = [...page.querySelectorAll("[data-live-rows] tr")];
+    const fresh = listed.filter((row) => id(row) > oldest && !known.has(id(row)));
+    found.push(...fresh);
+    next = fresh.length && fresh.length === listed.length ? page.querySelector("a[rel=next]")?.getAttribute("href") : null;
+  }
+  return found;
 }

@@ -4,7 +4,7 @@ import { liveCalls } from "./calls.js";
 import { nodes } from "./markup.js";
 
 const QUIET = 15_000;
-const AGAIN = 30_000;
+const AGAIN = 10_000;
 
 export function live() {
   const nav = document.querySelector("[data-stream]");
@@ -26,15 +26,28 @@ function open(nav, calls) {
   const url = new URL(calls?.stream ?? nav.dataset.stream, location);
   if (health) url.searchParams.set("health", "1");
   const source = new EventSource(url);
-  source.addEventListener("open", () => calls?.connected(true));
-  source.addEventListener("error", () => calls?.connected(false));
+  let greeted = false;
+  source.addEventListener("open", () => { greeted = false; });
+  source.addEventListener("error", async () => {
+    calls?.lost("away");
+    if (calls && source.readyState === EventSource.CLOSED && (await hasTooMany(url))) calls.lost("full");
+  });
   source.addEventListener("message", (event) => {
+    // With the first word the server follows the log: what is not told from here on is in the page.
+    if (!greeted) calls?.connected();
+    greeted = true;
     const said = JSON.parse(event.data);
     for (const [name, number] of Object.entries(said.counts ?? {})) count(nav, name, number);
     for (const [slug, html] of Object.entries(said.health ?? {})) show(slug, html);
     if (said.calls) calls?.add(said.calls, said.left_out);
   });
   return source;
+}
+
+// An EventSource does not say why it was refused.
+async function hasTooMany(url) {
+  const answer = await fetch(url, { method: "HEAD", headers: { accept: "text/event-stream" } }).catch(() => null);
+  return answer?.status === 429;
 }
 
 function count(nav, name, number) {

@@ -1,10 +1,13 @@
 """The REST API of `access`: the issue's contract, permissions, missing objects, malformed input."""
 
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from django.utils import timezone
 
-from access.models import Grant, Person
+from access.models import Agent, AgentUse, Grant, Person
 from access.services import actor_for, create_team
 from core.actor import Actor
 from core.permissions import Permission
@@ -57,6 +60,25 @@ def test_an_agent_gets_a_role_by_three_requests(api: Api) -> None:
     shown = api.get(f"agents/{client_id}/").json()
     assert (shown["roles"], shown["grant_types"], shown["state"]) == (["callers"], ["client_credentials"], "active")
     assert "client_secret" not in shown
+
+
+def test_agents_say_when_they_were_last_used_and_are_found_by_it(api: Api) -> None:
+    now = timezone.now()
+    for name, used in (("never", None), ("lately", 1), ("long-ago", 100)):
+        agent = AgentFactory.create(client_id=name)
+        Agent.objects.filter(pk=agent.pk).update(created=now - timedelta(days=200))
+        if used is not None:
+            AgentUse.objects.create(agent=agent, last_used=now - timedelta(days=used))
+    AgentFactory.create(client_id="new")
+
+    def found(query: str) -> list[str]:
+        return sorted(each["client_id"] for each in api.get(f"agents/?{query}").json()["results"])
+
+    assert api.get("agents/never/").json()["last_used"] is None
+    assert api.get("agents/lately/").json()["last_used"].startswith((now - timedelta(days=1)).date().isoformat())
+    assert found("never_used=true") == ["never", "new"]
+    assert found("never_used=false") == ["lately", "long-ago"]
+    assert found(urlencode({"unused_since": (now - timedelta(days=90)).isoformat()})) == ["long-ago", "never"]
 
 
 def test_an_agent_whose_client_id_fits_in_no_path_is_named_by_its_id(api: Api) -> None:

@@ -9,11 +9,12 @@ from django.utils import timezone
 from audit.drafts import RecordDraft
 from audit.events import Event, RecordType
 from core.permissions import Permission
-from servers.models import HealthSample, Server
+from servers.days import looks_of, note_look
+from servers.models import HealthDay, Server
 from tests.console.world import Page, World
 from tests.factories import person_with
-from tests.tools.records import draft, write
-from tools.views.health import DAYS, days_of
+from tests.tools.making import card, poll
+from tests.tools.records import counted, draft, write
 
 pytestmark = pytest.mark.django_db
 
@@ -22,18 +23,16 @@ pytestmark = pytest.mark.django_db
 def server(world: World) -> Server:
     """Looks of three days: all complete, half of them, none."""
     found = Server.objects.get(slug="files")
-    HealthSample.objects.filter(server=found).delete()
+    HealthDay.objects.filter(server=found).delete()
     for days, looks in ((0, (True, True)), (1, (True, False)), (2, (False,))):
         for number, complete in enumerate(looks):
             moment = timezone.now() - timedelta(days=days, seconds=number)
-            HealthSample.objects.create(server=found, time=moment, ok=complete, latency_ms=10 * (days + 1))
+            note_look(found, time=moment, latency_ms=10 * (days + 1), error_class="" if complete else "timeout")
     return found
 
 
 def test_each_day_has_its_looks_and_a_day_without_one_has_none(server: Server) -> None:
-    days = days_of(server)
-    assert len(days) == DAYS
-    assert [day.share for day in days[-4:]] == [None, 0, 0.5, 1]
+    assert [day.share for day in looks_of(server)[-4:]] == [None, 0, 0.5, 1]
 
 
 def test_they_are_drawn_and_stand_in_a_table(server: Server, console: Client) -> None:
@@ -57,7 +56,34 @@ def test_durations_are_of_calls_that_ended_and_for_who_may_read_the_log(server: 
         "tool": "read",
     }
     write(RecordDraft(**draft({**ended, "latency_ms": taken})) for taken in (10, 30))
-    assert said in Page(console.get("/servers/files/").content.decode()).text
+    counted()
+    html = console.get("/servers/files/").content.decode()
+    assert said in Page(html).text
+    assert "How long calls took: at most about 30 ms (95th percentile)" in html
+    assert f"{timezone.now().date().isoformat()} 2 10 ms 3" in " ".join(Page(html).text.split())
     blind = Client()
     blind.force_login(person_with(Permission.SERVER_READ, Permission.TOOL_READ))
-    assert said not in Page(blind.get("/servers/files/").content.decode()).text
+    html = blind.get("/servers/files/").content.decode()
+    assert said not in Page(html).text
+    assert "How long calls took" not in html
+
+
+def test_who_a_server_says_that_it_is_stands_beside_it_as_foreign_text(server: Server, console: Client) -> None:
+    poll(server, card(serverInfo={"name": "files", "title": "<b>Files</b>\u202e", "version": "2.1"}))
+    html = console.get("/servers/files/").content.decode()
+    assert "<b>Files</b>" not in html
+    assert "Says that it is <b>Files</b> RLO 2.1 Server card" in " ".join(Page(html).text.split())
+    poll(server, card(serverInfo={"name": ["files"], "version": 2}))
+    assert "Says that it is \u2013 Server card" in " ".join(
+        Page(console.get("/servers/files/").content.decode()).text.split()
+    )
+
+
+def test_a_server_that_showed_no_card_says_nothing_of_itself(server: Server, console: Client) -> None:
+    assert "Says that it is" not in Page(console.get("/servers/files/").content.decode()).text
+
+
+def test_which_credentials_there_are_is_said_where_some_are_asked_for(server: Server, console: Client) -> None:
+    Server.objects.filter(pk=server.pk).update(state="needs_credentials")
+    said = "The server asks for some; Holdfast keeps none for servers."
+    assert said in Page(console.get("/servers/files/").content.decode()).text

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from access.models import Agent, Person
+from access.models import Agent, AgentUse, Person
 from access.services import Holder, give_grant
 from audit.drafts import RecordDraft
 from audit.events import Event, RecordType
@@ -57,6 +57,26 @@ def signed_in(person: Person) -> Client:
     client = Client()
     client.force_login(person)
     return client
+
+
+def test_agents_are_found_by_when_they_were_last_used(world: World, console: Client) -> None:
+    now = timezone.now()
+    for name, used in (("idle-bot", None), ("busy-bot", 1), ("old-bot", 100)):
+        agent = AgentFactory.create(name=name)
+        type(agent).objects.filter(pk=agent.pk).update(created=now - timedelta(days=200))
+        if used is not None:
+            AgentUse.objects.create(agent=agent, last_used=now - timedelta(days=used))
+
+    def shown(query: str) -> set[str]:
+        text = Page(console.get(f"/agents/{query}").content.decode()).text
+        return {name for name in ("idle", "busy", "old") if f"{name}-bot" in text}
+
+    assert shown("") == shown("?used=nonsense") == {"idle", "busy", "old"}
+    assert shown("?used=never") == {"idle"}
+    assert shown("?used=90") == {"idle", "old"}
+    AgentUse.objects.update(last_used=now)
+    type(agent).objects.filter(name="idle-bot").delete()
+    assert "No agent matches" in Page(console.get("/agents/?used=90").content.decode()).text
 
 
 def test_every_page_renders_for_an_administrator(world: World, console: Client) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from access.models import Agent, Person, Role
 from access.policy import Allowed, Call, DefinitionFacts, Facts, PinState, ServerFacts, decide
@@ -118,6 +119,27 @@ def test_a_cell_is_what_decide_says_of_an_approved_tool(console: Client, scopes:
     assert (matrix(console)["asked"]["wipe"] != "none") == isinstance(decided, Allowed)
     if not isinstance(decided, Allowed):
         assert decided.rule in (Rule.GRANT_DEFINITION, Rule.GRANT_SERVER)
+
+
+def test_a_role_says_how_many_grants_count_here_and_how_many_on_conditions(console: Client) -> None:
+    hours = {"hours": {"days": ["mon"], "from": "08:00", "to": "18:00"}}
+    role, other = (RoleFactory.create(name=name, scopes=["mcp:files:call"]) for name in ("callers", "nightly"))
+    GrantFactory.create(role=role, agent=AgentFactory.create())
+    GrantFactory.create(role=role, agent=AgentFactory.create(), conditions={"networks": ["10.0.0.0/8"]})
+    GrantFactory.create(role=role, agent=AgentFactory.create(), environment="production")
+    GrantFactory.create(role=role, agent=AgentFactory.create(), revoked_at=timezone.now())
+    GrantFactory.create(role=other, agent=AgentFactory.create(), environment="development", conditions=hours)
+    html = console.get("/access/?server=files").content.decode()
+    text = " ".join(Page(html).text.split())
+    assert "callers Change 2 grants 1 on conditions" in text
+    assert "nightly Change 1 grant only on conditions" in text
+    assert html.count("#clock") >= 2
+    roles = Api(Person.objects.get(username="ada")).get("access-matrix/?server=files").json()["roles"]
+    told = {each["name"]: (each["grants"], each["grants_on_conditions"]) for each in roles}
+    assert (told["callers"], told["nightly"]) == ((2, 1), (1, 1))
+    blind = Client()
+    blind.force_login(person_with("role:read", "server:read", "tool:read"))
+    assert "on conditions" not in Page(blind.get("/access/?server=files").content.decode()).text
 
 
 def test_builtin_roles_are_read_only(console: Client) -> None:

@@ -8,6 +8,7 @@ import yaml
 from django.test import Client
 
 from controlplane import openapi
+from controlplane.enum_names import ENUM_NAMES
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
 
@@ -42,3 +43,9 @@ def test_every_operation_says_how_it_refuses(client: Client) -> None:
     assert len(operations) > 50
     assert all(each["responses"]["4XX"]["content"]["application/json"]["schema"] == reference for each in operations)
     assert "request_id" in document["components"]["schemas"]["Error"]["properties"]["error"]["required"]
+
+
+def test_every_choice_has_a_name_that_a_person_gave() -> None:
+    schemas = yaml.safe_load(openapi.document("yaml"))["components"]["schemas"]
+    choices = {name for name, schema in schemas.items() if "enum" in schema}
+    assert choices - {"BlankEnum", "NullEnum"} == set(ENUM_NAMES)  # those two are the generator's, for no value

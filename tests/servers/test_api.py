@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from access.models import Person
 from core.actor import Actor, ActorKind
 from core.permissions import Permission
+from servers.days import note_calls, note_look
 from servers.limits import DEFAULTS, LIMITS
 from servers.models import Server
 from tests.factories import AgentFactory
@@ -270,3 +272,17 @@ def test_an_agent_is_named_to_ask_what_tokens_are_worth(client: APIClient) -> No
     assert client.post(path, {"agent": "", "reason": "Nobody asks."}, format="json").json() == {"agent": None}
     reader = _client(Permission.SERVER_READ)
     assert reader.post(path, {"agent": "", "reason": "x"}, format="json").status_code == 403
+
+
+def test_how_a_server_answered_is_told_by_day_and_its_calls_to_who_may_read_the_log() -> None:
+    olga = _client(Permission.SERVER_REGISTER, Permission.SERVER_READ)
+    assert olga.post("/api/v1/servers/", BODY, format="json").status_code == 201
+    note_look(Server.objects.get(), time=timezone.now(), latency_ms=9)
+    note_calls([("files", timezone.now(), 4)])
+    found = olga.get("/api/v1/servers/files/health/").json()
+    today = timezone.now().date().isoformat()
+    assert found["looks"][-1] == {"day": today, "looks": 1, "complete": 1, "p50_ms": 9, "p95_ms": 9}
+    assert (len(found["looks"]), found["calls"]) == (90, None)
+    found = _client(Permission.SERVER_READ, Permission.AUDIT_READ).get("/api/v1/servers/files/health/").json()
+    assert found["calls"][-1] == {"day": today, "calls": 1, "p50_ms": 4, "p95_ms": 4}
+    assert found["calls"][0]["p50_ms"] is None

@@ -6,10 +6,12 @@ from importlib import import_module
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 from access.models import Person
+from servers.days import note_look
 from servers.limits import LIMITS, CallLimits
-from servers.models import Server
+from servers.models import HealthDay, Server
 from servers.rules import endpoint_key
 
 pytestmark = pytest.mark.django_db
@@ -78,3 +80,18 @@ def test_the_release_before_registers_servers_without_knowing_of_limits(server: 
             f"INSERT INTO servers_server ({', '.join(columns)}) SELECT {', '.join(values)} FROM servers_server"
         )
     assert Server.objects.get(slug="notes").limits == CallLimits()
+
+
+def test_looks_from_before_are_counted_as_they_would_have_been(server: Server) -> None:
+    moment = timezone.now()
+    durations = [0, 1, 15, 16, 17, 31, 32, 127, 128, 129, 1000, 65_536, 4_194_303, 9_999_999]
+    for number, taken in enumerate(durations):
+        note_look(server, time=moment - timedelta(days=number % 3), latency_ms=taken)
+    note_look(server, time=moment, latency_ms=3, error_class="timeout")
+    expected = list(HealthDay.objects.order_by("day").values_list("day", "took", "failed"))
+    HealthDay.objects.all().delete()
+    sql = import_module("servers.migrations.0012_days_of_samples").COUNT
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        cursor.execute(sql)
+    assert list(HealthDay.objects.order_by("day").values_list("day", "took", "failed")) == expected

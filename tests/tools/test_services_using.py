@@ -2,17 +2,19 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
 
-from access.models import Grant, GrantUse, UseCursor
+from access.models import AgentUse, Grant, GrantUse, UseCursor
 from access.rules import Rule
 from audit.drafts import RecordDraft
 from audit.events import Event, RecordType
-from audit.models import Leaf
+from audit.models import Leaf, Record
 from audit.services import place_records
+from servers.days import calls_of
 from servers.surface import Item, Kind
 from tests.factories import AgentFactory, GrantFactory, RoleFactory
 from tests.tools.making import make_server, poll, tool
@@ -130,8 +132,8 @@ def test_a_long_log_is_read_in_bounded_steps(
     places = Leaf.objects.head() - UseCursor.objects.get().index
     assert places >= 5
     assert count_uses(seconds=0) == 0
-    # Lock, places, records, grants, versions, counts, cursor, and two for the transaction.
-    with django_assert_num_queries(9):
+    # Lock, places, records, grants, versions, counts, agents, answered calls, cursor, and two for the transaction.
+    with django_assert_num_queries(11):
         assert using._count_batch() == 2
     assert count_uses() == places - 2
     assert uses(grant) == {"mcp:files:tool:read": 5}
@@ -175,3 +177,48 @@ def test_the_table_itself_refuses_what_makes_no_sense(grant: Grant, wrong: dict[
     GrantUse.objects.create(grant=grant, **row, calls=1)
     with pytest.raises(IntegrityError), transaction.atomic():
         GrantUse.objects.create(grant=grant, **row, calls=1)
+
+
+def test_calls_that_were_answered_are_counted_once_with_their_servers_day(read: Definition) -> None:
+    ended = {
+        "type": RecordType.OUTCOME, "event": Event.CALL_COMPLETED, "server": "files", "kind": "tool", "tool": "read",
+    }  # fmt: skip
+    write(RecordDraft(**draft({**ended, "latency_ms": taken})) for taken in (3, 5, None))
+    write([RecordDraft(**draft({**ended, "kind": "resource", "latency_ms": 7}))])
+    for _ in range(2):
+        counted()
+    today = calls_of(read.server)[-1]
+    assert (today.calls, today.p50, today.p95) == (2, 3, 5)
+
+
+def test_an_agent_was_last_used_when_it_was_last_let_through_by_whichever_grant(grant: Grant, read: Definition) -> None:
+    stranger = AgentFactory.create(client_id="stranger")
+    moments = [days_ago(days) for days in (3, 9, 5)]
+    for moment in moments:
+        called(grant, read, time=moment, agent="bot")
+        counted()
+    # By a person's grant, which names none of ours; a name that is no agent's; and a refusal.
+    says = {"type": RecordType.OUTCOME, "event": Event.REQUEST_ANSWERED, "server": "files"}
+    write([RecordDraft(**draft({**says, "agent": "stranger", "time": moments[1]}))])
+    write([RecordDraft(**draft({**says, "agent": "nobody"}))])
+    write([RecordDraft(**draft({**says, "agent": "stranger", "decision": "denied"}))])
+    counted()
+    assert dict(AgentUse.objects.values_list("agent__client_id", "last_used")) == {
+        "bot": moments[0],
+        stranger.client_id: moments[1],
+    }
+
+
+def test_agents_that_were_used_before_it_was_counted_are_found_in_the_log(grant: Grant, read: Definition) -> None:
+    AgentFactory.create(client_id="idle")
+    for days in (9, 3, 5):
+        called(grant, read, time=days_ago(days), agent="bot")
+    counted()
+    expected = AgentUse.objects.get().last_used
+    newest = Record.objects.filter(agent="bot").latest("id").time
+    AgentUse.objects.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("access.migrations.0015_agents_used_before").LAST)
+    found = AgentUse.objects.get()
+    assert (found.agent.client_id, found.last_used) == ("bot", newest)  # ids rise with time but in this test
+    assert expected >= newest

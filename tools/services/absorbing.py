@@ -12,7 +12,8 @@ from django.utils import timezone
 from access.services import bump_revision, server_part
 from audit.events import Event
 from core.actor import Actor
-from servers.models import HealthSample, Observation, Server
+from servers.days import note_look
+from servers.models import Observation, Server
 from servers.recording import note_server
 from servers.rules import POLLED, Environment, Era, ServerState
 from servers.surface import ObservationProblem, Problem, Surface
@@ -152,13 +153,8 @@ def _keep_few(server: Server, vantage: str, kept: int) -> None:
 def _note_health(server: Server, surface: Surface, look: Look, actor: Actor, now: datetime) -> None:
     problem = look.problem
     answered = problem is None or problem.cls not in UNREACHABLE
-    HealthSample.objects.create(
-        server=server,
-        time=now,
-        ok=problem is None,
-        latency_ms=max(0, surface.duration_ms),
-        error_class=problem.cls.value if problem else "",
-    )
+    took, error_class = max(0, surface.duration_ms), problem.cls.value if problem else ""
+    note_look(server, time=now, latency_ms=took, error_class=error_class)
     if server.reachable is not False and not answered:
         after = {"error_class": problem.cls.value if problem else "", "error": problem.sentence if problem else ""}
         note_server(Event.SERVER_BECAME_UNREACHABLE, server=server, actor=actor, after=after)

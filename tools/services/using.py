@@ -1,4 +1,4 @@
-"""Counting what grants are used for: reads the audit log by its placement index, behind the calls, never before them.
+"""Counting what grants are used for, and which agents: from the audit log, behind the calls, never before them.
 
 The cursor's row is locked for a batch and moves in the transaction that holds the batch's counts: no record is counted
 twice, whoever runs this as well or dies over it. Records that name no grant, as releases before this one wrote them,
@@ -22,6 +22,8 @@ from access.rules import Rule
 from audit.events import Event
 from audit.models import Leaf, Record
 from core.scopes import CONNECT, definition_scope
+from servers.days import note_calls
+from servers.surface import Kind
 from tools.models import DefinitionVersion
 
 _BATCH: Final = 2000
@@ -36,6 +38,14 @@ ON CONFLICT (grant_id, server, kind, name) DO UPDATE SET
     calls = access_grantuse.calls + excluded.calls,
     first_used = LEAST(access_grantuse.first_used, excluded.first_used),
     last_used = GREATEST(access_grantuse.last_used, excluded.last_used)
+"""
+
+
+_LAST: Final = """
+INSERT INTO access_agentuse (agent_id, last_used)
+SELECT agent.id, of.used FROM unnest(%s::text[], %s::timestamptz[]) AS of (name, used)
+JOIN access_agent AS agent ON agent.client_id = of.name ORDER BY agent.id
+ON CONFLICT (agent_id) DO UPDATE SET last_used = GREATEST(access_agentuse.last_used, excluded.last_used)
 """
 
 
@@ -73,22 +83,50 @@ def _count_batch() -> int:
         leaves = list(Leaf.objects.after(cursor.index).values_list("shard", "record_id", "index")[:_BATCH])
         if not leaves:
             return 0
-        carried = list(_carried({shard for shard, _, _ in leaves}, [record_id for _, record_id, _ in leaves]))
+        shards, ids = {shard for shard, _, _ in leaves}, [record_id for _, record_id, _ in leaves]
+        allowed = _allowed(shards, ids)
+        carried = list(_carried(allowed))
         _add(carried)
+        _note_agents(allowed)
+        note_calls(_ended(shards, ids))
         cursor.index = leaves[-1][2]
         cursor.since = min([cursor.since, *(each.time for each in carried)])
         cursor.save(update_fields=["index", "since"])
         return len(leaves)
 
 
-def _carried(shards: set[int], ids: list[UUID]) -> Iterable[_Carried]:
+def _allowed(shards: set[int], ids: list[UUID]) -> list[tuple[Any, ...]]:
     allowed = Record.objects.filter(
         shard__in=shards, id__in=ids, decision="allowed", event__in=[event.value for event in _CARRIED]
     )
-    for rules, server, digest, moment in allowed.values_list("rule_ids", "server", "tool_hash", "time"):
+    return list(allowed.values_list("rule_ids", "server", "tool_hash", "time", "agent"))
+
+
+def _carried(allowed: list[tuple[Any, ...]]) -> Iterable[_Carried]:
+    for rules, server, digest, moment, _agent in allowed:
         grants = tuple(found for rule in rules if (found := _grant_named(rule)) is not None)
         if grants:
             yield _Carried(grants, server, digest if Rule.ALLOW_DEFINITION.value in rules else "", moment)
+
+
+def _note_agents(allowed: list[tuple[Any, ...]]) -> None:
+    """When each agent was last let through; records of what is no agent, or none any more, are passed over."""
+    last: dict[str, datetime] = {}
+    for _rules, _server, _digest, moment, agent in allowed:
+        last[agent] = max(last.get(agent, moment), moment)
+    if last:
+        with connection.cursor() as cursor:
+            cursor.execute(_LAST, [list(last), list(last.values())])
+
+
+def _ended(shards: set[int], ids: list[UUID]) -> Iterable[tuple[str, datetime, int]]:
+    """Server, time and duration of the calls that were answered."""
+    answered = Record.objects.filter(
+        shard__in=shards, id__in=ids, event=Event.CALL_COMPLETED, kind=Kind.TOOL.value, latency_ms__isnull=False
+    )
+    for server, moment, latency_ms in answered.values_list("server", "time", "latency_ms"):
+        if latency_ms is not None:
+            yield server, moment, latency_ms
 
 
 def _grant_named(rule: str) -> UUID | None:

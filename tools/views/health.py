@@ -1,7 +1,7 @@
-"""How a server did: its looks by day, and how long its newest calls took."""
+"""How long a server's calls took: by day, and the newest."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from statistics import quantiles
 from typing import Final
 
@@ -14,28 +14,12 @@ from audit.events import Event
 from audit.models import Record
 from core.actor import Actor
 from core.permissions import Permission
-from servers.models import HealthSample, Server
+from servers.days import Calls, calls_of
+from servers.models import Server
 from servers.surface import Kind
 from tools.models import Definition
 
-DAYS: Final = 90
 CALLS_EACH: Final = 100  # newest calls of a tool in a month; a log of millions is not read for a page
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """The looks at a server on one day (UTC); `p50` and `p95` in milliseconds, of the complete ones."""
-
-    day: date
-    looks: int = 0
-    complete: int = 0
-    p50: float | None = None
-    p95: float | None = None
-
-    @property
-    def share(self) -> float | None:
-        """How much of the looks were complete, 0 to 1; None without one."""
-        return self.complete / self.looks if self.looks else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +31,12 @@ class Durations:
     p95: float
 
 
-def days_of(server: Server) -> list[Day]:
-    """The last 90 days, the oldest first."""
-    today = timezone.now().astimezone(UTC).date()
-    first = today - timedelta(days=DAYS - 1)
-    rows = HealthSample.objects.by_day(server, datetime.combine(first, time(), UTC))
-    known = {row["day"]: Day(**row) for row in rows}
-    return [known.get(day, Day(day)) for day in (first + timedelta(days=number) for number in range(DAYS))]
+def calls_by_day(server: Server, actor: Actor) -> list[Calls]:
+    """The last 30 days, the oldest first; nothing where no call was answered, or for who may not read them."""
+    if not actor.may(Permission.AUDIT_READ, team_id=server.owner_team_id):
+        return []
+    found = calls_of(server)
+    return found if any(day.calls for day in found) else []
 
 
 def durations_of(server: Server, actor: Actor) -> Durations | None:

@@ -22,6 +22,7 @@ from core.language import said
 from core.needs import asks
 from core.paging import KeyPaginator
 from core.permissions import Permission
+from servers.days import looks_of
 from servers.models import Observation, Server
 from servers.rules import ServerState
 from tools import services
@@ -30,7 +31,8 @@ from tools.models import Definition, Review, ServerFinding, Sighting
 from tools.relatives import neighbours_of
 from tools.rules import POLLER, because, vantage_of_agent
 from tools.unlisted import unlisted_of
-from tools.views.health import days_of, durations_of
+from tools.views.health import calls_by_day, durations_of
+from tools.views.identity import identity_of
 
 PAGE_SIZE = 100
 _UNLISTED_SHOWN = 10
@@ -81,7 +83,9 @@ def server_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "registered_again": server.registered_at - server.created_at > _AT_ONCE,
         "neighbours": neighbours,
         "rejected_there": any(each.rejections for each in neighbours),
-        "days": days_of(server),
+        "days": looks_of(server),
+        "identity": identity_of(server, actor),
+        "call_days": calls_by_day(server, actor),
         "durations": durations_of(server, actor),
         "may_read_calls": actor.may(Permission.AUDIT_READ, team_id=server.owner_team_id),
         "endpoint": f"{settings.GATEWAY_URL}/{server.slug}",

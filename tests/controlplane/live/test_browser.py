@@ -58,6 +58,63 @@ def test_calls_arrive_wait_while_paused_and_come_when_asked_for(page: "Page", co
     page.wait_for_url("**/audit/*/")
 
 
+def tools_of(page: "Page") -> list[str]:
+    """The tools in the list, the newest first."""
+    return page.locator("[data-live-rows] td:nth-child(3)").all_inner_texts()
+
+
+def test_what_was_recorded_while_the_database_was_away_is_there_once_and_in_its_place(
+    page: "Page", console: "Console"
+) -> None:
+    from tests.controlplane.live.watching import ended_call, without_database
+
+    page.goto("/calls/")
+    page.locator("[data-live-state=on]").wait_for()
+    ended_call("before")
+    page.locator("[data-live-rows] tr", has_text="before").wait_for()
+    with without_database():
+        page.locator("[data-live-state=away]").wait_for()
+        for number in range(60):  # more than the page shows at once
+            ended_call(f"away-{number:02d}")
+    page.locator("[data-live-state=on]").wait_for(timeout=60_000)
+    page.locator("[data-live-rows] tr", has_text="away-00").wait_for()
+    ended_call("after")
+    page.locator("[data-live-rows] tr", has_text="after").wait_for()
+    expected = ["after", *(f"away-{number:02d}" for number in reversed(range(60))), "before"]
+    assert tools_of(page) == [f"files/{name}" for name in expected]
+
+
+def test_nothing_is_noticed_of_valkey_ending_and_beginning_again(page: "Page", console: "Console") -> None:
+    from tests.controlplane.live.watching import ended_call, own_valkey
+
+    with own_valkey() as valkey:
+        page.goto("/calls/")
+        page.locator("[data-live-state=on]").wait_for()
+        for name, moment in (("before", None), ("without", valkey.stop), ("after", valkey.start)):
+            if moment:
+                moment()
+            ended_call(name)
+            page.locator("[data-live-rows] tr", has_text=name).wait_for()
+            assert page.locator("[data-live-state=on]").is_visible()
+    assert tools_of(page) == ["files/after", "files/without", "files/before"]
+
+
+def test_too_many_live_pages_are_said_to_be_that_and_the_next_one_goes_on_by_itself(
+    page: "Page", console: "Console"
+) -> None:
+    from controlplane.live.hub import STREAMS_EACH
+
+    others = [page.context.new_page() for _ in range(STREAMS_EACH)]
+    for other in others:
+        other.goto("/calls/")
+        other.locator("[data-live-state=on]").wait_for()
+    page.goto("/calls/")
+    page.get_by_text("too many of your pages are open live; close one").wait_for()
+    assert not page.locator("[data-live-state=away]").is_visible()
+    others[0].close()
+    page.locator("[data-live-state=on]").wait_for(timeout=60_000)
+
+
 def test_a_page_is_found_by_keyboard_alone(page: "Page", console: "Console") -> None:
     page.goto("/calls/")
     page.wait_for_load_state("load")

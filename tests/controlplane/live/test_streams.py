@@ -13,7 +13,7 @@ from core.permissions import Permission
 from servers.models import Server
 from servers.services import suspend_server
 from tests.console.world import World, administrator
-from tests.controlplane.live.watching import Console, Stream, ended_call, idle, listening, refused_call
+from tests.controlplane.live.watching import Console, Stream, ended_call, idle, listening, own_valkey, refused_call
 from tests.factories import GrantFactory, MembershipFactory, RoleFactory, TeamFactory, person_with
 from tests.gateway.world import until
 
@@ -139,7 +139,7 @@ def test_a_process_that_stops_ends_its_streams_and_begins_none(console: Console)
         console.leaving = True
         stream.rest()
     with console.stream(person) as stream:
-        assert stream.answer.status_code == 429
+        assert stream.answer.status_code == 503
 
 
 def test_a_person_has_so_many_streams_and_no_more(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,20 +147,41 @@ def test_a_person_has_so_many_streams_and_no_more(console: Console, monkeypatch:
     person = person_with(Permission.AUDIT_READ)
     with console.stream(person), console.stream(person) as second, console.stream(person_with()) as other:
         assert (second.answer.status_code, other.answer.status_code) == (429, 200)
+        assert console.asked(person) == 429
+
+
+def test_asking_why_opens_no_stream(console: Console) -> None:
+    person = person_with(Permission.AUDIT_READ)
+    assert [console.asked(person) for _ in range(hub.STREAMS_EACH + 1)] == [200] * (hub.STREAMS_EACH + 1)
+    assert len(console.hub) == 0
 
 
 def test_a_process_has_so_many_streams_and_no_more(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "STREAMS", 1)
     with console.stream(person_with()), console.stream(person_with()) as second:
-        assert second.answer.status_code == 429
+        assert second.answer.status_code == 503
 
 
-def test_calls_arrive_while_the_broker_is_away(console: Console, settings: Any) -> None:
-    settings.REDIS_URL = settings.CELERY_BROKER_URL = "redis://127.0.0.1:9/0"
-    with console.stream(person_with(Permission.AUDIT_READ)) as stream:
+def test_calls_arrive_while_valkey_is_away_and_when_it_is_back(console: Console) -> None:
+    """A stream reads the database alone: no call is lost or told twice, and a change goes on to be told as well."""
+    world = World(administrator()).build()
+    with own_valkey() as valkey, console.stream(world.admin, "calls=1&health=1") as stream:
         stream.next()
-        ended_call("read")
-        assert "12 ms" in stream.calls()
+        told: list[str] = []
+        for moment in (None, valkey.stop, valkey.start):
+            if moment:
+                moment()
+            ended_call(f"tool-{len(told)}")
+            told.append(stream.calls())
+        assert [rows.count("<tr") for rows in told] == [1, 1, 1]
+        assert all(f"tool-{number}<" in rows for number, rows in enumerate(told))
+        valkey.stop()
+        suspend_server(slug="files", actor=world.actor, reason="An exercise.")
+        world.settle()
+        said: dict[str, Any] = {"counts": {}}
+        while said and "suspended" not in str(said.get("health")):
+            said = stream.next()
+        assert said
 
 
 def test_a_stream_is_no_use_of_its_session(console: Console) -> None:

@@ -36,6 +36,12 @@ def test_counts_are_told_when_they_differ_from_what_was_told() -> None:
     assert taken(one) == {"counts": {"inbox": 0}}
 
 
+def test_the_first_word_comes_to_who_has_nothing_to_count_too() -> None:
+    one = viewer()
+    one.count({})
+    assert taken(one) == {"counts": {}}
+
+
 def test_the_last_word_about_a_server_is_the_one_that_is_sent() -> None:
     one = viewer()
     one.show_health("files", "down")

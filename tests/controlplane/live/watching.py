@@ -1,24 +1,35 @@
 """The console with its streams, listening in a thread, and what a browser's stream hears."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 import uvicorn
+from celery import current_app
+from django.conf import settings
 from django.core.asgi import get_asgi_application
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from psycopg import sql
 
 from access.models import Person
+from access.services import revisions
 from audit.drafts import RecordDraft
 from audit.events import Event, RecordType
+from controlplane import devservices, devvalkey
+from controlplane.env import broker_url
 from controlplane.live.hub import Hub
 from controlplane.live.streams import LiveStreams
 from core.ids import new_id
+from tests import databases
 from tests.gateway.world import free_port, until
 from tests.tools.records import draft, write
 
@@ -45,6 +56,13 @@ class Console:
             "GET", f"{self.url}/live/?{query}", cookies=cookies, headers=headers, timeout=SECONDS
         ) as answer:
             yield Stream(answer, browser)
+
+    def asked(self, person: Person) -> int:
+        """The status that somebody's browser gets who asks why there is no stream."""
+        browser = Client()
+        browser.force_login(person)
+        cookies = {name: each.value for name, each in browser.cookies.items()}
+        return httpx2.head(f"{self.url}/live/?calls=1", cookies=cookies, timeout=SECONDS).status_code
 
 
 class Stream:
@@ -90,6 +108,55 @@ def listening() -> Iterator[Console]:
         console.leaving = server.should_exit = True
         thread.join(SECONDS)
         assert not thread.is_alive()
+
+
+class Valkey:
+    """A Valkey of one test, which can end and begin again at the same place."""
+
+    def __init__(self, runtime: Path) -> None:
+        self._runtime = runtime
+        self._running = ExitStack()
+
+    def start(self) -> str:
+        """Its URL, which is always the same."""
+        log = self._runtime / "log"
+        running = devvalkey.running(runtime=self._runtime, data=None, log=log, environment=os.environ)
+        return self._running.enter_context(running).url
+
+    def stop(self) -> None:
+        """End its process."""
+        self._running.close()
+
+
+@contextmanager
+def own_valkey() -> Iterator[Valkey]:
+    """A running Valkey that this process, and nobody else, sends its tasks and messages to."""
+    with devservices.runtime_directory() as runtime, pytest.MonkeyPatch.context() as patch:
+        valkey = Valkey(runtime)
+        url = valkey.start()
+        patch.setattr(settings, "REDIS_URL", url)
+        patch.setattr(current_app.conf, "broker_write_url", broker_url(url))
+        revisions._messenger.cache_clear()
+        yield valkey
+        revisions._messenger.cache_clear()
+        valkey.stop()
+
+
+@contextmanager
+def without_database() -> Iterator[None]:
+    """For the length of the block this thread alone has the database: the others' connections end, and none begins."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid(), current_database()")
+        own, name = cursor.fetchone()
+    with databases.owner_connection("postgres") as owner:
+        allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        owner.execute(allow.format(sql.Identifier(name), sql.SQL("false")))
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
+        owner.execute(cut, [name, own])
+        try:
+            yield
+        finally:
+            owner.execute(allow.format(sql.Identifier(name), sql.SQL("true")))
 
 
 def ended_call(tool: str = "read", **says: Any) -> None:
