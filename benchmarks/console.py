@@ -35,8 +35,10 @@ def main(servers: int, records: int, keep: Path | None, only: str, *, profile: b
     os.environ["OUTBOUND_ALLOW"] = "127.0.0.1/32"  # nothing is called; a server needs a URL that could be
     with scratch_database() if keep is None else kept_database(keep):
         from django.test import Client
+        from django.test.utils import teardown_test_environment
 
-        client = Client()
+        teardown_test_environment()  # it copies the context of every template
+        client = Client(HTTP_HOST="localhost")
         client.force_login(_built(servers, records))
         paths = [path for path in _pages() if only in path]
         _warm(client, paths)
