@@ -62,7 +62,8 @@ _NEW: Final = {
 _WAYS: Final = f"""
 CREATE TEMP TABLE way ON COMMIT DROP AS
 SELECT row_number() OVER (ORDER BY md5(held.public_id::text || server.slug || holder.principal)) - 1 AS n,
-    held.public_id AS given, server.slug, server.id AS server_id, coalesce(team.slug, '') AS team, holder.principal, holder.agent
+    held.public_id AS given, server.slug, server.id AS server_id, coalesce(team.slug, '') AS team, holder.principal,
+    holder.agent
 FROM access_grant AS held JOIN access_role AS role ON role.id = held.role_id
 CROSS JOIN unnest(role.scopes) AS scope
 JOIN servers_server AS server ON scope = 'mcp:' || server.slug || ':call'
@@ -136,7 +137,8 @@ WHERE event = 'call.intended' GROUP BY held.id, server, tool;
 INSERT INTO access_usecursor (name, index, since) SELECT 'uses', max(index), now() - interval '1 year' FROM audit_leaf;
 INSERT INTO servers_healthsample (server_id, "time", ok, latency_ms, error_class)
 SELECT id, at, random() < 0.99, 20 + random() * 200, ''
-FROM servers_server, generate_series(now() - interval '90 days', now(), interval '5 minutes') AS at WHERE slug = 's0500';
+FROM servers_server, generate_series(now() - interval '90 days', now(), interval '5 minutes') AS at
+    WHERE slug = 's0500';
 """
 
 
