@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 class Renderer(DjangoTemplates):
     """Django's own templates, selects apart."""
 
-    def render(self, template_name: str, context: dict[str, Any], request: HttpRequest | None = None) -> SafeString:
+    def render(self, template_name: str, context: dict[str, Any], request: HttpRequest | None = None) -> str:
         """Draw one widget."""
         if template_name == Select.template_name:
             return _select(context["widget"])
