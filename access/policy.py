@@ -233,7 +233,7 @@ def accepted_scopes(slug: str, definition: DefinitionFacts) -> frozenset[str]:
     return _accepted(slug, definition.kind, definition.name, definition.sensitive)
 
 
-@lru_cache(maxsize=4096)  # asked for definitions that somebody registered, not for every name that a caller makes up
+@lru_cache(maxsize=16_384)  # asked for definitions that somebody registered, not for every name that a caller makes up
 def _accepted(slug: str, kind: str, name: str, sensitive: bool) -> frozenset[str]:  # noqa: FBT001 -- the cache's key
     own = definition_scope(slug, kind, name)
     if sensitive:

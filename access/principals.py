@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -13,7 +14,8 @@ from core.scopes import CONNECT, scope_server
 class GrantFacts:
     """One grant of the principal: the scopes of its role, and where, until when and on what conditions they hold.
 
-    `names` says which grant and role that is (`grant:<public id>`, `role:<name>`), for the record of what it carries.
+    `names` says which grant and role that is (`grant:<public id>`, `role:<name>`), for the record of what it carries;
+    `servers` are the slugs that its scopes name.
     """
 
     scopes: frozenset[str]
@@ -21,11 +23,10 @@ class GrantFacts:
     expires_at: datetime | None = None
     names: tuple[str, ...] = ()
     conditions: Conditions | None = None
-    _connected: frozenset[str | None] = field(init=False, repr=False, compare=False)
+    servers: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # Read once: a role may have thousands of scopes, and every call asks.
-        object.__setattr__(self, "_connected", frozenset(scope_server(scope) for scope in self.scopes))
+        object.__setattr__(self, "servers", _named(self.scopes))
 
     def holds(self, environment: str, now: datetime, client_ip: str = "") -> bool:
         """Whether it counts in this environment now, for a caller at this address (empty: not known)."""
@@ -35,14 +36,15 @@ class GrantFacts:
             return False
         return self.expires_at is None or self.expires_at > now
 
-    @property
-    def servers(self) -> frozenset[str]:
-        """Slugs of the servers that its scopes name."""
-        return frozenset(slug for slug in self._connected if slug is not None)
-
     def connects(self, slug: str) -> bool:
         """Whether any of its scopes lets its holder connect to `slug`."""
-        return CONNECT in self.scopes or slug in self._connected
+        return CONNECT in self.scopes or slug in self.servers
+
+
+@lru_cache(maxsize=256)
+def _named(scopes: frozenset[str]) -> frozenset[str]:
+    """Read once for all grants of a role, which may have thousands of scopes."""
+    return frozenset(slug for scope in scopes if (slug := scope_server(scope)) is not None)
 
 
 class PrincipalFacts(Struct, frozen=True):

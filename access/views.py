@@ -26,7 +26,8 @@ from core.needs import SIGNED_IN
 from core.permissions import Permission
 from core.preferences import Preferences, keep, preferences_of
 
-PAGE_SIZE = 100
+PAGE_SIZE = 50
+ROLES_SHOWN = 20
 FORM_METHODS = ["GET", "HEAD", "POST"]
 
 
@@ -137,8 +138,10 @@ def roles(request: HttpRequest) -> HttpResponse:
     live = Grant.objects.visible_to(actor).live()
     held = Count("grants", filter=Q(grants__in=live.values("pk")))
     grants = live.select_related("role", "person", "agent", "team", "granted_by")
+    roles = Role.objects.visible_to(actor).annotate(held=held).order_by("-builtin", "name")
     context = {
-        "roles": Role.objects.visible_to(actor).annotate(held=held).order_by("-builtin", "name"),
+        "roles": Paginator(roles, ROLES_SHOWN).get_page(request.GET.get("roles")),
+        "whole": request.GET.get("whole", ""),
         "page": Paginator(grants.order_by("-pk"), PAGE_SIZE).get_page(request.GET.get("page")),
         "separations": RoleSeparation.objects.visible_to(actor).select_related("first", "second", "created_by"),
         "may_create": actor.may(Permission.ROLE_MANAGE),

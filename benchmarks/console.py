@@ -1,29 +1,26 @@
 """What the console's pages take at the server: `.venv/bin/python -m benchmarks.console [SERVERS] [--records N]`.
 
-A scratch PostgreSQL with one server of thirty tools, made and decided by the services, and copies of it: with a
-thousand servers 30,000 definitions, of which 5,000 wait for a decision. Each page is asked for as a signed-in
-administrator's browser asks, through every middleware; printed are milliseconds (p50, p95), queries with the time that
-they took, and kilobytes of each. With `--records` the audit log is filled as `benchmarks.search` does it. The exit code
-says which pages are late.
+A scratch PostgreSQL with the installation of `benchmarks.console_world`: with a thousand servers 30,000 definitions, of
+which 5,000 wait for a decision, 50 roles, 500 agents, 200 people, 20 teams and 1,000 grants, and with `--records` so
+many records of the last four months. Each page is asked for as a signed-in administrator's browser asks, through every
+middleware; printed are milliseconds (p50, p95), queries with the time that they took, and kilobytes of each. What is
+built is kept in a directory with `--keep`, for the next time; `--only WORD` asks for less, and `--profile` says where
+the time of those pages goes. The exit code says which pages are late.
 """
 
 import argparse
+import cProfile
 import gc
-import json
 import os
+import pstats
 import statistics
 import sys
 import time
-from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from psycopg import sql
-
-from benchmarks import search
-from benchmarks.scratch import scratch_database
-from servers.surface import Kind
-from tests import databases
-from tools.fingerprint import digest
+from benchmarks import console_world
+from benchmarks.scratch import kept_database, scratch_database
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -31,155 +28,100 @@ if TYPE_CHECKING:
 TARGET: Final = 200  # milliseconds, p95
 KILOBYTES: Final = 150
 ROUNDS: Final = 20
-_TOOLS: Final = 30
-_WAITING: Final = 5
-_APART: Final = 1000  # between the keys of a row and of its copy
-_SLUG: Final = "s0000"
-# Tables to copy, and which of their columns name rows that are copied too.
-_COPIED: Final[Mapping[str, tuple[str, ...]]] = {
-    "servers_server": (),
-    "tools_definition": ("server_id", "observed_id"),
-    "tools_definitionversion": ("definition_id",),
-    "tools_sketch": ("version_id",),
-    "tools_finding": ("version_id",),
-    "tools_review": ("definition_id", "version_id", "base_id"),
-    "tools_reviewdecision": ("review_id",),
-    "tools_pin": ("definition_id", "version_id", "review_id"),
-}
-_COLUMNS: Final = """
-SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
-"""
-_NEW: Final = {
-    "public_id": "gen_random_uuid()",
-    "slug": "'s' || lpad(n::text, 4, '0')",
-    "name": "CASE WHEN name = 's0000' THEN 'Server ' || n ELSE name END",
-    "url": "url || n",
-    "endpoint_key": "md5(n::text)",
-    "digest": "(SELECT now FROM fresh WHERE was = digest AND of_server = n)",
-    "text": "(SELECT said FROM fresh WHERE was = digest AND of_server = n)",
-}
 
 
-def main(servers: int, records: int) -> None:
+def main(servers: int, records: int, keep: Path | None, only: str, *, profile: bool) -> None:
     """Print the figures."""
     os.environ["OUTBOUND_ALLOW"] = "127.0.0.1/32"  # nothing is called; a server needs a URL that could be
-    with scratch_database():
+    with scratch_database() if keep is None else kept_database(keep):
         from django.test import Client
+        from django.test.utils import teardown_test_environment
 
-        person = _installation()
-        _copies(servers)
-        if records:
-            search.make(records, 0.1)
-        client = Client()
-        client.force_login(person)
-        _warm(client)
-        late = [path for path in _pages() if not _measured(client, path)]
+        teardown_test_environment()  # it copies the context of every template
+        client = Client(HTTP_HOST="localhost")
+        client.force_login(_built(servers, records))
+        paths = [path for path in _pages() if only in path]
+        _warm(client, paths)
+        late = [path for path in paths if not _measured(client, path)]
+        if profile:
+            _profiled(client, paths)
     sys.exit(f"above {TARGET} ms or {KILOBYTES} KB: {', '.join(late)}" if late else 0)
 
 
-def _installation() -> Any:
-    """An administrator, a server of thirty tools of which five wait, an agent with a role."""
-    from servers.models import Server
-    from tests.console.world import World, administrator, tool
-    from tools.models import Review
+def _built(servers: int, records: int) -> Any:
+    """An administrator of the installation, which is made unless it was kept."""
+    from access.models import Person
 
-    world = World(administrator(username="ada"), tools=[])
-    world.register(_SLUG, name=_SLUG)
-    kinds: list[dict[str, bool]] = [{"readOnlyHint": True}, {"destructiveHint": False}, {}]
-    shown = [
-        tool(f"tool_{n:02d}", f"Does thing {n} to a record of the system.", annotations=kinds[n % 3])
-        for n in range(_TOOLS)
-    ]
-    world.show(shown, _SLUG)
-    for review in list(Review.objects.waiting().order_by("definition__name")[_WAITING:]):
-        world.approve(review.definition.name, _SLUG)
-    world.settle()
-    Server.objects.filter(slug=_SLUG).update(state="active")
-    return world.admin
-
-
-def _copies(servers: int) -> None:
-    """The other servers, by SQL and past the triggers: what they hold was decided for the first."""
-    with databases.owner_connection(search.database_name()) as connection:
-        # Keys into other tables are checked when all is there.
-        with connection.transaction():
-            _rewrite(connection, servers)
-            for table, keys in _COPIED.items():
-                _copy(connection, table, {"id", *keys}, servers)
-        connection.execute("VACUUM ANALYZE")
-
-
-def _rewrite(connection: Any, servers: int) -> None:
-    """What each copy says: in words of its own, under the digest of those, or it would be refused as damaged."""
-    connection.execute("CREATE TEMP TABLE fresh (was text, of_server int, now text, said text) ON COMMIT DROP")
-    found = connection.execute(
-        "SELECT kind, digest, text FROM tools_definitionversion AS shown"
-        " JOIN tools_definition AS of ON of.id = shown.definition_id"
-    ).fetchall()
-    with connection.cursor().copy("COPY fresh FROM STDIN") as copy:
-        for kind, was, text in found:
-            for n in range(1, servers):
-                body = {**json.loads(text), "description": f"{json.loads(text).get('description', '')} Server {n}."}
-                copy.write_row((was, n, digest(Kind(kind), body), json.dumps(body)))
-    connection.execute("CREATE INDEX ON fresh (was, of_server)")
-    connection.execute("ANALYZE fresh")
-
-
-def _copy(connection: Any, table: str, moved: set[str], servers: int) -> None:
-    name = sql.Identifier(table)
-    connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(name))
-    columns = [str(column) for (column,) in connection.execute(_COLUMNS, [table])]
-    values = [f"{each} + n * {_APART}" if each in moved else _NEW.get(each, each) for each in columns]
-    connection.execute(
-        sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}, generate_series(1, {}) AS n").format(
-            name,
-            sql.SQL(", ".join(columns)),
-            sql.SQL(", ".join(values)),
-            name,
-            sql.Literal(servers - 1),
-        )
-    )
+    person = Person.objects.filter(username="ada").first()
+    if person is None:
+        began = time.perf_counter()
+        person = console_world.build(servers)
+        console_world.fill(records)
+        print(f"built in {time.perf_counter() - began:.0f} s", flush=True)
+    return person
 
 
 def _pages() -> list[str]:
+    """Every page, those of one thing for what was used most."""
+    from django.db.models import Sum
+
+    from access.models import Agent, GrantUse, Person, Role
     from tools.models import Definition, Review
 
-    review = Review.objects.waiting().latest("pk")
-    definition = Definition.objects.latest("pk")
+    review = Review.objects.waiting().filter(definition__kind="tool").latest("pk")
+    used = GrantUse.objects.values("server", "name").annotate(all=Sum("calls")).order_by("-all").first()
+    slug = used["server"] if used else "s0000"
+    definition = Definition.objects.filter(server__slug=slug, kind="tool").order_by("name").last()
+    assert definition is not None
+    agent, person = Agent.objects.get(client_id="agent-1"), Person.objects.get(username="person-1")
+    role = Role.objects.filter(name="role-1").get()
     return [
         "/",
-        "/?server=s0500",
+        f"/?server={slug}",
         "/?page=50",
         "/?assignee=nobody&why=new&overdue=on",
         f"/reviews/{review.public_id}/",
         f"/reviews/{review.public_id}/reach/",
         "/definitions/",
         "/definitions/?effect=may_write&served=on",
-        "/definitions/?q=tool_07",
+        "/definitions/?q=record",
         "/definitions/?state=held",
+        "/definitions/?unused=on",
         "/definitions/?page=500",
         f"/definitions/{definition.public_id}/",
         f"/definitions/{definition.public_id}/callers/",
         "/servers/",
+        f"/servers/{slug}/",
         "/servers/s0500/",
-        "/servers/s0500/connect/",
-        "/servers/s0500/edit/",
+        f"/servers/{slug}/connect/",
+        f"/servers/{slug}/edit/",
         "/agents/",
+        f"/agents/{agent.public_id}/",
         "/roles/",
+        "/grants/give/",
         "/people/",
         "/policies/",
         "/alerts/",
         "/audit/",
+        f"/audit/?server={slug}",
+        "/audit/?principal=person-1",
+        "/audit/?decision=denied",
         "/suppressions/",
         "/suspensions/",
         "/right-sizing/",
         "/flows/",
+        f"/flows/agents/{agent.public_id}/",
+        f"/flows/people/{person.public_id}/",
         "/access/",
-        "/access/?server=s0500",
+        f"/access/?server={slug}",
+        f"/access/{slug}/{role.public_id}/",
         "/calls/",
+        f"/calls/?server={slug}",
         "/find/?q=tool",
         "/servers/onboard/",
+        f"/servers/onboard/{slug}/",
         "/teams/",
+        "/teams/team-1/",
         "/tokens/",
         "/audit/months/",
         "/audit/sinks/",
@@ -188,12 +130,22 @@ def _pages() -> list[str]:
     ]
 
 
-def _warm(client: "Client") -> None:
+def _warm(client: "Client", paths: list[str]) -> None:
     """Templates are read once a process, and the web process freezes what it has loaded (`controlplane.asgi`)."""
-    for path in _pages():
+    for path in paths:
         client.get(path)
     gc.collect()
     gc.freeze()
+
+
+def _profiled(client: "Client", paths: list[str]) -> None:
+    for path in paths:
+        with cProfile.Profile() as profiler:
+            for _ in range(ROUNDS):
+                client.get(path)
+        print(path)
+        for order in ("cumulative", "tottime"):
+            pstats.Stats(profiler).sort_stats(order).print_stats(60)
 
 
 def _measured(client: "Client", path: str) -> bool:
@@ -225,5 +177,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("servers", type=int, nargs="?", default=1000)
     parser.add_argument("--records", type=int, default=0)
+    parser.add_argument("--keep", type=Path, metavar="DIRECTORY")
+    parser.add_argument("--only", default="", metavar="WORD")
+    parser.add_argument("--profile", action="store_true")
     given = parser.parse_args()
-    main(given.servers, given.records)
+    main(given.servers, given.records, given.keep, given.only, profile=given.profile)

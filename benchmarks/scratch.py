@@ -42,8 +42,10 @@ def kept_database(state: Path) -> Iterator[None]:
         owner = {**os.environ, "DATABASE_URL": os.environ["DATABASE_ADMIN_URL"]}
         subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], env=owner, check=True)
         import django
+        from django.test.utils import setup_test_environment
 
         django.setup()
+        setup_test_environment()
         yield
 
 

@@ -23,10 +23,11 @@ class Principal:
 def principals(actor: Actor, access: AccessPart) -> Iterator[Principal]:
     """Those to whom `access` gives anything and whom the actor may see: agents that act on their own, then people."""
     agents = Agent.objects.visible_to(actor).filter(pk__in=[*access.agents])
-    for agent in agents.order_by().defer("client_secret"):
+    for agent in agents.order_by().only("public_id", "name", "state", "authorization_grant_type"):
         if not agent.acts_for_people:
             yield Principal("agent", agent.public_id, agent.name, caller_of(agent, None))
-    for person in Person.objects.visible_to(actor).filter(pk__in=[*access.people]).order_by():
+    people = Person.objects.visible_to(actor).filter(pk__in=[*access.people])
+    for person in people.order_by().only("public_id", "username", "is_active"):
         yield Principal("person", person.public_id, person.username, caller_of(None, person))
 
 

@@ -143,6 +143,8 @@ TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 
+FORM_RENDERER = "controlplane.form_renderer.Renderer"
+
 # --- data ---------------------------------------------------------------------------------------------------
 DATABASES = {
     "default": {

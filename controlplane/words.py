@@ -42,6 +42,12 @@ EFFECTS: Final[Mapping[str, tuple[Text, str, str]]] = {
     "writes": (gettext_lazy("writes"), "info", "edit"),
     "reads": (gettext_lazy("only reads"), "quiet", "record"),
 }
+# By which scope of its own a role reaches a tool.
+CELLS: Final[Mapping[str, tuple[Text, str, str]]] = {
+    "own": (gettext_lazy("own scope"), "ok", "check"),
+    "whole": (gettext_lazy("whole server"), "info", "server"),
+    "both": (gettext_lazy("both"), "ok", "check"),
+}
 # One word, one tone, one icon for every state that a page shows.
 STATES: Final[Mapping[str, tuple[Text, str, str]]] = {
     "acknowledged": (gettext_lazy("acknowledged"), "info", "check"),

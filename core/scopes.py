@@ -55,6 +55,12 @@ def scope_server(scope: str) -> str | None:
     return parts[1] if parts[0] == "mcp" and len(parts) > 2 else None
 
 
+def scope_tool(scope: str) -> str | None:
+    """The name of the tool that a scope is about alone, or None."""
+    parts = scope.split(":")
+    return unquote(parts[3]) if len(parts) == 4 and parts[2] == ScopeKind.TOOL else None
+
+
 def problem(scope: str) -> str | None:
     """Why `scope` is neither an MCP scope nor a permission, as a sentence; None when it is one."""
     if scope == CONNECT or scope in _PERMISSIONS:

@@ -71,10 +71,10 @@ def _suspended() -> Suspended | None:
 
 def _grant_facts(row: Mapping[str, Any]) -> GrantFacts:
     return GrantFacts(
-        frozenset(row["role__scopes"]),
+        row["scopes"],
         row["environment"] or None,
         row["expires_at"],
-        names=(f"grant:{row['public_id']}", f"role:{row['role__name']}"),
+        names=(f"grant:{row['public_id']}", f"role:{row['role']}"),
         conditions=conditions_of(row["conditions"]),
     )
 

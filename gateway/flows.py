@@ -2,11 +2,12 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from itertools import product
-from typing import Final
+from datetime import UTC, datetime
+from functools import partial
+from itertools import chain, product
+from typing import Any, Final
 
 from access.principals import GrantFacts
 from gateway.reach import NOBODY, Caller, Offered, Reach, holds
@@ -14,6 +15,8 @@ from gateway.snapshot import AccessPart
 from tools.flows import Flows, Leg, Path, Tool, flows, tool_of
 
 _REMEMBERED: Final = 100_000
+_ANSWERS: Final = 5_000
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _WHOLE: Final = frozenset(Leg)
 _legs: dict[str, frozenset[Leg]] = {}  # by digest, which names the very text
 
@@ -48,10 +51,19 @@ def carrying(offered: Iterable[Offered]) -> Mapping[str, Sequence[Carrying]]:
 
 
 class Tools:
-    """The tools that add something to a flow, by server."""
+    """The tools that add something to a flow, by server. `readings` numbers what was read of each server, and when."""
 
-    def __init__(self, by_server: Mapping[str, Sequence[Carrying]]):
-        self._by_server = by_server
+    def __init__(self, by_server: Mapping[str, Sequence[Carrying]], readings: Mapping[str, int] | None = None):
+        self._by_server, self._readings = by_server, readings or {}
+
+    def readings(self, slugs: Iterable[str]) -> frozenset[int]:
+        """Which readings of these servers stand here."""
+        return frozenset([self._readings[slug] for slug in slugs if slug in self._readings])
+
+    def ends(self, slugs: Iterable[str]) -> Iterator[datetime]:
+        """When what is decided of these servers' tools may change by itself."""
+        for offered, _ in (each for slug in slugs for each in self._by_server.get(slug, ())):
+            yield from filter(None, (offered.facts.expires_at, offered.server.trusted_until))
 
     def reached(self, reach: Reach, caller: Caller) -> list[Tool]:
         """Those that the caller may call."""
@@ -60,31 +72,50 @@ class Tools:
         return [tools[id(each)] for each in reach.reached(caller, (offered for offered, _ in near))]
 
 
-class Flowing:
-    """The flows of callers. Those that reach the same are asked about once, and so is each grant that differs."""
+class Remembered:
+    """Answers by all that they were made of, each until something of that ends."""
 
-    def __init__(self, reach: Reach, tools: Tools):
-        self._reach, self._tools = reach, tools
-        self._known: dict[Hashable, Flows] = {}
-        self._by_grant: dict[Hashable, list[Tool]] = {}
+    def __init__(self) -> None:
+        self._answers: dict[Hashable, tuple[datetime, Any]] = {}
+
+    def answer(self, key: Hashable, now: datetime, make: Callable[[], Any], ends: Iterable[datetime]) -> Any:
+        """The answer of this key, made now unless it is known. `ends`: when it may change though the key does not."""
+        until, known = self._answers.get(key, (now, None))
+        if until <= now:
+            known = make()
+            if len(self._answers) >= _ANSWERS:
+                self._answers.clear()
+            self._answers[key] = min((end for end in ends if end > now), default=_NEVER), known
+        return known
+
+
+class Flowing:
+    """The flows of callers. Those that reach the same are asked about once, and so is each grant that differs.
+
+    With `remembered` also if they are asked about again, as long as `tools` says by its readings what it was made of.
+    """
+
+    def __init__(self, reach: Reach, tools: Tools, remembered: Remembered | None = None):
+        self._reach, self._tools, self._known = reach, tools, remembered or Remembered()
 
     def of(self, caller: Caller) -> Flows:
         """What the caller's tools give together."""
-        likeness = self._reach.likeness(caller)
-        if likeness not in self._known:
-            self._known[likeness] = flows(self._reached(caller))
-        return self._known[likeness]
+        found: Flows = self._once("flows", self._reach, caller, lambda: flows(self.reached(caller)))
+        return found
 
-    def _reached(self, caller: Caller) -> Iterable[Tool]:
+    def reached(self, caller: Caller) -> Collection[Tool]:
+        """The tools that the caller may call, of those that add something to a flow."""
         if caller.agent != NOBODY and caller.person is not None:  # what the agent was given bounds it
             return self._tools.reached(self._reach, caller)
         found: set[Tool] = set()
         for alone in self._reach.apart(caller):
-            grant = alone.likeness(caller)
-            if grant not in self._by_grant:
-                self._by_grant[grant] = self._tools.reached(alone, caller)
-            found.update(self._by_grant[grant])
+            found.update(self._once("tools", alone, caller, partial(self._tools.reached, alone, caller)))
         return found
+
+    def _once(self, what: str, reach: Reach, caller: Caller, make: Callable[[], Any]) -> Any:
+        slugs = reach.servers(caller)
+        key = what, reach.likeness(caller), reach.suspensions, self._tools.readings(slugs)
+        return self._known.answer(key, reach.now, make, chain(reach.ends(caller), self._tools.ends(slugs)))
 
 
 def completed(grant: str, access: AccessPart, tools: Tools, now: datetime) -> Completion | None:
@@ -110,6 +141,7 @@ def pairs(
     now: datetime,
     *,
     apart: Collection[frozenset[str]],
+    remembered: Remembered | None = None,
 ) -> tuple[Iterator[Pair], int]:
     """Which two of `roles` (scopes by name) complete a flow that neither does alone, and how many such pairs there are.
 
@@ -117,14 +149,16 @@ def pairs(
     """
     given = {name: -1 - at for at, name in enumerate(sorted(roles))}  # no agent has such a key
     alone = replace(access, agents={key: (GrantFacts(frozenset(roles[name])),) for name, key in given.items()})
-    reach = Reach(alone, now)
-    reached = {name: tools.reached(reach, Caller(agent=key)) for name, key in given.items()}
+    flowing = Flowing(Reach(alone, now), tools, remembered)
+    reached = {name: flowing.reached(Caller(agent=key)) for name, key in given.items()}
     found = list(_completing(reached, apart))
     held = [frozenset(name for grant in grants for name in grant.names) for grants in access.people.values()]
     return (_pair(reached, held, first, second) for first, second in found), len(found)
 
 
-def _completing(reached: Mapping[str, list[Tool]], apart: Collection[frozenset[str]]) -> Iterator[tuple[str, str]]:
+def _completing(
+    reached: Mapping[str, Collection[Tool]], apart: Collection[frozenset[str]]
+) -> Iterator[tuple[str, str]]:
     """By legs first: there are many roles, and eight sets of legs."""
     by_legs: defaultdict[frozenset[Leg], list[str]] = defaultdict(list)
     for name, tools in reached.items():
@@ -136,7 +170,7 @@ def _completing(reached: Mapping[str, list[Tool]], apart: Collection[frozenset[s
             yield from ((one, other) for one, other in both if one < other and frozenset((one, other)) not in apart)
 
 
-def _pair(reached: Mapping[str, list[Tool]], held: Iterable[frozenset[str]], first: str, second: str) -> Pair:
+def _pair(reached: Mapping[str, Collection[Tool]], held: Iterable[frozenset[str]], first: str, second: str) -> Pair:
     path = flows({*reached[first], *reached[second]}).paths[0]
     both = {f"role:{first}", f"role:{second}"}
     return Pair((first, second), path, sum(both <= names for names in held))

@@ -43,7 +43,7 @@ class Reach:
     """What callers reach by `access`, at `now`."""
 
     def __init__(self, access: AccessPart, now: datetime):
-        self._access, self._now = _whatever_the_conditions(access), now
+        self._access, self.now = _whatever_the_conditions(access), now
 
     def decisions(self, caller: Caller, tools: Iterable[Offered]) -> Iterator[tuple[Offered, Decision]]:
         """What is decided of each tool."""
@@ -53,7 +53,7 @@ class Reach:
             facts = known.get(tool.server.slug)
             if facts is None:
                 facts = known[tool.server.slug] = self._facts(token, tool)
-            yield tool, decide(Call("tools/call", tool.facts, intention=True), facts, self._now)
+            yield tool, decide(Call("tools/call", tool.facts, intention=True), facts, self.now)
 
     def reached(self, caller: Caller, tools: Iterable[Offered]) -> Iterator[Offered]:
         """The tools that the caller may call."""
@@ -76,7 +76,7 @@ class Reach:
         for grant in self._grants(caller)[1]:
             held = {caller.agent: (grant,)} if caller.person is None else {}
             people = {} if caller.person is None else {caller.person: (grant,)}
-            yield Reach(AccessPart(held, people, self._access.suspended), self._now)
+            yield Reach(AccessPart(held, people, self._access.suspended), self.now)
 
     def likeness(self, caller: Caller) -> Hashable:
         """Who has the same reaches the same."""
@@ -84,7 +84,19 @@ class Reach:
         suspended = self._access.suspended
         stop = suspended.stop(caller.agent, caller.person, "", "") if suspended else None
         ceiling = None if own is None or caller.person is None else _alike(own)
-        return caller.agent_active, caller.person_active, _alike(held), ceiling, stop.caller if stop else None
+        person_active = caller.person_active is not False
+        return caller.agent_active, person_active, _alike(held), ceiling, stop.caller if stop else None
+
+    @property
+    def suspensions(self) -> Hashable:
+        """What is suspended of servers and definitions, which concerns all callers."""
+        suspended = self._access.suspended
+        return suspended and (suspended.servers, suspended.teams, frozenset(suspended.definitions.items()))
+
+    def ends(self, caller: Caller) -> Iterator[datetime]:
+        """When grants end by which the caller is judged."""
+        own, held = self._grants(caller)
+        return (grant.expires_at for grant in (*held, *(own or ())) if grant.expires_at is not None)
 
     def _grants(self, caller: Caller) -> tuple[tuple[GrantFacts, ...] | None, tuple[GrantFacts, ...]]:
         own = self._access.agents.get(caller.agent)

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from django.db import connection
@@ -29,13 +30,15 @@ from access.sizing import (
 )
 from audit.models import Leaf
 from core.actor import Actor
+from core.names import canonical_name
 from core.permissions import Permission
-from core.scopes import call_scope, read_scope, scope_server
+from core.scopes import call_scope, read_scope, scope_server, scope_tool
 from servers.surface import Kind
 from tools.models import Definition
 
 NEEDED: Final = (Permission.GRANT_READ, Permission.ROLE_READ, Permission.TOOL_READ)
 DAYS_MAX: Final = 3650
+_UNNAMED: Final = ""  # of a tool that no scope names
 ENDING: Final = timedelta(days=14)
 # By role, server and kind: what was used through scopes of its own (`named`) or not, and how much of it is there still.
 # In SQL, because roles are arrays of up to a thousand scopes, to be opened once and not for each use.
@@ -43,13 +46,14 @@ _USES: Final = """
 WITH used AS MATERIALIZED (
     SELECT DISTINCT held.role_id, used.server, used.kind, used.name, used.scope
     FROM access_grantuse used JOIN access_grant held ON held.id = used.grant_id
-    WHERE used.grant_id = ANY(%(grants)s) AND used.last_used >= %(moment)s
+    JOIN unnest(%(grants)s::bigint[]) AS live(id) ON live.id = held.id
+    WHERE used.last_used >= %(moment)s
 ), own AS MATERIALIZED (
     SELECT role.id AS role_id, own.scope FROM access_role role, unnest(role.scopes) AS own(scope)
     WHERE role.id = ANY(%(roles)s)
 )
 SELECT used.role_id, used.server, used.kind, own.scope IS NOT NULL, count(there.id),
-    (array_agg(used.scope ORDER BY used.scope) FILTER (WHERE own.scope IS NOT NULL OR there.id IS NOT NULL))[1:%(most)s]
+    array_agg(used.scope) FILTER (WHERE own.scope IS NOT NULL OR there.id IS NOT NULL)
 FROM used
 LEFT JOIN own ON own.role_id = used.role_id AND own.scope = used.scope
 LEFT JOIN servers_server server ON server.slug = used.server
@@ -166,11 +170,18 @@ def _roles(actor: Actor, live: GrantQuerySet, moment: datetime, counted: Counted
 
 
 def _per_tool(actor: Actor, scopes: set[str]) -> PerTool:
-    named = {scope_server(scope) for scope in scopes}  # of other servers' tools, which are many, none is reached
-    return PerTool(Counter(
-        scopes_that_reach(slug, name, sensitive=sensitive, scopes=scopes) if slug in named else 0
-        for slug, name, sensitive in Definition.objects.visible_to(actor).served_tools()
-    ))  # fmt: skip
+    # Most tools are named by no scope, and of a server these are alike: they are counted where they are.
+    own = {
+        canonical_name(slug, name) for scope in scopes if (slug := scope_server(scope)) and (name := scope_tool(scope))
+    }
+    served, found = Definition.objects.visible_to(actor), Counter[int]()
+    reaching = partial(scopes_that_reach, scopes=scopes)
+    for slug, sensitive, count in served.served_tools():
+        found[reaching(slug, _UNNAMED, sensitive=sensitive)] += count
+    for slug, name, sensitive in served.served_among(own) if own else ():
+        found[reaching(slug, _UNNAMED, sensitive=sensitive)] -= 1
+        found[reaching(slug, name, sensitive=sensitive)] += 1
+    return PerTool(+found)
 
 
 def _sized(
@@ -212,7 +223,7 @@ def _uses(grants: GrantQuerySet, roles: list[int], moment: datetime) -> dict[int
     named: defaultdict[int, set[str]] = defaultdict(set)
     through: defaultdict[int, dict[str, Through]] = defaultdict(dict)
     with connection.cursor() as cursor:
-        cursor.execute(_USES, {"grants": keys, "roles": roles, "moment": moment, "most": SCOPES_MAX})
+        cursor.execute(_USES, {"grants": keys, "roles": roles, "moment": moment})
         for role, slug, kind, is_named, count, scopes in cursor:
             connected.add(role)
             if is_named:
@@ -220,7 +231,9 @@ def _uses(grants: GrantQuerySet, roles: list[int], moment: datetime) -> dict[int
             elif kind:
                 broad = _broad(slug, kind)
                 before = through[role].get(broad, Through(0, ()))
-                through[role][broad] = Through(before.count + count, (*before.scopes, *(scopes or ())))
+                through[role][broad] = Through(
+                    before.count + count, (*before.scopes, *sorted(scopes or ())[:SCOPES_MAX])
+                )
     return {role: RoleUse(connected=True, named=frozenset(named[role]), through=through[role]) for role in connected}
 
 

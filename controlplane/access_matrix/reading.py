@@ -120,8 +120,8 @@ def tools_of(actor: Actor) -> DefinitionQuerySet:
 
 
 def tools_at(actor: Actor, server: Server) -> DefinitionQuerySet:
-    """The tools of one server as lists read them, by name."""
-    return tools_of(actor).filter(server=server).for_list().order_by("name", "pk")
+    """The tools of one server with what they say and whether agents get them, by name."""
+    return tools_of(actor).filter(server=server).with_served().order_by("name", "pk")
 
 
 def lines(slug: str, tools: Iterable[Definition], held: Collection[Column]) -> list[Line]:

@@ -93,7 +93,7 @@ def change(request: HttpRequest, slug: str, role_id: UUID) -> HttpResponse:
 def _draft(actor: Actor, server: Server, data: dict[str, Any]) -> Draft:
     """What was ticked; with `tick`, what says such an effect as well."""
     found = reading.tools_at(actor, server).filter(public_id__in=data["shown"])
-    rows = list(found.values_list("public_id", "name", "effect"))  # type: ignore[misc]  # as `for_list` names it
+    rows = list(found.values_list("public_id", "name", "effect"))  # type: ignore[misc]  # as `with_served` names it
     tools = {key: name for key, name, _effect in rows}
     ticked = data["own"] & tools.keys()
     if data["do"] == TICK:

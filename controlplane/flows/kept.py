@@ -4,6 +4,7 @@ Who asks what everybody reaches asks about all tools of all servers, and of thos
 question. Inside a transaction nothing is kept: what it has changed may yet be taken back.
 """
 
+from itertools import count
 from typing import Final
 from uuid import UUID
 
@@ -12,14 +13,16 @@ from django.db import connection
 from access.models import Revision
 from access.services import server_part
 from gateway.facts import read_tools
-from gateway.flows import Carrying, Tools, carrying
+from gateway.flows import Carrying, Remembered, Tools, carrying
 from servers.models import Server
 from tools.models import Definition
 from tools.querysets import DefinitionQuerySet
 
 Mark = tuple[UUID, int]  # a server, and its revision
 
-_kept: Final[dict[str, tuple[Mark, tuple[Carrying, ...]]]] = {}
+remembered: Final = Remembered()  # what was found of the tools that are kept here
+_kept: Final[dict[str, tuple[Mark, int, tuple[Carrying, ...]]]] = {}
+_readings: Final = count()
 
 
 def tools_among(definitions: DefinitionQuerySet) -> Tools:
@@ -30,5 +33,5 @@ def tools_among(definitions: DefinitionQuerySet) -> Tools:
     known = {} if connection.in_atomic_block else _kept
     changed = [slug for slug, mark in marks.items() if slug not in known or known[slug][0] != mark]
     read = carrying(read_tools(Definition.objects.filter(server__slug__in=changed))) if changed else {}
-    known.update({slug: (marks[slug], tuple(read.get(slug, ()))) for slug in changed})
-    return Tools({slug: known[slug][1] for slug in marks})
+    known.update({slug: (marks[slug], next(_readings), tuple(read.get(slug, ()))) for slug in changed})
+    return Tools({slug: known[slug][2] for slug in marks}, {slug: known[slug][1] for slug in marks})

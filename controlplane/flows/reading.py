@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from access.models import Agent, Grant, Person, Role, RoleSeparation
 from access.querysets import GrantQuerySet
-from controlplane.flows.kept import tools_among
+from controlplane.flows.kept import remembered, tools_among
 from controlplane.principals import Principal, caller_of, principals
 from core.actor import Actor
 from core.errors import Invalid, NotFound
@@ -55,7 +55,7 @@ class Reading:
     def held(self) -> tuple[list[Held], int]:
         """Who holds a whole flow, worst first, and of how many principals to whom any server is given."""
         reach = Reach(self._access, self._now)
-        flowing = Flowing(reach, self._tools)
+        flowing = Flowing(reach, self._tools, remembered)
         asked = [each for each in principals(self.actor, self._access) if reach.servers(each.caller)]
         found = [Held(each, flowing.of(each.caller)) for each in asked]
         whole = [each for each in found if each.flows.paths]
@@ -66,7 +66,7 @@ class Reading:
         roles = dict(Role.objects.visible_to(self.actor).values_list("name", "scopes"))
         separated = RoleSeparation.objects.visible_to(self.actor).values_list("first__name", "second__name")
         apart = set(map(frozenset, separated))
-        found, total = pairs(roles, self._access, self._tools, self._now, apart=apart)
+        found, total = pairs(roles, self._access, self._tools, self._now, apart=apart, remembered=remembered)
         return Suggested(tuple(pair for _, pair in zip(range(limit), found, strict=False)), total)
 
 
@@ -87,7 +87,7 @@ def flows_of(actor: Actor, *, agent: Agent | None = None, person: Person | None 
     caller = caller_of(agent, person)
     reach = Reach(read_access(_grants_of(actor, agent, person)), timezone.now())
     near = Definition.objects.visible_to(actor).filter(server__slug__in=reach.servers(caller))
-    return Flowing(reach, tools_among(near)).of(caller)
+    return Flowing(reach, tools_among(near), remembered).of(caller)
 
 
 def person_named(actor: Actor, username: str) -> Person:

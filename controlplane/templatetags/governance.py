@@ -45,6 +45,14 @@ def effect_chip(effect: str) -> SafeString:
     return chip(*words.EFFECTS[effect])
 
 
+@register.simple_tag
+def matrix_cell(cell: str) -> SafeString:
+    """What a role's scopes say of a tool; a page of the matrix has hundreds of these."""
+    if cell in words.CELLS:
+        return chip(*words.CELLS[cell])
+    return format_html('<span class="faint">{}</span>', gettext("not reached"))
+
+
 @register.filter
 def environment(name: str) -> words.Text:
     """An environment by its word; empty means all of them."""

@@ -6,6 +6,8 @@ A builtin of every template; what shows things that are governed stands in `gove
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import cache
+from html import escape
 from itertools import groupby
 from typing import Any, Final
 
@@ -14,7 +16,7 @@ from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
 
 from controlplane import words
@@ -26,6 +28,7 @@ CHIPS_IN_A_ROW: Final = 20
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> SafeString:
     """An icon of our sprite; decoration only, so the word beside it carries the meaning."""
     sprite = static("img/icons.svg")
@@ -101,6 +104,13 @@ def field(bound: BoundField, style: str = "") -> dict[str, Any]:
     `style` "quiet": a filter, where every field is optional and nothing needs to say so.
     """
     return {"field": bound, "mark_optional": not bound.field.required and style != "quiet"}
+
+
+@register.simple_tag
+def options(values: Iterable[str], chosen: str | None = "") -> SafeString:
+    """An option for each value: there may be a thousand, of which a loop of a template makes ten times the work."""
+    shown = [f"<option{' selected' if value == chosen else ''}>{escape(value)}</option>" for value in values]
+    return mark_safe("".join(shown))  # noqa: S308 -- each value is escaped
 
 
 @register.simple_tag

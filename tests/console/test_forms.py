@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from access.models import Agent, Grant, Person, Role, RoleSeparation
+from access.services import create_role
 from alerts.models import Alert, Channel
 from audit.models import Record
 from servers.forms import ServerForm
@@ -322,6 +323,25 @@ def test_a_grant_is_given_on_conditions_which_the_page_shows(world: World, conso
     page = console.get("/roles/").content.decode()
     assert "192.0.2.0/24" in page
     assert "mon, fri 08:00" in page
+
+
+def test_of_a_role_with_many_scopes_the_first_are_shown_and_all_of_them_on_request(
+    world: World, console: Client
+) -> None:
+    scopes = [f"mcp:files:tool:t{number:02}" for number in range(30)]
+    role = create_role(name="wide", scopes=scopes, actor=world.actor)
+    page = console.get("/roles/").content.decode()
+    assert (f">{scopes[19]}<" in page, f">{scopes[20]}<" in page) == (True, False)
+    assert f'href="?whole={role.public_id}#role-{role.public_id}"' in page
+    assert f">{scopes[29]}<" in console.get(f"/roles/?whole={role.public_id}").content.decode()
+
+
+def test_roles_are_listed_page_by_page_beside_the_grants(
+    world: World, console: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("access.views.ROLES_SHOWN", 6)  # as many as are built in
+    assert "files-reader</bdi> </span>" not in console.get("/roles/").content.decode()
+    assert "files-reader</bdi> </span>" in console.get("/roles/?roles=2").content.decode()
 
 
 def test_a_condition_that_is_none_is_refused_above_the_form(world: World, console: Client) -> None:

@@ -7,19 +7,20 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from access.models import Agent, Role
-from access.services import bump_revision, server_part
+from access.models import Agent, Grant, Role
+from access.services import bump_revision, change_role, revoke_grant, server_part
 from controlplane.flows.kept import tools_among
+from controlplane.flows.reading import Reading
 from gateway.facts import read_access
 from gateway.reach import Caller, Reach
 from servers.models import Server
 from servers.services import suspend_server
-from tests.factories import AgentFactory, GrantFactory
+from tests.factories import AgentFactory, GrantFactory, PersonFactory
 from tests.gateway.flowing import CUSTOMERS, flowing, founder
-from tests.tools.making import poll, tool
+from tests.tools.making import actor_of, poll, tool
 from tools.models import Definition
 from tools.querysets import DefinitionQuerySet
-from tools.services import withdraw_approval
+from tools.services import suspend, withdraw_approval
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,6 +53,34 @@ def drifted() -> None:
 
 def closed() -> None:
     suspend_server(slug=CUSTOMERS[0], actor=founder(), reason="A test.")
+
+
+def stopped() -> None:
+    suspend(kind="server", name=CUSTOMERS[0], actor=founder(), reason="A test.")
+
+
+def stopped_alone() -> None:
+    suspend(kind="definition", name="tool:crm/find_customers", actor=founder(), reason="A test.")
+
+
+def revoked() -> None:
+    revoke_grant(grant_id=Grant.objects.get(role__name="mailer").public_id, actor=founder(), reason="A test.")
+
+
+def narrowed() -> None:
+    role = Role.objects.get(name="mailer")
+    change_role(role_id=role.public_id, scopes=["mcp:connect"], actor=founder(), reason="A test.")
+
+
+@pytest.mark.parametrize("change", [withdrawn, drifted, closed, stopped, stopped_alone, revoked, narrowed])
+def test_a_flow_that_was_found_is_gone_with_any_part_of_it(bot: Agent, change: Callable[[], None]) -> None:
+    def holders() -> list[str]:
+        return [each.principal.name for each in Reading(reader).held()[0]]
+
+    reader = actor_of(PersonFactory.create(username="reader"))
+    assert holders() == [bot.name] == holders()
+    change()
+    assert holders() == []
 
 
 @pytest.mark.parametrize("change", [withdrawn, drifted, closed])

@@ -52,3 +52,9 @@ def test_any_scope_of_a_server_implies_connecting_to_it_and_to_no_other() -> Non
 def test_the_baseline_of_a_server_names_no_other_server() -> None:
     servers = {scopes.scope_server(scope) for scope in scopes.baseline_scopes("files")}
     assert servers == {None, "files"}
+
+
+def test_a_scope_of_one_tool_names_it_and_every_other_scope_names_none() -> None:
+    assert scopes.scope_tool(scopes.definition_scope("files", "tool", "a b:c/\u00e9")) == "a b:c/\u00e9"
+    others = ("mcp:connect", "mcp:files:call", "mcp:files:read", "mcp:files:prompt:greet", "role:read")
+    assert not any(map(scopes.scope_tool, others))

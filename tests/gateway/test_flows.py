@@ -2,11 +2,11 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from access.policy import DefinitionFacts, PinState, ServerFacts
 from access.principals import GrantFacts
-from gateway.flows import Flowing, Tools, carrying, completed, pairs
+from gateway.flows import Flowing, Remembered, Tools, carrying, completed, pairs
 from gateway.reach import Caller, Offered, Reach
 from gateway.snapshot import AccessPart
 
@@ -52,6 +52,28 @@ def test_a_principal_that_reaches_all_legs_holds_a_flow() -> None:
         "mail/send_mail",
     ]
     assert not flowing.of(Caller(person=ALICE, person_active=True)).paths
+
+
+def test_what_is_remembered_ends_with_the_first_thing_that_it_was_made_of() -> None:
+    soon, later = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
+    ending = (
+        (replace(MAIL, expires_at=soon), SEND),
+        (MAIL, replace(SEND, facts=replace(SEND.facts, expires_at=soon))),
+        (MAIL, replace(SEND, server=replace(SEND.server, trusted_until=soon))),
+    )
+    for given, tool in ending:
+        access, remembered = AccessPart({AGENT: (ALL_BUT_MAIL, given)}), Remembered()
+        tools = Tools(carrying([CUSTOMERS, ISSUES, tool]), {"crm": 0, "forge": 1, "mail": 2})
+        found = [bool(Flowing(Reach(access, now), tools, remembered).of(Caller(AGENT)).paths) for now in (NOW, later)]
+        assert found == [True, False]
+
+
+def test_what_is_remembered_of_one_reading_of_a_server_is_nothing_of_another() -> None:
+    access, remembered = AccessPart({AGENT: (ALL_BUT_MAIL, MAIL)}), Remembered()
+    served = Tools(carrying([CUSTOMERS, ISSUES, SEND]), {"crm": 0, "forge": 1, "mail": 2})
+    held = Tools(carrying([CUSTOMERS, ISSUES]), {"crm": 0, "forge": 1, "mail": 3})
+    found = [Flowing(Reach(access, NOW), tools, remembered).of(Caller(AGENT)).paths for tools in (served, held, served)]
+    assert list(map(bool, found)) == [True, False, True]
 
 
 def test_what_is_not_served_is_in_no_flow() -> None:

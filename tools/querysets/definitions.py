@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from django.apps import apps
 from django.db import models
 from django.db.models import Case, Count, Exists, F, FilteredRelation, OuterRef, Prefetch, Q, Subquery, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Concat
 from django.utils import timezone
 
 from core.actor import Actor
@@ -35,11 +35,9 @@ _AS_APPROVED = Q(contradicted=False, by_pin=True, unexpired=True)
 _BY_MODE = Q(contradicted=False, by_mode=True, unexpired=True)
 # Not by the pin: another version than it, or the same after its approval ran out.
 _ON_GLASS = Q(by_glass=True) & (Q(by_pin=False) | Q(unexpired=False))
-# Of what agents get, else of what is pinned, else of what is shown.
-_EFFECT = Coalesce(
-    Case(When(_ON_GLASS, then=F("glass__version__effect"))), F("live_pin__version__effect"), F("observed__effect"),
-    Value(""),
-)  # fmt: skip
+# Of what agents get, else of what is pinned, else of what is shown. Of what is served the last is never asked.
+_OF_SERVED = (Case(When(_ON_GLASS, then=F("glass__version__effect"))), F("live_pin__version__effect"))
+_EFFECT, _EFFECT_SERVED = Coalesce(*_OF_SERVED, F("observed__effect"), Value("")), Coalesce(*_OF_SERVED, Value(""))
 # What a list narrows by: one effect, or all that change something.
 EFFECTS: Final[Mapping[str, frozenset[Effect]]] = {
     "may_write": frozenset({Effect.WRITES, Effect.DESTROYS}),
@@ -123,10 +121,18 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         """What agents get now from an active server."""
         return self.with_what_serves(timezone.now()).filter(_SERVED_NOW)
 
-    def served_tools(self) -> Iterator[tuple[str, str, bool]]:
-        """Slug, name and whether it is sensitive, of each tool that agents get now from an active server."""
+    def served_tools(self) -> Iterator[tuple[str, bool, int]]:
+        """How many tools agents get now from active servers, by slug and whether they are sensitive."""
         rows = self.filter(kind=Kind.TOOL.value).served_now().order_by()
-        return rows.values_list("server__slug", "name", "sensitive").iterator(chunk_size=2000)
+        counted = rows.values_list("server__slug", "sensitive").annotate(count=Count("pk"))
+        return ((slug, sensitive, count) for slug, sensitive, count in counted)
+
+    def served_among(self, canonical: Iterable[str]) -> Iterator[tuple[str, str, bool]]:
+        """Slug, name and whether it is sensitive, of those of these tools that agents get now from active servers."""
+        full = Concat("server__slug", Value("/"), "name", output_field=models.TextField())
+        rows = self.filter(kind=Kind.TOOL.value).served_now().order_by().alias(full=full)
+        found = rows.filter(full__in=set(canonical)).values_list("server__slug", "name", "sensitive")
+        return ((slug, name, sensitive) for slug, name, sensitive in found)
 
     def offered(self) -> dict[tuple[str, str], int]:
         """How many definitions a server has by slug and kind, present and not sensitive: what a broad scope reaches."""
@@ -155,7 +161,8 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         if effects is None and not wanted.get("served"):
             return found
         says, served = Q() if effects is None else _says(effects), _SERVED_NOW if wanted.get("served") else Q()
-        return found.with_what_is_said(timezone.now()).filter(says, served)
+        said = _EFFECT_SERVED if served else _EFFECT
+        return found.with_what_serves(timezone.now()).alias(said=said).filter(says, served)
 
     def unsettled(self, *, now: datetime | None = None) -> Self:
         """Present and held, yet nobody is asked and nobody has said no to what is shown.
@@ -172,6 +179,10 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         shown = Q(version=OuterRef("observed")) | Q(version__in=against.values("version"))
         nobody_asked = held.exclude(Exists(reviews.waiting()))
         return nobody_asked.exclude(Exists(reviews.standing_rejections().filter(shown)))
+
+    def with_served(self) -> Self:
+        """With `served` and `effect`, as lists have them, and nothing else of what they show."""
+        return self.with_what_serves(timezone.now()).annotate(served=true_when(_SERVED), effect=_EFFECT)
 
     def for_list(self) -> Self:
         """With what a list shows, in one query, and one for the findings.

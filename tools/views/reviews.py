@@ -19,6 +19,7 @@ from core.actor import Actor
 from core.console import actor_of, form_status, fulfil, page, show
 from core.needs import asks
 from core.permissions import Permission
+from servers.rules import DriftMode
 from tools import presentation, services
 from tools.forms import BreakGlassForm, DecisionForm
 from tools.inbox import WAITING, identical, neighbours
@@ -152,7 +153,8 @@ def _review(found: Review, actor: Actor) -> dict[str, Any]:
 
 def _serves_on(found: Review) -> bool:
     """Whether agents go on with the approved text while this waits, by the server's drift mode."""
-    if found.state != ReviewState.WAITING.value or found.version_id != found.definition.observed_id:
+    shown, mode = found.definition.observed_id, found.definition.server.drift_mode
+    if (found.state, found.version_id, mode) != (ReviewState.WAITING.value, shown, DriftMode.SERVE_PINNED.value):
         return False
     rows: Any = Definition.objects.for_list().defer("observed__text")
     row = rows.get(pk=found.definition_id)

@@ -16,9 +16,9 @@ from tools import services
 from tools.forms import NarrowForm, UnusedDaysForm
 from tools.rightsizing import NEEDED, report
 
-GRANTS_SHOWN = 50
-ENDING_SHOWN = 50
-ROLES_SHOWN = 20
+GRANTS_SHOWN = 30
+ENDING_SHOWN = 20
+ROLES_SHOWN = 10
 
 
 @require_safe
