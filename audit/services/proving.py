@@ -13,12 +13,13 @@ _TRIED: Final = 3  # verifications whose trees are looked at
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A checkpoint, and RFC 6962's proof that its tree goes on from where the export ends."""
+    """A checkpoint over `size` places, and RFC 6962's proof that its tree goes on from where the export ends."""
 
     origin: str = ""
     vkey: str = ""
     checkpoint: str = ""
     consistency: tuple[bytes, ...] = ()
+    size: int = 0
 
 
 def tree_before(end: int) -> Frontier:
@@ -37,7 +38,7 @@ def last_signed() -> int:
 def newest_signed() -> Signed:
     """The last checkpoint; nothing without one."""
     newest = Checkpoint.objects.order_by("-id").first()
-    return Signed() if newest is None else Signed(newest.origin, _vkey(), newest.note)
+    return Signed() if newest is None else Signed(newest.origin, _vkey(), newest.note, size=newest.size)
 
 
 def signed_over(end: int) -> Signed:
@@ -49,7 +50,7 @@ def signed_over(end: int) -> Signed:
     if found is None:
         return Signed(origin=newest.origin, vkey=_vkey())
     proof = consistency_proof(end, found.size, _nodes(end)) if end < found.size else []
-    return Signed(found.origin, _vkey(), found.note, tuple(proof))
+    return Signed(found.origin, _vkey(), found.note, tuple(proof), found.size)
 
 
 def first_over(end: int, origin: str) -> Checkpoint | None:

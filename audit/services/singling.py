@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 
 from audit.events import Event, RecordType
-from audit.models import Checkpoint, Leaf, Record
+from audit.models import Leaf, Record
 from audit.proof import bundle
 from audit.querysets import RecordQuerySet
 from audit.services.permitting import permit
@@ -26,6 +26,7 @@ from core.names import subject
 from core.permissions import Permission
 
 _MOST: Final = 50  # records of one call
+_OF_CALL: Final = (RecordType.INTENT.value, RecordType.OUTCOME.value, RecordType.DENY.value)
 _RIGHTS: Final = (Permission.AUDIT_EXPORT, Permission.AUDIT_READ)
 
 
@@ -36,7 +37,6 @@ class RecordProof:
     id: UUID
     found: tuple[Found, ...]
     signed: Signed
-    size: int
 
     @property
     def name(self) -> str:
@@ -56,7 +56,7 @@ class RecordProof:
         )
         yield header.line()
         for each in self.found:
-            yield bundle.line(each.entry(), inclusion_of(each.index, self.size))
+            yield bundle.line(each.entry(), inclusion_of(each.index, self.signed.size))
 
 
 def begin_proof(*, record_id: UUID, actor: Actor) -> RecordProof:
@@ -67,28 +67,29 @@ def begin_proof(*, record_id: UUID, actor: Actor) -> RecordProof:
     about = subject("log", "records")
     for permission in _RIGHTS:
         permit(actor, permission, about=about, somewhere=True)
-    found = _found(record_id, Record.objects.exportable_by(actor))
-    newest = newest_signed()
-    point = first_over(found[-1].index + 1, newest.origin) if found else None
-    if point is None:
+    found, signed = _signed(_found(record_id, Record.objects.exportable_by(actor)))
+    if signed is None or record_id not in {each.id for each in found}:
         raise Conflict("Nothing signed has this record yet: the next checkpoint will. Try again in a moment.")
     after = {"format": "proof", "record": str(record_id), "first": found[0].index, "end": found[-1].index + 1}
     # Committed here, as an export is: nothing leaves on the strength of a record that may yet be undone.
     with transaction.atomic(durable=True):
         record(type=RecordType.ADMIN, event=Event.AUDIT_EXPORTED, actor=actor, subject=about, after=after)
-    return RecordProof(record_id, tuple(found), _signed(point, newest), point.size)
+    return RecordProof(record_id, tuple(found), signed)
 
 
 def _found(record_id: UUID, records: RecordQuerySet) -> list[Found]:
-    """The record and the others of its call, in the log's order; nothing where the record itself has no place yet."""
+    """The record and the others of its call that have a place, in the log's order. Who read what it carried is none."""
     wanted = records.one(record_id)
-    rows = [wanted, *(records.in_call(wanted.call_id).exclude(pk=wanted.pk)[:_MOST] if wanted.call_id else ())]
+    call = records.in_call(wanted.call_id).filter(type__in=_OF_CALL) if wanted.call_id else records.none()
+    rows = [wanted, *call.exclude(pk=wanted.pk)[:_MOST]]
     leaves = Leaf.objects.filter(shard__in={row.shard for row in rows}, record_id__in=[row.id for row in rows])
-    places = dict(leaves.order_by("index").values_list("record_id", "index"))
-    if record_id not in places:
-        return []
-    return [each for place in places.values() for each in window(place, place + 1, records) if each.body is not None]
+    places = leaves.order_by("index").values_list("index", flat=True)
+    return [each for place in places for each in window(place, place + 1, records) if each.body is not None]
 
 
-def _signed(point: Checkpoint, newest: Signed) -> Signed:
-    return Signed(point.origin, newest.vkey, point.note)
+def _signed(found: list[Found]) -> tuple[list[Found], Signed | None]:
+    """What any checkpoint is over, and the first one over all of that."""
+    newest = newest_signed()
+    covered = [each for each in found if each.index < newest.size]
+    point = first_over(covered[-1].index + 1, newest.origin) if covered else None
+    return covered, Signed(point.origin, newest.vkey, point.note, size=point.size) if point else None

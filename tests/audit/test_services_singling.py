@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from audit import services, verify
+from audit.events import Event, RecordType
 from audit.models import Leaf, Record
 from core.actor import Actor
 from core.errors import Conflict, NotFound, PermissionDenied
@@ -65,6 +66,22 @@ def test_it_holds_both_records_of_the_call_and_no_other(tmp_path: Path) -> None:
     assert verdict(tmp_path, file) == verify.CLEAN
 
 
+def test_what_comes_later_and_who_read_it_keeps_no_call_from_being_proved(tmp_path: Path) -> None:
+    gateway, call = Gateway(), new_id()
+    gateway.begin(call)
+    services.place_records()
+    a_checkpoint(1)
+    gateway.end(call)
+    services.record(type=RecordType.ADMIN, event=Event.PAYLOAD_READ, actor=SYSTEM, call_id=call)
+    services.place_records()
+    intent = Record.objects.get(type="intent")
+    assert len(proof_of(intent.id).splitlines()) == 2, "the end is not signed yet"
+    a_checkpoint(Leaf.objects.head() + 1)
+    file = proof_of(intent.id)
+    assert [json.loads(line)["body"]["type"] for line in file.splitlines()[1:]] == ["intent", "outcome"]
+    assert verdict(tmp_path, file) == verify.CLEAN
+
+
 def test_a_changed_byte_is_found_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_log(3)
     a_checkpoint(3)
@@ -82,7 +99,7 @@ def test_a_record_that_nothing_signed_has_yet_is_not_proved() -> None:
     assert proof_of(first.id)
     with pytest.raises(Conflict):
         proof_of(last.id)
-    services.record(type=last.type, event=last.event, actor=SYSTEM)  # has no place yet
+    services.record(type=RecordType.ADMIN, event=Event.TEAM_CREATED, actor=SYSTEM)  # has no place yet
     with pytest.raises(Conflict):
         proof_of(Record.objects.newest_first()[0].id)
 

@@ -1,11 +1,24 @@
-"""A person at a browser without scripts: follows a link, signs in, and says what an application may do."""
+"""People at browsers: one without scripts, who follows a link, signs in, and says what an application may do; and a real
+Chromium in which somebody has signed in to the console.
+"""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
+    from playwright.sync_api import Locator, Page
+
+
+_REFUSED = "Content Security Policy"
 
 
 class Browser:
@@ -72,6 +85,40 @@ class Browser:
                 return target
             answer = self._client.get(target)
         raise AssertionError("sent round in circles")
+
+
+@contextmanager
+def at_browser(browser: "Chromium", site: str, who: str, password: str) -> "Iterator[Page]":
+    """Somebody who has signed in with the keyboard; a script's error or what the policy refuses fails the story."""
+    context = browser.new_context(base_url=site)
+    page, problems = context.new_page(), list[str]()
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda line: problems.append(f"{page.url}: {line.text}") if _REFUSED in line.text else None)
+    page.goto("/")
+    for words in (who, password):
+        page.keyboard.type(words)
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Review inbox").wait_for()
+    page.wait_for_load_state("load")
+    yield page
+    context.close()
+    assert problems == [], problems
+
+
+def say_why(page: "Page", command: "Locator", reason: str) -> None:
+    """Unfold a command that asks for its reason, give it, and send: by keyboard, once the field has the focus."""
+    command.press("Enter")
+    page.locator("[name=reason]:focus").wait_for()
+    page.keyboard.type(reason)
+    page.keyboard.press("Enter")
+
+
+def seen(page: "Page", name: str) -> None:
+    """A picture of the page for who watches a story: in the folder that `WATCH` names, nowhere without it."""
+    if folder := os.environ.get("WATCH"):
+        # A caret that is hidden is a style that the policy refuses.
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True, caret="initial")
 
 
 def fields(page: str) -> dict[str, str]:

@@ -64,6 +64,23 @@ class Product:
     ready: dict[str, Any]
     process: subprocess.Popen[bytes]
     log: Path
+    environment: Mapping[str, str]
+
+    @property
+    def state(self) -> Path:
+        """Its state directory."""
+        return self.log.parent / "state"
+
+    def manage(self, *arguments: str, given: str = "", **settings: str) -> str:
+        """What a command answers that somebody runs on the product's machine, with `given` for its standard input."""
+        told = json.loads((self.state / "environment.json").read_text())
+        environment = {**self.environment, **told, **settings}
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, input=given, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     @property
     def admin(self) -> Api:
@@ -111,7 +128,7 @@ def _started(directory: Path, options: Sequence[str], urls: Mapping[str, str]) -
             command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            yield Product(_wait_ready(process, ready_file, log), process, log)
+            yield Product(_wait_ready(process, ready_file, log), process, log, environment)
         finally:
             _stop(process)
             # As root, PostgreSQL cannot reach a private temporary directory, and its data goes elsewhere.
