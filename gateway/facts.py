@@ -142,8 +142,12 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
     )
 
 
-def read_tools(definitions: DefinitionQuerySet) -> Iterator[Offered]:
+def read_tools(
+    definitions: DefinitionQuerySet, *, only: Callable[[ServedRow], bool] = lambda _row: True
+) -> Iterator[Offered]:
     """Every tool among `definitions` as a call of it is decided, server by server, in six queries at most.
+
+    Or those `only` whose row says that they are wanted, before its text is proved: proving it is what takes long.
 
     Texts pass by one after the other: whoever keeps them all keeps megabytes. A server's slug stands for its resource:
     who asks what is reachable has a token for whatever it calls.
@@ -154,7 +158,7 @@ def read_tools(definitions: DefinitionQuerySet) -> Iterator[Offered]:
     cards = {row.server_id: row for row in definitions.filter(kind=Kind.CARD.value, name=CARD_NAME).served_rows()}
     judged = trusts((server, cards.get(pk)) for pk, server in known.items())
     facts = {pk: _server_facts(server, judged[pk], server.slug, frozenset()) for pk, server in known.items()}
-    for row in definitions.filter(kind=Kind.TOOL.value, server__in=known).served_rows():
+    for row in filter(only, definitions.filter(kind=Kind.TOOL.value, server__in=known).served_rows()):
         tool = tool_facts(row)
         text = row.text if tool.state is PinState.APPROVED else ""
         yield Offered(facts[row.server_id], _owner_of(known[row.server_id]), tool, text)

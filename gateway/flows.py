@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, product
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from access.principals import GrantFacts
 from gateway.reach import NOBODY, Caller, Offered, Reach, holds
 from gateway.snapshot import AccessPart
 from tools.flows import Flows, Leg, Path, Tool, flows, tool_of
+
+if TYPE_CHECKING:
+    from tools.querysets import ServedRow
 
 _REMEMBERED: Final = 100_000
 _ANSWERS: Final = 5_000
@@ -48,6 +51,18 @@ def carrying(offered: Iterable[Offered]) -> Mapping[str, Sequence[Carrying]]:
         if each.text and (legs := _legs_of(each)):
             found[each.server.slug].append((replace(each, text=""), Tool(each.server.slug, each.facts.name, legs)))
     return found
+
+
+def may_carry(row: "ServedRow") -> bool:
+    """Whether a tool's row may add something to a flow, by a text that nobody has proved: `carrying` asks again."""
+    known = _legs.get(row.digest)
+    if known is not None or not row.text:
+        return bool(known)
+    try:
+        said = json.loads(row.text)
+    except (ValueError, RecursionError):
+        return False  # no digest is of this
+    return isinstance(said, dict) and bool(tool_of("", said).legs)
 
 
 class Tools:

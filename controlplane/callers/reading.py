@@ -1,14 +1,12 @@
 """Whom `decide` would let call a tool, as far as an actor sees grants and tools."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
 
 from access.models import Grant
-from access.principals import GrantFacts
 from controlplane.principals import Principal, principals
 from core.actor import Actor
 from core.errors import NotFound
@@ -38,11 +36,6 @@ def callers_of(actor: Actor, tool: Definition) -> list[Principal]:
 def allowed(actor: Actor, slug: str, offered: Sequence[Offered], access: AccessPart) -> list[Principal]:
     """Those whom the actor may see and `access` lets call any of what one server offers."""
     reach = Reach(access, timezone.now())
-    near = replace(access, agents=_given(access.agents, slug), people=_given(access.people, slug))
-    found = [each for each in principals(actor, near) if any(True for _ in reach.reached(each.caller, offered))]
+    given = (each for each in principals(actor, access) if slug in reach.servers(each.caller))
+    found = [each for each in given if any(True for _ in reach.reached(each.caller, offered))]
     return sorted(found, key=lambda each: (each.kind, each.name, each.id))
-
-
-def _given(held: Mapping[int, tuple[GrantFacts, ...]], slug: str) -> Mapping[int, tuple[GrantFacts, ...]]:
-    """Those to whom anything is given on this server: of the others hardly any question need be asked."""
-    return {holder: grants for holder, grants in held.items() if any(slug in grant.servers for grant in grants)}

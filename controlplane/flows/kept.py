@@ -13,7 +13,7 @@ from django.db import connection
 from access.models import Revision
 from access.services import server_part
 from gateway.facts import read_tools
-from gateway.flows import Carrying, Remembered, Tools, carrying
+from gateway.flows import Carrying, Remembered, Tools, carrying, may_carry
 from servers.models import Server
 from tools.models import Definition
 from tools.querysets import DefinitionQuerySet
@@ -32,6 +32,6 @@ def tools_among(definitions: DefinitionQuerySet) -> Tools:
     marks = {slug: (key, revisions.get(server_part(slug), 0)) for slug, key in near.values_list("slug", "public_id")}
     known = {} if connection.in_atomic_block else _kept
     changed = [slug for slug, mark in marks.items() if slug not in known or known[slug][0] != mark]
-    read = carrying(read_tools(Definition.objects.filter(server__slug__in=changed))) if changed else {}
+    read = carrying(read_tools(Definition.objects.filter(server__slug__in=changed), only=may_carry)) if changed else {}
     known.update({slug: (marks[slug], next(_readings), tuple(read.get(slug, ()))) for slug in changed})
     return Tools({slug: known[slug][2] for slug in marks}, {slug: known[slug][1] for slug in marks})

@@ -219,7 +219,7 @@ def grow_log(world: World) -> None:
         ("/servers/onboard/files/", 16, grow_reviews),
         ("/definitions/", 12, grow_reviews),
         ("/agents/", 11, grow_agents),
-        ("/roles/", 11, grow_people),
+        ("/roles/", 12, grow_people),
         ("/people/", 12, grow_people),
         ("/audit/", 15, grow_log),
         ("/calls/", 12, grow_log),

@@ -4,11 +4,14 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from access.policy import DefinitionFacts, PinState, ServerFacts
 from access.principals import GrantFacts
-from gateway.flows import Flowing, Remembered, Tools, carrying, completed, pairs
+from gateway.flows import Flowing, Remembered, Tools, carrying, completed, may_carry, pairs
 from gateway.reach import Caller, Offered, Reach
 from gateway.snapshot import AccessPart
+from tools.querysets import ServedRow
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 AGENT, ALICE, BOB = 1, 2, 3
@@ -35,6 +38,13 @@ def grant(name: str, *scopes: str) -> GrantFacts:
 
 
 ALL_BUT_MAIL, MAIL = grant("reader", PRIVATE, UNTRUSTED), grant("mailer", OUT)
+
+
+def served(text: str) -> ServedRow:
+    return ServedRow(
+        "tool", "", f"sha256:{text[:50]}", text, "", "", None, sensitive=False, present=True, served=True,
+        on_glass=False, pin_text=text,
+    )  # fmt: skip
 
 
 def apart(roles: dict[str, list[str]], *names: frozenset[str]) -> tuple[list[tuple[str, str]], int]:
@@ -74,6 +84,16 @@ def test_what_is_remembered_of_one_reading_of_a_server_is_nothing_of_another() -
     held = Tools(carrying([CUSTOMERS, ISSUES]), {"crm": 0, "forge": 1, "mail": 3})
     found = [Flowing(Reach(access, NOW), tools, remembered).of(Caller(AGENT)).paths for tools in (served, held, served)]
     assert list(map(bool, found)) == [True, False, True]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "null", '{"name": "\\ud800"}', '{"name": 7}', "[" * 100_000])
+def test_a_text_that_says_nothing_may_carry_nothing(text: str) -> None:
+    assert not may_carry(served(text))
+
+
+def test_a_tool_that_carries_is_found_by_its_text_alone() -> None:
+    for each in (CUSTOMERS, ISSUES, SEND, ADD):
+        assert may_carry(served(each.text)) == bool(carrying([each]))
 
 
 def test_what_is_not_served_is_in_no_flow() -> None:
