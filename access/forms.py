@@ -217,7 +217,7 @@ class GrantForm(forms.Form):
     """Give a role to somebody."""
 
     role = forms.ChoiceField(label=_("Role"))
-    holder = forms.ChoiceField(label=_("To"))
+    holder = forms.ChoiceField(label=_("Holder"))
     environment = forms.ChoiceField(
         label=_("Where"),
         required=False,

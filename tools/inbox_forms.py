@@ -23,7 +23,7 @@ from tools.whys import Why
 
 _STATES = (
     (WAITING, _("Waiting")),
-    (SNOOZED, _("Put off")),
+    (SNOOZED, _("Waiting, put off")),
     (OPEN, _("Waiting or put off")),
     (ReviewState.APPROVED.value, _("Approved")),
     (ReviewState.REJECTED.value, _("Rejected")),

@@ -38,7 +38,7 @@ def make_role(page: "Page") -> None:
 def give_it(page: "Page", client_id: str) -> None:
     page.get_by_role("link", name="Give a role").click()
     page.get_by_label("Role").select_option(ROLE)
-    page.get_by_label("To", exact=True).select_option(f"agent:{client_id}")
+    page.get_by_label("Holder", exact=True).select_option(f"agent:{client_id}")
     page.get_by_label("Reason").fill("It repeats what it is told, no more.")
     page.get_by_role("button", name="Give the role").click()
     page.get_by_role("heading", name="Who holds what now").wait_for()
