@@ -280,14 +280,13 @@ class GrantQuerySet(_VisibleQuerySet["Grant"]):
         Expired ones are in it too, because whether a grant holds is decided at the time of a call. Roles are read by
         themselves, and those who hold one share its scopes: there are thousands of them, and many grants of a role.
         """
-        rows = self.filter(revoked_at__isnull=True).order_by("pk")
+        rows = self.filter(revoked_at__isnull=True)
+        roles = apps.get_model("access", "Role").objects.filter(pk__in=rows.order_by().values("role_id")).order_by()
+        known = {pk: (name, frozenset(scopes)) for pk, name, scopes in roles.values_list("pk", "name", "scopes")}
         own = ("person_id", "agent_id", "team_id", "role_id", "public_id", "environment", "expires_at", "conditions")
-        found = [dict(row) for row in rows.values(*own)]
-        roles = apps.get_model("access", "Role").objects.filter(pk__in={row["role_id"] for row in found}).order_by()
-        names = {pk: (name, frozenset(scopes)) for pk, name, scopes in roles.values_list("pk", "name", "scopes")}
-        for row in found:
-            row["role"], row["scopes"] = names[row["role_id"]]
-        return found
+        # The first grant of a role, given between the two, is one of the next revision.
+        found = (row for row in rows.order_by("pk").values(*own) if row["role_id"] in known)
+        return [dict(zip(("role", "scopes"), known[row["role_id"]], strict=True), **row) for row in found]
 
 
 class SuspensionQuerySet(_VisibleQuerySet["Suspension"]):

@@ -5,11 +5,11 @@ every grant, role and definition; others see their own grants.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from django.db import connection
 from django.db.models import Count, Min, Q
@@ -104,11 +104,35 @@ class PerTool:
         return sum(n * tools for n, tools in self.tools.items()) / self.count if self.count else None
 
 
+class Judged(Sequence[SizedRole]):
+    """Roles, of which those that are asked for are compared with their use: what all of them did takes long to read."""
+
+    def __init__(self, roles: Sequence[Any], judge: Callable[[Sequence[Any]], list[SizedRole]], known: list[SizedRole]):
+        self._roles, self._judge = roles, judge
+        self._known = {each.role.pk: each for each in known}
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._roles)
+
+    @overload
+    def __getitem__(self, at: int) -> SizedRole: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[SizedRole]: ...
+    def __getitem__(self, at: int | slice) -> SizedRole | list[SizedRole]:
+        """Some of them, judged now unless they are known."""
+        chosen = self._roles[at] if isinstance(at, slice) else [self._roles[at]]
+        unknown = [role for role in chosen if role.pk not in self._known]
+        self._known.update({each.role.pk: each for each in (self._judge(unknown) if unknown else ())})
+        found = [self._known[role.pk] for role in chosen]
+        return found if isinstance(at, slice) else found[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Roles:
     """What is said of roles: those about which there is something, how many were held and how many too young."""
 
-    found: tuple[SizedRole, ...]
+    found: Sequence[SizedRole]
     held: int
     young: int
     per_tool: PerTool
@@ -150,7 +174,8 @@ def report(actor: Actor, *, days: int) -> Report:
 def sized_roles(actor: Actor, roles: RoleQuerySet, *, days: int) -> list[SizedRole]:
     """Those of `roles` that somebody holds, compared with their use. For who may see all that `NEEDED` names."""
     now = timezone.now()
-    return _sized(actor, roles, Grant.objects.visible_to(actor).live(now), now - timedelta(days=days), _counted())
+    live = Grant.objects.visible_to(actor).live(now)
+    return _sized(actor, live, now - timedelta(days=days), _counted(), _held(roles, live))
 
 
 def _counted() -> Counted:
@@ -160,12 +185,15 @@ def _counted() -> Counted:
 
 
 def _roles(actor: Actor, live: GrantQuerySet, moment: datetime, counted: Counted) -> Roles:
-    judged = _sized(actor, Role.objects.visible_to(actor), live, moment, counted)
+    held, judge = _held(Role.objects.visible_to(actor), live), partial(_sized, actor, live, moment, counted)
+    # Of a role with a wildcard there is something to say whatever was used, and such roles are used the most.
+    known = judge([role for role in held if not wildcard_servers(role.scopes)])
+    wide = {each.role.pk for each in known if each.is_wide}
     return Roles(
-        found=tuple(each for each in judged if each.is_wide),
-        held=len(judged),
-        young=sum(each.sizing is None for each in judged),
-        per_tool=_per_tool(actor, {scope for each in judged for scope in each.role.scopes}),
+        found=Judged([role for role in held if role.pk in wide or wildcard_servers(role.scopes)], judge, known),
+        held=len(held),
+        young=sum(not _is_old(role, moment, counted) for role in held),
+        per_tool=_per_tool(actor, {scope for role in held for scope in role.scopes}),
     )
 
 
@@ -184,15 +212,18 @@ def _per_tool(actor: Actor, scopes: set[str]) -> PerTool:
     return PerTool(+found)
 
 
-def _sized(
-    actor: Actor, roles: RoleQuerySet, live: GrantQuerySet, moment: datetime, counted: Counted
-) -> list[SizedRole]:
+def _held(roles: RoleQuerySet, live: GrantQuerySet) -> list[Any]:
+    """Those that somebody holds, by name, with how many grants give them (`held`) and since when (`given`)."""
     holding = Q(grants__in=live.order_by().values("pk"))
     held: Any = roles.annotate(held=Count("grants", filter=holding), given=Min("grants__created_at", filter=holding))
-    held = list(held.filter(held__gt=0).order_by("name"))
-    grants = live.filter(role__in=[role.pk for role in held]).order_by()
-    uses = _uses(grants, [role.pk for role in held], moment)
-    offered = _offered(actor)
+    return list(held.filter(held__gt=0).order_by("name"))
+
+
+def _sized(
+    actor: Actor, live: GrantQuerySet, moment: datetime, counted: Counted, held: Sequence[Any]
+) -> list[SizedRole]:
+    keys = [role.pk for role in held]
+    uses, offered = _uses(live.filter(role__in=keys).order_by(), keys, moment), _offered(actor)
     return [
         SizedRole(
             role,

@@ -1,5 +1,6 @@
 """What was given and is not used, as different people see it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from tests.factories import (
 from tests.tools.making import approve, make_server, poll, tool, waiting
 from tests.tools.records import age, called, connected, counted, days_ago
 from tools.models import Definition
-from tools.rightsizing import NEEDED, Report, SizedRole, report
+from tools.rightsizing import NEEDED, Judged, Report, SizedRole, report
 
 pytestmark = pytest.mark.django_db
 CALL = "mcp:files:call"
@@ -163,7 +164,7 @@ class TestRoles:
             age(grant.role if young == "role" else grant, days=89)
         found = seen(boss, since=89 if young == "counting" else 200)
         assert found.roles is not None
-        assert (found.roles.found, found.roles.young) == ((), 2)  # the boss's own is of today
+        assert (list(found.roles.found), found.roles.young) == ([], 2)  # the boss's own is of today
 
     def test_uses_of_other_roles_and_of_ended_grants_do_not_count(
         self, boss: Actor, tools: dict[str, Definition]
@@ -248,3 +249,18 @@ def test_it_costs_the_same_queries_however_much_there_is(boss: Actor, tools: dic
         return len(queries)
 
     assert weigh(2) == weigh(6) <= 14
+
+
+def test_only_the_roles_that_are_asked_for_are_judged_and_each_once() -> None:
+    judged: list[int] = []
+
+    def judge(some: Sequence[Any]) -> list[SizedRole]:
+        judged.extend(role.pk for role in some)
+        return [SizedRole(role, 1, None, ()) for role in some]
+
+    roles = [Role(pk=number) for number in range(5)]
+    found = Judged(roles, judge, [SizedRole(roles[0], 1, None, ())])
+    assert [each.role.pk for each in found[:2]] == [0, 1]
+    assert (found[4].role.pk, found[1].role.pk, len(found)) == (4, 1, 5)
+    assert judged == [1, 4]
+    assert [each.role.pk for each in found] == [0, 1, 2, 3, 4]
