@@ -335,10 +335,11 @@ def _places(demo: Demo) -> None:
 
     review = Review.objects.waiting().get(definition__name="create_ticket")
     record = Record.objects.filter(event="call.intended", tool="create_ticket").latest("pk")
-    team = Team.objects.get(slug="support")
+    refused = Record.objects.filter(event="call.denied", tool="send_mail").latest("pk")
+    team, editor = Team.objects.get(slug="support"), Agent.objects.get(name="Code editor")
     demo.places = {
         "change": str(review.public_id), "changed": str(review.definition.public_id),
         "tool": str(Definition.objects.get(name="update_customer").public_id), "record": str(record.id),
         "agent": str(Agent.objects.get(name="Desk assistant").public_id), "team": team.slug,
-        "person": str(demo.ada.public_id),
+        "person": str(demo.ada.public_id), "refused": str(refused.id), "editor": str(editor.public_id),
     }  # fmt: skip
