@@ -28,7 +28,8 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     wanted = filters.cleaned_data if knows_use else {**filters.cleaned_data, "unused": False}
     found = visible.in_catalogue(wanted).order_by("server__slug", "kind", "name")
     rows = visible.for_list().with_use(actor).with_namesakes(actor)
-    listed = KeyPaginator(found, rows.defer("observed__text"), PAGE_SIZE)
+    dear = bool(wanted.get("served") or wanted.get("effect"))
+    listed = KeyPaginator(found, rows.defer("observed__text"), PAGE_SIZE, dear=dear)
     shown = listed.get_page(request.GET.get("page"))
     context: dict[str, Any] = {
         "filters": filters,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -74,8 +75,13 @@ def rows_of(page: Page[Any], actor: Actor, wanted: Mapping[str, Any]) -> list[Ro
 
 
 def _looks(reviews: Sequence[Review], actor: Actor, wanted: Mapping[str, Any]) -> Mapping[int, int]:
-    """How many came with each; a list of one look need not lead to itself."""
-    return {} if wanted.get("look") else of_look(reviews, actor)
+    """How many came with the first of each look on the page; a list of one look need not lead to itself."""
+    if wanted.get("look"):
+        return {}
+    counts, first = of_look(reviews, actor), dict[tuple[int, datetime], int]()
+    for review in reviews:
+        first.setdefault((review.definition.server_id, review.opened_at), review.pk)
+    return {key: counts[key] for key in first.values() if key in counts}
 
 
 def by_risk(rows: Sequence[Row]) -> list[tuple[str, int, list[Row]]]:
