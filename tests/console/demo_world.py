@@ -13,6 +13,7 @@ import time_machine
 from django.utils import timezone
 
 from access.models import Agent, Grant, Person, Team
+from access.rules import Rule as Check
 from access.services import Holder, actor_for, create_role, ensure_builtin_roles, give_grant, register_agent
 from access.services.api_tokens import insert_api_token
 from alerts.services import create_channel, follow_records
@@ -20,6 +21,7 @@ from audit.drafts import RecordDraft
 from audit.events import Event, RecordType
 from audit.services import create_sink, place_records, verify_log
 from core.actor import Actor
+from core.ids import new_id
 from servers.models import Server
 from servers.services import Registration, register_server
 from servers.surface import Item, Kind
@@ -239,11 +241,12 @@ def _calls() -> None:
         "principal": f"agent:{bot}",
         "agent": bot,
     }
-    for slug, tool, reason in (
-        ("warehouse", "drop_table", "definition_quarantined"),
-        ("mail", "send_mail", "no_grant"),
+    for slug, tool, reason, rule in (
+        ("warehouse", "drop_table", "definition_quarantined", Check.DEFINITION_APPROVED),
+        ("mail", "send_mail", "no_grant", Check.GRANT_SERVER),
     ):
-        write([RecordDraft(**draft({**denied, "server": slug, "kind": "tool", "tool": tool, "reason": reason}))])
+        about = {"server": slug, "kind": "tool", "tool": tool, "method": "tools/call", "call_id": new_id()}
+        write([RecordDraft(**draft({**denied, **about, "reason": reason, "rule_ids": (rule.value,)}))])
 
 
 def _called(grant: Grant, definition: Definition, times: int, why: str) -> None:
