@@ -186,6 +186,8 @@ def test_what_is_outside_is_among_what_is_looked_at(made: Filled) -> None:
     assert {str(route) for route in PAGES} - set(made.addresses) == {
         "GET /access/export/",
         "GET /audit/export/",
+        "GET /audit/verifier/",
+        "GET /audit/{record_id}/proof/",
         "GET /live/",
     }
     assert len(made.answers) > 20
