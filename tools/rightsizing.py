@@ -30,7 +30,6 @@ from access.sizing import (
 )
 from audit.models import Leaf
 from core.actor import Actor
-from core.names import canonical_name
 from core.permissions import Permission
 from core.scopes import call_scope, read_scope, scope_server, scope_tool
 from servers.surface import Kind
@@ -130,12 +129,15 @@ class Judged(Sequence[SizedRole]):
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What is said of roles: those about which there is something, how many were held and how many too young."""
+    """What is said of roles: those about which there is something, how many were held and how many too young.
+
+    `count_per_tool` asks of every tool what agents get, so it is asked by who wants it.
+    """
 
     found: Sequence[SizedRole]
     held: int
     young: int
-    per_tool: PerTool
+    count_per_tool: Callable[[], PerTool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ def sized_roles(actor: Actor, roles: RoleQuerySet, *, days: int) -> list[SizedRo
     """Those of `roles` that somebody holds, compared with their use. For who may see all that `NEEDED` names."""
     now = timezone.now()
     live = Grant.objects.visible_to(actor).live(now)
-    return _sized(actor, live, now - timedelta(days=days), _counted(), _held(roles, live))
+    return _sized(_offered(actor), live, now - timedelta(days=days), _counted(), _held(roles, live))
 
 
 def _counted() -> Counted:
@@ -185,7 +187,7 @@ def _counted() -> Counted:
 
 
 def _roles(actor: Actor, live: GrantQuerySet, moment: datetime, counted: Counted) -> Roles:
-    held, judge = _held(Role.objects.visible_to(actor), live), partial(_sized, actor, live, moment, counted)
+    held, judge = _held(Role.objects.visible_to(actor), live), partial(_sized, _offered(actor), live, moment, counted)
     # Of a role with a wildcard there is something to say whatever was used, and such roles are used the most.
     known = judge([role for role in held if not wildcard_servers(role.scopes)])
     wide = {each.role.pk for each in known if each.is_wide}
@@ -193,22 +195,17 @@ def _roles(actor: Actor, live: GrantQuerySet, moment: datetime, counted: Counted
         found=Judged([role for role in held if role.pk in wide or wildcard_servers(role.scopes)], judge, known),
         held=len(held),
         young=sum(not _is_old(role, moment, counted) for role in held),
-        per_tool=_per_tool(actor, {scope for role in held for scope in role.scopes}),
+        count_per_tool=partial(_per_tool, actor, {scope for role in held for scope in role.scopes}),
     )
 
 
 def _per_tool(actor: Actor, scopes: set[str]) -> PerTool:
     # Most tools are named by no scope, and of a server these are alike: they are counted where they are.
-    own = {
-        canonical_name(slug, name) for scope in scopes if (slug := scope_server(scope)) and (name := scope_tool(scope))
-    }
-    served, found = Definition.objects.visible_to(actor), Counter[int]()
-    reaching = partial(scopes_that_reach, scopes=scopes)
-    for slug, sensitive, count in served.served_tools():
-        found[reaching(slug, _UNNAMED, sensitive=sensitive)] += count
-    for slug, name, sensitive in served.served_among(own) if own else ():
-        found[reaching(slug, _UNNAMED, sensitive=sensitive)] -= 1
-        found[reaching(slug, name, sensitive=sensitive)] += 1
+    own = {(slug, name) for scope in scopes if (slug := scope_server(scope)) and (name := scope_tool(scope))}
+    found, reaching = Counter[int](), partial(scopes_that_reach, scopes=scopes)
+    for slug, sensitive, count, names in Definition.objects.visible_to(actor).served_tools(own):
+        found[reaching(slug, _UNNAMED, sensitive=sensitive)] += count - len(names)
+        found.update(reaching(slug, name, sensitive=sensitive) for name in names)
     return PerTool(+found)
 
 
@@ -220,10 +217,10 @@ def _held(roles: RoleQuerySet, live: GrantQuerySet) -> list[Any]:
 
 
 def _sized(
-    actor: Actor, live: GrantQuerySet, moment: datetime, counted: Counted, held: Sequence[Any]
+    offered: dict[str, int], live: GrantQuerySet, moment: datetime, counted: Counted, held: Sequence[Any]
 ) -> list[SizedRole]:
     keys = [role.pk for role in held]
-    uses, offered = _uses(live.filter(role__in=keys).order_by(), keys, moment), _offered(actor)
+    uses = _uses(live.filter(role__in=keys).order_by(), keys, moment)
     return [
         SizedRole(
             role,

@@ -191,7 +191,8 @@ class TestScopesPerTool:
     def average(self, actor: Actor) -> tuple[float | None, dict[int, int]]:
         found = seen(actor).roles
         assert found is not None
-        return found.per_tool.average, dict(found.per_tool.tools)
+        counted = found.count_per_tool()
+        return counted.average, dict(counted.tools)
 
     def test_they_are_counted_for_tools_that_agents_are_served_and_roles_that_are_held(
         self, boss: Actor, tools: dict[str, Definition]

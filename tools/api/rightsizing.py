@@ -160,5 +160,5 @@ def _shown(found: Report, limit: int) -> dict[str, Any]:
         "uncounted_grants": found.uncounted,
         **{name: {"total": rows.count(), "results": rows[:limit]} for name, rows in lists.items()},
         "roles": judged,
-        "scopes_per_tool": roles and roles.per_tool,
+        "scopes_per_tool": roles and roles.count_per_tool(),
     }

@@ -1,16 +1,17 @@
 """Reads of definitions and their versions, and what agents are served of them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from django.apps import apps
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import models
 from django.db.models import Case, Count, Exists, F, FilteredRelation, OuterRef, Prefetch, Q, Subquery, Value, When
-from django.db.models.functions import Coalesce, Concat
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from core.actor import Actor
@@ -121,18 +122,17 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         """What agents get now from an active server."""
         return self.with_what_serves(timezone.now()).filter(_SERVED_NOW)
 
-    def served_tools(self) -> Iterator[tuple[str, bool, int]]:
-        """How many tools agents get now from active servers, by slug and whether they are sensitive."""
-        rows = self.filter(kind=Kind.TOOL.value).served_now().order_by()
-        counted = rows.values_list("server__slug", "sensitive").annotate(count=Count("pk"))
-        return ((slug, sensitive, count) for slug, sensitive, count in counted)
+    def served_tools(self, named: Collection[tuple[str, str]] = ()) -> Iterator[tuple[str, bool, int, list[str]]]:
+        """How many tools agents get now from active servers, by slug and whether they are sensitive.
 
-    def served_among(self, canonical: Iterable[str]) -> Iterator[tuple[str, str, bool]]:
-        """Slug, name and whether it is sensitive, of those of these tools that agents get now from active servers."""
-        full = Concat("server__slug", Value("/"), "name", output_field=models.TextField())
-        rows = self.filter(kind=Kind.TOOL.value).served_now().order_by().alias(full=full)
-        found = rows.filter(full__in=set(canonical)).values_list("server__slug", "name", "sensitive")
-        return ((slug, name, sensitive) for slug, name, sensitive in found)
+        And which of them are among `named`, which are slugs and names.
+        """
+        slugs, names = {slug for slug, _ in named}, {name for _, name in named}
+        near = ArrayAgg("name", filter=Q(server__slug__in=slugs, name__in=names), default=Value([]))
+        rows = self.filter(kind=Kind.TOOL.value).served_now().order_by()
+        counted = rows.values_list("server__slug", "sensitive").annotate(count=Count("pk"), near=near)
+        for slug, sensitive, count, some in counted:
+            yield slug, sensitive, count, [name for name in some if (slug, name) in named]
 
     def offered(self) -> dict[tuple[str, str], int]:
         """How many definitions a server has by slug and kind, present and not sensitive: what a broad scope reaches."""

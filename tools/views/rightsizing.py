@@ -19,17 +19,22 @@ from tools.rightsizing import NEEDED, report
 GRANTS_SHOWN = 30
 ENDING_SHOWN = 20
 ROLES_SHOWN = 10
+PER_TOOL = "tools"  # the part that takes as long as all others; htmx gets it alone
 
 
 @require_safe
 @page(needs=asks(*NEEDED))
 def right_sizing(request: HttpRequest) -> HttpResponse:
-    """Grants and scopes that nobody used, roles wider than their use, scopes per tool."""
+    """Grants and scopes that nobody used, roles wider than their use; scopes per tool where they are asked for."""
     actor = reader(request, *NEEDED)
     form = UnusedDaysForm({"days": settings.UNUSED_DAYS, **request.GET.dict()})
     days = form.cleaned_data["days"] if form.is_valid() else settings.UNUSED_DAYS
     found = report(actor, days=days)
+    per_tool = found.roles.count_per_tool() if found.roles and request.GET.get("part") == PER_TOOL else None
+    if per_tool is not None and request.htmx:  # type: ignore[attr-defined]
+        return show(request, "tools/_per_tool.html", {"per_tool": per_tool})
     context = {
+        "per_tool": per_tool,
         "form": form,
         "report": found,
         "page": Paginator(found.unused, GRANTS_SHOWN).get_page(request.GET.get("page")),

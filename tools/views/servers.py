@@ -31,7 +31,7 @@ from tools.models import Definition, Review, ServerFinding, Sighting
 from tools.relatives import neighbours_of
 from tools.rules import POLLER, because, vantage_of_agent
 from tools.unlisted import unlisted_of
-from tools.views.health import calls_by_day, durations_of
+from tools.views.health import calls_by_day
 from tools.views.identity import identity_of
 
 PAGE_SIZE = 100
@@ -86,7 +86,6 @@ def server_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "days": looks_of(server),
         "identity": identity_of(server, actor),
         "call_days": calls_by_day(server, actor),
-        "durations": durations_of(server, actor),
         "may_read_calls": actor.may(Permission.AUDIT_READ, team_id=server.owner_team_id),
         "endpoint": f"{settings.GATEWAY_URL}/{server.slug}",
         "is_looking": is_looking,
