@@ -82,7 +82,28 @@ def _lm_studio(name: str, url: str) -> Snippet:
     return Snippet("LM Studio", "mcp.json", _json("mcpServers", name, {"url": url}))
 
 
+def _opencode(name: str, url: str) -> Snippet:
+    entry = {"type": "remote", "url": url, "enabled": True}
+    return Snippet("OpenCode 1", "opencode.json", _json("mcp", name, entry))
+
+
+def _amp(name: str, url: str) -> Snippet:
+    return Snippet("Amp", "~/.config/amp/settings.json", _json("amp.mcpServers", name, {"url": url}))
+
+
+# A slug and a URL as JSON are YAML too, whatever they are spelled with.
+def _goose(name: str, url: str) -> Snippet:
+    slug = json.dumps(name)
+    lines = ("extensions:", f"  {slug}:", "    enabled: true", f"    name: {slug}", "    type: streamable_http")
+    return Snippet("Goose", "~/.config/goose/config.yaml", "\n".join((*lines, f"    uri: {json.dumps(url)}")))
+
+
+def _continue(name: str, url: str) -> Snippet:
+    lines = ("mcpServers:", f"  - name: {json.dumps(name)}", "    type: streamable-http", f"    url: {json.dumps(url)}")
+    return Snippet("Continue", "~/.continue/config.yaml", "\n".join(lines))
+
+
 _CLIENTS: Final[tuple[Callable[[str, str], Snippet], ...]] = (
     _claude_code, _claude_code_project, _vs_code, _copilot, _cursor, _codex, _gemini, _windsurf, _zed, _kiro,
-    _lm_studio,
+    _lm_studio, _opencode, _amp, _goose, _continue,
 )  # fmt: skip

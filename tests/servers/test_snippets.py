@@ -6,6 +6,7 @@ from base64 import b64decode
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+import yaml
 
 from servers.snippets import Snippet, snippets
 
@@ -18,6 +19,12 @@ def test_each_is_read_as_its_file_is_and_names_the_endpoint(snippet: Snippet) ->
     assert URL in snippet.text
     if snippet.file.endswith(".toml"):
         assert tomllib.loads(snippet.text) == {"mcp_servers": {"files": {"url": URL}}}
+    elif snippet.file.endswith(".yaml"):
+        ((key, servers),) = yaml.safe_load(snippet.text).items()
+        (entry,) = servers.values() if isinstance(servers, dict) else servers
+        assert key in ("extensions", "mcpServers")
+        assert entry["name"] == "files"
+        assert URL in entry.values()
     elif snippet.file:
         (servers,) = json.loads(snippet.text).values()
         assert URL in servers["files"].values()
@@ -28,6 +35,13 @@ def test_each_client_has_its_own_names() -> None:
     assert json.loads(FOUND["Gemini CLI"].text) == {"mcpServers": {"files": {"httpUrl": URL}}}
     assert json.loads(FOUND["Windsurf"].text) == {"mcpServers": {"files": {"serverUrl": URL}}}
     assert FOUND["Claude Code"].text == f"claude mcp add --transport http files {URL}"
+
+
+def test_a_slug_that_yaml_reads_as_something_else_stays_a_name() -> None:
+    for slug in ("on", "null", "1"):
+        found = {each.client: each.text for each in snippets(slug, URL)}
+        assert list(yaml.safe_load(found["Goose"])["extensions"]) == [slug]
+        assert yaml.safe_load(found["Continue"])["mcpServers"][0]["name"] == slug
 
 
 def test_links_carry_the_same() -> None:
