@@ -40,6 +40,7 @@ urlpatterns: list[URLPattern] = [
     path("agents/<uuid:agent_id>/consent/", consent_preview, name="consent_preview"),
     path("agents/<uuid:agent_id>/suspend/", views.suspend_agent, name="suspend_agent"),
     path("agents/<uuid:agent_id>/resume/", views.resume_agent, name="resume_agent"),
+    path("agents/<uuid:agent_id>/rotate-secret/", views.rotate_secret, name="rotate_secret"),
     path("roles/", views.roles, name="roles"),
     path("roles/create/", views.create_role, name="create_role"),
     path("roles/separate/", views.separate_roles, name="separate_roles"),

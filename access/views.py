@@ -20,7 +20,7 @@ from access.completing import Completed
 from access.forms import AgentFilterForm, AgentForm, GrantForm, PersonForm, PreferencesForm, RoleForm, SeparationForm
 from access.models import Agent, Grant, Person, Role, RoleSeparation, Team
 from core.actor import Actor
-from core.console import actor_of, back, carry_out, form_status, fulfil, page, reason_of, show
+from core.console import actor_of, attempt, back, carry_out, form_status, fulfil, page, reason_of, show
 from core.errors import NotFound
 from core.needs import SIGNED_IN
 from core.permissions import Permission
@@ -87,7 +87,7 @@ def register_agent(request: HttpRequest) -> HttpResponse:
     form = AgentForm(request.POST or None, actor=actor)
     made = fulfil(form, lambda _data: services.register_agent(actor=actor, **form.wanted()))
     if made is not None:
-        context = {"made": made, "token_command": _token_command(made.agent.client_id)}
+        context = {"made": made, "is_new": True, "token_command": _token_command(made.agent.client_id)}
         return show(request, "access/agent_secret.html", context)
     return show(request, "access/register_agent.html", {"form": form}, status=form_status(form))
 
@@ -128,6 +128,19 @@ def resume_agent(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     done = _("%s may get tokens again.") % found.name
     carry_out(request, lambda: services.resume_agent(client_id=found.client_id, actor=actor, reason=reason), done=done)
     return redirect("access:agent", agent_id=agent_id)
+
+
+@require_POST
+@page(Permission.AGENT_MANAGE)
+@fresh
+def rotate_secret(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+    """Replace an agent's secret. The answer is the one page that ever shows the new one."""
+    found, actor, reason = _agent(request, agent_id), actor_of(request), reason_of(request)
+    made = attempt(request, lambda: services.rotate_secret(client_id=found.client_id, actor=actor, reason=reason))
+    if made is None:
+        return redirect("access:agent", agent_id=agent_id)
+    context = {"made": made, "is_new": False, "token_command": _token_command(found.client_id)}
+    return show(request, "access/agent_secret.html", context)
 
 
 @require_safe

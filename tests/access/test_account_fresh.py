@@ -161,6 +161,7 @@ def test_proving_it_again_makes_no_strong_session_weak(ada: Person, clock: Trave
 RISKY = {
     "give a grant": ("/grants/give/", {"role": "reader", "holder": "person:ada", "reason": "Why not."}),
     "register an agent": ("/agents/register/", {"name": "bot"}),
+    "replace a secret": ("/agents/01900000-0000-7000-8000-000000000000/rotate-secret/", {"reason": "Why not."}),
     "add a person": ("/people/create/", PERSON),
     "new recovery codes": ("/account/security/recovery-codes/", {}),
     "remove the app": ("/account/security/app/remove/", {}),

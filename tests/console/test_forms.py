@@ -1,9 +1,11 @@
 """Forms of the console: what they do, what they say when something is wrong."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import check_password
 from django.test import Client
 from django.utils import timezone
 
@@ -257,6 +259,32 @@ def test_where_people_are_sent_back_to_is_checked_beside_its_field(world: World,
         assert response.status_code == 422
         assert "redirect URI" in text_of(response)
     assert not Agent.objects.filter(name="editor").exists()
+
+
+def test_the_secret_of_an_agent_is_replaced_and_shown_once(world: World, console: Client) -> None:
+    agent = Agent.objects.get(name="ci-bot")
+    page, address = f"/agents/{agent.public_id}/", f"/agents/{agent.public_id}/rotate-secret/"
+    assert "Replace the secret" in text_of(console.get(page))
+    before = agent.client_secret
+    response = console.post(address, {"reason": "It stood in a build log."})
+    (secret,) = set(re.findall(r"hfs_[0-9a-f]{64}", response.content.decode()))
+    assert "The new secret of ci-bot" in text_of(response)
+    assert response["Cache-Control"] == "no-store"
+    agent.refresh_from_db()
+    assert agent.client_secret != before
+    assert check_password(secret, agent.client_secret)
+    assert "hfs_" not in console.get(page).content.decode()
+    no_reason = console.post(address, {"reason": " "}, follow=True)
+    assert "hfs_" not in no_reason.content.decode()
+    assert "reason" in text_of(no_reason).lower()
+
+
+def test_a_public_agent_has_no_secret_to_replace(world: World, console: Client) -> None:
+    sent = {"name": "editor", "kind": "people", "redirect_uris": "http://127.0.0.1/cb", "name_style": "slash"}
+    console.post("/agents/register/", sent)
+    page = f"/agents/{Agent.objects.get(name='editor').public_id}/"
+    assert "Replace the secret" not in text_of(console.get(page))
+    assert "has no secret" in text_of(console.post(f"{page}rotate-secret/", {"reason": "A test."}, follow=True))
 
 
 def test_an_agent_is_suspended_and_resumed(world: World, console: Client) -> None:
