@@ -112,14 +112,8 @@ def record_detail(request: HttpRequest, record_id: UUID) -> HttpResponse:
 
 
 def _searches(actor: Actor) -> list[tuple[SavedSearch, str, str, bool]]:
-    """Each saved search with its address, its owner's name where that is somebody else, and whether it may go."""
-    (me,) = Subject.objects.standing_for(actor) or [""]
-    found = list(SavedSearch.objects.visible_to(actor).by_name()[:SEARCHES])
-    names = Subject.objects.shown_names({search.owner for search in found} - {me})
-    return [
-        (search, _address(search.query), names.get(search.owner, ""), services.may_remove(actor, search, me))
-        for search in found
-    ]
+    found = SavedSearch.objects.visible_to(actor).by_name()[:SEARCHES]
+    return services.shown_searches(found, actor, _address)
 
 
 def _address(query: Mapping[str, str]) -> str:

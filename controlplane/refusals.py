@@ -180,12 +180,15 @@ def explained(record: Record, actor: Actor) -> Explanation | None:
     """The refusal in words, with links to what the actor may open; None for what is no refused call."""
     if record.event != Event.CALL_DENIED.value:
         return None
+    found = _definition(record, actor)
     rule = next((Rule(text) for text in record.rule_ids if text in _RULES), None)
     if rule is not None:
         refused, remedy = _BY_RULE[rule]
-        return Explanation(rule.value, refused, remedy, _scopes(record, rule, actor), _links(record, rule, actor))
+        return Explanation(
+            rule.value, refused, remedy, _scopes(record, rule, found), _links(record, rule, actor, found)
+        )
     if record.reason in _REASONS:
-        return Explanation("", *_BY_REASON[Reason(record.reason)], links=_links(record, None, actor))
+        return Explanation("", *_BY_REASON[Reason(record.reason)], links=_links(record, None, actor, found))
     return None
 
 
@@ -193,26 +196,30 @@ _RULES: Final = frozenset(rule.value for rule in REASONS)
 _REASONS: Final = frozenset(reason.value for reason in _BY_REASON)
 
 
-def _scopes(record: Record, rule: Rule, actor: Actor) -> tuple[str, ...]:
+def _scopes(record: Record, rule: Rule, found: Definition | None) -> tuple[str, ...]:
     if rule in _OF_TOKEN:
         needed = record.after.get(SCOPES_NEEDED, ()) if isinstance(record.after, dict) else ()
         return tuple(map(str, needed)) if isinstance(needed, list) else ()
     if rule not in _OF_DEFINITION:
         return ()
-    found = _definition(record, actor)
     return scopes_for(record.server, record.kind, record.tool, sensitive=found is not None and found.sensitive)
 
 
-def _links(record: Record, rule: Rule | None, actor: Actor) -> tuple[tuple[str, str], ...]:
+def _links(record: Record, rule: Rule | None, actor: Actor, found: Definition | None) -> tuple[tuple[str, str], ...]:
     """Where it can be looked at and changed: what decided first, then what it is about."""
+    sees_server = bool(record.server) and Server.objects.visible_to(actor).filter(slug=record.server).exists()
     makers: list[Callable[[], tuple[str, str] | None]] = []
     if rule in _OF_GRANT:
-        makers += [partial(_grant, record, actor), partial(_matrix, record, actor)]
+        makers += [partial(_grant, record, actor), partial(_matrix, record, actor, sees_server=sees_server)]
     if rule in _OF_REVIEW:
         makers.append(partial(_review, record, actor))
     if rule is not None and REASONS[rule] is Reason.SUSPENDED:
         makers.append(partial(_suspensions, actor))
-    makers += [partial(_agent, record, actor), partial(_about, record, actor), partial(_server, record, actor)]
+    makers += [
+        partial(_agent, record, actor),
+        partial(_about, found),
+        partial(_server, record, sees_server=sees_server),
+    ]
     return tuple(link for make in makers if (link := make()) is not None)
 
 
@@ -223,13 +230,11 @@ def _grant(record: Record, actor: Actor) -> tuple[str, str] | None:
     return _("Give the agent a role"), f"{reverse('access:give_grant')}?{urlencode(query)}"
 
 
-def _matrix(record: Record, actor: Actor) -> tuple[str, str] | None:
-    may = actor.may_somewhere(Permission.ROLE_READ)
-    if not may or not Server.objects.visible_to(actor).filter(slug=record.server).exists():
+def _matrix(record: Record, actor: Actor, *, sees_server: bool) -> tuple[str, str] | None:
+    if not sees_server or not actor.may_somewhere(Permission.ROLE_READ):
         return None
-    return _(
-        "What each role reaches on this server"
-    ), f"{reverse('matrix:matrix')}?{urlencode({'server': record.server})}"
+    url = f"{reverse('matrix:matrix')}?{urlencode({'server': record.server})}"
+    return _("What each role reaches on this server"), url
 
 
 def _review(record: Record, actor: Actor) -> tuple[str, str] | None:
@@ -251,19 +256,14 @@ def _agent(record: Record, actor: Actor) -> tuple[str, str] | None:
     return (_("What the agent holds"), reverse("access:agent", args=[found.public_id])) if found else None
 
 
-def _about(record: Record, actor: Actor) -> tuple[str, str] | None:
-    found = _definition(record, actor)
-    return (
-        (_("The definition, and who may call it"), reverse("tools:definition", args=[found.public_id]))
-        if found
-        else None
-    )
-
-
-def _server(record: Record, actor: Actor) -> tuple[str, str] | None:
-    if not record.server or not Server.objects.visible_to(actor).filter(slug=record.server).exists():
+def _about(found: Definition | None) -> tuple[str, str] | None:
+    if found is None:
         return None
-    return _("The server"), reverse("tools:server_detail", args=[record.server])
+    return _("The definition, and who may call it"), reverse("tools:definition", args=[found.public_id])
+
+
+def _server(record: Record, *, sees_server: bool) -> tuple[str, str] | None:
+    return (_("The server"), reverse("tools:server_detail", args=[record.server])) if sees_server else None
 
 
 def _definition(record: Record, actor: Actor) -> Definition | None:

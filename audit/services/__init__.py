@@ -9,7 +9,7 @@ from audit.services.pruning import confirm_pruning, request_pruning
 from audit.services.reconciling import reconcile_unfinished
 from audit.services.recording import Fact, denied, noting, record, record_many
 from audit.services.removing import confirm_erasure, expire_payloads, request_erasure
-from audit.services.searches import drop_search, keep_search, may_remove, remove_search, save_search
+from audit.services.searches import drop_search, keep_search, may_remove, remove_search, save_search, shown_searches
 from audit.services.sending import send_exports
 from audit.services.shards import create_shards
 from audit.services.singling import RecordProof, begin_proof
@@ -51,6 +51,7 @@ __all__ = [
     "request_verification",
     "save_search",
     "send_exports",
+    "shown_searches",
     "verification_asked",
     "verify_log",
 ]

@@ -1,6 +1,6 @@
 """Saved searches: keeping and removing them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from audit.events import Event, RecordType
 from audit.filters import Filters
-from audit.models import SavedSearch
+from audit.models import SavedSearch, Subject
 from audit.models.searches import NAME_MAX, Listed
 from audit.services.permitting import permit
 from audit.services.recording import record
@@ -77,6 +77,19 @@ def remove_search(*, search_id: UUID, actor: Actor) -> None:
 def may_remove(actor: Actor, search: SavedSearch, me: str) -> bool:
     """Whether `actor`, who stands in records as `me`, may remove a search that they see."""
     return search.owner == me or actor.may(_READING[Listed(search.listed)])
+
+
+def shown_searches(
+    found: Iterable[SavedSearch], actor: Actor, address: Callable[[Mapping[str, str]], str]
+) -> list[tuple[SavedSearch, str, str, bool]]:
+    """Each with its address, its owner's name where that is somebody else, and whether `actor` may remove it."""
+    searches = list(found)
+    (me,) = (Subject.objects.standing_for(actor) if searches else []) or [""]
+    names = Subject.objects.shown_names({search.owner for search in searches} - {me})
+    return [
+        (search, address(search.query), names.get(search.owner, ""), may_remove(actor, search, me))
+        for search in searches
+    ]
 
 
 def _valid_name(text: str) -> str:

@@ -50,3 +50,9 @@ def tab_to(page: "Page", wanted: "Locator") -> None:
             return
         page.keyboard.press("Tab")
     raise AssertionError(f"the keyboard does not reach {wanted}")
+
+
+def press(page: "Page", *keys: str) -> None:
+    """One key after the other."""
+    for key in keys:
+        page.keyboard.press(key)

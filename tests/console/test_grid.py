@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.console.browsing import arrived, may_sign_in, signed_in, tab_to
+from tests.console.browsing import arrived, may_sign_in, press, signed_in, tab_to
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -43,11 +43,6 @@ def page(browser: "Browser", world: "World", live_server: "LiveServer") -> "Iter
         press(page, "j", "o")
         arrived(page, "files")
         yield page
-
-
-def press(page: "Page", *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
 
 
 def here(page: "Page") -> list[int] | None:

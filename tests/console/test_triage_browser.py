@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.console.browsing import arrived, may_sign_in, signed_in
+from tests.console.browsing import arrived, may_sign_in, press, signed_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -32,11 +32,6 @@ def page(browser: "Browser", world: "World", live_server: "LiveServer") -> "Iter
     """A page where `ada` has signed in."""
     with signed_in(browser, live_server.url) as page:
         yield page
-
-
-def press(page: "Page", *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
 
 
 def states() -> dict[str, str]:

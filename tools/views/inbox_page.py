@@ -1,5 +1,6 @@
 """The page of the inbox: what waits, narrowed and in order."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -8,8 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from audit.models import Listed, SavedSearch, Subject
-from audit.services import may_remove
+from audit.models import Listed, SavedSearch
+from audit.services import shown_searches
 from core.actor import Actor
 from core.console import actor_of, page, show
 from core.permissions import Permission
@@ -39,7 +40,7 @@ def filters_of(request: HttpRequest) -> InboxFilterForm:
     return InboxFilterForm({"state": WAITING, **request.GET.dict()})
 
 
-def inbox_url(query: dict[str, str]) -> str:
+def inbox_url(query: Mapping[str, str]) -> str:
     """The inbox, narrowed."""
     return f"{reverse('tools:inbox')}?{urlencode(query)}" if query else reverse("tools:inbox")
 
@@ -97,8 +98,4 @@ def _around(actor: Actor) -> dict[str, Any]:
 
 
 def _views(actor: Actor) -> list[tuple[SavedSearch, str, str, bool]]:
-    """Each view with its address, its owner's name where that is somebody else, and whether it may go."""
-    found = list(SavedSearch.objects.of_list(actor, Listed.REVIEWS.value).by_name()[:VIEWS])
-    (me,) = (Subject.objects.standing_for(actor) if found else []) or [""]
-    names = Subject.objects.shown_names({view.owner for view in found} - {me})
-    return [(view, inbox_url(view.query), names.get(view.owner, ""), may_remove(actor, view, me)) for view in found]
+    return shown_searches(SavedSearch.objects.of_list(actor, Listed.REVIEWS.value).by_name()[:VIEWS], actor, inbox_url)
