@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import strictjson
@@ -114,6 +114,7 @@ def test_refusals_quote_nothing_of_the_text() -> None:
     assert "hunter2" not in str(refused.value)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(JSON_VALUES)
 def test_what_is_well_formed_reads_as_the_standard_library_reads_it(value: object) -> None:
     try:
