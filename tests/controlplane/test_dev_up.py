@@ -161,7 +161,9 @@ def restarted(tmp_path_factory: pytest.TempPathFactory, state: Path) -> Iterator
         before = up.ready()
         up.process.kill()
         up.wait()
-        deadline = time.monotonic() + 40
+        # Seldom a worker waits 30 s: its children wait so long for somebody to take the results they wrote, and the
+        # worker, whose broker died in the same moment, no longer takes them (billiard, _ensure_messages_consumed).
+        deadline = time.monotonic() + 120
         while any(alive(pid) for pid in before["processes"].values()):
             assert time.monotonic() < deadline, descendants(directory, state)
             time.sleep(0.1)
