@@ -51,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _use_own_redis()
     _hash_quickly()
     _find_static_files_once()
+    _give_properties_time()
 
 
 def _find_static_files_once() -> None:
@@ -74,6 +75,14 @@ def _hash_quickly() -> None:
     from django.contrib.auth.hashers import ScryptPasswordHasher
 
     ScryptPasswordHasher.work_factor = 2**4
+
+
+def _give_properties_time() -> None:
+    """A machine that stands still for a moment must not fail a property; `@settings` in the tests add to this."""
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("holdfast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("holdfast")
 
 
 def _use_own_redis() -> None:

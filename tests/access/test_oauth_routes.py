@@ -330,7 +330,7 @@ NAMES = st.sampled_from([name for name, _ in ASKED] + [b"code", b"token", b"\0",
 SPOILING = st.lists(st.tuples(st.sampled_from(["set", "drop", "twice", "add"]), st.integers(0, 9), NAMES, VALUES))
 CONTENT_TYPES = st.sampled_from([FORM, f"{FORM}; charset=utf-7", "application/json", "multipart/form-data", "", "x"])
 REPEATEDLY = hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

@@ -165,7 +165,9 @@ JSON = st.recursive(
 )
 
 
-@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(st.dictionaries(st.sampled_from([*METADATA, "grant_types", "response_types", "x"]), JSON))
 def test_members_of_any_type_are_answered(settings: Any, changes: dict[str, Any]) -> None:
     settings.OAUTH_REQUESTS_PER_MINUTE = 1_000_000

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -28,10 +29,14 @@ QUICK = OutboundLimits(
     event_bytes=100_000,
     lifetime_seconds=1.5,
 )
+# Where something else than time is to end it: a machine that stands still for a moment must not.
+PATIENT = replace(
+    QUICK, dns_seconds=60, connect_seconds=60, head_seconds=60, total_seconds=60, idle_seconds=60, lifetime_seconds=60
+)
 
 
 def get(
-    url: str, policy: OutboundPolicy = LOOPBACK, limits: OutboundLimits = QUICK, resolver: Resolver | None = None
+    url: str, policy: OutboundPolicy = LOOPBACK, limits: OutboundLimits = PATIENT, resolver: Resolver | None = None
 ) -> httpx2.Response:
     async def run() -> httpx2.Response:
         async with outbound_client(policy, limits, resolver=resolver) as client:
@@ -41,7 +46,7 @@ def get(
 
 
 def failure(
-    url: str, policy: OutboundPolicy = LOOPBACK, limits: OutboundLimits = QUICK, resolver: Resolver | None = None
+    url: str, policy: OutboundPolicy = LOOPBACK, limits: OutboundLimits = PATIENT, resolver: Resolver | None = None
 ) -> OutboundError:
     with pytest.raises((OutboundError, httpx2.HTTPError, httpx2.InvalidURL)) as caught:
         get(url, policy, limits, resolver)

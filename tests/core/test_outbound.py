@@ -14,7 +14,7 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from core.outbound import OutboundError, Refusal, outbound_client, policy_from_settings
-from tests.core.exchanges import LOOPBACK, QUICK, failure, get
+from tests.core.exchanges import LOOPBACK, PATIENT, QUICK, failure, get
 from tests.fixtures_mcp.processes import honest_server, hostile_server
 
 pytestmark = pytest.mark.network
@@ -32,7 +32,7 @@ def test_redirect_to_metadata_is_not_followed_and_blocked_when_followed(hostile:
     assert get(url).status_code == 302
 
     async def run() -> None:
-        async with outbound_client(LOOPBACK, QUICK) as client:
+        async with outbound_client(LOOPBACK, PATIENT) as client:
             await client.get(url, follow_redirects=True)
 
     with pytest.raises(OutboundError) as caught:
@@ -64,19 +64,19 @@ def test_misbehaviour_ends_in_bounded_time_and_memory(hostile: str, name: str, c
     tracemalloc.start()
     started = time.monotonic()
     try:
-        error = failure(f"{hostile}/http/{name}")
+        error = failure(f"{hostile}/http/{name}", limits=QUICK if cls is Refusal.TIMEOUT else PATIENT)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert error.cls is cls
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30  # what is not bounded goes on for ever
     assert peak < 20_000_000
 
 
 def test_sentence_repeats_nothing_of_the_other_side(hostile: str) -> None:
     for name in MISBEHAVIOURS:
         if name not in ("hang", "drip"):
-            assert "xxx" not in failure(f"{hostile}/http/{name}").sentence
+            assert "xxx" not in failure(f"{hostile}/http/{name}", limits=QUICK).sentence
 
 
 def test_environment_proxies_are_not_asked(hostile: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +87,7 @@ def test_environment_proxies_are_not_asked(hostile: str, monkeypatch: pytest.Mon
 
 def test_one_answers_cookie_does_not_travel_with_the_next_request(hostile: str) -> None:
     async def run() -> dict[str, str]:
-        async with outbound_client(LOOPBACK, QUICK) as client:
+        async with outbound_client(LOOPBACK, PATIENT) as client:
             await client.get(f"{hostile}/http/ok")
             headers: dict[str, str] = (await client.get(f"{hostile}/http/echo-headers")).json()
             return headers
@@ -99,7 +99,7 @@ def test_one_answers_cookie_does_not_travel_with_the_next_request(hostile: str) 
 
 def test_client_is_reusable_by_many_requests_at_once(hostile: str) -> None:
     async def run() -> list[int]:
-        async with outbound_client(LOOPBACK, QUICK) as client:
+        async with outbound_client(LOOPBACK, PATIENT) as client:
             answers = await asyncio.gather(*(client.get(f"{hostile}/http/ok") for _ in range(40)))
         return [answer.status_code for answer in answers]
 
@@ -118,7 +118,7 @@ def test_the_mcp_package_works_over_the_guarded_client() -> None:
 
 def test_abandoned_requests_give_their_connections_back(hostile: str) -> None:
     async def run() -> int:
-        async with outbound_client(LOOPBACK, replace(QUICK, connections=2)) as client:
+        async with outbound_client(LOOPBACK, replace(PATIENT, connections=2)) as client:
             for path in ("hang", "drip", "idle-events", "gigabyte") * 3:
                 with anyio.move_on_after(0.05), suppress(OutboundError):
                     await client.get(f"{hostile}/http/{path}")

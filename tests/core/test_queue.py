@@ -21,9 +21,10 @@ def test_a_broker_that_accepts_and_never_answers_does_not_hold_up_the_caller(
         listener.bind(str(path))
         listener.listen()
         accepted: list[socket.socket] = []
-        threading.Thread(target=lambda: accepted.append(listener.accept()[0]), daemon=True).start()
+        accepting = threading.Thread(target=lambda: accepted.append(listener.accept()[0]), daemon=True)
+        accepting.start()
         # Whoever waits for ever fails instead of hanging.
-        ending = threading.Timer(8, lambda: accepted[0].shutdown(socket.SHUT_RDWR))
+        ending = threading.Timer(60, lambda: accepted[0].shutdown(socket.SHUT_RDWR))
         ending.start()
         monkeypatch.setattr(current_app.conf, "broker_write_url", f"redis+socket://{path}")
         began = time.monotonic()
@@ -31,9 +32,10 @@ def test_a_broker_that_accepts_and_never_answers_does_not_hold_up_the_caller(
             enqueue("tools.poll_servers", leases=[])
         took = time.monotonic() - began
         ending.cancel()
+        accepting.join(60)
         for held in accepted:
             held.close()
-        assert took < 5
+        assert took < 30
         assert accepted, "the broker was asked"
 
 
@@ -44,4 +46,4 @@ def test_a_broker_that_is_away_is_no_error_to_the_caller(
     began = time.monotonic()
     with django_capture_on_commit_callbacks(execute=True):
         enqueue("tools.poll_servers", leases=[])
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30

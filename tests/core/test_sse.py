@@ -75,10 +75,10 @@ def test_invalid_utf8_is_passed_on_for_the_parser_to_refuse() -> None:
 
 
 def test_long_line_in_small_pieces_takes_linear_time() -> None:
-    decoder, started = EventDecoder(), time.monotonic()
+    decoder, started = EventDecoder(), time.thread_time()
     for _ in range(20_000):
         assert list(decoder.feed(b"x" * 100)) == []
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2
 
 
 STREAMS = {

@@ -38,7 +38,7 @@ async def test_a_slow_reader_makes_the_server_wait() -> None:
                 return
 
     wrote = asyncio.Event()
-    limits = replace(PATIENT, body_bytes=100_000_000, total_seconds=60)
+    limits = replace(PATIENT, body_bytes=100_000_000, total_seconds=300)
     async with serving(flood) as server, client() as wire:
         async with wire.request("POST", server.url, {}, b"", limits) as answer:
             chunks = answer.chunks()
@@ -57,15 +57,15 @@ async def test_a_timer_of_a_long_wait_does_not_lengthen_a_short_one_nor_end_a_la
         await talk.until_left()
 
     async def slow(talk: Talk) -> None:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(3.3)
         await talk.send(OK)
 
     async with serving(OK, slow, OK, late_body) as server, client() as wire:
-        await post(wire, server.url, replace(PATIENT, head_seconds=0.3))
+        await post(wire, server.url, replace(PATIENT, head_seconds=3))
         # The timer of the call before goes off meanwhile.
-        assert await post(wire, server.url, replace(PATIENT, head_seconds=5)) == (200, b"fine")
+        assert await post(wire, server.url, replace(PATIENT, head_seconds=60)) == (200, b"fine")
         await post(wire, server.url, replace(PATIENT, head_seconds=300))
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             with pytest.raises(OutboundError) as caught:
                 await post(wire, server.url, replace(PATIENT, head_seconds=300, idle_seconds=0.2))
         assert caught.value.cls is Refusal.TIMEOUT

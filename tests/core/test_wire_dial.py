@@ -16,6 +16,7 @@ from tests.core.certificates import certificate
 from tests.core.exchanges import LOOPBACK, NOWHERE, answering
 from tests.core.test_outbound_dial import FORMS, listening
 from tests.core.wires import OK, PATIENT, QUICK, Step, Talk, client, closes, failing, post, serving, stays
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.network
 
@@ -96,33 +97,31 @@ async def test_a_slow_name_server_is_not_waited_for() -> None:
         await asyncio.sleep(60)
         return ()
 
-    async with asyncio.timeout(5):
-        assert (await failing("https://slow.example/", resolver=resolver)).cls is Refusal.DNS
+    async with asyncio.timeout(30):
+        assert (await failing("https://slow.example/", QUICK, resolver=resolver)).cls is Refusal.DNS
 
 
 async def test_a_lookup_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     answered = threading.Event()
 
     def hang(*_arguments: object, **_options: object) -> list[object]:
-        answered.wait(20)
+        answered.wait(60)
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    async with asyncio.timeout(5):
-        assert (await failing("https://slow.example/")).cls is Refusal.DNS
+    async with asyncio.timeout(30):
+        assert (await failing("https://slow.example/", QUICK)).cls is Refusal.DNS
     answered.set()
 
 
 async def test_an_unknown_name_is_a_dns_failure() -> None:
-    assert (await failing("https://nowhere.invalid/", PATIENT)).cls is Refusal.DNS
+    assert (await failing("https://nowhere.invalid/", QUICK)).cls is Refusal.DNS
     resolver, _ = answering([])
     assert (await failing("https://empty.example/", resolver=resolver)).cls is Refusal.DNS
 
 
 async def test_a_closed_port_is_refused() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert (await failing(f"http://127.0.0.1:{port}/")).cls is Refusal.REFUSED
+    assert (await failing(f"http://127.0.0.1:{free_ports()}/")).cls is Refusal.REFUSED
 
 
 async def test_a_connection_that_ends_elsewhere_is_closed_before_a_byte_is_sent(
@@ -206,7 +205,8 @@ async def speak_plainly(talk: Talk) -> None:
 )
 async def test_a_handshake_that_fails(raw: Callable[[Talk], Awaitable[None]], cls: Refusal) -> None:
     async with serving(raw=raw) as server:
-        assert (await failing(f"https://127.0.0.1:{server.port}/", QUICK)).cls is cls
+        limits = QUICK if cls is Refusal.TIMEOUT else PATIENT
+        assert (await failing(f"https://127.0.0.1:{server.port}/", limits)).cls is cls
 
 
 async def test_cancelling_at_any_moment_of_connecting_leaves_nothing_open(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ QUICK = WireLimits(
     body_bytes=1_000_000,
     event_bytes=100_000,
 )
-PATIENT = replace(QUICK, connect_seconds=5, head_seconds=5, idle_seconds=5, total_seconds=5, lifetime_seconds=5)
+# Where something else than time is to end it: a machine that stands still for a moment must not.
+PATIENT = replace(QUICK, connect_seconds=60, head_seconds=60, idle_seconds=60, total_seconds=60, lifetime_seconds=60)
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine"
 
 
@@ -66,7 +67,7 @@ class Server:
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait until something is so; it is looked at whenever a request arrives or a connection comes or goes."""
-        async with asyncio.timeout(5), self.changed:
+        async with asyncio.timeout(60), self.changed:
             await self.changed.wait_for(true)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -118,7 +119,8 @@ async def serving(
 async def client(
     policy: OutboundPolicy = LOOPBACK, *, resolver: Resolver | None = None, **options: Any
 ) -> AsyncIterator[WireClient]:
-    made = WireClient(policy, resolver=resolver, **options)
+    # What rests must not be closed by a machine that stands still between two requests.
+    made = WireClient(policy, resolver=resolver, **{"keepalive_seconds": 60, **options})
     try:
         yield made
     finally:
@@ -131,7 +133,7 @@ async def post(wire: WireClient, url: str, limits: WireLimits = PATIENT, method:
 
 
 async def failing(
-    url: str, limits: WireLimits = QUICK, policy: OutboundPolicy = LOOPBACK, resolver: Resolver | None = None
+    url: str, limits: WireLimits = PATIENT, policy: OutboundPolicy = LOOPBACK, resolver: Resolver | None = None
 ) -> OutboundError:
     async with client(policy, resolver=resolver) as wire:
         with pytest.raises(OutboundError) as caught:

@@ -288,7 +288,9 @@ def _rewritten(value: Any, source: random.Random) -> Any:
     return [_rewritten(item, source) for item in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(body=_BODIES, source=st.randoms(use_true_random=False))
 def test_key_order_white_space_and_spelled_out_defaults_never_raise_a_review(
     db: None, body: dict[str, Any], source: random.Random
@@ -300,7 +302,9 @@ def test_key_order_white_space_and_spelled_out_defaults_never_raise_a_review(
     assert len(served(server)) == 1
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(body=_BODIES, other=_BODIES)
 def test_any_other_difference_always_does(db: None, body: dict[str, Any], other: dict[str, Any]) -> None:
     one, two = tool("read", **body), tool("read", **other)

@@ -466,7 +466,9 @@ def described(text: str) -> Item:
         st.tuples(st.sampled_from(["a", "one", "two", "a b", "ab", "it now"]), st.sampled_from("opppp")), max_size=10
     )
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_what_is_served_is_never_far_from_what_people_approved(steps: list[tuple[str, str]]) -> None:
     """Whatever the server shows in turn and whenever people approve: no ratchet, through the whole stack."""
     people, _ = Person.objects.get_or_create(username="walter")
