@@ -198,8 +198,20 @@ def browser() -> "Iterator[Browser]":
         # Because of the loop Django would refuse the tests' own queries, which are synchronous.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         started = playwright.chromium.launch(executable_path=path, args=arguments)
+        patch.setattr(started, "new_context", _patient(started.new_context))
         yield started
         started.close()
+
+
+def _patient(new_context: Any) -> Any:
+    """What waits for a page gives a busy machine a minute."""
+
+    def made(**options: Any) -> Any:
+        context = new_context(**options)
+        context.set_default_timeout(60_000)
+        return context
+
+    return made
 
 
 @pytest.fixture

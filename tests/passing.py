@@ -20,13 +20,13 @@ def listening(serve: Serve) -> Iterator[int]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     listener = _Listener(serve)
-    port = asyncio.run_coroutine_threadsafe(listener.start(), loop).result(10)
+    port = asyncio.run_coroutine_threadsafe(listener.start(), loop).result(60)
     try:
         yield port
     finally:
-        asyncio.run_coroutine_threadsafe(listener.stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(listener.stop(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

@@ -33,7 +33,7 @@ def at_once(*commands: Callable[[], Any]) -> list[Any]:
 
     def run(command: Callable[[], Any]) -> Any:
         try:
-            start.wait(timeout=10)
+            start.wait(timeout=60)
             return command()
         except DomainError as error:
             return error

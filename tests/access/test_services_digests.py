@@ -126,7 +126,7 @@ def test_a_look_waits_for_a_change_that_is_under_way(grant: Grant) -> None:
         bump_revision("access")
         other = threading.Thread(target=look)
         other.start()
-    other.join(20)
+    other.join(60)
     assert (looked, told()) == ([0], [])
 
 

@@ -189,7 +189,7 @@ def test_of_two_grants_at_once_one_is_refused() -> None:
 
     def run(role: str) -> None:
         try:
-            start.wait(10)
+            start.wait(60)
             give(role, person="ada")
             ends.append("given")
         except Conflict as refused:
@@ -201,6 +201,6 @@ def test_of_two_grants_at_once_one_is_refused() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert sorted(ends) == [WORDS, "given"]
     assert Grant.objects.count() == 1

@@ -462,16 +462,16 @@ def test_a_second_follower_waits_for_nobody_and_doubles_nothing() -> None:
         with transaction.atomic():
             Cursor.objects.select_for_update().get()
             locked.set()
-            assert may_end.wait(10)
+            assert may_end.wait(60)
         connections.close_all()
 
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(other)
-        assert locked.wait(10)
+        assert locked.wait(60)
         log.says(Event.TOOL_DRIFTED)
         assert not Alert.objects.exists()
         may_end.set()
-        running.result(10)
+        running.result(60)
     assert services.follow_records() == 1
     assert Alert.objects.get().count == 1
 

@@ -47,7 +47,7 @@ def http_receiver() -> Iterator[HttpReceiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
             receiver.requests.append((dict(self.headers.items()), body))
-            receiver.may_answer.wait(30)
+            receiver.may_answer.wait(60)
             if receiver.answered_often is not None and len(receiver.requests) > 1:
                 receiver.answered_often.set()
             status, headers, answer = receiver.answers.pop(0) if receiver.answers else (200, {}, b"")

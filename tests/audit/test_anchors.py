@@ -86,7 +86,7 @@ def listening(context: ssl.SSLContext | None = None, *, closes: bool = True) -> 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield server.getsockname()[1], got
-        thread.join(5)
+        thread.join(60)
 
 
 def frames(data: bytes) -> Iterator[bytes]:
@@ -119,7 +119,7 @@ def test_a_syslog_connection_that_breaks_off_did_not_get_it() -> None:
 def test_syslog_over_udp_is_one_datagram_each() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
-        server.settimeout(5)
+        server.settimeout(60)
         SyslogSink(f"udp://127.0.0.1:{server.getsockname()[1]}").send([SAID])
         assert b"checkpoint.signed" in server.recv(4096)
 

@@ -512,11 +512,11 @@ def test_two_sequencers_one_signs(state: Path, tmp_path: Path, sequencer: Make) 
         return waiting.leadership.epoch, (second / "checkpoint").exists()
 
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(other).result(30) == (0, False)
+        assert pool.submit(other).result(60) == (0, False)
         (second / "checkpoint").write_bytes((state / "checkpoint").read_bytes())
         one.close()
         recorded()
-        epoch, _ = pool.submit(other).result(30)
+        epoch, _ = pool.submit(other).result(60)
     assert epoch > 0
     assert kept(second).size == 3
 

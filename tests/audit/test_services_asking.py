@@ -50,6 +50,6 @@ def test_what_is_sent_is_a_task_of_the_queue_that_verifies(
     with django_capture_on_commit_callbacks(execute=True):
         services.request_verification(actor=ada)
     with current_app.connection_for_read() as connection:
-        message = connection.SimpleQueue("scan").get(timeout=5)
+        message = connection.SimpleQueue("scan").get(timeout=60)
         assert message.headers["task"] == "audit.verify_log"
         message.ack()

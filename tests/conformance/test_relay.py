@@ -20,7 +20,7 @@ REQUEST = b"POST /mcp/x HTTP/1.1\r\nHost: evil.example.com\r\nORIGIN: http://evi
 def listening() -> Iterator[tuple[str, socket.socket]]:
     """A server that does nothing by itself."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(60)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/mcp/x", listener
 
 
@@ -32,7 +32,7 @@ def both_ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         with socket.create_connection(("127.0.0.1", urlsplit(relayed).port or 0), 10) as client:
             server, _ = listener.accept()
             with server:
-                server.settimeout(10)
+                server.settimeout(60)
                 yield client, server
 
 

@@ -42,6 +42,17 @@ def arrived(page: "Page", heading: str) -> None:
     page.wait_for_load_state("load")
 
 
+def told(page: "Page", sentence: str) -> None:
+    """Wait until a page says something, its scripts included: keys that are pressed before those would be lost."""
+    page.get_by_text(sentence, exact=False).first.wait_for()
+    page.wait_for_load_state("load")
+
+
+def offered(page: "Page") -> None:
+    """Wait until the button that a page puts under the enter key has the focus."""
+    page.locator("button[autofocus]:focus").wait_for()
+
+
 def tab_to(page: "Page", wanted: "Locator") -> None:
     """Go there as a person without a mouse does: by the tab key."""
     wanted.wait_for()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.console.browsing import PASSWORD, arrived, may_sign_in, signed_in
+from tests.console.browsing import PASSWORD, arrived, may_sign_in, signed_in, told
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -55,7 +55,7 @@ def test_a_change_is_read_and_approved_by_keyboard_alone(page: "Page", world: "W
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.get_by_text("Agents get exactly this version").wait_for()
+    told(page, "Agents get exactly this version")
     page.keyboard.press("u")
     inbox_of(page)
     assert page.locator("tr[data-row]").count() == 11
@@ -72,7 +72,7 @@ def test_several_are_selected_by_keyboard_and_counted(page: "Page") -> None:
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Reject 2 reviews?").wait_for()
     page.get_by_role("button", name="Reject 2").press("Enter")
-    page.get_by_role("heading", name="2 of 2 decided").wait_for()
+    arrived(page, "2 of 2 decided")
     page.keyboard.press("u")
     inbox_of(page)
     assert page.locator("tr[data-row]").count() == 10
@@ -171,4 +171,4 @@ def test_everything_is_suspended_in_the_browser_and_every_page_says_so(page: "Pa
     page.get_by_text("Another person lifts it").wait_for()
     page.goto("/agents/")
     page.get_by_role("link", name="Who did that, why, and how it ends").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "Kill switch"
+    page.get_by_role("heading", level=1, name="Kill switch", exact=True).wait_for()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.console.browsing import arrived, may_sign_in, press, signed_in, tab_to
+from tests.console.browsing import arrived, may_sign_in, offered, press, signed_in, tab_to, told
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -69,7 +69,7 @@ def decide_shown(page: "Page", verdict: str, reason: str, count: int, *, all_tha
     press(page, "Enter")
     arrived(page, f"{ {'a': 'Approve', 'r': 'Reject'}[verdict] } {count} reviews?")
     assert page.locator("tr[data-row]").count() == count
-    page.locator("button[autofocus]:focus").wait_for()
+    offered(page)
     press(page, "Enter")
     arrived(page, f"{count} of {count} decided")
     press(page, "u")
@@ -84,11 +84,11 @@ def one_by_one(page: "Page") -> None:
         press(page, verdict)
         page.keyboard.type("Read it.")
         press(page, "Tab", "Tab", "Enter")
-        page.get_by_text(answer, exact=False).first.wait_for()
+        told(page, answer)
         press(page, "]")
     arrived(page, "files-002")
     press(page, "q", "Enter")
-    page.get_by_text("Put off until it changes again").wait_for()
+    told(page, "Put off until it changes again")
     press(page, "g", "i")
     arrived(page, "Review inbox")
 
@@ -102,7 +102,7 @@ def test_two_hundred_reviews_are_triaged_without_a_mouse(page: "Page") -> None:
     one_by_one(page)
     narrow_to(page, "queue")
     decide_shown(page, "r", "None of these is needed.", SHARES["queue"])
-    page.get_by_text("No review matches these filters").wait_for()
+    told(page, "No review matches these filters")
     press(page, "g", "i")
     arrived(page, "Review inbox")
     narrow_to(page, "mail")

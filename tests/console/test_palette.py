@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.console.browsing import may_sign_in, signed_in
+from tests.console.browsing import may_sign_in, signed_in, told
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -32,7 +32,7 @@ def options(page: "Page") -> list[str]:
 
 def test_a_few_keys_lead_to_a_definition(page: "Page") -> None:
     page.keyboard.press("Control+k")
-    page.keyboard.type("read")
+    page.keyboard.insert_text("read")  # all at once: what a part of it finds would be there first and be taken for it
     page.locator("#palette [role=option]").nth(3).wait_for()
     chosen = page.locator("#palette [aria-selected=true]")
     assert "read_file" in chosen.inner_text()
@@ -63,7 +63,7 @@ def test_without_single_keys_ctrl_k_stays(page: "Page") -> None:
     page.goto("/preferences/")
     page.locator("input[name=shortcuts][value=off]").check()
     page.get_by_role("button", name="Save").click()
-    page.get_by_text("Saved.").wait_for()
+    told(page, "Saved.")
     page.keyboard.press("/")
     assert page.locator("#palette[open]").count() == 0
     page.keyboard.press("Control+k")

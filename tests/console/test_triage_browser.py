@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.console.browsing import arrived, may_sign_in, press, signed_in
+from tests.console.browsing import arrived, may_sign_in, offered, press, signed_in, told
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -53,16 +53,16 @@ def test_a_dozen_reviews_are_triaged_without_a_mouse(page: "Page") -> None:
         press(page, verdict)
         page.keyboard.type("Read it. j k [ ]")
         press(page, "Tab", "Tab", "Enter")
-        page.get_by_text(answer, exact=False).first.wait_for()
+        told(page, answer)
         press(page, "]")
     arrived(page, NAMES[2])
     press(page, "q")
     press(page, "Enter")
-    page.get_by_text("Put off until it changes again").wait_for()
+    told(page, "Put off until it changes again")
     press(page, "c")
     page.keyboard.type("Asked the vendor.")
     press(page, "Tab", "Enter")
-    page.get_by_text("Asked the vendor.").wait_for()
+    told(page, "Asked the vendor.")
     press(page, "]")
     arrived(page, NAMES[3])
     press(page, "[")
@@ -70,7 +70,7 @@ def test_a_dozen_reviews_are_triaged_without_a_mouse(page: "Page") -> None:
     assert page.get_by_role("heading", level=1).inner_text() == NAMES[3]
     press(page, "s")
     press(page, "Tab", "Enter")
-    page.get_by_text("Put off until 2", exact=False).wait_for()
+    told(page, "Put off until 2")
 
     # The rest together.
     press(page, "g", "i")
@@ -81,6 +81,7 @@ def test_a_dozen_reviews_are_triaged_without_a_mouse(page: "Page") -> None:
     page.keyboard.type("All read.")
     press(page, "Enter")
     arrived(page, "Approve 8 reviews?")
+    offered(page)
     press(page, "Enter")
     arrived(page, "8 of 8 decided")
 
@@ -139,6 +140,7 @@ def test_a_row_that_stands_for_several_is_ticked_and_opened_by_keys(page: "Page"
     page.keyboard.type("All read.")
     press(page, "Enter")
     arrived(page, "Approve 3 reviews?")
+    offered(page)
     press(page, "Enter")
     arrived(page, "3 of 3 decided")
 

@@ -126,7 +126,7 @@ def test_the_process_signs_until_it_is_told_to_stop(run: Run, tmp_path: Path) ->
         assert str(tmp_path / "checkpoints.log") in process.stdout.readline()
         assert process.stdout.readline() == "the sequencer is ready.\n"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         _, errors = process.communicate()

@@ -118,7 +118,7 @@ def alive(pid: int) -> bool:
 
 def get(url: str) -> int:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=10) as response:
+    with opener.open(url, timeout=60) as response:
         return int(response.status)
 
 

@@ -11,7 +11,7 @@ import pytest
 from controlplane.supervisor import ProgramEnded, Supervisor
 from tests.databases import ROOT
 
-SLEEPS = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 @pytest.fixture
@@ -67,15 +67,15 @@ def test_what_does_not_answer_in_time_is_named(supervisor):
 def test_leaving_stops_programs_and_what_they_started(tmp_path, output):
     program = (
         "import subprocess, sys, time\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "print(child.pid, flush=True)\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     with Supervisor(directory=tmp_path, output=output) as supervisor:
         parent = supervisor.start("worker", [sys.executable, "-c", program], os.environ)
-        supervisor.wait_until(lambda: output.getvalue().endswith("\n"), "the child", seconds=20)
+        supervisor.wait_until(lambda: output.getvalue().endswith("\n"), "the child", seconds=60)
         child = int(output.getvalue().split("|")[1])
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(_runs(pid) for pid in (parent, child)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -83,9 +83,9 @@ def test_leaving_stops_programs_and_what_they_started(tmp_path, output):
 
 def test_a_worker_that_is_ready_is_known(supervisor):
     supervisor.start(
-        "worker", [sys.executable, "-c", "import time; print('w@h ready.', flush=True); time.sleep(60)"], os.environ
+        "worker", [sys.executable, "-c", "import time; print('w@h ready.', flush=True); time.sleep(600)"], os.environ
     )
-    supervisor.wait_until(lambda: supervisor.says_ready("worker"), "the worker", seconds=20)
+    supervisor.wait_until(lambda: supervisor.says_ready("worker"), "the worker", seconds=60)
     assert not supervisor.says_ready("beat")
 
 
@@ -97,7 +97,7 @@ def test_a_signal_stops_and_says_so_in_the_exit_code(number, code):
         "stop_on_signals()\n"
         "try:\n"
         "    print('up', flush=True)\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(600)\n"
         "except Stopped as stopped:\n"
         "    sys.exit(stopped.exit_code)\n"
     )
@@ -106,7 +106,7 @@ def test_a_signal_stops_and_says_so_in_the_exit_code(number, code):
     with process.stdout:
         assert process.stdout.readline() == b"up\n"
         process.send_signal(number)
-        assert process.wait(20) == code
+        assert process.wait(60) == code
 
 
 def _runs(pid: int) -> bool:

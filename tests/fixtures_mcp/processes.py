@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 _HERE = Path(__file__).parent
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class HonestServer:
         request = urllib.request.Request(
             self.control_url, data=body, headers={"content-type": "application/json"}, method="POST"
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             assert answer.status == 200
 
     def calls(self) -> list[dict[str, Any]]:
@@ -61,7 +61,7 @@ class HonestServer:
         return found
 
     def _state(self) -> dict[str, Any]:
-        with urllib.request.urlopen(self.control_url, timeout=10) as answer:
+        with urllib.request.urlopen(self.control_url, timeout=60) as answer:
             found: dict[str, Any] = json.loads(answer.read())
         return found
 

@@ -30,7 +30,7 @@ class Heard:
         self.messages: list[dict[str, Any]] = []
         self.ids: list[str] = []
         self.broken = False
-        self._client = httpx2.Client(timeout=60, verify=PLAIN)
+        self._client = httpx2.Client(timeout=120, verify=PLAIN)
         self._response: httpx2.Response | None = None
         content = b"" if body is None else json.dumps(body).encode()
         self._thread = threading.Thread(target=self._read, args=(verb, url, dict(headers), content), daemon=True)
@@ -66,12 +66,12 @@ class Heard:
 
     def opened(self) -> "Heard":
         """Once the head has come."""
-        until(lambda: self.status, seconds=20)
+        until(lambda: self.status)
         return self
 
     def first(self, method: str, *, after: int = 0) -> dict[str, Any]:
         """The first message of a method, of those after so many others."""
-        return until(lambda: next((m for m in self.messages[after:] if m.get("method") == method), None), seconds=20)
+        return until(lambda: next((m for m in self.messages[after:] if m.get("method") == method), None))
 
     def count(self, method: str) -> int:
         """How many messages of a method have come."""
@@ -79,7 +79,7 @@ class Heard:
 
     def answer(self) -> dict[str, Any]:
         """The last message, once all has come."""
-        self._thread.join(30)
+        self._thread.join(60)
         assert self.ended
         return self.messages[-1]
 
@@ -87,7 +87,7 @@ class Heard:
         """Leave in the middle."""
         assert self._response is not None
         self._response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 @dataclass
@@ -190,4 +190,4 @@ def text_of(result: Mapping[str, Any]) -> str:
 
 def wait_for(look: Callable[[], Any]) -> Any:
     """The first answer of `look` that is true; the machine may be busy."""
-    return until(look, seconds=30)
+    return until(look)

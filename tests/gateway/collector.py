@@ -58,10 +58,10 @@ def collector() -> Iterator[Collector]:
     made.open.set()
     thread = threading.Thread(target=lambda: asyncio.run(made.run(started.put)))
     thread.start()
-    stop = started.get(timeout=10)
+    stop = started.get(timeout=60)
     try:
         yield made
     finally:
         made.open.set()
         stop()
-        thread.join(10)
+        thread.join(60)

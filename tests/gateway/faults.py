@@ -120,10 +120,10 @@ def honest_calls(url: str, token: str, *, pid: int | str = "self", callers: int 
     for thread in threads:
         thread.start()
     try:
-        until(lambda: seen.made + len(seen.failed), seconds=30)
+        until(lambda: seen.made + len(seen.failed))
         yield seen
         made = seen.made
-        until(lambda: seen.failed or seen.made > made + callers, seconds=30)
+        until(lambda: seen.failed or seen.made > made + callers)
     finally:
         stop.set()
         for thread in threads:
@@ -145,14 +145,14 @@ class Process:
     def ready(self) -> bool:
         """Whether it answers that it is ready."""
         try:
-            return httpx2.get(f"{self.url}/readyz", timeout=5, verify=PLAIN).status_code == 200
+            return httpx2.get(f"{self.url}/readyz", timeout=30, verify=PLAIN).status_code == 200
         except httpx2.TransportError:
             return False
 
     def kill(self) -> None:
         """SIGKILL, and wait."""
         self.running.kill()
-        self.running.wait(20)
+        self.running.wait(60)
 
 
 # What a gateway takes longest for is loading its modules: here that is done once, and each process is a fork of it.
@@ -245,4 +245,4 @@ def process(
                 running.wait(40)
             except subprocess.TimeoutExpired:
                 running.kill()
-                running.wait(20)
+                running.wait(60)

@@ -38,7 +38,7 @@ def told(metrics: Metrics) -> Told:
 
 def scraped(url: str) -> Told:
     """What the gateway that listens at `url` tells whoever scrapes it."""
-    answer = httpx2.get(f"{url}/metrics")
+    answer = httpx2.get(f"{url}/metrics", timeout=60)
     assert answer.status_code == 200
     return _parsed(answer.text)
 

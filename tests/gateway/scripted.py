@@ -16,7 +16,7 @@ LIMITS = WireLimits(
     connect_seconds=2, head_seconds=2, total_seconds=5, idle_seconds=2, lifetime_seconds=5, body_bytes=4_000_000,
     event_bytes=4_000_000,
 )  # fmt: skip
-SECONDS = 10  # until something must have happened
+SECONDS = 60  # until something must have happened
 
 
 @dataclass

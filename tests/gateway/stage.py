@@ -104,7 +104,8 @@ class Stage:
             with pytest.raises(Conflict):
                 self._decide("approve")
         elif seconds is not None:
-            self._decide("approve", approve_until=timezone.now() + timedelta(seconds=seconds))
+            self._decide("approve", approve_until=timezone.now() + timedelta(hours=1))
+            self.world.ends_soon("target", slug=self.slug)
         else:
             self._decide("approve")
             assert self.listed()["target"] != self.first
@@ -153,7 +154,7 @@ class Stage:
         owner = self.stack.enter_context(databases.owner_connection())
         self.stack.enter_context(owner.transaction())
         owner.execute("LOCK TABLE access_revision IN ACCESS EXCLUSIVE MODE")
-        until(lambda: not self.is_ready(), seconds=20)
+        until(lambda: not self.is_ready())
 
     # What came of them.
 
@@ -176,7 +177,7 @@ class Stage:
 
     def is_ready(self) -> bool:
         """Whether the gateway says that it can decide."""
-        return httpx2.get(f"{self.world.url}/readyz").status_code == 200
+        return httpx2.get(f"{self.world.url}/readyz", timeout=60).status_code == 200
 
     def listed(self) -> dict[str, Any]:
         """Every tool just as it is served."""

@@ -89,7 +89,7 @@ class House:
 
     def fetched(self) -> list[str]:
         """What was asked of the hostile server beside its endpoints."""
-        asked = httpx2.get(f"{self.hostile}/count", verify=PLAIN).json()
+        asked = httpx2.get(f"{self.hostile}/count", verify=PLAIN, timeout=60).json()
         return [what for what in asked if what.startswith("/meta/")]
 
     def open(self, token: str, slug: str = SLUG) -> str:
@@ -99,7 +99,7 @@ class House:
     def raw(self, head: bytes, body: bytes = b"") -> tuple[int, bytes]:
         """Status and body of what comes back for these very bytes."""
         where = urlsplit(self.world.url)
-        with socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=20) as connection:
+        with socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=60) as connection:
             connection.sendall(head + b"\r\n\r\n" + body)
             reader = connection.makefile("rb")
             first = reader.readline()
@@ -237,7 +237,7 @@ def no_transport_is_without_authentication(house: House) -> None:
         for method in ("GET", "POST", "DELETE"):
             sent = {"accept": "text/event-stream, application/json", "content-type": "application/json", **headers}
             content = json.dumps(INITIALIZE) if method == "POST" else None
-            response = httpx2.request(method, house.url, headers=sent, content=content, verify=PLAIN)
+            response = httpx2.request(method, house.url, headers=sent, content=content, verify=PLAIN, timeout=60)
             assert response.status_code == 401, (method, headers)
     assert house.reached() == []
 
@@ -425,9 +425,9 @@ def tasks_sessions_and_cursors_are_their_owners_alone(house: House) -> None:
     assert "result" in ask(mine, "tasks/cancel", taskId=handle)
     session = house.open(house.token)
     bearer = {"authorization": f"Bearer {house.foreign}", "mcp-session-id": session, "accept": "text/event-stream"}
-    assert httpx2.get(house.url, headers=bearer).status_code == 404
-    assert httpx2.get(house.url, headers={**bearer, "last-event-id": "1"}).status_code == 404
-    assert httpx2.delete(house.url, headers=bearer).status_code == 404
+    assert httpx2.get(house.url, headers=bearer, timeout=60).status_code == 404
+    assert httpx2.get(house.url, headers={**bearer, "last-event-id": "1"}, timeout=60).status_code == 404
+    assert httpx2.delete(house.url, headers=bearer, timeout=60).status_code == 404
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     assert world.post(house.foreign, ping, mcp_session_id=session).status_code == 404
     assert world.post(house.robot.token(OTHER), ping, slug=OTHER, mcp_session_id=session).status_code == 404
@@ -445,7 +445,7 @@ def a_session_id_is_ours_to_give(house: House) -> None:
         assert house.world.post(house.token, ping, mcp_session_id=made_up).status_code == 404, made_up
     assert house.world.post(None, ping, mcp_session_id=chosen).status_code == 401
     bearer = {"authorization": f"Bearer {house.token}", "mcp-session-id": chosen}
-    assert httpx2.delete(house.url, headers=bearer).status_code == 204
+    assert httpx2.delete(house.url, headers=bearer, timeout=60).status_code == 204
     assert house.world.post(house.token, ping, mcp_session_id=chosen).status_code == 404
     again = house.world.post(house.token, INITIALIZE, mcp_session_id=chosen)
     assert again.headers.get("mcp-session-id", "") != chosen
@@ -515,7 +515,7 @@ def no_token_is_kept_or_told_where_others_read(house: House) -> None:
         assert "result" in answer(called(house.url, house.token, {"text": canary}))
         session = house.open(house.token)
         bearer = {"authorization": f"Bearer {house.token}", "mcp-session-id": session}
-        assert httpx2.delete(house.url, headers=bearer, verify=PLAIN).status_code == 204
+        assert httpx2.delete(house.url, headers=bearer, verify=PLAIN, timeout=60).status_code == 204
         redis.publish("the test", "over")
         told = list(iter(lambda: str(monitor.next_command()["command"]), "PUBLISH the test over"))
     assert [command for command in told if "ended" in command]

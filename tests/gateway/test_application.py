@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_health_is_told_under_any_name_and_tells_nothing_else(world: "World") -> None:
     for path in ("/healthz", "/readyz"):
-        response = httpx2.get(world.url + path, headers={"host": "probe.internal"})
+        response = httpx2.get(world.url + path, headers={"host": "probe.internal"}, timeout=60)
         assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
@@ -30,11 +30,11 @@ def test_health_is_told_under_any_name_and_tells_nothing_else(world: "World") ->
     "path", ["/", "/mcp", "/mcp/", "/mcp/Files", "/mcp/files/", "/mcp/%66iles", "/mcp/a--b", "//mcp/a"]
 )
 def test_a_path_that_is_no_endpoint_is_not_found(world: "World", path: str) -> None:
-    assert httpx2.post(world.url + path, json={}).status_code == 404
+    assert httpx2.post(world.url + path, json={}, timeout=60).status_code == 404
 
 
 def test_a_body_that_nobody_may_send_is_not_read_and_the_connection_lives_on(world: "World") -> None:
-    with httpx2.Client() as client:
+    with httpx2.Client(timeout=60) as client:
         refused = client.post(f"{world.url}/mcp/files", content=b" " * 3_000_000)
         assert (refused.status_code, client.get(f"{world.url}/healthz").status_code) == (401, 200)
 
@@ -50,7 +50,7 @@ def test_a_gateway_that_drains_finishes_calls_and_takes_no_new_ones(
         running = pool.submit(world.modern, token, "tools/call", {"name": "slow", "arguments": {"steps": 10}})
         until_called(servers["modern"])
         world.gateway.drain()
-        assert httpx2.get(f"{world.url}/readyz").json() == {"status": "stopping"}
+        assert httpx2.get(f"{world.url}/readyz", timeout=60).json() == {"status": "stopping"}
         refused = world.modern(token, "tools/call", {"name": "echo"})
         assert (refused.status_code, answer(refused)["error"]["data"]["code"]) == (503, "shutting_down")
         assert "result" in answer(running.result())
@@ -82,13 +82,13 @@ def test_a_process_that_is_told_to_stop_finishes_its_calls(
     ]
     with subprocess.Popen(command, cwd=ROOT, env=environment) as process, ThreadPoolExecutor(1) as pool:
         try:
-            until(lambda: ready(other.url), seconds=30)
+            until(lambda: ready(other.url))
             running = pool.submit(other.modern, token, "tools/call", {"name": "slow", "arguments": {"steps": 20}})
             until_called(servers["modern"])
             process.send_signal(signal.SIGTERM)
-            until(lambda: httpx2.get(f"{other.url}/readyz").status_code == 503)
+            until(lambda: httpx2.get(f"{other.url}/readyz", timeout=60).status_code == 503)
             assert "result" in answer(running.result())
-            process.wait(20)
+            process.wait(60)
         finally:
             process.kill()
     assert process.returncode in (0, -signal.SIGTERM)
@@ -98,7 +98,7 @@ def test_a_process_that_is_told_to_stop_finishes_its_calls(
 def ready(url: str) -> bool:
     """Whether a process answers that it is ready."""
     try:
-        return httpx2.get(f"{url}/readyz").status_code == 200
+        return httpx2.get(f"{url}/readyz", timeout=60).status_code == 200
     except httpx2.TransportError:
         return False
 

@@ -81,7 +81,7 @@ class Knocks:
 
     def stream(self, verb: str, headers: Mapping[str, str], body: Any = None) -> int:
         """Only the head of the answer: a stream would not end."""
-        sent = httpx2.stream(verb, self.world.endpoint(), json=body, headers=headers, timeout=20, verify=PLAIN)
+        sent = httpx2.stream(verb, self.world.endpoint(), json=body, headers=headers, timeout=60, verify=PLAIN)
         with sent as response:
             return response.status_code
 
@@ -97,7 +97,7 @@ class Knocks:
 
 def left(before: int) -> bool:
     """Whether a record came since; a stream's own answer begins before its outcome."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while Record.objects.count() == before:
         if time.monotonic() > deadline:
             return False

@@ -247,12 +247,13 @@ def test_the_approved_text_is_served_on_only_as_long_as_nothing_else_speaks_agai
 def test_the_approved_text_is_served_on_no_longer_than_its_approval(world: World, server: HonestServer) -> None:
     server.change(tools=[form("read", {})])
     world.register(server.url)
-    _decide(world, "approve", approve_until=timezone.now() + timedelta(seconds=4))
+    _decide(world, "approve", approve_until=timezone.now() + timedelta(hours=1))
     world.approve()
     edit_server(slug=SLUG, changes={"drift_mode": "serve_pinned"}, actor=world.admin)
     token = world.agent(f"mcp:{SLUG}:call", f"mcp:{SLUG}:read").token()
     show(world, server, tools=[form("read", {"description": "New."})])
     assert set(listed(world, token)) == {"read"}
+    world.ends_soon("read")
     until(lambda: not listed(world, token))
     assert asyncio.run(called(world, token, "auto", ["read"])) == set()
 

@@ -208,7 +208,11 @@ def assert_nothing_secret(text: str, *tokens: str) -> None:
 
 def fetched(hostile: str, path: str) -> dict[str, int]:
     """The requests below `path` that the hostile server got."""
-    return {what: n for what, n in httpx2.get(f"{hostile}/count", verify=PLAIN).json().items() if what.startswith(path)}
+    return {
+        what: n
+        for what, n in httpx2.get(f"{hostile}/count", verify=PLAIN, timeout=60).json().items()
+        if what.startswith(path)
+    }
 
 
 # What a server shows agents in place of the two tools that were approved.
@@ -233,7 +237,7 @@ def test_a_list_beyond_all_bounds_changes_nothing_that_was_approved(world: World
     robot = agency(world, [HONEST, *slugs], name="lister")
     tokens = {slug: robot.token(slug) for slug in (HONEST, *slugs)}
     for name in MONSTROUS:
-        httpx2.get(f"{hostile}/turn/{name}", verify=PLAIN)
+        httpx2.get(f"{hostile}/turn/{name}", verify=PLAIN, timeout=60)
     before = (DefinitionVersion.objects.count(), Review.objects.count())
 
     def list_tools(slug: str) -> tuple[str, ...]:

@@ -133,7 +133,6 @@ def test_what_is_not_approved_stands_in_no_list_and_returns_with_its_approval_un
         "resources": {TEXT},
         "resourceTemplates": {TEMPLATE},
     }
-    until = datetime.now(UTC) + timedelta(seconds=6)
     review = Review.objects.waiting().get(definition__name=WATCHED)
     decide_review(
         review_id=review.public_id,
@@ -141,11 +140,12 @@ def test_what_is_not_approved_stands_in_no_list_and_returns_with_its_approval_un
         digest=review.version.digest,
         reason="For a moment.",
         actor=world.admin,
-        approve_until=until,
+        approve_until=datetime.now(UTC) + timedelta(hours=1),
     )
     world.settle()
     assert WATCHED in listed(speaker)["resources"]
     assert speaker.result("resources/read", {"uri": WATCHED})["contents"]
+    until = world.ends_soon(WATCHED)
     wait_for(lambda: "error" in speaker.ask("resources/read", {"uri": WATCHED}))
     assert datetime.now(UTC) >= until
     assert speaker.error("resources/read", {"uri": WATCHED})["data"]["reason"] == "pin_expired"

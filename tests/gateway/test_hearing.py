@@ -132,7 +132,7 @@ class Told:
 
     async def next(self) -> str:
         """The next one."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.notes.get()
 
 

@@ -472,7 +472,7 @@ def test_a_server_that_hangs_when_it_is_to_list_holds_up_the_first_call_only_and
     for _ in range(3):
         assert "result" in call(world, token)
     assert time.monotonic() - started < first + 1
-    until(lambda: observations(robot.agent.client_id, error_class="timeout").exists(), seconds=20)
+    until(lambda: observations(robot.agent.client_id, error_class="timeout").exists())
     assert "result" in call(world, token)
 
 
@@ -493,7 +493,7 @@ def test_a_huge_list_is_incomplete_and_other_agents_are_served_meanwhile(
             took.append(time.monotonic() - started)
     assert slow.result() == {"echo", "add"}
     assert max(took) < 2
-    until(lambda: observations(robot.agent.client_id, error_class="too_large").exists(), seconds=20)
+    until(lambda: observations(robot.agent.client_id, error_class="too_large").exists())
 
 
 @pytest.mark.network
@@ -803,7 +803,7 @@ async def test_a_look_keeps_its_turn_until_it_is_written_down(made: Any) -> None
     looks, sights = made(upstream, *slugs)
     sights.may_write.clear()
     waiting = [asyncio.create_task(looks.before(replace(WAY, slug=slug))) for slug in slugs]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await sights.all_turns_taken.wait()
     await few_turns()
     assert len(upstream.sent) == looking.LOOKS_AT_ONCE, "what was read does not pile up behind what is written"

@@ -55,7 +55,7 @@ class Scene:
         return [draft for draft in self.kept.drafts if draft.event is event]
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110 -- many things change it
                 await asyncio.sleep(0.001)
 

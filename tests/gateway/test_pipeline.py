@@ -180,7 +180,7 @@ def test_drift_withholds_a_tool_and_approval_brings_it_back(world: "World", serv
 
 def state(server: HonestServer) -> dict[str, Any]:
     """What the honest server shows now."""
-    found: dict[str, Any] = httpx2.get(server.control_url).json()
+    found: dict[str, Any] = httpx2.get(server.control_url, timeout=60).json()
     return found
 
 
@@ -268,7 +268,7 @@ def test_without_a_valid_token_there_is_a_challenge_and_nothing_else(
         assert scope in challenge
         assert ('error="invalid_token"' in challenge) == (sent is not None)
     for query in ("?access_token=", "?token="):
-        assert httpx2.post(world.endpoint() + query + token, json=INITIALIZE).status_code == 401
+        assert httpx2.post(world.endpoint() + query + token, json=INITIALIZE, timeout=60).status_code == 401
     assert world.post(None, INITIALIZE, slug="absent").status_code == 401
     unknown = ("deny", "invalid_token")
     assert codes(world) == [unknown, unknown, ("deny", "wrong_audience"), *[unknown] * 4]
@@ -279,12 +279,12 @@ def test_metadata_names_the_endpoint_and_its_authorization_server(
 ) -> None:
     world.register(servers["modern"].url)
     world.settle()
-    found = httpx2.get(f"{world.url}/.well-known/oauth-protected-resource/mcp/files").json()
+    found = httpx2.get(f"{world.url}/.well-known/oauth-protected-resource/mcp/files", timeout=60).json()
     assert found["resource"] == world.endpoint()
     assert found["authorization_servers"] == [world.url]
     assert found["scopes_supported"] == ["mcp:connect", "mcp:files:call", "mcp:files:read"]
     for path in ("absent", "files/", "Files", "..%2ffiles", "files%00"):
-        assert httpx2.get(f"{world.url}/.well-known/oauth-protected-resource/mcp/{path}").status_code == 404
+        assert httpx2.get(f"{world.url}/.well-known/oauth-protected-resource/mcp/{path}", timeout=60).status_code == 404
 
 
 def test_a_token_that_lacks_a_scope_is_told_every_scope_it_needs(
@@ -577,7 +577,7 @@ def until_done(task: "asyncio.Task[Any]") -> None:
     """Wait until a task of another thread has ended."""
     from tests.gateway.world import until
 
-    until(task.done, seconds=20)
+    until(task.done)
 
 
 def test_a_policy_that_cannot_be_read_refuses_within_seconds(
@@ -588,11 +588,11 @@ def test_a_policy_that_cannot_be_read_refuses_within_seconds(
     token = approved(world, servers["modern"])
     with owner_connection.transaction():
         owner_connection.execute("LOCK TABLE access_revision IN ACCESS EXCLUSIVE MODE")
-        until(lambda: httpx2.get(f"{world.url}/readyz").status_code == 503)
+        until(lambda: httpx2.get(f"{world.url}/readyz", timeout=60).status_code == 503)
         response = world.modern(token, "tools/call", {"name": "echo"})
     assert response.status_code == 503
     assert answer(response)["error"]["data"]["reason"] == "policy_stale"
-    until(lambda: httpx2.get(f"{world.url}/readyz").status_code == 200)
+    until(lambda: httpx2.get(f"{world.url}/readyz", timeout=60).status_code == 200)
     assert world.modern(token, "tools/call", {"name": "echo"}).status_code == 200
 
 
@@ -642,10 +642,15 @@ def test_a_session_is_its_principals_alone_and_ends(world: "World", servers: dic
     assert world.post(token, call(), mcp_session_id=session, mcp_protocol_version="2025-11-25").status_code == 400
     assert world.post(token, call(), mcp_session_id=session, mcp_protocol_version="2025-06-18").status_code == 200
     bearer = {"authorization": f"Bearer {token}", "mcp-session-id": session}
-    assert httpx2.get(world.endpoint(), headers={**bearer, "accept": "application/json"}).status_code == 406
-    assert httpx2.delete(world.endpoint(), headers=bearer).status_code == 204
+    assert httpx2.get(world.endpoint(), headers={**bearer, "accept": "application/json"}, timeout=60).status_code == 406
+    assert httpx2.delete(world.endpoint(), headers=bearer, timeout=60).status_code == 204
     assert world.post(token, call(), mcp_session_id=session).status_code == 404
-    assert httpx2.delete(world.endpoint(), headers={**bearer, "mcp-protocol-version": "2026-07-28"}).status_code == 405
+    assert (
+        httpx2.delete(
+            world.endpoint(), headers={**bearer, "mcp-protocol-version": "2026-07-28"}, timeout=60
+        ).status_code
+        == 405
+    )
 
 
 def test_what_is_not_supported_is_refused_and_recorded(world: "World", servers: dict[str, HonestServer]) -> None:

@@ -38,7 +38,7 @@ async def lonely(valkey_url: str) -> AsyncIterator[Store]:
     await made.stop()
 
 
-async def seen(store: Store, fits: Callable[[Snapshot], object], *, seconds: float = 5) -> Snapshot:
+async def seen(store: Store, fits: Callable[[Snapshot], object], *, seconds: float = 60) -> Snapshot:
     """The first snapshot that fits."""
     deadline = time.monotonic() + seconds
     while not fits(store.current()):

@@ -156,7 +156,7 @@ async def test_a_server_that_forgot_a_session_gets_another(
     call = replace(listing(server.url), method="tools/call", params={"name": "echo", "arguments": {"text": "x"}})
     assert (await upstream.send(call)).error is None
     (before,) = upstream._local._open.values()
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=60) as client:
         assert (await client.delete(server.url, headers=before.headers())).status_code == 200
     assert (await upstream.send(call)).error is None
     (after,) = upstream._local._open.values()
@@ -228,7 +228,7 @@ async def test_sessions_are_ended_with_the_process(upstream: Upstream, servers: 
     await upstream.send(listing(servers["handshake"].url))
     (session,) = upstream._local._open.values()
     await upstream.close()
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=60) as client:
         answer = await client.delete(session.url, headers=session.headers())
     assert answer.status_code == 404
 

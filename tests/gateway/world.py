@@ -8,27 +8,31 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import httpx2
 import uvicorn
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 from django.test import Client as Browser
+from django.utils import timezone
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from access.models import Agent, Grant, Person
-from access.services import Holder, create_role, give_grant, register_agent
+from access.services import Holder, bump_revision, create_role, give_grant, register_agent, server_part
 from audit.models import Record
 from audit.permit import audited_denials
 from core.actor import Actor, ActorKind
 from core.permissions import Permission
 from gateway.application import Gateway, from_settings
 from servers.services import Registration, register_server
+from tests import databases
 from tests.ports import free_ports
-from tools.models import Review
+from tools.models import Pin, Review
 from tools.services import PollResult, decide_review, poll_now
 
 SLUG = "files"
@@ -41,7 +45,7 @@ PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _T = TypeVar("_T")
 
 
-def until(look: Callable[[], _T | None], *, seconds: float = 30) -> _T:
+def until(look: Callable[[], _T | None], *, seconds: float = 60) -> _T:
     """The first answer of `look` that is true."""
     deadline = time.monotonic() + seconds
     while True:
@@ -114,6 +118,19 @@ class World:
         _approve_all(reviews=waiting.filter(definition__name__in=names) if names else waiting, actor=self.admin)
         self.settle()
 
+    def ends_soon(self, name: str, *, slug: str = SLUG) -> datetime:
+        """Let an approval that was given for longer end in a moment: what a test does before has no clock."""
+        end = timezone.now() + timedelta(seconds=2)
+        pin = Pin.objects.live().get(definition__server__slug=slug, definition__name=name)
+        with databases.owner_connection() as owner, owner.transaction():  # whom nothing in the database prevents
+            owner.execute("ALTER TABLE tools_pin DISABLE TRIGGER tools_pin_guard")
+            owner.execute("UPDATE tools_pin SET expires_at = %s WHERE id = %s", [end, pin.pk])
+            owner.execute("ALTER TABLE tools_pin ENABLE TRIGGER tools_pin_guard")
+        with transaction.atomic():
+            bump_revision(server_part(slug))
+        self.settle()
+        return end
+
     def agent(self, *scopes: str, name: str = "robot") -> Agency:
         """An agent whose role holds exactly `scopes`; none means no role at all."""
         made = register_agent(name=name, actor=self.admin)
@@ -144,7 +161,7 @@ class World:
     @asynccontextmanager
     async def client(self, token: str, era: str, slug: str = SLUG) -> AsyncIterator[Client]:
         """The `mcp` package's client."""
-        async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=20, verify=PLAIN) as http:
+        async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=60, verify=PLAIN) as http:
             async with Client(streamable_http_client(self.endpoint(slug), http_client=http), mode=MODES[era]) as client:
                 yield client
 
@@ -154,7 +171,7 @@ class World:
         sent |= {"authorization": f"Bearer {token}"} if token else {}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return httpx2.post(self.endpoint(slug), content=content, headers=sent, timeout=20, verify=PLAIN)
+        return httpx2.post(self.endpoint(slug), content=content, headers=sent, timeout=60, verify=PLAIN)
 
     def modern(self, token: str, method: str, params: dict[str, Any], **headers: str) -> httpx2.Response:
         """One request of the modern era, headers in agreement unless `headers` says otherwise."""
@@ -183,11 +200,11 @@ def running(port: int) -> Iterator[Gateway]:
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        until(lambda: server.started, seconds=20)
+        until(lambda: server.started)
         yield gateway
     finally:
         server.should_exit = True
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
 
 

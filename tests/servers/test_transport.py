@@ -38,7 +38,7 @@ async def dispatcher(url: str, limits: Limits | None = None) -> AsyncIterator[St
 def test_session_id_and_version_travel_with_every_request_until_the_session_is_ended(hostile: str) -> None:
     surface = asyncio.run(observe(Target(f"{hostile}/mcp/session"), policy=LOOPBACK))
     assert surface.complete, surface.problem
-    with urllib.request.urlopen(f"{hostile}/mcp/seen") as answer:
+    with urllib.request.urlopen(f"{hostile}/mcp/seen", timeout=60) as answer:
         seen = json.loads(answer.read())
     opening, *rest = [each for each in seen if each["rpc"] != "server/discover"]
     assert (opening["rpc"], opening["session"], opening["version"]) == ("initialize", "", "")

@@ -95,6 +95,7 @@ def at_browser(browser: "Chromium", site: str, who: str, password: str) -> "Iter
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda line: problems.append(f"{page.url}: {line.text}") if _REFUSED in line.text else None)
     page.goto("/")
+    page.locator("[name=username]:focus").wait_for()  # what is typed before would be lost
     for words in (who, password):
         page.keyboard.type(words)
         page.keyboard.press("Tab")

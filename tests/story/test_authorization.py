@@ -209,7 +209,7 @@ def test_an_application_that_is_known_in_another_way_comes_as_far(stage: Stage, 
     with Browser(stage.issuer, name, PASSWORD) as browser:
 
         async def allow(link: str) -> None:
-            await asyncio.to_thread(lambda: httpx2.get(browser.allow(link)).raise_for_status())
+            await asyncio.to_thread(lambda: httpx2.get(browser.allow(link), timeout=60).raise_for_status())
 
         application = Application(allow)
         if way == "registered by hand":
@@ -237,13 +237,13 @@ def _by_hand(stage: Stage) -> str:
 def _ends_its_own_tokens(stage: Stage, application: Application) -> None:
     """RFC 7009, at the endpoint that the metadata names."""
     assert application.client is not None
-    metadata = httpx2.get(f"{stage.issuer}/.well-known/oauth-authorization-server").json()
+    metadata = httpx2.get(f"{stage.issuer}/.well-known/oauth-authorization-server", timeout=60).json()
     last = application.tokens[-1]
     form = {"token": last.refresh_token, "client_id": application.client.client_id}
-    assert httpx2.post(metadata["revocation_endpoint"], data=form).status_code == 200
+    assert httpx2.post(metadata["revocation_endpoint"], data=form, timeout=60).status_code == 200
     wait_until("the token has ended", lambda: status_at(stage.endpoint, last.access_token) == 401, seconds=5)
     again = {"grant_type": "refresh_token", "refresh_token": last.refresh_token, "client_id": form["client_id"]}
-    refused = httpx2.post(metadata["token_endpoint"], data=again)
+    refused = httpx2.post(metadata["token_endpoint"], data=again, timeout=60)
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
 
 
@@ -270,9 +270,9 @@ LONG = b"x" * 1_000_000
 def test_what_is_too_much_for_a_process_is_refused_or_hung_up_on(stage: Stage, route: str, sent: bytes) -> None:
     port = int(stage.issuer.rpartition(":")[2])
     answer = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         with contextlib.suppress(ConnectionError):
             connection.sendall(sent.replace(b"%s", route.encode(), 1))
             answer = connection.recv(65536)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer[:200]
-    assert httpx2.get(f"{stage.issuer}/readyz", timeout=20).status_code == 200
+    assert httpx2.get(f"{stage.issuer}/readyz", timeout=60).status_code == 200

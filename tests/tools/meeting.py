@@ -15,7 +15,7 @@ def at_once(*commands: Callable[[], object]) -> list[str]:
 
     def run(command: Callable[[], object]) -> str:
         try:
-            start.wait(timeout=10)
+            start.wait(timeout=60)
             command()
         except DomainError as error:
             return error.code

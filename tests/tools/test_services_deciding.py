@@ -313,7 +313,7 @@ def test_two_people_who_approve_at_the_same_moment_set_one_pin() -> None:
     start = Barrier(len(people))
 
     def decide_together(person: Actor) -> str:
-        start.wait(10)
+        start.wait(60)
         try:
             return approve(review, person).state
         except Conflict as error:
@@ -335,7 +335,7 @@ def test_a_change_that_arrives_during_decisions_is_never_approved_unseen() -> No
     start = Barrier(2)
 
     def in_thread(step: Callable[[], object]) -> str:
-        start.wait(10)
+        start.wait(60)
         try:
             step()
         except Conflict as error:

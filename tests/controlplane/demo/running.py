@@ -32,7 +32,7 @@ def demo_server(name: str) -> Iterator[str]:
         yield base
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def text_of(result: CallToolResult) -> str:
@@ -44,15 +44,15 @@ def text_of(result: CallToolResult) -> str:
 
 def post(url: str) -> bytes:
     """What a `curl -X POST` gets."""
-    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=60) as answer:
         return bytes(answer.read())
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=5):
+            with urllib.request.urlopen(url, timeout=30):
                 return
         except (urllib.error.URLError, OSError):
             assert process.poll() is None, "the demo server ended"

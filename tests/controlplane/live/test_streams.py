@@ -118,7 +118,7 @@ def test_a_stream_ends_with_the_session_that_it_was_opened_in(
         stream.next()
         ends(person, stream)
         stream.rest()  # it is over, or this waits for ever
-    until(lambda: len(console.hub) == 0, seconds=10)
+    until(lambda: len(console.hub) == 0)
 
 
 def test_rights_that_are_taken_away_show_no_more_calls(console: Console) -> None:
@@ -126,7 +126,7 @@ def test_rights_that_are_taken_away_show_no_more_calls(console: Console) -> None
     with console.stream(person) as stream:
         stream.next()
         person.grants.all().delete()
-        until(lambda: not [each for each in console.hub.viewers() if each.actor.permissions], seconds=10)
+        until(lambda: not [each for each in console.hub.viewers() if each.actor.permissions])
         ended_call()
         console.leaving = True
         assert not [line for line in stream.rest() if "calls" in line]

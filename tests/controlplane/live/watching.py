@@ -33,7 +33,7 @@ from tests import databases
 from tests.gateway.world import free_port, until
 from tests.tools.records import draft, write
 
-SECONDS = 20
+SECONDS = 60
 
 
 class Console:
