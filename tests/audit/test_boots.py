@@ -13,7 +13,7 @@ from audit.link import Link
 from audit.models import Boot, Writer
 from audit.wire import INSERT_WRITER
 from audit.writer import GroupCommitWriter
-from tests.audit.test_writer import a_draft
+from tests.audit.test_writer import PATIENCE, a_draft
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,7 +54,7 @@ async def test_a_boot_that_was_ended_cannot_be_held_and_another_one_follows(link
 
 async def test_writers_belong_to_the_boot_of_their_connection() -> None:
     assert b"boot" not in INSERT_WRITER  # the column's default says it, and nobody else can
-    async with GroupCommitWriter(process="test") as writer:
+    async with GroupCommitWriter(process="test", timeout=PATIENCE) as writer:
         await writer.write(a_draft())
         boot = writer.boot.id
     assert (await Writer.objects.aget()).boot == boot

@@ -19,7 +19,7 @@ from audit.writer import AuditUnavailable, GroupCommitWriter
 from core.actor import Actor, ActorKind, system_actor
 from core.errors import Unavailable
 from core.permissions import Permission
-from tests.audit.test_writer import a_draft, sequences, writers
+from tests.audit.test_writer import PATIENCE, a_draft, sequences, writers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SYSTEM = system_actor("test")
@@ -43,7 +43,7 @@ def clock(patch: pytest.MonkeyPatch, step: timedelta) -> Iterator[None]:
 
 @pytest.fixture
 async def writer() -> AsyncIterator[GroupCommitWriter]:
-    async with GroupCommitWriter(process="test") as running:
+    async with GroupCommitWriter(process="test", timeout=PATIENCE) as running:
         yield running
 
 

@@ -17,14 +17,14 @@ from audit.models.payloads import StoredPayload
 from audit.payload import ARGUMENTS, RESULT, Payload
 from audit.writer import AuditUnavailable, GroupCommitWriter
 from core.ids import new_id
-from tests.audit.test_writer import a_draft
+from tests.audit.test_writer import PATIENCE, a_draft
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 async def writer() -> AsyncIterator[GroupCommitWriter]:
-    async with GroupCommitWriter(process="test") as running:
+    async with GroupCommitWriter(process="test", timeout=PATIENCE) as running:
         yield running
 
 

@@ -23,14 +23,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 async def link() -> AsyncIterator[Link]:
-    opened = await Link.open(conninfo_to_dict(os.environ["DATABASE_URL"]), "SET statement_timeout = 700", STATEMENTS)
+    opened = await Link.open(conninfo_to_dict(os.environ["DATABASE_URL"]), "SET statement_timeout = 5000", STATEMENTS)
     yield opened
     opened.close()
 
 
 async def test_a_statement_is_done_and_the_settings_hold(link: Link) -> None:
     await link.run("nothing", [b"x"])
-    await link.run("setting", [b"700ms"])
+    await link.run("setting", [b"5s"])
     assert not link.lost
 
 
@@ -74,7 +74,7 @@ async def test_who_is_cancelled_with_the_answer_there_did_not_get_it_and_the_lin
 async def test_a_connection_that_is_cut_is_noticed(
     link: Link, owner_connection: "psycopg.Connection[Any]", *, waiting: bool
 ) -> None:
-    running = asyncio.create_task(link.run("wait", [b"0.5"])) if waiting else None
+    running = asyncio.create_task(link.run("wait", [b"30"])) if waiting else None
     await asyncio.sleep(0)
     cut = "SELECT pg_terminate_backend(%s)"
     await asyncio.to_thread(owner_connection.execute, cut, [link.backend])

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from audit.models import Boot, Record
 from audit.services import reconciling
 from audit.writer import GroupCommitWriter
 from core.ids import new_id
-from tests.audit.test_writer import end_backends
+from tests.audit.test_writer import PATIENCE, end_backends
 
 pytestmark = pytest.mark.django_db(transaction=True)
 _HOLDER = """
@@ -48,7 +49,7 @@ def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def writer() -> AsyncIterator[GroupCommitWriter]:
-    async with GroupCommitWriter(process="test") as running:
+    async with GroupCommitWriter(process="test", timeout=PATIENCE) as running:
         yield running
 
 
@@ -63,7 +64,7 @@ def look(times: int = 2) -> int:
 
 async def test_an_intent_without_an_end_is_unknown_once_its_process_is_dead() -> None:
     done, lost = new_id(), new_id()
-    async with GroupCommitWriter(process="test") as writer:
+    async with GroupCommitWriter(process="test", timeout=PATIENCE) as writer:
         for draft in (
             a_record(done),
             a_record(lost, tool="read", token_id="t", trace_id="4b" * 16, rule_ids=("grant:1",), method="tools/call"),
@@ -85,7 +86,7 @@ async def test_an_intent_without_an_end_is_unknown_once_its_process_is_dead() ->
 
 async def test_the_first_look_at_a_free_lock_says_nothing_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconciling, "GRACE", timedelta(seconds=15))
-    async with GroupCommitWriter(process="test") as writer:
+    async with GroupCommitWriter(process="test", timeout=PATIENCE) as writer:
         await writer.write(a_record(new_id()))
     await until_free(writer.boot.id)
     assert await sync_to_async(look)(3) == 0
@@ -215,10 +216,11 @@ def test_a_frozen_process_is_not_dead_and_a_killed_one_is(holder: "subprocess.Po
     assert Boot.objects.get().missed_at is None
     holder.kill()
     holder.wait(60)
-    for _ in range(500):
+    # The server notices a moment later that the connection is gone.
+    deadline = time.monotonic() + 60
+    while Boot.objects.get().reconciled_at is None:
+        assert time.monotonic() < deadline
         look(1)
-        if Boot.objects.get().reconciled_at is not None:
-            break
     assert Boot.objects.get().ended_at is not None
 
 
@@ -253,7 +255,7 @@ def test_a_writer_of_the_release_before_belongs_to_no_boot_and_is_left_alone() -
 
 
 async def test_two_who_reconcile_at_once_record_each_call_once() -> None:
-    async with GroupCommitWriter(process="test") as writer:
+    async with GroupCommitWriter(process="test", timeout=PATIENCE) as writer:
         calls = [new_id() for _ in range(20)]
         await asyncio.gather(*(writer.write(a_record(call)) for call in calls))
     await until_free(writer.boot.id)
@@ -271,7 +273,7 @@ def _in_a_thread() -> None:
 
 async def test_a_call_id_that_comes_twice_is_one_call() -> None:
     twice, ended = new_id(), new_id()
-    async with GroupCommitWriter(process="test") as writer:
+    async with GroupCommitWriter(process="test", timeout=PATIENCE) as writer:
         for draft in (a_record(twice), a_record(twice), a_record(ended), a_record(ended)):
             await writer.write(draft)
         await writer.write(a_record(ended, RecordType.OUTCOME))

@@ -14,14 +14,14 @@ from audit.drafts import next_shard, shard_of
 from audit.models import Record, Writer
 from audit.proof.chain import WriterMac, first_link, key_id, leaf, next_link
 from audit.writer import AuditAltered, AuditUnavailable, GroupCommitWriter, Tail
-from tests.audit.test_writer import a_draft, end_backends
+from tests.audit.test_writer import PATIENCE, a_draft, end_backends
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 async def writer() -> AsyncIterator[GroupCommitWriter]:
-    async with GroupCommitWriter(process="test") as running:
+    async with GroupCommitWriter(process="test", timeout=PATIENCE) as running:
         yield running
 
 

@@ -16,10 +16,12 @@ def servers() -> Iterator[dict[str, HonestServer]]:
 
 
 @pytest.fixture
-def world(transactional_db: None, settings: Any, valkey_url: str) -> Iterator[Any]:
+def world(transactional_db: None, settings: Any, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A gateway that listens on a port of its own, with nothing registered."""
     from tests.gateway.world import World, free_port, running
 
+    # A first look is not given up because the machine does other things as well.
+    monkeypatch.setattr("gateway.looking.AWAITED_SECONDS", 30.0)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     settings.PUBLIC_URL = settings.ISSUER = url

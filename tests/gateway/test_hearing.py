@@ -137,7 +137,7 @@ class Told:
 
 
 async def test_the_first_change_is_told_at_once_and_those_that_follow_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.hearing.COALESCED_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.hearing.COALESCED_SECONDS", 2.0)
     told = Told()
     changes = Changes(told.tell)
     for _ in range(10):

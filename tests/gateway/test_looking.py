@@ -467,11 +467,12 @@ def test_a_server_that_hangs_when_it_is_to_list_holds_up_the_first_call_only_and
     started = time.monotonic()
     assert "result" in call(world, token)
     first = time.monotonic() - started
-    assert 0.4 < first < 5
+    assert 0.4 < first < 30
+    monkeypatch.setattr("gateway.looking.AWAITED_SECONDS", 60)  # who waited again would wait for the server's minute
     started = time.monotonic()
     for _ in range(3):
         assert "result" in call(world, token)
-    assert time.monotonic() - started < first + 1
+    assert time.monotonic() - started < 30
     until(lambda: observations(robot.agent.client_id, error_class="timeout").exists())
     assert "result" in call(world, token)
 
@@ -654,9 +655,9 @@ async def test_a_list_that_is_slow_is_waited_for_once(made: Any, monkeypatch: py
     started = time.monotonic()
     await looks.before(WAY)
     assert time.monotonic() - started >= 0.04
-    started = time.monotonic()
-    await looks.before(WAY)
-    assert time.monotonic() - started < 0.04
+    monkeypatch.setattr(looking, "AWAITED_SECONDS", 120)
+    async with asyncio.timeout(30):
+        await looks.before(WAY)
     upstream.may_answer.set()
     await ended(looks)
     assert len(sights.told) == 1
@@ -728,11 +729,12 @@ async def test_announcements_without_end_are_few_looks(made: Any, monkeypatch: p
     looks, _ = made(upstream)
     await looks.before(WAY)
     started = time.monotonic()
-    while time.monotonic() - started < 0.2:
-        for _ in range(100):
-            looks.heard(WAY)
-        await asyncio.sleep(0.001)
-    assert 2 <= len(upstream.sent) <= 7
+    async with asyncio.timeout(60):
+        while time.monotonic() - started < 0.2 or len(upstream.sent) < 2:
+            for _ in range(100):
+                looks.heard(WAY)
+            await asyncio.sleep(0.001)
+    assert len(upstream.sent) <= 3 + (time.monotonic() - started) / 0.05
 
 
 async def test_a_change_heard_during_a_look_is_looked_at_after_it(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:

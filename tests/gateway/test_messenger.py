@@ -19,6 +19,12 @@ pytestmark = pytest.mark.network
 SECONDS = 60  # until a word must have come
 
 
+@pytest.fixture(autouse=True)
+def _no_word_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Because the machine does other things as well."""
+    monkeypatch.setattr("gateway.messenger._TELL_SECONDS", 60.0)
+
+
 class Process:
     """One process that hears. Each word wakes whoever waits for it."""
 

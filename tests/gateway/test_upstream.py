@@ -23,9 +23,15 @@ from tests.gateway.scripted import SECONDS, Got, Script, Scripted, hang, scripte
 
 pytestmark = pytest.mark.network
 
-LIMITS = WireLimits(
+# For servers that only time ends.
+QUICK = WireLimits(
     head_seconds=1, total_seconds=2, idle_seconds=1, lifetime_seconds=2, body_bytes=4_000_000, event_bytes=4_000_000
 )
+# Where something else is to end it: a machine that stands still for a moment must not.
+LIMITS = WireLimits(
+    connect_seconds=60, head_seconds=60, total_seconds=60, idle_seconds=60, lifetime_seconds=60, body_bytes=4_000_000,
+    event_bytes=4_000_000,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +49,10 @@ async def upstream() -> AsyncIterator[Upstream]:
 
 
 @pytest.fixture(autouse=True)
-def _sessions_are_opened_as_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def _sessions_are_opened_within_the_same_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.upstream_sessions._LIMITS", LIMITS)
+    monkeypatch.setattr("gateway.upstream_sessions._PARTING_SECONDS", 60.0)
+    monkeypatch.setattr("gateway.upstream.NOTE_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -107,13 +115,15 @@ FAILURES = {
 
 @pytest.mark.parametrize("name", FAILURES)
 async def test_a_misbehaving_server_fails_in_bounded_time_with_a_class(
-    hostile: str, upstream: Upstream, name: str
+    hostile: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    limits = QUICK if FAILURES[name] == "timeout" else LIMITS
+    monkeypatch.setattr("gateway.upstream_sessions._LIMITS", limits)
     started = time.monotonic()
     with pytest.raises(UpstreamFailed) as failed:
-        await upstream.send(listing(f"{hostile}/mcp/{name}"))
+        await upstream.send(replace(listing(f"{hostile}/mcp/{name}"), limits=limits))
     assert failed.value.cls == FAILURES[name]
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 30  # what is not bounded goes on for ever
     assert "Traceback" not in failed.value.sentence
 
 
@@ -510,9 +520,9 @@ async def test_notes_do_not_pile_up_for_a_server_that_takes_none(
     upstream: Upstream, server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.upstream.NOTES_WAITING", 3)
-    monkeypatch.setattr("gateway.upstream.NOTE_SECONDS", 0.05)
     server.scripts["notifications/x"] = hang
     for _ in range(10):
         upstream.later(server.url, jsonrpc.notification_bytes("notifications/x"), None)
+    await server.until("notifications/x", 3)
     await upstream.close()
     assert len(server.of("notifications/x")) == 3

@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import httpx2
+import pytest
 import uvicorn
 from django.conf import settings
 from django.db import transaction
@@ -26,8 +28,10 @@ from access.models import Agent, Grant, Person
 from access.services import Holder, bump_revision, create_role, give_grant, register_agent, server_part
 from audit.models import Record
 from audit.permit import audited_denials
+from audit.writer import GroupCommitWriter
 from core.actor import Actor, ActorKind
 from core.permissions import Permission
+from gateway import application
 from gateway.application import Gateway, from_settings
 from servers.services import Registration, register_server
 from tests import databases
@@ -42,6 +46,7 @@ MODES = {"handshake": "legacy", "modern": "2026-07-28", "auto": "auto"}
 BOTH = "application/json, text/event-stream"
 # Nothing here speaks TLS, and to read the authorities anew takes longer than a call.
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+PATIENCE = 12.0
 _T = TypeVar("_T")
 
 
@@ -192,16 +197,38 @@ def _approve_all(*, reviews: "QuerySet[Review]", actor: Actor) -> None:
 
 
 @contextmanager
+def _patient() -> Iterator[Gateway]:
+    """A gateway that a machine which stands still for a moment makes neither refuse nor forget a word.
+
+    How long the product itself waits is the subject of the tests of its parts.
+    """
+    writer = application.GroupCommitWriter  # type: ignore[attr-defined]  # a test may have put another there
+    given = partial(writer, timeout=PATIENCE) if writer is GroupCommitWriter else None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.store.LOOKUP_SECONDS", PATIENCE)
+        patch.setattr("gateway.messenger._TELL_SECONDS", PATIENCE)
+        gateway = from_settings(given)
+        store = gateway._store
+        store.is_stale = lambda: store.age() > PATIENCE  # type: ignore[method-assign]
+        yield gateway
+
+
+@contextmanager
 def running(port: int) -> Iterator[Gateway]:
     """This process's gateway, listening in a thread."""
-    gateway = from_settings()
+    with _patient() as gateway, _listening(gateway, port):
+        yield gateway
+
+
+@contextmanager
+def _listening(gateway: Gateway, port: int) -> Iterator[None]:
     config = uvicorn.Config(gateway, host="127.0.0.1", port=port, log_level="warning", lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
         until(lambda: server.started)
-        yield gateway
+        yield
     finally:
         server.should_exit = True
         thread.join(60)
