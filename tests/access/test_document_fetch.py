@@ -75,7 +75,7 @@ def test_a_slow_host_is_left_in_time() -> None:
     with hostile_server() as base:
         started = time.monotonic()
         refusal(f"{base}/http/hang", OutboundPolicy(allow=ALLOWED))
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 30
 
 
 # Every way to write an address that is not public, as the host of a client id or behind its name.

@@ -116,6 +116,14 @@ def alive(pid: int) -> bool:
     return True
 
 
+def wait_until_gone(directory: Path, state: Path, facts: dict[str, Any]) -> None:
+    """Processes, and what they started: some end a moment after who waited for their parents."""
+    deadline = time.monotonic() + 120
+    while any(alive(pid) for pid in facts["processes"].values()) or descendants(directory, state):
+        assert time.monotonic() < deadline, descendants(directory, state)
+        time.sleep(0.1)
+
+
 def get(url: str) -> int:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=60) as response:
@@ -141,7 +149,7 @@ def test_it_starts_answers_and_leaves_nothing_behind(tmp_path, state):
         up.process.send_signal(signal.SIGINT)
         assert up.wait() == 130
         assert not any(alive(pid) for pid in facts["processes"].values())
-        assert descendants(tmp_path, state) == []
+        wait_until_gone(tmp_path, state, facts)
         assert "Traceback" not in up.output
 
 
@@ -163,10 +171,7 @@ def restarted(tmp_path_factory: pytest.TempPathFactory, state: Path) -> Iterator
         up.wait()
         # Seldom a worker waits 30 s: its children wait so long for somebody to take the results they wrote, and the
         # worker, whose broker died in the same moment, no longer takes them (billiard, _ensure_messages_consumed).
-        deadline = time.monotonic() + 120
-        while any(alive(pid) for pid in before["processes"].values()):
-            assert time.monotonic() < deadline, descendants(directory, state)
-            time.sleep(0.1)
+        wait_until_gone(directory, state, before)
     with dev_up(directory, state, "--port", port, "--no-demo") as again:
         yield Restarted(directory, before, again)
 
@@ -183,7 +188,7 @@ def test_a_child_that_dies_is_named_loudly_and_ends_everything(restarted, state)
     assert up.wait() == 1
     assert "*** Holdfast has stopped: 'beat' ended by itself by signal SIGKILL" in up.output
     assert not any(alive(pid) for pid in facts["processes"].values())
-    assert descendants(restarted.directory, state) == []
+    wait_until_gone(restarted.directory, state, facts)
 
 
 def test_a_taken_port_is_a_sentence(tmp_path):

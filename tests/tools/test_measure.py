@@ -147,9 +147,9 @@ def test_too_much_is_not_counted_out() -> None:
 def test_hostile_texts_take_a_bounded_time() -> None:
     before = " ".join(f"{n * 7919 % 9973}" for n in range(9_000))
     after = " ".join(f"{n * 7877 % 9973}" for n in range(9_000))
-    started = time.monotonic()
+    started = time.thread_time()
     assert edited(before, after) > ENOUGH
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 def test_nothing_is_measured_once_the_time_is_spent() -> None:

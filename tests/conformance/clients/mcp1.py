@@ -94,7 +94,7 @@ async def main() -> None:
         "logging_callback": heard.log,
         "message_handler": heard.message,
     }
-    async with httpx.AsyncClient(headers=headers, timeout=30) as http:
+    async with httpx.AsyncClient(headers=headers, timeout=120) as http:
         async with streamable_http_client(os.environ["MCP_URL"], http_client=http) as (read, write, _):
             async with ClientSession(read, write, **callbacks) as session:
                 revision = (await session.initialize()).protocolVersion

@@ -115,7 +115,7 @@ async def meet(client: Client, heard: Heard) -> dict[str, Any]:
 async def main() -> None:
     token, heard = os.environ["MCP_TOKEN"], Heard()
     headers = {"authorization": f"Bearer {token}"} if token else {}
-    async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
+    async with httpx2.AsyncClient(headers=headers, timeout=120) as http:
         client = Client(
             streamable_http_client(os.environ["MCP_URL"], http_client=http),
             mode="auto" if MODERN else "legacy",
