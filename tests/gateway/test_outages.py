@@ -371,7 +371,7 @@ def test_without_valkey_calls_go_on_and_what_was_taken_away_is_gone_within_secon
         leaving = made.token(HONEST)
         assert "result" in answer(called(second.endpoint(HONEST), leaving, {}))
         suspend_agent(client_id=made.agent.client_id, actor=second.admin, reason="A test.")
-        until(lambda: called(second.endpoint(HONEST), leaving, {}).status_code in (401, 403), seconds=15)
+        until(lambda: called(second.endpoint(HONEST), leaving, {}).status_code in (401, 403), seconds=25)
 
     port = free_port()
     with ExitStack() as stack:

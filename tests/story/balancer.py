@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from tests.story import wire
 
 CHECK_SECONDS = 0.1
-PATIENCE = 20.0  # for a process that is ready
+PATIENCE = 60.0  # for a process that is ready
 _Link = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 

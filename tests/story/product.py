@@ -145,7 +145,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         raise
 
 
-def wait_until(what: str, look: Callable[[], _T | None], *, seconds: float = 30) -> _T:
+def wait_until(what: str, look: Callable[[], _T | None], *, seconds: float = 60) -> _T:
     """The first answer of `look` that is true; fails with `what` when none came in time."""
     deadline = time.monotonic() + seconds
     while True:

@@ -181,7 +181,7 @@ def test_an_approved_server_that_moves_to_production_is_not_called_before_it_was
     assert admin.get(f"servers/{KEPT}/")["state"] != "active"
     admin.patch(f"servers/{KEPT}/", {"environment": "development", "reason": "it is not"}, expect=200)
     assert world.poll(KEPT)["complete"]
-    wait_until("served again", lambda: "still there" in world.call(), seconds=5)
+    wait_until("served again", lambda: "still there" in world.call())
 
 
 @pytest.mark.parametrize(

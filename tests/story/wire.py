@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-CONNECT_SECONDS = 5
+CONNECT_SECONDS = 30
 ANSWER_SECONDS = 60
 
 
