@@ -14,12 +14,16 @@ from urllib.parse import quote, urlencode
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """`text` goes into `file`, or into a terminal where `file` is empty. `link` does the same with a click."""
+    """`text` goes into `file`, or into the field that `menu` leads to, or into a terminal where both are empty.
+
+    `link` does the same with a click. Clients with a `menu` connect from their maker's servers.
+    """
 
     client: str
     file: str
     text: str
     link: str = ""
+    menu: str = ""
 
 
 def snippets(name: str, url: str) -> tuple[Snippet, ...]:
@@ -37,6 +41,11 @@ def _claude_code(name: str, url: str) -> Snippet:
 
 def _claude_code_project(name: str, url: str) -> Snippet:
     return Snippet("Claude Code, for a project", ".mcp.json", _json("mcpServers", name, {"type": "http", "url": url}))
+
+
+def _claude_desktop(_name: str, url: str) -> Snippet:
+    # Its file takes local servers only; it keeps this one with the account, so the web and the phone have it too.
+    return Snippet("Claude Desktop", "", url, menu="Settings > Connectors > Add custom connector")
 
 
 def _vs_code(name: str, url: str) -> Snippet:
@@ -104,6 +113,6 @@ def _continue(name: str, url: str) -> Snippet:
 
 
 _CLIENTS: Final[tuple[Callable[[str, str], Snippet], ...]] = (
-    _claude_code, _claude_code_project, _vs_code, _copilot, _cursor, _codex, _gemini, _windsurf, _zed, _kiro,
-    _lm_studio, _opencode, _amp, _goose, _continue,
+    _claude_code, _claude_code_project, _claude_desktop, _vs_code, _copilot, _cursor, _codex, _gemini, _windsurf, _zed,
+    _kiro, _lm_studio, _opencode, _amp, _goose, _continue,
 )  # fmt: skip

@@ -16,6 +16,8 @@ def test_a_server_s_page_leads_to_snippets_for_the_gateway_s_endpoint(console: C
     page = Page(console.get("/servers/files/connect/").content.decode())
     assert page.inline == []
     assert f"claude mcp add --transport http files {settings.GATEWAY_URL}/files" in page.text
+    assert "Add custom connector" in page.text
+    assert "has to be reachable from the internet" in page.text
     assert "127.0.0.1:9" not in page.text  # the server's own address is nobody's to use
 
 

@@ -37,6 +37,13 @@ def test_each_client_has_its_own_names() -> None:
     assert FOUND["Claude Code"].text == f"claude mcp add --transport http files {URL}"
 
 
+def test_claude_desktop_takes_the_address_in_its_settings_because_its_file_takes_local_servers_only() -> None:
+    found = FOUND["Claude Desktop"]
+    assert (found.file, found.text) == ("", URL)
+    assert "Connectors" in found.menu
+    assert [each.client for each in FOUND.values() if each.menu] == ["Claude Desktop"]
+
+
 def test_a_slug_that_yaml_reads_as_something_else_stays_a_name() -> None:
     for slug in ("on", "null", "1"):
         found = {each.client: each.text for each in snippets(slug, URL)}
