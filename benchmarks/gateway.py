@@ -24,7 +24,7 @@ from benchmarks import cache, commits, lists, machine, peers, profiling, revocat
 from benchmarks.load import Plan
 from benchmarks.measuring import Failed, start
 from benchmarks.peers import Target
-from benchmarks.product import Product, running_product
+from benchmarks.product import Product, log_of, running_product
 from benchmarks.report import verdict
 from controlplane.supervisor import Stopped, stop_on_signals
 
@@ -149,7 +149,7 @@ def main(arguments: list[str]) -> int:
                 getattr(run, part)()
         except (Failed, revocation.Unfollowed) as error:
             print(error, file=sys.stderr)
-            print((directory / "product" / "gateway.log").read_text(errors="replace")[-3000:], file=sys.stderr)
+            print(log_of(directory / "product").read_text(errors="replace")[-3000:], file=sys.stderr)
             return 1
         run.finish()
     return 0

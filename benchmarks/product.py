@@ -28,6 +28,7 @@ from controlplane.supervisor import Supervisor
 from controlplane.upstate import Options, keep_secrets
 from tests.story.product import Api
 
+GATEWAY: Final = "gateway.asgi:application"
 _REASON: Final = "Benchmark."
 # As `./dev up` starts them: there is no proxy to believe.
 _UVICORN: Final = (
@@ -174,7 +175,7 @@ def running_product(directory: Path, *others: str) -> Iterator[Product]:
         token = up.set_up_installation(environment)
         start = partial(_started, stack, directory, environment)
         start("controlplane.asgi:application", int(issuer.rpartition(":")[2]), machine.AROUND)
-        gateway_pid = start("gateway.asgi:application", gateway_port, machine.MEASURED)
+        gateway_pid = start(GATEWAY, gateway_port, machine.MEASURED)
         ports = {application: machine.free_port() for application in others}
         more = {
             application: Process(start(application, port, machine.MEASURED), f"http://127.0.0.1:{port}/mcp")
@@ -191,10 +192,15 @@ def running_product(directory: Path, *others: str) -> Iterator[Product]:
         )
 
 
+def log_of(directory: Path, application: str = GATEWAY) -> Path:
+    """What a process of the product in `directory` printed."""
+    return directory / f"{application.replace(':', '.')}.log"
+
+
 def _started(
     stack: ExitStack, directory: Path, environment: dict[str, str], application: str, port: int, cpu: int
 ) -> int:
     command = [sys.executable, *_UVICORN, "--port", str(port), application]
     ready = partial(up.answers, f"http://127.0.0.1:{port}/readyz")
-    log = directory / f"{application.replace(':', '.')}.log"
+    log = log_of(directory, application)
     return stack.enter_context(machine.running(command, cpu=cpu, log=log, ready=ready, environment=environment)).pid
