@@ -2,7 +2,6 @@
 
 import asyncio
 import ipaddress
-import socket
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from servers.limits import Limits
 from servers.observe import Target, observe
 from servers.surface import Kind, Problem, Surface
 from tests.fixtures_mcp.processes import HonestServer, honest_server, hostile_server
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.network
 LOOPBACK = OutboundPolicy(allow=(ipaddress.ip_network("127.0.0.0/8"),))
@@ -283,12 +283,6 @@ def test_url_that_looks_like_the_old_transport_gets_a_hint(hostile: str) -> None
     assert "/sse" in surface.problem.sentence
 
 
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
 @pytest.mark.parametrize(
     ("url", "cls"),
     [
@@ -311,7 +305,7 @@ def test_wrong_url_has_its_class(url: str, cls: Problem) -> None:
 
 
 def test_closed_port_is_refused() -> None:
-    surface = look(f"http://127.0.0.1:{closed_port()}/mcp", PATIENT)
+    surface = look(f"http://127.0.0.1:{free_ports()}/mcp", PATIENT)
     assert surface.problem is not None
     assert surface.problem.cls is Problem.REFUSED
 

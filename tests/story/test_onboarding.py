@@ -128,10 +128,10 @@ def test_a_new_server_is_brought_to_its_first_governed_call_by_keyboard(
 
 
 def copy(hands: Hands, at: int) -> str:
-    """What a copy button puts into the clipboard."""
+    """What a copy button puts into the clipboard. It says so for a moment, which a busy machine may miss."""
+    hands.page.evaluate("navigator.clipboard.writeText('')")
     hands.activate("button", "Copy", at=at)
-    hands.page.get_by_role("button", name="Copied").wait_for()
-    text = str(hands.page.evaluate("navigator.clipboard.readText()"))
+    text = wait_until("it is copied", lambda: str(hands.page.evaluate("navigator.clipboard.readText()")))
     hands.page.get_by_role("button", name="Copied").wait_for(state="detached")
     return text
 
