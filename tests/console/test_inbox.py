@@ -13,6 +13,7 @@ from access.models import Person, Role
 from audit.models import Record, SavedSearch
 from core.permissions import Permission
 from servers.services import edit_server
+from tests.access.doors import Api
 from tests.console.test_reviews import READS, chosen, signed_in, text_of
 from tests.console.world import Page, World, administrator, tool
 from tests.factories import GrantFactory, MembershipFactory, person_with
@@ -96,6 +97,20 @@ def test_what_waits_for_too_long_is_overdue_in_words(world: World, console: Clie
         console.force_login(world.admin)
         assert rows(console, "?overdue=on") == ["read", "write"]
         assert "overdue by 2 h" in text_of(console.get("/"))
+
+
+def test_the_inbox_narrows_by_tags_of_servers(world: World, console: Client) -> None:
+    world.register("mail", tags=["payments"])
+    world.show([tool("send")], "mail")
+    assert rows(console, "?tag=payments") == rows(console, "?tag=Payments&state=open") == ["send"]
+    assert rows(console, "?tag=pay") == rows(console, "?tag=payments&server=files") == []
+    assert "reviews/?state=waiting&amp;snoozed=false&amp;tag=payments" in console.get("/?tag=payments").content.decode()
+    client = Api(person_with(Permission.REVIEW_READ)).client
+    found = client.get("/api/v1/reviews/", {"tag": "payments"}).json()["results"]
+    assert [item["definition"]["name"] for item in found] == ["send"]
+    world.approve("send")
+    assert rows(console, "?tag=payments&state=approved") == ["send"]
+    assert rows(console, "?tag=other&state=approved") == []
 
 
 def same_at(world: World, *slugs: str) -> None:
