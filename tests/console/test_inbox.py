@@ -105,8 +105,7 @@ def test_the_inbox_narrows_by_tags_of_servers(world: World, console: Client) -> 
     assert rows(console, "?tag=payments") == rows(console, "?tag=Payments&state=open") == ["send"]
     assert rows(console, "?tag=pay") == rows(console, "?tag=payments&server=files") == []
     assert "reviews/?state=waiting&amp;snoozed=false&amp;tag=payments" in console.get("/?tag=payments").content.decode()
-    client = Api(person_with(Permission.REVIEW_READ)).client
-    found = client.get("/api/v1/reviews/", {"tag": "payments"}).json()["results"]
+    found = Api(person_with(Permission.REVIEW_READ)).get("reviews/?tag=payments").json()["results"]
     assert [item["definition"]["name"] for item in found] == ["send"]
     world.approve("send")
     assert rows(console, "?tag=payments&state=approved") == ["send"]
