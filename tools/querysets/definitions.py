@@ -150,7 +150,7 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         return self.filter(server__tags__contains=[plain_tag(tag)])
 
     def in_catalogue(self, wanted: Mapping[str, Any]) -> Self:
-        """By server's slug and `tag`, `kind`, `state`, `effect`, part of the name (`q`), what is `served` and `unused`."""
+        """By slug or `tag` of the server, `kind`, `state`, `effect`, part of the name, what is `served` or `unused`."""
         found = self
         if wanted.get("state"):
             found = found.in_state(DefinitionState(wanted["state"]))
