@@ -163,11 +163,11 @@ def build(servers: int) -> Any:
 
 
 def _tag() -> None:
-    """Three tags of each server: one that every twentieth has, one that nearly all have, one of its own."""
+    """Three tags of each server: one that every twentieth has, one that all have, one of its own."""
     with databases.owner_connection(database_name()) as connection:
         connection.execute(
-            "UPDATE servers_server SET tags = ARRAY(SELECT unnest(ARRAY[CASE WHEN id % 20 = 0 THEN 'payments'"
-            " ELSE 'other' END, 'vendor:' || slug, 'internal']) ORDER BY 1)"
+            "UPDATE servers_server SET tags = ARRAY(SELECT unnest(ARRAY['internal', 'vendor:' || slug,"
+            " CASE WHEN right(slug, 2)::int % 20 = 0 THEN 'payments' ELSE 'other' END]) ORDER BY 1)"
         )
         connection.execute("VACUUM ANALYZE servers_server")
 

@@ -106,8 +106,8 @@ def test_the_inbox_narrows_by_tags_of_servers(world: World, console: Client) -> 
     assert rows(console, "?tag=pay") == rows(console, "?tag=payments&server=files") == []
     assert "reviews/?state=waiting&amp;snoozed=false&amp;tag=payments" in console.get("/?tag=payments").content.decode()
     found = Api(person_with(Permission.REVIEW_READ)).get("reviews/?tag=payments").json()["results"]
-    assert [item["definition"]["name"] for item in found] == ["send"]
-    world.approve("send")
+    assert [(item["server"], item["name"]) for item in found] == [("mail", "send")]
+    world.approve("send", "mail")
     assert rows(console, "?tag=payments&state=approved") == ["send"]
     assert rows(console, "?tag=other&state=approved") == []
 
