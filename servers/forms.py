@@ -14,6 +14,7 @@ from servers.limits import BOUNDS, DEFAULTS, LIMITS
 from servers.models import Server
 from servers.rules import Answers, DriftMode, Environment, ServerState
 from servers.services import POLL_INTERVAL
+from servers.tags import TAG_MAX, TAGS_MAX
 
 ENVIRONMENTS = (
     (Environment.DEVELOPMENT.value, _("Development")),
@@ -57,6 +58,18 @@ def _limit(name: str, label: Any, hint: Any) -> forms.IntegerField:
     )
 
 
+class TagsField(forms.CharField):
+    """Words with spaces or commas between them."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Those of a server in one line; what was typed stays as it was."""
+        return " ".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> list[str]:
+        """Each word by itself."""
+        return str(super().clean(value)).replace(",", " ").split()
+
+
 class ServerForm(forms.Form):
     """What can be changed of a server later."""
 
@@ -74,6 +87,15 @@ class ServerForm(forms.Form):
         coerce=int,
         choices=((1, _("One person")), (2, _("Two people"))),
         help_text=_("With two, neither of them may have registered the server or last changed its URL."),
+    )
+    tags = TagsField(
+        label=_("Tags"),
+        required=False,
+        max_length=TAGS_MAX * (TAG_MAX + 2),
+        widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off", "autocapitalize": "none"}),
+        help_text=_(
+            "Words to find it by, with spaces between them, for example payments vendor:acme. No rule reads them."
+        ),
     )
     poll_interval = forms.IntegerField(
         label=_("Seconds between polls"), min_value=POLL_INTERVAL[0], max_value=POLL_INTERVAL[1], initial=300
@@ -163,6 +185,11 @@ class ServerForm(forms.Form):
             return self.initial.get("capture", {})
         return {} if self.cleaned_data["capture"] is None else self.cleaned_data["capture"]
 
+    def clean_tags(self) -> list[str]:
+        """What was written; a form that does not have the field leaves them as they are."""
+        found: list[str] = self.cleaned_data["tags"]
+        return found if self.add_prefix("tags") in self.data else self.initial.get("tags", [])
+
     def clean_drift_mode(self) -> str:
         """What was chosen; without a choice it stays as it is."""
         return str(self.cleaned_data["drift_mode"] or self.initial.get("drift_mode") or DriftMode.BLOCK.value)
@@ -193,6 +220,7 @@ class ServerFilterForm(forms.Form):
 
     state = forms.ChoiceField(label=_("State"), choices=(("", _("All but retired")), *STATES), required=False)
     environment = forms.ChoiceField(label=_("Environment"), choices=(("", _("All")), *ENVIRONMENTS), required=False)
+    tag = forms.CharField(label=_("Tag"), max_length=TAG_MAX, required=False)
     q = forms.CharField(label=_("Name or slug"), max_length=100, required=False)
 
 
@@ -209,6 +237,7 @@ def values_of(server: Server) -> dict[str, Any]:
         "drift_mode": server.drift_mode,
         "intention": server.intention,
         "answers": server.answers,
+        "tags": server.tags,
         **asdict(server.limits),
     }
 

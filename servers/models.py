@@ -17,6 +17,7 @@ from core.names import SLUG_MAX
 from servers.limits import BOUNDS, DEFAULTS, LIMITS, MEANINGS, WITHIN_TOTAL, CallLimits
 from servers.querysets import ObservationQuerySet, ServerQuerySet
 from servers.rules import Answers, DriftMode, Environment, Era, ServerState, Transport
+from servers.tags import TAG_MAX, TAGS_MAX
 
 
 def _known(field: str, values: type[StrEnum]) -> models.CheckConstraint:
@@ -32,6 +33,10 @@ def _limit(name: str) -> "models.PositiveIntegerField[int, int]":
 
 def _bounded(name: str) -> models.CheckConstraint:
     return models.CheckConstraint(condition=Q(**{f"{name}__range": BOUNDS[name]}), name=f"server_{name}_bounded")
+
+
+def _tags(template: str) -> models.Func:
+    return models.Func(F("tags"), template=template, output_field=models.BooleanField())
 
 
 class Server(models.Model):
@@ -66,6 +71,13 @@ class Server(models.Model):
         default=Answers.RECORD.value,
         db_default=Answers.RECORD.value,
         help_text="what becomes of an answer in which something speaks to the model",
+    )
+    tags = ArrayField(
+        models.TextField(),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="words to find it by; nothing decides by them",
     )
     registered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -142,6 +154,20 @@ class Server(models.Model):
             models.CheckConstraint(
                 condition=Q(**{f"{name}__lte": F("total_seconds") for name in WITHIN_TOTAL}),
                 name="server_waits_within_total",
+            ),
+            # Joined and taken apart again they are the same: none is null, empty or holds a space.
+            models.CheckConstraint(
+                condition=_tags(
+                    f"cardinality(%(expressions)s) <= {TAGS_MAX}"
+                    " AND string_to_array(array_to_string(%(expressions)s, ' '), ' ') = %(expressions)s"
+                    f" AND array_to_string(%(expressions)s, ' ') ~ '^([a-z0-9_:.-]{{1,{TAG_MAX}}}( |$))*$'"
+                ),
+                name="server_tags_well_formed",
+            ),
+            # The words of a text vector are in order, each once.
+            models.CheckConstraint(
+                condition=_tags("tsvector_to_array(array_to_tsvector(%(expressions)s)) = %(expressions)s"),
+                name="server_tags_sorted",
             ),
         ]
         indexes: ClassVar = [

@@ -12,6 +12,7 @@ from core.errors import NotFound
 from core.names import is_slug
 from core.permissions import Permission
 from servers.rules import POLLED, ServerState
+from servers.tags import plain_tag
 
 if TYPE_CHECKING:
     from servers.models import Observation, Server  # noqa: F401 -- the linter does not read base classes' strings
@@ -31,6 +32,10 @@ class ServerQuerySet(models.QuerySet["Server"]):
     def current(self) -> Self:
         """Without the retired ones."""
         return self.exclude(state=ServerState.RETIRED.value)
+
+    def tagged(self, tag: str) -> Self:
+        """Those that are marked with this tag, in any case of its letters."""
+        return self.filter(tags__contains=[plain_tag(tag)])
 
     def by_slug(self, slug: str) -> "Server":
         """The server with this slug. Raises `NotFound`."""

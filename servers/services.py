@@ -4,7 +4,7 @@ Ending a retired server's pins is the work of `tools.services`, which calls `ret
 nothing of pins. Each command is one transaction with one audit record and one revision of the server's part.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, timedelta
 from enum import StrEnum
@@ -42,6 +42,7 @@ from servers.rules import (
     endpoint_key,
     may_become,
 )
+from servers.tags import tags_of
 
 POLL_INTERVAL: Final = (5, 86_400)  # seconds
 SAMPLES_KEPT: Final = timedelta(days=91)  # one more than the 90 days that trends look back
@@ -64,6 +65,7 @@ class Registration:
     drift_mode: str = DriftMode.BLOCK.value
     intention: str = NOT_NEEDED
     answers: str = Answers.RECORD.value
+    tags: Sequence[str] = ()
     team: str | None = None
     connect_seconds: int = DEFAULTS.connect_seconds
     first_byte_seconds: int = DEFAULTS.first_byte_seconds
@@ -193,6 +195,7 @@ EDITABLE: Final = (
     "drift_mode",
     "intention",
     "answers",
+    "tags",
     "team",
     *LIMITS,
 )
@@ -336,6 +339,7 @@ _CHECKS: Final = {
     "drift_mode": _drift_mode,
     "intention": _intention,
     "answers": _answers,
+    "tags": tags_of,
 }
 
 
@@ -406,6 +410,7 @@ def _facts(server: Server) -> dict[str, Any]:
         "drift_mode": server.drift_mode,
         "intention": server.intention,
         "answers": server.answers,
+        "tags": server.tags,
         **asdict(server.limits),
         "state": server.state,
     }

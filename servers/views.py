@@ -17,6 +17,7 @@ from servers.models import Server
 from servers.querysets import ServerQuerySet
 from servers.services import Registration, edit_server, register_server, resume_server, suspend_server
 from servers.snippets import snippets
+from servers.tags import plain_tag
 
 PAGE_SIZE = 100
 
@@ -30,6 +31,7 @@ def server_list(request: HttpRequest) -> HttpResponse:
     servers = _narrowed(Server.objects.visible_to(actor_of(request)), filters).select_related("owner_team")
     context = {
         "filters": filters,
+        "tag": plain_tag(filters.cleaned_data.get("tag", "")),
         "is_filtered": any(filters.cleaned_data.values()),
         "page": Paginator(servers.order_by("slug"), PAGE_SIZE).get_page(request.GET.get("page")),
         "may_register": actor_of(request).may_somewhere(Permission.SERVER_REGISTER),
@@ -99,6 +101,8 @@ def _narrowed(servers: ServerQuerySet, filters: ServerFilterForm) -> ServerQuery
     servers = servers.filter(state=wanted["state"]) if wanted.get("state") else servers.current()
     if wanted.get("environment"):
         servers = servers.filter(environment=wanted["environment"])
+    if wanted.get("tag"):
+        servers = servers.tagged(wanted["tag"])
     if wanted.get("q"):
         servers = servers.filter(Q(slug__icontains=wanted["q"]) | Q(name__icontains=wanted["q"]))
     return servers

@@ -12,6 +12,7 @@ from core.fields import MomentField
 from core.names import SLUG_MAX
 from servers.rules import Environment
 from servers.surface import Kind
+from servers.tags import TAG_MAX
 from tools.classify import ChangeClass
 from tools.effects import Effect
 from tools.policies import GRANTABLE, SERVERS_MAX, TEXT_CEILING, Rule
@@ -50,6 +51,7 @@ class CatalogueFilterForm(DefinitionFilterForm):
     """What the definitions of all servers narrow by."""
 
     server = forms.CharField(label=_("Server"), max_length=SLUG_MAX, required=False)
+    tag = forms.CharField(label=_("Tag"), max_length=TAG_MAX, required=False)
     effect = forms.ChoiceField(
         label=_("Says that it"),
         choices=(
@@ -64,7 +66,7 @@ class CatalogueFilterForm(DefinitionFilterForm):
     served = forms.BooleanField(label=_("Agents get it now"), required=False)
     unused = forms.BooleanField(label=_("Not called for 90 days"), required=False)
 
-    field_order = ("q", "server", "kind", "state", "effect", "served", "unused")
+    field_order = ("q", "server", "tag", "kind", "state", "effect", "served", "unused")
 
 
 class DecisionForm(forms.Form):

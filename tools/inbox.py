@@ -224,6 +224,7 @@ like_look: Final = _like(LOOK)
 # What a narrowing takes: the reviews, the value that is wanted, and who asks.
 _NARROWING: Final[Mapping[str, Callable[[ReviewQuerySet, Any, Actor], ReviewQuerySet]]] = {
     "server": lambda found, slug, _: found.filter(definition__server__slug=slug),
+    "tag": lambda found, tag, _: found.tagged(tag),
     "kind": lambda found, kind, _: found.filter(definition__kind=kind),
     "risk": lambda found, risk, _: found.filter(risk=risk),
     "why": lambda found, why, _: found.because_of(Why(why)),

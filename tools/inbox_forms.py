@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from access.names import USERNAME_MAX
 from core.names import SLUG_MAX
+from servers.tags import TAG_MAX
 from tools.classify import Risk
 from tools.forms import KIND_CHOICES, VERDICT_CHOICES
 from tools.inbox import OPEN, SNOOZED, WAITING
@@ -62,6 +63,7 @@ class InboxFilterForm(forms.Form):
 
     state = forms.ChoiceField(label=_("State"), choices=_STATES, required=False)
     server = forms.CharField(label=_("Server"), max_length=SLUG_MAX, required=False)
+    tag = forms.CharField(label=_("Tag"), max_length=TAG_MAX, required=False)
     kind = forms.ChoiceField(label=_("Kind"), choices=(_ALL, *KIND_CHOICES), required=False)
     risk = forms.ChoiceField(label=_("Risk"), choices=(_ALL, *_RISKS), required=False)
     why = forms.ChoiceField(label=_("Why"), choices=(_ALL, *WHY_CHOICES), required=False)

@@ -64,7 +64,7 @@ def _review(shown: Shown) -> Iterator[Call]:
 
 
 def _catalogue(shown: Shown) -> Iterator[Call]:
-    query = _taken(shown, "server", "kind", "state", "effect")
+    query = _taken(shown, "server", "tag", "kind", "state", "effect")
     if shown.query.get("served"):
         query["served"] = "true"
     if shown.query.get("unused"):
@@ -83,7 +83,7 @@ def _definition(shown: Shown) -> Iterator[Call]:
 
 
 def _servers(shown: Shown) -> Iterator[Call]:
-    query = _taken(shown, "state", "environment")
+    query = _taken(shown, "state", "environment", "tag")
     yield Call(_("This list"), "GET", "server-list", query=query, without=_untold(shown, "q"))
     yield from _registering(shown)
 

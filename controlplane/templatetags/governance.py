@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from django import template
 from django.template import Context
@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from access.models import Grant
 from alerts.models import Alert
@@ -21,6 +21,7 @@ from core.actor import Actor
 from core.language import said
 from core.permissions import Permission
 from servers.surface import Kind
+from servers.tags import TAGS_MAX
 from tools.classify import ChangeClass, Risk
 from tools.models import DefinitionVersion, Finding, Review
 from tools.presentation import FieldView
@@ -57,6 +58,22 @@ def matrix_cell(cell: str) -> SafeString:
 def environment(name: str) -> words.Text:
     """An environment by its word; empty means all of them."""
     return words.ENVIRONMENTS.get(name, name) if name else gettext("All environments")
+
+
+@register.simple_tag
+def tag_chips(tags: Sequence[str], shown: int = TAGS_MAX) -> SafeString | str:
+    """A server's tags, each leading to the servers that have it; of more than `shown`, how many more there are."""
+    if not tags:
+        return ""
+    listed, left_out = reverse("servers:list"), len(tags) - shown
+    links = format_html_join(
+        "",
+        '<li><a class="chip chip--outline" href="{}?tag={}">{}</a></li>',
+        ((listed, quote(tag, safe=":"), tag) for tag in tags[:shown]),
+    )
+    more = ngettext("%(n)d more tag", "%(n)d more tags", left_out) % {"n": left_out}
+    rest = format_html('<li class="small faint">{}</li>', more) if left_out > 0 else ""
+    return format_html('<ul class="chips" aria-label="{}">{}{}</ul>', gettext("Tags"), links, rest)
 
 
 @register.filter

@@ -11,6 +11,7 @@ from core.names import SLUG_MAX
 from servers.limits import BOUNDS, DEFAULTS, LIMITS, MEANINGS
 from servers.models import Server
 from servers.rules import Answers, DriftMode, Environment, ServerState
+from servers.tags import TAG_MAX, TAGS_MAX
 
 _DRIFT_MODES: Final = [mode.value for mode in DriftMode]
 _DRIFT_MODE: Final = "What agents get while a change waits: nothing of it, or the approved text where it cannot hurt."
@@ -20,6 +21,10 @@ _INTENTION: Final = "Which calls must say why (`holdfast/intention`): none, thos
 _ANSWER_WORDS: Final = [each.value for each in Answers]
 _ANSWERS: Final = "What becomes of an answer in which something speaks to the model: docs/scanning-answers.md."
 
+_TAGS: Final = (
+    f"Words to find it by, at most {TAGS_MAX}; each has 1 to {TAG_MAX} letters, digits, `-`, `_`, `:` and `.`,"
+    " and is kept in small letters. No rule reads them."
+)
 _CAPTURE: Final = "What is kept of calls beside commitments: docs/audit-payloads.md. Empty: nothing."
 
 
@@ -42,6 +47,7 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
     intention = serializers.ChoiceField(choices=_INTENTIONS, read_only=True, help_text=_INTENTION)
     answers = serializers.ChoiceField(choices=_ANSWER_WORDS, read_only=True, help_text=_ANSWERS)
     capture = serializers.JSONField(read_only=True, help_text=_CAPTURE)
+    tags = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=_TAGS)
     team = serializers.CharField(source="owner_team.slug", default=None, read_only=True, allow_null=True)
     registered_by = serializers.CharField(
         source="registered_by.username", default=None, read_only=True, allow_null=True
@@ -69,6 +75,7 @@ class ServerSerializer(serializers.ModelSerializer[Server]):
             "drift_mode",
             "intention",
             "answers",
+            "tags",
             *LIMITS,
             "protocol_version",
             "reachable",
@@ -113,6 +120,7 @@ class RegistrationSerializer(serializers.Serializer[Server]):
     drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, default=DriftMode.BLOCK.value, help_text=_DRIFT_MODE)
     intention = serializers.ChoiceField(choices=_INTENTIONS, default=NOT_NEEDED, help_text=_INTENTION)
     answers = serializers.ChoiceField(choices=_ANSWER_WORDS, default=Answers.RECORD.value, help_text=_ANSWERS)
+    tags = serializers.ListField(child=serializers.CharField(), required=False, default=list, help_text=_TAGS)
     team = serializers.CharField(max_length=100, required=False, allow_null=True, default=None)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -132,6 +140,7 @@ class EditSerializer(serializers.Serializer[Server]):
     drift_mode = serializers.ChoiceField(choices=_DRIFT_MODES, required=False, help_text=_DRIFT_MODE)
     intention = serializers.ChoiceField(choices=_INTENTIONS, required=False, help_text=_INTENTION)
     answers = serializers.ChoiceField(choices=_ANSWER_WORDS, required=False, help_text=_ANSWERS)
+    tags = serializers.ListField(child=serializers.CharField(), required=False, help_text=_TAGS)
     team = serializers.CharField(max_length=100, required=False, allow_null=True)
     reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
 

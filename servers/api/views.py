@@ -36,9 +36,15 @@ class ServerFilter(django_filters.FilterSet):
     environment = django_filters.ChoiceFilter(choices=[(choice.value, choice.value) for choice in Environment])
     team = django_filters.CharFilter(field_name="owner_team__slug")
 
+    tag = django_filters.CharFilter(method="tagged", help_text="Servers that are marked with this tag.")
+
     class Meta:
         model = Server
-        fields = ("state", "environment", "team")
+        fields = ("state", "environment", "team", "tag")
+
+    def tagged(self, servers: ServerQuerySet, _name: str, value: str) -> ServerQuerySet:
+        """By a tag."""
+        return servers.tagged(value)
 
 
 class ServerViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Server]):

@@ -143,7 +143,7 @@ def _decisions(made: Hostile, world: Installation, number: int, text: str) -> No
 
 
 def _doors(made: Hostile, number: int, text: str) -> None:
-    from servers.services import Registration, register_server
+    from servers.services import Registration, edit_server, register_server
 
     by: dict[str, Any] = {"actor": made.actor}
     url = f"http://127.0.0.1:9/h{number}"
@@ -154,6 +154,7 @@ def _doors(made: Hostile, number: int, text: str) -> None:
             registration=Registration(slug=f"h{number}", name=text, url=url, environment="development"), **by
         ),
     )
+    made.give("tag", text, lambda: edit_server(slug=f"server-{MINE}", changes={"tags": [text]}, **by))
     made.give("channel name", text, lambda: create_channel(name=text, url=url, **by))
     made.give(
         "sink name",

@@ -77,6 +77,17 @@ def test_a_version_of_which_nothing_is_known_counts_as_the_worst(console: Client
     assert "send" in listed(console, "?effect=destroys")
 
 
+def test_the_catalogue_narrows_by_tags_of_servers(console: Client, world: World) -> None:
+    Server.objects.filter(slug="mail").update(tags=["payments", "pci"])
+    assert listed(console, "?tag=pci") == listed(console, "?tag=PCI%20") == ["send"]
+    assert listed(console, "?tag=pc") == listed(console, f"?tag={quote('<b>')}") == []
+    page = console.get("/definitions/?tag=payments&kind=tool")
+    assert 'name="tag" value="payments"' in page.content.decode()
+    assert "definitions/?tag=payments&amp;kind=tool" in page.content.decode()  # the same by the API
+    found = Api(person_with(Permission.TOOL_READ)).get("definitions/?tag=payments").json()["results"]
+    assert [item["name"] for item in found] == ["send"]
+
+
 def test_a_filter_that_is_none_is_said_to_be_wrong(console: Client, world: World) -> None:
     assert "Select a valid choice" in console.get("/definitions/?effect=nonsense").content.decode()
 

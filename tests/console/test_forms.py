@@ -160,6 +160,71 @@ def test_only_what_was_changed_of_a_server_is_recorded(world: World, console: Cl
 EDIT = {**SERVER, "url": "http://127.0.0.1:9/files", "environment": "development", "required_approvals": "1"}
 
 
+def chips(response: Any) -> list[tuple[str, str]]:
+    """Each chip that leads somewhere: where, and the tag that it leads to."""
+    links = Page(response.content.decode()).named("a")
+    found = [link["href"] for link in links if "chip" in link.get("class", "")]
+    return [(link.partition("?")[0], link.partition("?tag=")[2]) for link in found]
+
+
+def test_tags_are_typed_shown_and_lead_to_the_servers_that_have_them(world: World, console: Client) -> None:
+    console.post("/servers/register/", {**SERVER, "tags": "PCI, vendor:acme\tpayments pci"})
+    assert Server.objects.get(slug="crm").tags == ["payments", "pci", "vendor:acme"]
+    leads = [("/servers/", "payments"), ("/servers/", "pci"), ("/servers/", "vendor:acme")]
+    assert chips(console.get("/servers/crm/")) == chips(console.get("/servers/")) == leads
+    listed = console.get("/servers/?tag=vendor:acme")
+    assert [server.slug for server in listed.context["page"]] == ["crm"]
+    html = listed.content.decode()
+    assert 'name="tag" value="vendor:acme"' in html
+    assert 'href="/?tag=vendor%3Aacme"' in html
+    assert 'href="/definitions/?tag=vendor%3Aacme"' in html
+    assert "servers/?tag=vendor%3Aacme" in html  # the same by the API
+    nothing = console.get("/servers/", {"tag": "<script>"})
+    assert (list(nothing.context["page"]), "<script>" in nothing.content.decode()) == ([], False)
+
+
+def test_a_form_of_before_leaves_tags_as_they_are_and_an_empty_one_takes_them(world: World, console: Client) -> None:
+    Server.objects.filter(slug="files").update(tags=["pci"])
+    assert 'name="tags" value="pci"' in console.get("/servers/files/edit/").content.decode()
+    console.post("/servers/files/edit/", {**EDIT, "name": "F"})
+    assert (Server.objects.get(slug="files").name, Server.objects.get(slug="files").tags) == ("F", ["pci"])
+    console.post("/servers/files/edit/", {**EDIT, "name": "F", "tags": ""})
+    assert Server.objects.get(slug="files").tags == []
+
+
+@pytest.mark.parametrize("page", ["servers/register", "servers/files/edit", "servers/onboard"])
+def test_what_is_no_tag_is_said_at_its_field_and_nothing_typed_is_lost(
+    world: World, console: Client, page: str
+) -> None:
+    response = console.post(f"/{page}/", {**EDIT, "name": "Typed", "tags": "fine <b>"})
+    assert response.status_code == 422
+    html = response.content.decode()
+    shown = Page(html)
+    assert "'<b>' is no tag: one has 1 to 40 letters" in shown.text
+    assert 'id="id_tags_error"' in html
+    typed = {values["name"]: values.get("value", "") for values in shown.named("input") if "name" in values}
+    assert (typed["name"], typed["tags"]) == ("Typed", "fine <b>")
+    assert [server.name for server in Server.objects.all()] == ["Files"]
+
+
+def test_a_list_shows_the_first_tags_of_a_server_and_how_many_more(world: World, console: Client) -> None:
+    Server.objects.filter(slug="files").update(tags=[f"tag-{number:02}" for number in range(20)])
+    response = console.get("/servers/")
+    assert [tag for _, tag in chips(response)] == ["tag-00", "tag-01", "tag-02"]
+    assert "17 more tags" in text_of(response)
+    assert len(chips(console.get("/servers/files/"))) == 20
+
+
+def test_a_full_list_of_servers_with_the_longest_tags_stays_small(world: World, console: Client) -> None:
+    made = [
+        Server(slug=f"{'s' * 18}-{number}", name="A usual name", url="http://127.0.0.1:9/", environment="development")
+        for number in range(100, 200)
+    ]
+    for server in Server.objects.bulk_create(made):
+        Server.objects.filter(pk=server.pk).update(tags=[f"{letter * 40}" for letter in "abcdefghij"])
+    assert len(console.get("/servers/").content) < 150_000
+
+
 def test_limits_are_edited_and_shown(world: World, console: Client) -> None:
     sent = {**EDIT, "connect_seconds": "3", "answer_bytes": "1048576", "concurrent_calls": "8"}
     shown = text_of(console.post("/servers/files/edit/", sent, follow=True))

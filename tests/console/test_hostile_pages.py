@@ -172,6 +172,7 @@ def test_names_are_of_one_line_that_can_be_printed_and_a_refusal_says_so(hostile
         for text, sentence in hostile.refused[kind]:
             assert not text.isprintable() or len(text) > 120, (kind, text[:50])
             assert sentence.endswith("."), (kind, sentence)
+    assert {text for text, _ in hostile.refused["tag"]} == set(CORPUS)
     reasons = [kind for kind in hostile.taken if kind.startswith(("reason", "why"))]
     assert len(reasons) > 4
     for kind in reasons:

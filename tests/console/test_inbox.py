@@ -13,6 +13,7 @@ from access.models import Person, Role
 from audit.models import Record, SavedSearch
 from core.permissions import Permission
 from servers.services import edit_server
+from tests.access.doors import Api
 from tests.console.test_reviews import READS, chosen, signed_in, text_of
 from tests.console.world import Page, World, administrator, tool
 from tests.factories import GrantFactory, MembershipFactory, person_with
@@ -96,6 +97,19 @@ def test_what_waits_for_too_long_is_overdue_in_words(world: World, console: Clie
         console.force_login(world.admin)
         assert rows(console, "?overdue=on") == ["read", "write"]
         assert "overdue by 2 h" in text_of(console.get("/"))
+
+
+def test_the_inbox_narrows_by_tags_of_servers(world: World, console: Client) -> None:
+    world.register("mail", tags=["payments"])
+    world.show([tool("send")], "mail")
+    assert rows(console, "?tag=payments") == rows(console, "?tag=Payments&state=open") == ["send"]
+    assert rows(console, "?tag=pay") == rows(console, "?tag=payments&server=files") == []
+    assert "reviews/?state=waiting&amp;snoozed=false&amp;tag=payments" in console.get("/?tag=payments").content.decode()
+    found = Api(person_with(Permission.REVIEW_READ)).get("reviews/?tag=payments").json()["results"]
+    assert [(item["server"], item["name"]) for item in found] == [("mail", "send")]
+    world.approve("send", "mail")
+    assert rows(console, "?tag=payments&state=approved") == ["send"]
+    assert rows(console, "?tag=other&state=approved") == []
 
 
 def same_at(world: World, *slugs: str) -> None:

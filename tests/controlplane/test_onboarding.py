@@ -156,6 +156,23 @@ def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays(
     assert not Server.objects.exclude(slug="files").exists()
 
 
+def test_a_server_is_marked_with_tags_where_its_owner_is_asked(world: World, console: Client) -> None:
+    assert 'name="tags"' in console.get("/servers/onboard/").content.decode()
+    assert begin(console, tags="Payments vendor:acme")["Location"] == "/servers/onboard/crm/"
+    assert Server.objects.get(slug="crm").tags == ["payments", "vendor:acme"]
+
+
+def test_tags_that_are_none_open_the_fold_and_stay_typed(world: World, console: Client) -> None:
+    response = begin(console, tags="fine <script>", name="Kept words")
+    html = response.content.decode()
+    assert response.status_code == 422
+    assert 'id="id_tags_error"' in html
+    assert 'value="fine &lt;script&gt;"' in html
+    assert 'value="Kept words"' in html
+    assert '<details class="disclosure" open>' in html
+    assert not Server.objects.filter(slug="crm").exists()
+
+
 def test_a_suggested_name_that_is_taken_is_shown_to_be_changed(world: World, console: Client) -> None:
     response = begin(console, url="http://127.0.0.1:9/files")
     assert response.status_code == 409

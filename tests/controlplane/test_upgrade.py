@@ -79,6 +79,13 @@ def test_a_database_with_rows_in_it_is_upgraded(empty: str) -> None:
     assert row == ("https://files.example/mcp", True, True)
     assert limits == (5, 60, 60, 300, 3600, 16 * 1024 * 1024, 64, 64)
     assert review == ("poller", 1, None)
+    with psycopg.connect(empty, autocommit=True) as connection:
+        assert connection.execute("SELECT tags FROM servers_server").fetchall() == [([],)]
+        connection.execute("UPDATE servers_server SET tags = '{payments}'")
+    migrate(empty, "servers", "0012")
+    migrate(empty, "servers")
+    with psycopg.connect(empty) as connection:
+        assert connection.execute("SELECT tags FROM servers_server").fetchall() == [([],)]
 
 
 HELD = (
@@ -87,6 +94,7 @@ HELD = (
     ("servers", "0008_intention"),
     ("servers", "0009_capture"),
     ("servers", "0010_answers"),
+    ("servers", "0013_tags"),
     ("tools", "0005_policy_digests"),
     ("tools", "0006_risk_scores"),
     ("tools", "0007_suppressions"),

@@ -120,6 +120,7 @@ def _server(slug: str, actor: Actor) -> Server:
         url=f"http://127.0.0.1:9/{slug}",
         environment="development",
         team=slug,
+        tags=("payments", f"team:{slug}"),
     )
     return register_server(registration=registration, actor=actor)
 

@@ -89,6 +89,10 @@ def test_registering_answers_the_server_with_its_gateway_endpoint(client: APICli
         ({"answer_bytes": "all of it"}, "answer_bytes"),
         ({"concurrent_calls": None}, "concurrent_calls"),
         ({"concurrent_streams": 10**30}, "concurrent_streams"),
+        ({"tags": "payments"}, "tags"),
+        ({"tags": ["two words"]}, "tags"),
+        ({"tags": ["<script>"]}, "tags"),
+        ({"tags": [f"t{number}" for number in range(21)]}, "tags"),
     ],
 )
 def test_input_that_does_not_fit_is_a_400_naming_the_field(
@@ -162,6 +166,21 @@ def test_what_becomes_of_answers_can_be_chosen(client: APIClient) -> None:
     assert (refused.status_code, refused.json()["error"]["details"][0]["field"]) == (400, "answers")
     other = client.post("/api/v1/servers/", BODY | {"slug": "more", "answers": "off"}, format="json")
     assert other.json()["answers"] == "off"
+
+
+def test_tags_are_set_changed_and_searched_for(client: APIClient) -> None:
+    made = client.post("/api/v1/servers/", BODY | {"tags": ["PCI", "payments"]}, format="json").json()
+    assert made["tags"] == ["payments", "pci"]
+    assert client.post("/api/v1/servers/", BODY | {"slug": "more"}, format="json").json()["tags"] == []
+    for tag, found in (("pci", ["files"]), ("PCI", ["files"]), ("pc", []), ("<b>", []), ("", ["files", "more"])):
+        listed = client.get("/api/v1/servers/", {"tag": tag}).json()["results"]
+        assert sorted(item["slug"] for item in listed) == found
+    edited = client.patch("/api/v1/servers/files/", {"tags": ["vendor:acme"]}, format="json")
+    assert edited.json()["tags"] == ["vendor:acme"]
+    refused = client.patch("/api/v1/servers/files/", {"tags": ["fine", "two words"]}, format="json")
+    assert (refused.status_code, refused.json()["error"]["details"][0]["field"]) == (400, "tags")
+    assert Server.objects.get(slug="files").tags == ["vendor:acme"]
+    assert client.patch("/api/v1/servers/files/", {"tags": []}, format="json").json()["tags"] == []
 
 
 def test_what_is_kept_of_calls_can_be_chosen(client: APIClient) -> None:

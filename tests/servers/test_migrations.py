@@ -72,14 +72,16 @@ def test_servers_that_were_registered_before_get_their_endpoint_key(server: Serv
     assert Server.objects.get().endpoint_key == endpoint_key(url) == "https://mcp.example.com/b?q=%2F"
 
 
-def test_the_release_before_registers_servers_without_knowing_of_limits(server: Server) -> None:
-    columns = [field.attname for field in Server._meta.concrete_fields if field.name not in (*LIMITS, "id")]
+def test_the_release_before_registers_servers_without_knowing_of_limits_and_tags(server: Server) -> None:
+    new = {*LIMITS, "tags", "id"}
+    columns = [field.attname for field in Server._meta.concrete_fields if field.name not in new]
     values = ["'notes'" if name == "slug" else "gen_random_uuid()" if name == "public_id" else name for name in columns]
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO servers_server ({', '.join(columns)}) SELECT {', '.join(values)} FROM servers_server"
         )
-    assert Server.objects.get(slug="notes").limits == CallLimits()
+    made = Server.objects.get(slug="notes")
+    assert (made.limits, made.tags) == (CallLimits(), [])
 
 
 def test_looks_from_before_are_counted_as_they_would_have_been(server: Server) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
 from access.models import Person, ProtectedResource, Revision, Team
@@ -17,7 +17,9 @@ from core.permissions import Permission
 from servers import services
 from servers.limits import BOUNDS, CallLimits
 from servers.models import Server
+from servers.rules import POLICY_ROWS
 from servers.services import Registration
+from servers.tags import tags_of
 
 pytestmark = pytest.mark.django_db
 
@@ -80,6 +82,8 @@ def test_registering_leaves_one_record_and_one_revision(server: Server) -> None:
         ("intention", "sometimes", "one of"),
         ("answers", "believe", "one of"),
         ("capture", {"everything": True}, "no setting"),
+        ("tags", ["two words"], "no tag"),
+        ("tags", "payments", "list of words"),
         ("team", "nobody", "no team"),
     ],
 )
@@ -168,6 +172,36 @@ def test_what_becomes_of_answers_is_chosen_recorded_and_noticed(server: Server, 
     record = Record.objects.get(event="server.edited")
     assert ((record.before or {})["answers"], (record.after or {})["answers"]) == ("record", "withhold")
     assert _revision("files") == before + 1
+
+
+def test_tags_are_given_at_registration_changed_later_and_recorded(actor: Actor) -> None:
+    services.register_server(registration=replace(FILES, tags=["PCI", "payments", "pci"]), actor=actor)
+    assert Server.objects.get(slug="files").tags == ["payments", "pci"]
+    assert (Record.objects.get(event="server.registered").after or {})["tags"] == ["payments", "pci"]
+    services.edit_server(slug="files", changes={"tags": ["vendor:acme", "pci"]}, actor=actor, reason="No cards.")
+    assert Server.objects.get(slug="files").tags == ["pci", "vendor:acme"]
+    record = Record.objects.get(event="server.edited")
+    assert (record.before or {})["tags"] == ["payments", "pci"]
+    assert (record.after or {})["tags"] == ["pci", "vendor:acme"]
+
+
+def test_tags_that_are_none_change_nothing(server: Server, actor: Actor) -> None:
+    with pytest.raises(Invalid, match="no tag"):
+        services.edit_server(slug="files", changes={"name": "New", "tags": ["fine", "<b>"]}, actor=actor)
+    assert (Server.objects.get().name, Server.objects.get().tags) == (FILES.name, [])
+
+
+def test_no_policy_is_decided_by_tags() -> None:
+    assert [rows.columns for rows in POLICY_ROWS if "tags" in rows.columns] == []
+
+
+def test_servers_are_found_by_each_of_their_tags(actor: Actor) -> None:
+    services.register_server(registration=replace(FILES, tags=["payments", "pci"]), actor=actor)
+    services.register_server(registration=replace(FILES, slug="mail", tags=["pci-old"]), actor=actor)
+    found = {
+        tag: [each.slug for each in Server.objects.tagged(tag)] for tag in ("pci", " PAYMENTS", "pci-old", "p", "")
+    }
+    assert found == {"pci": ["files"], " PAYMENTS": ["files"], "pci-old": ["mail"], "p": [], "": []}
 
 
 def test_what_is_kept_of_calls_is_chosen_recorded_and_noticed(server: Server, actor: Actor) -> None:
@@ -374,6 +408,39 @@ def test_the_database_itself_refuses_what_must_never_be(
 ) -> None:
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         Server.objects.filter(pk=server.pk).update(**{column: value})
+
+
+@pytest.mark.parametrize(
+    ("tags", "constraint"),
+    [
+        (["Payments"], "server_tags_well_formed"),
+        (["two words"], "server_tags_well_formed"),
+        (["<b>"], "server_tags_well_formed"),
+        (["a\nb"], "server_tags_well_formed"),
+        (["a "], "server_tags_well_formed"),
+        (["p\u0430y"], "server_tags_well_formed"),
+        (["x" * 41], "server_tags_well_formed"),
+        ([f"t{number:02}" for number in range(21)], "server_tags_well_formed"),
+        (["pci", "payments"], "server_tags_sorted"),
+        (["pci", "pci"], "server_tags_sorted"),
+    ],
+)
+def test_the_database_keeps_tags_in_their_form(server: Server, tags: list[str], constraint: str) -> None:
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        Server.objects.filter(pk=server.pk).update(tags=tags)
+
+
+@pytest.mark.parametrize("tags", [[""], [None], ["a", None], None])
+def test_the_database_takes_no_tag_that_is_nothing(server: Server, tags: Any) -> None:
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Server.objects.filter(pk=server.pk).update(tags=tags)
+
+
+def test_the_database_takes_every_list_that_the_rule_makes(server: Server) -> None:
+    words = ["b", "a", "B-1", "a.b", "a:b", "a_b", "a-b", "ab", "1", "-", "_", ":", ".", "x" * 40, "a" * 39, "aa"]
+    for tags in (tags_of(words), tags_of([f"{number}" for number in range(20)]), []):
+        Server.objects.filter(pk=server.pk).update(tags=tags)
+        assert Server.objects.get(pk=server.pk).tags == tags
 
 
 def test_a_slug_that_is_none_is_refused_by_the_database(server: Server) -> None:

@@ -38,6 +38,7 @@ class DefinitionFilter(django_filters.FilterSet):
     """Filters of the list of definitions."""
 
     server = django_filters.CharFilter(field_name="server__slug")
+    tag = django_filters.CharFilter(method="tagged", label="Of servers that are marked with this tag.")
     kind = django_filters.ChoiceFilter(choices=[(kind.value, kind.value) for kind in Kind])
     state = django_filters.ChoiceFilter(
         choices=[(state.value, state.value) for state in DefinitionState], method="in_state"
@@ -55,7 +56,11 @@ class DefinitionFilter(django_filters.FilterSet):
 
     class Meta:
         model = Definition
-        fields = ("server", "kind", "state", "effect", "served", "unused_since")
+        fields = ("server", "tag", "kind", "state", "effect", "served", "unused_since")
+
+    def tagged(self, queryset: DefinitionQuerySet, _name: str, value: str) -> DefinitionQuerySet:
+        """By a tag of the server."""
+        return queryset.tagged(value)
 
     def in_state(self, queryset: DefinitionQuerySet, _name: str, value: str) -> DefinitionQuerySet:
         """Held, approved or gone."""

@@ -52,6 +52,7 @@ class ReviewFilter(django_filters.FilterSet):
     """Filters of the list of reviews."""
 
     server = django_filters.CharFilter(field_name="definition__server__slug")
+    tag = django_filters.CharFilter(method="tagged", help_text="Of servers that are marked with this tag.")
     kind = django_filters.ChoiceFilter(
         field_name="definition__kind", choices=[(kind.value, kind.value) for kind in Kind]
     )
@@ -79,7 +80,11 @@ class ReviewFilter(django_filters.FilterSet):
 
     class Meta:
         model = Review
-        fields = ("server", "kind", "state")
+        fields = ("server", "tag", "kind", "state")
+
+    def tagged(self, rows: ReviewQuerySet, _name: str, value: str) -> ReviewQuerySet:
+        """By a tag of the server."""
+        return rows.tagged(value)
 
     def because(self, rows: ReviewQuerySet, _name: str, value: str) -> ReviewQuerySet:
         """By what draws the eye."""

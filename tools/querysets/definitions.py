@@ -19,6 +19,7 @@ from core.errors import NotFound, Unprocessable
 from core.permissions import Permission
 from servers.rules import DriftMode, ServerState
 from servers.surface import Kind
+from servers.tags import plain_tag
 from tools.effects import Effect
 from tools.fingerprint import DIGEST_PATTERN
 from tools.querysets.findings import findings_of
@@ -144,13 +145,19 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
         """Tools that say one of these of what agents get, or would get next. One that says nothing says the worst."""
         return self.with_what_is_said(timezone.now()).filter(_says(effects))
 
+    def tagged(self, tag: str) -> Self:
+        """What servers show that are marked with this tag."""
+        return self.filter(server__tags__contains=[plain_tag(tag)])
+
     def in_catalogue(self, wanted: Mapping[str, Any]) -> Self:
-        """By server's slug, `kind`, `state`, `effect`, part of the name (`q`), and what is `served` or `unused`."""
+        """By slug or `tag` of the server, `kind`, `state`, `effect`, part of the name, what is `served` or `unused`."""
         found = self
         if wanted.get("state"):
             found = found.in_state(DefinitionState(wanted["state"]))
         if wanted.get("server"):
             found = found.filter(server__slug=wanted["server"])
+        if wanted.get("tag"):
+            found = found.tagged(wanted["tag"])
         if wanted.get("kind"):
             found = found.filter(kind=wanted["kind"])
         if wanted.get("q"):

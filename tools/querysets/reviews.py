@@ -12,6 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q, Subquery
 from core.actor import Actor
 from core.errors import NotFound
 from core.permissions import Permission
+from servers.tags import plain_tag
 from tools.querysets.findings import accepted_of, findings_of
 from tools.querysets.shared import VOICES, narrowed, rows_of, true_when
 from tools.risk import LEVELS
@@ -37,6 +38,10 @@ class ReviewQuerySet(models.QuerySet["Review"]):
     def waiting(self) -> Self:
         """Those that nobody has decided yet."""
         return self.filter(state=ReviewState.WAITING.value)
+
+    def tagged(self, tag: str) -> Self:
+        """Those of servers that are marked with this tag."""
+        return self.filter(definition__server__tags__contains=[plain_tag(tag)])
 
     def snoozed(self, now: datetime) -> Self:
         """Those that somebody put off, and no change has brought back since."""
