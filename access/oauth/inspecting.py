@@ -38,6 +38,9 @@ _STATES: Final = {
 }
 
 
+_OVER: Final = frozenset({TokenState.EXPIRED, TokenState.REVOKED})  # for good, whatever else becomes of its agent
+
+
 class InspectForm(forms.Form):
     """A token that was found. It is never shown again, whatever becomes of the form."""
 
@@ -79,6 +82,6 @@ def _shown(found: InspectedToken | None, actor: Actor) -> dict[str, Any]:
         "agent_last_used": getattr(getattr(agent, "use", None), "last_used", None),
         "words": in_words(found.scopes) if agent else [],
         "may_manage": may_manage,
-        "may_revoke": found.kind is TokenKind.API and found.state is not TokenState.REVOKED,
+        "may_end": found.state not in _OVER,
         "is_own": found.person is not None and str(found.person.public_id) == actor.id,
     }

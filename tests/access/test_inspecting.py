@@ -349,7 +349,7 @@ def test_the_page_ends_an_api_token_with_a_reason(console: Client, own: str) -> 
     page = text(shown(console, own))
     assert "Not alive." in page
     assert "It was revoked." in page
-    assert "End this token" not in page
+    assert "What ends it" not in page
 
 
 def test_the_page_says_nothing_of_what_is_unknown(console: Client) -> None:
