@@ -15,6 +15,7 @@ NAME_MAX: Final = 120
 SCOPES_MAX: Final = 1000
 SCOPE_LENGTH_MAX: Final = 1024
 REASON_MAX: Final = 2000
+TOKEN_MAX: Final = 500  # characters of what is looked up as a token; ours have at most 113
 _USERNAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]*")
 
 

@@ -1,14 +1,18 @@
-"""What the gateway needs to know of an agent's access token."""
+"""What a presented token is: its row, and what the gateway needs to know of an agent's access token."""
 
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from access.keys import token_key
 from access.models import AccessToken, AgentState
 from access.token_format import TokenKind, checksum, is_genuine
+
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,15 @@ class TokenFacts:
     expires_at: datetime
 
 
+def issued_as(kind: TokenKind, token: str, rows: QuerySet[M]) -> QuerySet[M]:
+    """The one of `rows` that `token` is, alive or not, or none. Rubbish costs no query."""
+    return rows.filter(token_checksum=checksum(token)) if is_genuine(token, kind, token_key()) else rows.none()
+
+
 def verify_access_token(token: str) -> TokenFacts | None:
     """The facts of a token that we issued and that has not ended; None for anything else. Rubbish costs no query."""
-    if not is_genuine(token, TokenKind.ACCESS, token_key()):
-        return None
-    rows = AccessToken.objects.select_related("application", "user")
-    row = rows.filter(token_checksum=checksum(token), expires__gt=timezone.now()).first()
+    rows = AccessToken.objects.select_related("application", "user").filter(expires__gt=timezone.now())
+    row = issued_as(TokenKind.ACCESS, token, rows).first()
     if row is None or row.application is None or len(row.resource) != 1:
         return None
     agent, person = row.application, row.user

@@ -4,7 +4,7 @@ from django.urls import URLPattern, path
 
 from access import views
 from access.account import people, security, signing_in, teams, tokens
-from access.oauth import consents
+from access.oauth import consents, inspecting
 from access.oauth.preview import consent_preview
 
 app_name = "access"
@@ -28,6 +28,7 @@ urlpatterns: list[URLPattern] = [
     path("account/sessions/<uuid:session_id>/end/", security.end_session, name="end_session"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/create/", tokens.create_token, name="create_token"),
+    path("tokens/inspect/", inspecting.inspect_token, name="inspect_token"),
     path("tokens/<uuid:token_id>/revoke/", tokens.revoke_token, name="revoke_token"),
     path("teams/", teams.teams, name="teams"),
     path("teams/create/", teams.create_team, name="create_team"),

@@ -130,6 +130,7 @@ class Event(StrEnum):
     SUSPENSION_SET = "suspension.set"
     TEAM_CHANGED = "team.changed"
     TEAM_CREATED = "team.created"
+    TOKEN_INSPECTED = "token.inspected"  # noqa: S105 -- an event's name, no secret
     TOKEN_ISSUED = "token.issued"  # noqa: S105 -- an event's name, no secret
     TOKEN_REFUSED = "token.refused"  # noqa: S105 -- an event's name, no secret
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 -- an event's name, no secret

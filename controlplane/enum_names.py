@@ -65,4 +65,16 @@ ENUM_NAMES: Final[dict[str, list[str] | str]] = {
     "SinkKind": ["otlp", "syslog_tls", "webhook"],
     "SinkState": ["active", "disabled", "stopped"],
     "SuspensionKind": _values(SuspensionKind),
+    "TokenKind": ["access", "refresh", "api"],
+    "TokenState": [
+        "active",
+        "agent_suspended",
+        "endpoint_gone",
+        "exchanged",
+        "expired",
+        "person_inactive",
+        "revoked",
+        "suspended",
+        "unknown",
+    ],
 }

@@ -1,9 +1,11 @@
 """Routes of `access` in the API."""
 
+from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
 from access.api import (
     consents,
+    inspecting,
     openapi,  # noqa: F401 -- importing it registers it
     separations,
     views,
@@ -19,4 +21,7 @@ router.register("consents", consents.ConsentViewSet, basename="consent")
 router.register("grants", views.GrantViewSet, basename="grant")
 router.register("separations", separations.SeparationViewSet, basename="separation")
 
-urlpatterns = router.urls
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("tokens/inspect/", inspecting.InspectTokenView.as_view(), name="token-inspect"),
+    *router.urls,
+]

@@ -9,11 +9,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from oauthlib.common import Request
 
-from access.models import AccessToken, Agent, Person, ProtectedResource, Suspension
+from access.models import AccessToken, Agent, Person, ProtectedResource
 from access.oauth.answers import json_answer
 from access.oauth.requests import Refusal
 from access.oauth.validator import Validator
 from access.oauth.views import FormEndpoint
+from access.services.inspecting import stopped_by
 from access.tokens import TokenFacts, verify_access_token
 
 NOT_ACTIVE = {"active": False}
@@ -43,8 +44,7 @@ class IntrospectionEndpoint(FormEndpoint):
 def _may_know(asker: Agent, facts: TokenFacts) -> bool:
     agent = Agent.objects.get(pk=facts.agent_id)
     person = Person.objects.get(pk=facts.person_id) if facts.person_id is not None else None
-    suspended = Suspension.objects.stopping(agent=agent, person=person, resource=facts.resource).exists()
-    usable = facts.agent_active and facts.person_active is not False and not suspended
+    usable = stopped_by(agent=agent, person=person, resource=facts.resource) is None
     mine = ProtectedResource.objects.filter(uri=facts.resource, active=True, introspector=asker)
     return usable and mine.exists()
 

@@ -16,6 +16,7 @@ from access.services.digests import (
 )
 from access.services.grants import Holder, give_grant, revoke_grant
 from access.services.housekeeping import clear_expired
+from access.services.inspecting import InspectedToken, TokenState, inspect_token
 from access.services.people import choose_language, create_person, deactivate_person, reactivate_person, set_password
 from access.services.proving import Proof, reauthenticate
 from access.services.registration import register_client
@@ -50,9 +51,11 @@ from access.services.withdrawal import withdraw_server_scopes
 __all__ = [
     "ACCESS_PART",
     "Holder",
+    "InspectedToken",
     "Proof",
     "RegisteredAgent",
     "Target",
+    "TokenState",
     "TooManyAttempts",
     "actor_for",
     "add_app",
@@ -78,6 +81,7 @@ __all__ = [
     "ensure_builtin_roles",
     "finish_sign_in",
     "give_grant",
+    "inspect_token",
     "is_listed",
     "is_suspended",
     "keep_protected_resource",

@@ -65,8 +65,14 @@ def present_refresh_token(*, agent: Agent, token: str) -> PresentedToken | None:
 
 def has_ended(row: RefreshToken, now: datetime) -> bool:
     """Whether a refresh token was left unused for too long, or its family is too old."""
+    return now >= ends_at(row)
+
+
+def ends_at(row: RefreshToken) -> datetime:
+    """When a refresh token that nobody exchanges or revokes ends."""
     idle = timedelta(seconds=settings.OAUTH2_PROVIDER["REFRESH_TOKEN_EXPIRE_SECONDS"])
-    return now >= row.created + idle or now >= row.family_began_at + timedelta(days=settings.REFRESH_TOKEN_DAYS)
+    ends: datetime = min(row.created + idle, row.family_began_at + timedelta(days=settings.REFRESH_TOKEN_DAYS))
+    return ends
 
 
 def begin_family(*, access: AccessToken, refresh_token: str, family: uuid.UUID) -> RefreshToken:

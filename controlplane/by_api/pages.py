@@ -172,6 +172,10 @@ def _taken(shown: Shown, *names: str) -> dict[str, str]:
     return {name: shown.query[name] for name in names if shown.query.get(name)}
 
 
+def _inspecting(_shown: Shown) -> Iterator[Call]:
+    yield Call(_("Look into a token"), "POST", "token-inspect", body={"token": ""})
+
+
 def _untold(shown: Shown, *names: str) -> tuple[str, ...]:
     """Filters that the API does not have."""
     return tuple(name for name in names if shown.query.get(name))
@@ -183,6 +187,7 @@ PAGES: Final[Mapping[str, Callable[[Shown], Iterator[Call]]]] = {
     "access:agents": _agents,
     "access:create_role": _new_role,
     "access:give_grant": _grant,
+    "access:inspect_token": _inspecting,
     "access:people": _only("person-list"),
     "access:roles": _roles,
     "access:teams": _only("team-list"),

@@ -34,6 +34,7 @@ GUARDED = (
     ("/servers/files/edit/", Permission.SERVER_EDIT),
     ("/agents/", Permission.AGENT_READ),
     ("/agents/register/", Permission.AGENT_MANAGE),
+    ("/tokens/inspect/", Permission.AGENT_READ),
     ("/roles/", Permission.ROLE_READ),
     ("/roles/create/", Permission.ROLE_MANAGE),
     ("/roles/separate/", Permission.ROLE_MANAGE),

@@ -12,7 +12,8 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from access.models import Agent, ConsoleSession, Grant, Person, Role, Team
+from access.keys import token_key
+from access.models import AccessToken, Agent, ConsoleSession, Grant, Person, Role, Team
 from access.second_factor_adapter import Adapter
 from access.services import (
     Holder,
@@ -26,6 +27,7 @@ from access.services import (
 from access.services.api_tokens import insert_api_token
 from access.services.second_factors import PASSKEYS_MAX
 from access.sessions import ABOUT
+from access.token_format import TokenKind, checksum, mint
 from alerts.models import Alert, Channel
 from alerts.services import create_channel, follow_records
 from audit.drafts import shard_of
@@ -70,6 +72,7 @@ class Side:
     rejected: Review
     digests: tuple[str, str]
     call: UUID
+    token: str  # the agent's, as somebody found it
 
 
 def founder() -> Actor:
@@ -110,7 +113,21 @@ def side(slug: str, actor: Actor) -> Side:
         rejected=rejected,
         digests=(older.digest, newer.digest),
         call=call,
+        token=_token_of(agent, server),
     )
+
+
+def _token_of(agent: Agent, server: Server) -> str:
+    """An access token of an agent for a server's endpoint."""
+    token = mint(TokenKind.ACCESS, token_key())
+    AccessToken.objects.create(
+        application=agent,
+        token_checksum=checksum(token),
+        resource=[f"http://127.0.0.1:8000/mcp/{server.slug}"],
+        scope="mcp:connect",
+        expires=timezone.now() + timedelta(days=1),
+    )
+    return token
 
 
 def _server(slug: str, actor: Actor) -> Server:
@@ -324,6 +341,8 @@ class Doors:
             "api:sink-detail": {"enabled": True},
             "api:team-list": {"slug": "green"},
             "api:team-members": {"username": "founder"},
+            "access:inspect_token": {"token": chosen.token},
+            "api:token-inspect": {"token": chosen.token},
             "api:token-list": {"username": owner, "scopes": ["server:read"]},
             "audit:save_search": {"name": "mine", "decision": "denied"},
             "onboarding:access": {"role": "", "holder": f"agent:{chosen.agent.client_id}", **_WHY},

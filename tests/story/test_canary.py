@@ -218,6 +218,24 @@ def _misplace(nest: Nest) -> None:
         nest.client.post(f"{nest.site}/oauth/revoke/", data=form)
         nest.client.post(f"{nest.site}/oauth/introspect/", data=form)
         nest.client.post(f"{nest.site}/oauth/register/", json={"client_name": 7, "software_statement": secret.value})
+        nest.api("POST", "tokens/inspect/", {"token": secret.value})
+    _look_into_each(nest)
+
+
+def _look_into_each(nest: Nest) -> None:
+    """Whatever may be found anywhere is pasted into the page that tells what a token is."""
+    admin, told = nest.product.ready["admin"], ""
+    with Browser(nest.site, admin["username"], admin["password"], nest.answers.client()) as browser:
+        page = browser.read(f"{nest.site}/tokens/inspect/")
+        for secret in [each for each in nest.seeded if not each.name.startswith("recovery code")]:
+            told += browser.send(page, token=secret.value).text
+    assert {
+        kind for kind in ("API token of a person", "Access token of an agent", "Refresh token") if kind in told
+    } == {
+        "API token of a person",
+        "Access token of an agent",
+        "Refresh token",
+    }
 
 
 def _read(nest: Nest) -> None:
