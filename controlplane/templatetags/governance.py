@@ -68,7 +68,7 @@ def tag_chips(tags: Sequence[str], shown: int = TAGS_MAX) -> SafeString | str:
     listed, left_out = reverse("servers:list"), len(tags) - shown
     links = format_html_join(
         "",
-        '<li><a class="chip chip--outline" href="{}?tag={}">{}</a></li>',
+        '<li><a class="chip chip--outline" href="{}?tag={}"><bdi>{}</bdi></a></li>',
         ((listed, quote(tag, safe=":"), tag) for tag in tags[:shown]),
     )
     more = ngettext("%(n)d more tag", "%(n)d more tags", left_out) % {"n": left_out}
