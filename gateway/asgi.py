@@ -3,7 +3,9 @@
 Nothing of Django's request cycle runs here; Django is set up for the models behind `gateway.store` only.
 """
 
+import gc
 import os
+from typing import Final
 
 import django
 
@@ -15,3 +17,10 @@ from gateway.application import from_settings as create_application  # noqa: E40
 __all__ = ["application", "create_application"]
 
 application = create_application()
+
+# What is loaded now stays, and a call makes a hundred objects that hold others and live until it ends: looking for
+# garbage after every seven hundred of them, and through all that is loaded, took three percent of each call.
+_NEW_OBJECTS: Final = 10_000
+gc.collect()
+gc.freeze()
+gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])

@@ -9,6 +9,7 @@ from gateway.errors import INVALID_REQUEST, Refused, refuse
 from gateway.front import Head
 from gateway.reply import Receive
 
+_DIGITS: Final = len(str(jsonrpc.MAX_BODY))
 BODY_SECONDS: Final = 30.0  # how long a client may take to send a request
 
 
@@ -22,8 +23,8 @@ async def read_body(head: Head, receive: Receive) -> bytes:
 
 
 async def _body(head: Head, receive: Receive) -> bytes:
-    declared = head.headers.get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > jsonrpc.MAX_BODY:
+    declared = head.headers.get("content-length", "")
+    if len(declared) >= _DIGITS and declared.isascii() and declared.isdigit() and int(declared[:20]) > jsonrpc.MAX_BODY:
         raise _too_large()
     parts: list[bytes] = []
     size = 0

@@ -48,17 +48,17 @@ from gateway.upstream import Outgoing, Sessions, Upstream
 
 # The parameters of each method that travel; what the protocol does not know stays here.
 _SENT: Final[Mapping[str, tuple[str, ...]]] = {
-    "completion/complete": ("ref", "argument", "context"),
-    "logging/setLevel": ("level",),
-    "prompts/get": ("name", "arguments"),
-    "resources/read": ("uri",),
-    "resources/subscribe": ("uri",),
-    "resources/unsubscribe": ("uri",),
-    "tasks/cancel": ("taskId",),
-    "tasks/get": ("taskId",),
-    "tasks/result": ("taskId",),
-    "tasks/update": ("taskId", "inputResponses"),
-    "tools/call": ("name", "arguments", "task"),
+    "completion/complete": ("ref", "argument", "context", "_meta"),
+    "logging/setLevel": ("level", "_meta"),
+    "prompts/get": ("name", "arguments", "_meta"),
+    "resources/read": ("uri", "_meta"),
+    "resources/subscribe": ("uri", "_meta"),
+    "resources/unsubscribe": ("uri", "_meta"),
+    "tasks/cancel": ("taskId", "_meta"),
+    "tasks/get": ("taskId", "_meta"),
+    "tasks/result": ("taskId", "_meta"),
+    "tasks/update": ("taskId", "inputResponses", "_meta"),
+    "tools/call": ("name", "arguments", "task", "_meta"),
 }
 
 
@@ -108,7 +108,8 @@ class Dispatch:
         self._parts = parts
         self._release = Release(parts.rounds, parts.handles)
 
-    async def tool(self, admitted: Admitted) -> Reply:
+    # What only hands on returns the very work: a coroutine around it would be passed through with each of its waits.
+    def tool(self, admitted: Admitted) -> Awaitable[Reply]:
         """`tools/call`."""
         definition, arguments = admitted.definition, admitted.request.params.get("arguments")
         if definition is None or not isinstance(arguments, dict | None):
@@ -123,23 +124,23 @@ class Dispatch:
             raise wrong_arguments(problem)
         if admitted.server.upstream.modern:
             headers |= param_headers(definition.headers, arguments or {})
-        return await self._sent(admitted, params, headers)
+        return self._sent(admitted, params, headers)
 
-    async def other(self, admitted: Admitted) -> Reply:
+    def other(self, admitted: Admitted) -> Awaitable[Reply]:
         """Every other method that goes to the server."""
-        return await self._sent(admitted, self._params(admitted), {})
+        return self._sent(admitted, self._params(admitted), {})
 
-    async def task(self, admitted: Admitted) -> Reply:
+    def task(self, admitted: Admitted) -> Awaitable[Reply]:
         """A request about a task: with the server's own id for the handle."""
         handle = self._parts.handles.take(admitted.request.params.get("taskId"), admitted.place)
-        return await self._sent(admitted, {**self._params(admitted), "taskId": handle.task_id}, {})
+        return self._sent(admitted, {**self._params(admitted), "taskId": handle.task_id}, {})
 
     def _params(self, admitted: Admitted) -> dict[str, Any]:
-        params, method = admitted.request.params, admitted.request.method
-        sent = {key: params[key] for key in (*_SENT[method], "_meta") if params.get(key) is not None}
-        if admitted.wire.modern and method != "tasks/update":
+        params, method, modern = admitted.request.params, admitted.request.method, admitted.wire.modern
+        sent = {key: params[key] for key in _SENT[method] if params.get(key) is not None}
+        if modern and method != "tasks/update":
             sent |= self._parts.rounds.opened(method, params, admitted.place)
-        if "task" in sent and (admitted.wire.modern or not has_tasks(admitted.capabilities, modern=False)):
+        if "task" in sent and (modern or not has_tasks(admitted.capabilities, modern=False)):
             del sent["task"]
         return sent
 
@@ -154,7 +155,7 @@ class Dispatch:
             behind = await parts.shared.opened(admitted.session.id, url) if admitted.session is not None else None
             if behind is None:
                 raise invalid("There is no event of this id any more.", status=404)
-            way = await self._way(admitted)
+            way = self._plain_way(admitted) or await self._session_way(admitted)
             hearing = self.hearing(admitted, way.capabilities, lambda: mark)
             outgoing = self._outgoing(admitted, way, hearing, {}, {}, {})
 
@@ -167,7 +168,7 @@ class Dispatch:
     async def _sent(self, admitted: Admitted, params: dict[str, Any], headers: Mapping[str, str]) -> Reply:
         exchange, parts = admitted.exchange, self._parts
         with parts.bulkheads.call(exchange.slug, admitted.server.limits, admitted.token.holder):
-            way = await self._way(admitted)
+            way = self._plain_way(admitted) or await self._session_way(admitted)
             hearing = self.hearing(admitted, way.capabilities, partial(_mark_of, admitted))
 
             def send(leg: Leg) -> Awaitable[Response]:
@@ -267,14 +268,19 @@ class Dispatch:
             asks_for_log=LOG_LEVEL in admitted.request.meta,
         )
 
-    async def _way(self, admitted: Admitted) -> Way:
-        server, session, eras = admitted.server, admitted.session, self._parts.eras
-        wire = eras.way(admitted.wire, server.upstream, server.url)
-        if admitted.wire.modern:
+    def _plain_way(self, admitted: Admitted) -> Way | None:
+        """The way of a request that no session of a client's carries; None where one does."""
+        server, client = admitted.server, admitted.wire
+        wire = self._parts.eras.way(client, server.upstream, server.url)
+        if client.modern:
             declared = admitted.request.meta.get(CLIENT_CAPABILITIES)
-            return Way(None, wire, passed_on(declared, admitted.capabilities) if wire.modern else {})
-        if session is None or wire.modern:
-            return Way(None, wire, {})
+            return Way(None, wire, passed_on(declared, admitted.capabilities) if declared and wire.modern else {})
+        return Way(None, wire, {}) if admitted.session is None or wire.modern else None
+
+    async def _session_way(self, admitted: Admitted) -> Way:
+        server, session, eras = admitted.server, admitted.session, self._parts.eras
+        assert session is not None  # noqa: S101 -- or its way were plain
+        wire = eras.way(admitted.wire, server.upstream, server.url)
         behind = self._parts.shared.behind(session.id)
         if server.upstream.modern:
             try:

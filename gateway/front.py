@@ -39,6 +39,8 @@ _WIRES: Final[Mapping[str, Wire]] = {
     for version in versions
 }
 _REMEMBERED: Final = 256  # characters of an `Accept` header that is worth remembering
+_NAME_MAX: Final = 64  # bytes of a header's name that is worth remembering
+_NAMES_MAX: Final = 512
 _LISTS: Final = frozenset({"accept"})  # may be repeated; the lines are one list (RFC 9110, 5.2)
 _SINGLE: Final = frozenset(
     {
@@ -109,14 +111,30 @@ def _bare(netloc: str, scheme: str) -> str:
     return netloc.removesuffix(f":{_DEFAULT_PORTS[scheme]}")
 
 
+class _Names(dict[bytes, str]):
+    """Names of headers in small letters. Bounded, because callers make some of them up."""
+
+    def __missing__(self, name: bytes) -> str:
+        text = name.decode("latin-1").lower()
+        if len(name) <= _NAME_MAX:
+            if len(self) >= _NAMES_MAX:
+                self.clear()
+            self[name] = text
+        return text
+
+
+_NAMES: Final = _Names()
+_NONE: Final[frozenset[str]] = frozenset()
+
+
 def read_head(
     method: str, path: str, query: bytes, headers: Iterable[tuple[bytes, bytes]], client_ip: str = ""
 ) -> Head:
     """Fold raw header lines; the last line of a name stands, and the name is noted as repeated."""
     # White space around a value is no part of it (RFC 9110, 5.5), and not every parser takes it away.
-    lines = [(name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")) for name, value in headers]
+    lines = [(_NAMES[name], value.decode("latin-1").strip(" \t")) for name, value in headers]
     found = dict(lines)
-    repeated: frozenset[str] = frozenset()
+    repeated = _NONE
     if len(found) < len(lines):
         counts = Counter(name for name, _ in lines)
         repeated = frozenset(name for name, count in counts.items() if count > 1) - _LISTS
@@ -126,7 +144,7 @@ def read_head(
 
 def check_single(head: Head) -> None:
     """Refuse repeated headers that decide something: readers of the first and of the last copy would disagree."""
-    twice = head.repeated & _SINGLE
+    twice = head.repeated & _SINGLE if head.repeated else None
     if twice:
         code = HEADER_MISMATCH if any(name.startswith("mcp-") for name in twice) else INVALID_REQUEST
         raise _bad_request(f"The header {min(twice)} came more than once.", code=code)
@@ -171,8 +189,8 @@ def wire_of(head: Head, request: Request) -> Wire:
     header, claimed = head.headers.get("mcp-protocol-version"), meta.get(PROTOCOL_VERSION)
     if claimed is None and (header is None or header in HANDSHAKE_VERSIONS):
         return _WIRES[header or DEFAULT_VERSION]
-    missing = [key for key in (PROTOCOL_VERSION, CLIENT_CAPABILITIES) if key not in meta]
-    if missing:
+    if PROTOCOL_VERSION not in meta or CLIENT_CAPABILITIES not in meta:
+        missing = [key for key in (PROTOCOL_VERSION, CLIENT_CAPABILITIES) if key not in meta]
         raise _bad_request(f"params._meta lacks {', '.join(missing)}.", code=INVALID_PARAMS)
     if header is None or header != claimed:
         raise _mismatch("MCP-Protocol-Version", "protocol version")

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from gateway.snapshot import Token
@@ -24,7 +24,7 @@ class _Found:
     token: Token
     revision: int | None
     until: float  # monotonic seconds
-    expires_at: datetime
+    expires_at: float  # seconds since the epoch
 
 
 class Bearer:
@@ -48,7 +48,7 @@ class KeptTokens:
         found = self._found.get(bearer.key)
         if found is None or found.revision != revision or revision is None or found.until < time.monotonic():
             return None
-        return found.token if found.expires_at > datetime.now(UTC) else None
+        return found.token if found.expires_at > time.time() else None
 
     def has(self, bearer: Bearer) -> bool:
         """Whether the token was found to be one of ours, however long ago that was."""
@@ -57,7 +57,7 @@ class KeptTokens:
     def keep(self, bearer: Bearer, revision: int | None, token: Token, expires_at: datetime) -> None:
         """Keep a token that was found; `revision` is from before the look-up."""
         key = bearer.key
-        self._found[key] = _Found(token, revision, time.monotonic() + KEPT_SECONDS, expires_at)
+        self._found[key] = _Found(token, revision, time.monotonic() + KEPT_SECONDS, expires_at.timestamp())
         self._found.move_to_end(key)
         if len(self._found) > _KEPT:
             self._found.popitem(last=False)

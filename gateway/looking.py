@@ -78,7 +78,9 @@ class _Known:
             return self.failed + FAILED_SECONDS
         if self.turn != turn:
             return self.started
-        return self.started + min(AGAIN_SECONDS, max(SOONEST_SECONDS, self.fresh))
+        if self.fresh >= AGAIN_SECONDS:
+            return self.started + AGAIN_SECONDS
+        return self.started + max(SOONEST_SECONDS, self.fresh)
 
     @property
     def held(self) -> int:

@@ -31,7 +31,7 @@ from gateway.exchange import Admitted, Exchange, caller_of, error_reply, invalid
 from gateway.handles import require_tasks
 from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
 from gateway.lists import Lists
-from gateway.methods import Methods
+from gateway.methods import Handler, Methods
 from gateway.reading import class_of
 from gateway.recorder import Outcome
 from gateway.reply import Reply
@@ -101,17 +101,19 @@ class Pipeline:
         session = None
         if not exchange.wire.modern and parsed.method != "initialize":
             session = await self._session(exchange, token)
-        return await self._requested(exchange, parsed, token, session)
+        handler = self._handler(exchange, parsed, session)
+        server = self._to_look_at(exchange, parsed, token)
+        if server is not None:
+            await self._parts.looks.before(self._parts.look(token, server, session))
+        return await handler(self._admitted(exchange, parsed, token, session))
 
-    async def _requested(self, exchange: Exchange, request: Request, token: Token, session: Session | None) -> Reply:
+    def _handler(self, exchange: Exchange, request: Request, session: Session | None) -> Handler:
         self._observe(exchange, request, session)
         exchange.recorded.intention = front.intention_of(request)
         handler = self._methods.find(request.method, modern=exchange.wire.modern)
         if handler is None:
             raise refuse(Reason.METHOD_NOT_SUPPORTED)
-        if request.method.startswith(_LOOKED_BEFORE):
-            await self._look(exchange, token, session)
-        return await handler(self._admitted(exchange, request, token, session))
+        return handler
 
     def _observe(self, exchange: Exchange, request: Request, session: Session | None) -> None:
         exchange.operation.asked(
@@ -165,21 +167,24 @@ class Pipeline:
         return auth.authenticate(exchange.head, exchange.bearer, exchange.slug, site=self._site, tokens=self._policy)
 
     async def _authenticated(self, exchange: Exchange) -> Token:
-        token = await self._token(exchange)
-        exchange.token = token
+        bearer = exchange.bearer
+        kept = self._policy.kept(bearer) if bearer is not None else None
+        exchange.token = token = kept or await self._token(exchange)
         recorded = exchange.recorded
         recorded.principal, recorded.agent, recorded.token_id = token.principal, token.client_id, token.id
         return token
 
-    async def _look(self, exchange: Exchange, token: Token, session: Session | None) -> None:
-        """Let the gateway look at what the server shows this caller's agent, if the caller may connect to it at all."""
+    def _to_look_at(self, exchange: Exchange, request: Request, token: Token) -> ServerPart | None:
+        """The server, if it is time to look at what it shows this caller's agent, which may connect to it at all."""
+        if not request.method.startswith(_LOOKED_BEFORE):
+            return None
         snapshot, slug = self._policy.current(), exchange.slug
         server = snapshot.servers.get(slug)
         if server is None or not self._parts.looks.is_due(class_of(token, server), server.observed):
-            return
-        client_ip = exchange.head.client_ip
-        if isinstance(snapshot.decide(Call("tools/list"), token, slug, datetime.now(UTC), client_ip), Allowed):
-            await self._parts.looks.before(self._parts.look(token, server, session))
+            return None
+        asked, client_ip = Call("tools/list"), exchange.head.client_ip
+        may_connect = isinstance(snapshot.decide(asked, token, slug, datetime.now(UTC), client_ip), Allowed)
+        return server if may_connect else None
 
     async def _session(self, exchange: Exchange, token: Token) -> Session:
         given = exchange.head.headers.get("mcp-session-id")

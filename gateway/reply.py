@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from gateway import sse
+
+_JSON: Final = (b"content-type", b"application/json")
+_UNSTORED: Final = (b"cache-control", b"no-store")  # what one principal was told is nobody else's
+_CLOSE: Final = (b"connection", b"close")
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -30,7 +34,9 @@ class Channel:
         self.streams = streams
         self._started = False
         self._finished = False
-        self._lock = asyncio.Lock()
+        self._lock: asyncio.Lock | None = (
+            None  # made when something is said before the answer: of most calls nothing is
+        )
         self.event_id = ""  # of the next message, where the server gave it one
 
     async def prime(self, id_: str, retry: int | None) -> None:
@@ -39,7 +45,7 @@ class Channel:
 
     async def close(self) -> None:
         """End the stream without an answer: it is to be had by its last id."""
-        async with self._lock:
+        async with self._turn():
             if self._finished:
                 return
             self._finished = True
@@ -63,11 +69,11 @@ class Channel:
         """The answer; on a stream its status and headers are gone already, and one that was closed gets none."""
         if self._is_finished():
             return
-        if not self._started and not self._lock.locked():
+        if self._lock is None:  # nothing was said before
             self._finished = True
             await self._whole(reply)
             return
-        async with self._lock:
+        async with self._turn():
             if self._is_finished():
                 return
             self._finished = True
@@ -75,6 +81,12 @@ class Channel:
                 await self._body(sse.frame(reply.body, self._taken_id()) if reply.body else b"", more=False)
             else:
                 await self._whole(reply)
+
+    def _turn(self) -> asyncio.Lock:
+        """What is said on a stream is said one after the other."""
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        return self._lock
 
     def _is_finished(self) -> bool:
         return self._finished  # whoever waited asks again, and a type checker may not think that it knows
@@ -84,11 +96,14 @@ class Channel:
         return id_
 
     async def _whole(self, reply: Reply) -> None:
-        await self._start(reply.status, _headers(reply))
-        await self._body(reply.body, more=False)
+        headers = _headers(reply)
+        if self._closes():
+            headers.append(_CLOSE)
+        await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": reply.body, "more_body": False})
 
     async def _event(self, frame: bytes) -> None:
-        async with self._lock:
+        async with self._turn():
             if not self.streams or self._finished:
                 return
             if not self._started:
@@ -98,7 +113,7 @@ class Channel:
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         if self._closes():
-            headers = [*headers, (b"connection", b"close")]
+            headers = [*headers, _CLOSE]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _body(self, body: bytes, *, more: bool) -> None:
@@ -106,11 +121,13 @@ class Channel:
 
 
 def _headers(reply: Reply) -> list[tuple[bytes, bytes]]:
-    headers = [(b"content-length", b"%d" % len(reply.body))]
-    headers += [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
-    given = {name for name, _ in headers} if reply.headers else ()
+    length = (b"content-length", b"%d" % len(reply.body))
+    if reply.body and not reply.headers:
+        return [length, _JSON, _UNSTORED]  # nearly all
+    headers = [length, *((name.encode(), value.encode("latin-1")) for name, value in reply.headers)]
+    given = {name for name, _ in headers}
     if reply.body and b"content-type" not in given:
-        headers.append((b"content-type", b"application/json"))
+        headers.append(_JSON)
     if b"cache-control" not in given:
-        headers.append((b"cache-control", b"no-store"))  # what one principal was told is nobody else's
+        headers.append(_UNSTORED)
     return headers

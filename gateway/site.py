@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from core.names import SLUG, is_slug
+from core.names import SLUG, SLUG_MAX
 from core.scopes import baseline_scopes
 
 METRICS: Final = "/metrics"
@@ -37,11 +37,13 @@ class Site:
 
     def slug_of_endpoint(self, path: str) -> str | None:
         """The server of an endpoint's path. The raw path is matched: nothing encoded or relative is one."""
-        return _slug(self._endpoint.fullmatch(path))
+        match = self._endpoint.fullmatch(path)
+        return match["slug"] if match and len(match["slug"]) <= SLUG_MAX else None
 
     def slug_of_metadata(self, path: str) -> str | None:
         """The server of a metadata document's path (RFC 9728, 3.1)."""
-        return _slug(self._metadata.fullmatch(path))
+        match = self._metadata.fullmatch(path)
+        return match["slug"] if match and len(match["slug"]) <= SLUG_MAX else None
 
     def resource(self, slug: str) -> str:
         """The resource indicator of a server's endpoint, which tokens are issued for."""
@@ -60,7 +62,3 @@ class Site:
             "bearer_methods_supported": ["header"],
             "resource_name": name,
         }
-
-
-def _slug(match: re.Match[str] | None) -> str | None:
-    return match["slug"] if match and is_slug(match["slug"]) else None

@@ -110,6 +110,10 @@ class Store:
         """Whether the last snapshot knows a server, be it stale."""
         return slug in self._snapshot.servers
 
+    def kept(self, bearer: Bearer) -> Token | None:
+        """The same as `token`, for one that was found a moment ago; None where it has to be looked up."""
+        return self._tokens.get(bearer, self._snapshot.revisions.get(ACCESS_PART))
+
     async def token(self, bearer: Bearer) -> Token | None:
         """The facts of a token that is valid now. Raises `Refused` when that cannot be found out.
 
