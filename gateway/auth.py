@@ -38,9 +38,6 @@ _BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(?P<token>[A-Za-z0-9._~+
 class Tokens(Protocol):
     """What knows tokens."""
 
-    def kept(self, bearer: Bearer) -> Token | None:
-        """The token, if it is known without asking anybody that it is valid now."""
-
     async def token(self, bearer: Bearer) -> Token | None:
         """The token, or None when it is not valid now."""
 

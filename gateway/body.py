@@ -8,6 +8,7 @@ from gateway import jsonrpc
 from gateway.errors import INVALID_REQUEST, Refused, refuse
 from gateway.front import Head
 from gateway.reply import Receive
+from gateway.shortcut import whole_body
 
 _DIGITS: Final = len(str(jsonrpc.MAX_BODY))
 BODY_SECONDS: Final = 30.0  # how long a client may take to send a request
@@ -15,17 +16,26 @@ BODY_SECONDS: Final = 30.0  # how long a client may take to send a request
 
 async def read_body(head: Head, receive: Receive) -> bytes:
     """The whole body. Raises `Refused`: 413 as soon as it is known to be too large, 408 when it comes too slowly."""
+    declared = head.headers.get("content-length", "")
+    if len(declared) >= _DIGITS and declared.isascii() and declared.isdigit() and int(declared[:20]) > jsonrpc.MAX_BODY:
+        raise _too_large()
+    body = whole_body(receive)
+    if body is None:
+        body = await _in_pieces(receive)
+    if len(body) > jsonrpc.MAX_BODY:
+        raise _too_large()
+    return body
+
+
+async def _in_pieces(receive: Receive) -> bytes:
     try:
         with Deadline(BODY_SECONDS):
-            return await _body(head, receive)
+            return await _pieces(receive)
     except TimeoutError as error:
         raise Refused(Reason.INVALID_REQUEST, "The body came too slowly.", code=INVALID_REQUEST, status=408) from error
 
 
-async def _body(head: Head, receive: Receive) -> bytes:
-    declared = head.headers.get("content-length", "")
-    if len(declared) >= _DIGITS and declared.isascii() and declared.isdigit() and int(declared[:20]) > jsonrpc.MAX_BODY:
-        raise _too_large()
+async def _pieces(receive: Receive) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:

@@ -30,6 +30,7 @@ from gateway.errors import (
 from gateway.exchange import Admitted, Exchange, caller_of, error_reply, invalid
 from gateway.handles import require_tasks
 from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
+from gateway.kept_tokens import Bearer
 from gateway.lists import Lists
 from gateway.methods import Handler, Methods
 from gateway.reading import class_of
@@ -54,6 +55,9 @@ class Policy(Tokens, Protocol):
 
     def current(self) -> Snapshot:
         """The snapshot to decide by. Raises `Refused` when it is too old."""
+
+    def kept(self, bearer: Bearer) -> Token | None:
+        """The token, if it was found to be valid a moment ago, so that nobody has to be asked."""
 
 
 class Messages(Protocol):

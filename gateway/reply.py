@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway import sse
+from gateway.shortcut import answered
 
 _JSON: Final = (b"content-type", b"application/json")
 _UNSTORED: Final = (b"cache-control", b"no-store")  # what one principal was told is nobody else's
@@ -71,7 +72,9 @@ class Channel:
             return
         if self._lock is None:  # nothing was said before
             self._finished = True
-            await self._whole(reply)
+            usual = reply.status == 200 and reply.body and not reply.headers and not self._closes()
+            if not usual or not answered(self._send, reply.body):
+                await self._whole(reply)
             return
         async with self._turn():
             if self._is_finished():
