@@ -167,7 +167,7 @@ class Allowed(Struct, frozen=True):
     def rule_ids(self) -> tuple[str, ...]:
         """For the record: the rule, and each grant with its role."""
         if len(self.grants) == 1:
-            return (self.rule.value, *self.grants[0].names)
+            return (str.__str__(self.rule), *self.grants[0].names)
         return (self.rule.value, *(name for grant in self.grants for name in grant.names))
 
 
@@ -204,14 +204,12 @@ def decide(call: Call, facts: Facts, now: datetime) -> Decision:  # noqa: PLR091
         return Denied(Rule.SERVER_KNOWN)
     if principal.audience != server.resource:
         return Denied(Rule.TOKEN_AUDIENCE)
-    held = [grant for grant in principal.grants if grant.holds(server.environment, now, facts.client_ip)]
-    connecting = tuple([grant for grant in held if grant.connects(server.slug)])
+    held, connecting = _holding(principal.grants, server, now, facts.client_ip)
     if not connecting:
         return Denied(Rule.GRANT_SERVER)
     own = None
     if principal.ceiling is not None:
-        own = [grant for grant in principal.ceiling if grant.holds(server.environment, now, facts.client_ip)]
-        reaching = tuple([grant for grant in own if grant.connects(server.slug)])
+        own, reaching = _holding(principal.ceiling, server, now, facts.client_ip)
         if not reaching:
             return Denied(Rule.CEILING_SERVER)
         connecting += reaching
@@ -226,6 +224,19 @@ def decide(call: Call, facts: Facts, now: datetime) -> Decision:  # noqa: PLR091
     if call.definition is None:
         return _decide_connection(server.slug, connecting, principal.token_scopes)
     return _decide_definition(call, call.definition, facts, server, (held, own), now)
+
+
+def _holding(
+    grants: tuple[GrantFacts, ...], server: ServerFacts, now: datetime, client_ip: str
+) -> tuple[list[GrantFacts], tuple[GrantFacts, ...]]:
+    """Those of the grants that hold at this server now, and those of them that let their holder connect to it."""
+    held, connecting = [], []
+    for grant in grants:
+        if grant.holds(server.environment, now, client_ip):
+            held.append(grant)
+            if grant.connects(server.slug):
+                connecting.append(grant)
+    return held, tuple(connecting)
 
 
 def accepted_scopes(slug: str, definition: DefinitionFacts) -> frozenset[str]:

@@ -25,7 +25,7 @@ from gateway.errors import HEADER_MISMATCH, INVALID_PARAMS, UPSTREAM_FAILED, Ref
 from gateway.exchange import Admitted, error_reply, invalid, result_reply
 from gateway.front import Head
 from gateway.handles import Handles
-from gateway.headers import disagreement, param_headers, unknown_headers
+from gateway.headers import HeaderMap, disagreement, param_headers, unknown_headers
 from gateway.hearing import Hearing
 from gateway.jsonrpc import Response
 from gateway.looking import Looks
@@ -41,7 +41,7 @@ from gateway.rounds import Rounds
 from gateway.session import Session
 from gateway.session_store import Shelf
 from gateway.shared_sessions import SharedSessions
-from gateway.snapshot import Definition, ServerPart, Token
+from gateway.snapshot import ServerPart, Token
 from gateway.telemetry import Telemetry
 from gateway.transport import Interrupted, UpstreamFailed
 from gateway.upstream import Outgoing, Sessions, Upstream
@@ -115,15 +115,17 @@ class Dispatch:
         if definition is None or not isinstance(arguments, dict | None):
             raise invalid("The parameter arguments must be an object.", code=INVALID_PARAMS)
         headers: dict[str, str] = {}
+        arguments, checks = arguments or {}, definition.checks
         if admitted.wire.modern:
-            _check_param_headers(definition, arguments or {}, admitted.exchange.head)
-            headers = unknown_headers(definition.headers, admitted.exchange.head.headers)
+            if checks.headers:  # most tools have none
+                _check_param_headers(checks.headers, arguments, admitted.exchange.head)
+            headers = unknown_headers(checks.headers, admitted.exchange.head.headers)
         params = self._params(admitted)
-        problem = definition.input.first_problem(arguments or {}) if definition.input is not None else None
+        problem = checks.input.first_problem(arguments) if checks.input is not None else None
         if problem is not None:
             raise wrong_arguments(problem)
-        if admitted.server.upstream.modern:
-            headers |= param_headers(definition.headers, arguments or {})
+        if checks.headers and admitted.server.upstream.modern:
+            headers |= param_headers(checks.headers, arguments)
         return self._sent(admitted, params, headers)
 
     def other(self, admitted: Admitted) -> Awaitable[Reply]:
@@ -326,9 +328,9 @@ def _reply(admitted: Admitted, released: Released) -> Reply:
     return Reply(status, jsonrpc.error_bytes(admitted.request.id, error))
 
 
-def _check_param_headers(definition: Definition, arguments: Mapping[str, Any], head: Head) -> None:
-    name = disagreement(definition.headers, arguments, head.headers)
-    twice = head.repeated & set(definition.headers.values())
+def _check_param_headers(headers: HeaderMap, arguments: Mapping[str, Any], head: Head) -> None:
+    name = disagreement(headers, arguments, head.headers)
+    twice = head.repeated & set(headers.values())
     if name or twice:
         message = f"The header {name or min(twice)} does not agree with the arguments."
         raise invalid(message, code=HEADER_MISMATCH, status=400)

@@ -50,7 +50,7 @@ class Admitted(Struct, frozen=True):
     """A request whose caller is known and may use the server.
 
     `card` is how the server presents itself now, `capabilities` what it is presented as able to do, `shown` what it
-    shows the caller's class.
+    shows the caller's class. `wire` is how the client speaks, `caller` whose request ids these are (`caller_of`).
     """
 
     exchange: Exchange
@@ -63,21 +63,13 @@ class Admitted(Struct, frozen=True):
     card: Card
     capabilities: Mapping[str, Any]
     shown: Shown
-
-    @property
-    def wire(self) -> Wire:
-        """How the client speaks."""
-        return self.exchange.wire
+    wire: Wire
+    caller: str
 
     @property
     def place(self) -> tuple[str, str]:
         """Whom what is sealed for this caller is sealed to, and where."""
         return self.token.holder, self.exchange.slug
-
-    @property
-    def caller(self) -> str:
-        """Whose request ids these are: a session's in the handshake era, else the caller's at this server."""
-        return caller_of(self.token, self.exchange.slug, self.session)
 
     def decide_read(self, uri: str) -> Decision:
         """Whether the caller may read a resource, saying why, by the snapshot that this request was decided by."""
@@ -95,7 +87,7 @@ class Admitted(Struct, frozen=True):
 
 
 def caller_of(token: Token, slug: str, session: Session | None) -> str:
-    """Whose request ids and sessions with a server these are."""
+    """Whose request ids and sessions with a server these are: a client's session, or else the caller at this server."""
     return session.owner if session is not None else f"{token.holder}@{slug}"
 
 

@@ -106,10 +106,12 @@ class Pipeline:
         if not exchange.wire.modern and parsed.method != "initialize":
             session = await self._session(exchange, token)
         handler = self._handler(exchange, parsed, session)
-        server = self._to_look_at(exchange, parsed, token)
+        snapshot = self._policy.current()
+        server = self._to_look_at(snapshot, exchange, parsed, token)
         if server is not None:
             await self._parts.looks.before(self._parts.look(token, server, session))
-        return await handler(self._admitted(exchange, parsed, token, session))
+            snapshot = self._policy.current()
+        return await handler(self._admitted(snapshot, exchange, parsed, token, session))
 
     def _handler(self, exchange: Exchange, request: Request, session: Session | None) -> Handler:
         self._observe(exchange, request, session)
@@ -160,11 +162,11 @@ class Pipeline:
             exchange.recorded.method = mark.method
             self._observe(exchange, request, session)
             # The call that began it has said why, or had no need to.
-            admitted = self._admitted(exchange, request, token, session, intention=True)
+            admitted = self._admitted(self._policy.current(), exchange, request, token, session, intention=True)
             return await self._dispatch.resume(admitted, mark)
         request = Request(0, "GET")
         self._observe(exchange, request, session)
-        admitted = self._admitted(exchange, request, token, session)
+        admitted = self._admitted(self._policy.current(), exchange, request, token, session)
         return await self.streams.of_session(admitted, mark.event if mark is not None else "")
 
     def _token(self, exchange: Exchange) -> Awaitable[Token]:
@@ -178,11 +180,11 @@ class Pipeline:
         recorded.principal, recorded.agent, recorded.token_id = token.principal, token.client_id, token.id
         return token
 
-    def _to_look_at(self, exchange: Exchange, request: Request, token: Token) -> ServerPart | None:
+    def _to_look_at(self, snapshot: Snapshot, exchange: Exchange, request: Request, token: Token) -> ServerPart | None:
         """The server, if it is time to look at what it shows this caller's agent, which may connect to it at all."""
         if not request.method.startswith(_LOOKED_BEFORE):
             return None
-        snapshot, slug = self._policy.current(), exchange.slug
+        slug = exchange.slug
         server = snapshot.servers.get(slug)
         if server is None or not self._parts.looks.is_due(class_of(token, server), server.observed):
             return None
@@ -205,11 +207,17 @@ class Pipeline:
         return session
 
     def _admitted(
-        self, exchange: Exchange, request: Request, token: Token, session: Session | None, *, intention: bool = False
+        self,
+        snapshot: Snapshot,
+        exchange: Exchange,
+        request: Request,
+        token: Token,
+        session: Session | None,
+        *,
+        intention: bool = False,
     ) -> Admitted:
         """The request after the decision. Raises `Refused`."""
         exchange.now = datetime.now(UTC)  # a body may have been long in coming: what ended meanwhile has ended
-        snapshot = self._policy.current()
         server, recorded = snapshot.servers.get(exchange.slug), exchange.recorded
         recorded.policy_digest = snapshot.stamps.get(exchange.slug, "")
         if server is not None:
@@ -232,7 +240,10 @@ class Pipeline:
             raise refuse(Reason.METHOD_NOT_SUPPORTED)
         if definition is not None:
             exchange.operation.about(definition.facts.kind, definition.facts.name)
-        return Admitted(exchange, request, token, snapshot, server, session, definition, card, able, shown)
+        wire, caller = exchange.wire, caller_of(token, exchange.slug, session)
+        return Admitted(
+            exchange, request, token, snapshot, server, session, definition, card, able, shown, wire, caller
+        )
 
     def _decided(
         self,
@@ -282,7 +293,7 @@ class Pipeline:
         token = await self._token(exchange)
         if admitted.session is not None and await self._parts.shelf.get(admitted.session.id) is None:
             return None
-        return self._admitted(exchange, admitted.request, token, admitted.session)
+        return self._admitted(self._policy.current(), exchange, admitted.request, token, admitted.session)
 
     async def _noticed(self, exchange: Exchange, token: Token, message: Notification | Response) -> Reply:
         """Notifications and answers are owed no answer; the modern era knows neither from a client over HTTP."""
@@ -302,7 +313,7 @@ class Pipeline:
 
     async def _asked(self, exchange: Exchange, token: Token, session: Session, answer: Response) -> Reply:
         """A client's answer to what the server asked; any process hands it on."""
-        admitted = self._admitted(exchange, Request(0, "response"), token, session)
+        admitted = self._admitted(self._policy.current(), exchange, Request(0, "response"), token, session)
         place = (*admitted.place, session.owner)
         body = await self._parts.asks.take(answer, exchange.recorded, place)
         try:
@@ -318,7 +329,9 @@ class Pipeline:
 
     async def _roots_changed(self, exchange: Exchange, token: Token, session: Session) -> None:
         """Tell the server, if there is one that was told of roots."""
-        admitted = self._admitted(exchange, Request(0, "notifications/roots/list_changed"), token, session)
+        admitted = self._admitted(
+            self._policy.current(), exchange, Request(0, "notifications/roots/list_changed"), token, session
+        )
         row = await self._parts.shelf.get(session.id)
         behind = await self._parts.shared.opened(session.id, admitted.server.url)
         if row is not None and behind is not None and "roots" in row.capabilities:

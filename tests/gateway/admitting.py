@@ -16,7 +16,7 @@ from audit.payload import Payload
 from audit.writer import AuditUnavailable
 from core.ids import new_id
 from core.sse import EventDecoder
-from gateway.exchange import Admitted, Exchange
+from gateway.exchange import Admitted, Exchange, caller_of
 from gateway.front import Head
 from gateway.jsonrpc import Request
 from gateway.outage import Outage
@@ -189,10 +189,11 @@ def admitted(
     within = within or exchange(wire=wire)
     # As the store does it, the tuple itself is what a snapshot holds: an unchanged one is the very same.
     access = AccessPart(agents={1: grants if isinstance(grants, tuple) else tuple(grants)})
+    caller = token(**of_token)
     return Admitted(
         exchange=within,
         request=Request(1, method, dict(params or {})),
-        token=token(**of_token),
+        token=caller,
         snapshot=Snapshot(servers={"files": part}, access=access, read_at=0.0),
         server=part,
         session=session,
@@ -200,6 +201,8 @@ def admitted(
         card=part.presented(within.now),
         capabilities=capabilities if capabilities is not None else {"tools": {}},
         shown=shown,
+        wire=within.wire,
+        caller=caller_of(caller, within.slug, session),
     )
 
 
