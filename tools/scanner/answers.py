@@ -24,6 +24,7 @@ from tools.scanner.lexicon import CLASSES
 from tools.scanner.marks import ANSI, AUTHORITY, CONCEALED, ENCODED, TAGS, UNSEEN, authority_at, marks_in
 from tools.scanner.reading import PLAIN, Layer, layers
 from tools.scanner.rule import Hit, Rule
+from tools.scanner.signs import Signs
 
 FOUND_MAX: Final = 20
 _PIECE: Final = "\0"  # before the number of a piece of a text; no pointer holds it
@@ -65,6 +66,7 @@ _OF_SECRETS: Final = (
     "connection", "://", "eyj", "akia", "asia", "abia", "acca", "aiza", "ya29.", "gocspx", "gh", "gl", "xox", "xapp",
     "sk-", "sk_", "rk_", "whsec_", "npm_", "pypi-", "hf", "sg.", "8q~", "hooks.slack", "github_pat",
 )  # fmt: skip
+_MAY_HOLD_SECRETS: Final = Signs(_OF_SECRETS)
 _NAMED_KINDS: Final = ("secret by its name", "authorization")
 
 
@@ -109,9 +111,10 @@ class _Answer(Document):
 def _texts(place: Place) -> Iterator[Text]:
     """Only what rules can find something in. A piece of a long text is judged by itself: a page holds many matters."""
     for at, piece in enumerate(windows(place.text)):
-        words = words_of(piece)
+        lower = piece.lower()
+        words = words_of(lower)
         disguised = is_disguised(piece, words)
-        can_say = _GLANCE.can_say(piece, words)
+        can_say = _GLANCE.can_say(lower, words)
         if not disguised and not can_say:
             continue
         part = Place(f"{place.pointer}{_PIECE}{at}", place.role, piece, place.parameter)
@@ -191,7 +194,7 @@ def _secrets(places: Iterable[Place]) -> Iterator[Hit]:
     """As the audit log finds them, each text with the name of the member that holds it."""
     found = list(places)
     said = "\n".join(f"{place.parameter}\n{place.text}" for place in found).lower()
-    if not any(sign in said for sign in _OF_SECRETS):
+    if not _MAY_HOLD_SECRETS.are_in(said):
         return
     values = [{place.parameter: place.text} for place in found]
     written = "\n".join(place.text for place in found).encode("utf-8", "surrogatepass")
