@@ -106,7 +106,7 @@ class AnswerReport:
 def scan_answer(result: Mapping[str, Any]) -> AnswerReport:
     """The findings in a result of a call, a read resource, a prompt, or in an error; the strongest first."""
     said = short(result, WINDOW)
-    return _NOTHING if said is not None and _is_silent(*said) else _read(result)
+    return NOTHING if said is not None and _is_silent(*said) else _read(result)
 
 
 def _read(result: Mapping[str, Any]) -> AnswerReport:
@@ -117,7 +117,7 @@ def _read(result: Mapping[str, Any]) -> AnswerReport:
     return AnswerReport(score, risk_of(score), _strongest(hits), bool(fields.unread))
 
 
-_NOTHING: Final = AnswerReport(0.0, "none", (), is_cut=False)
+NOTHING: Final = AnswerReport(0.0, "none", (), is_cut=False)
 
 
 def _is_silent(text: str, names: Iterable[str]) -> bool:
