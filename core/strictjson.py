@@ -53,15 +53,13 @@ def loads(raw: bytes, *, max_depth: int = MAX_DEPTH, parse_float: Callable[[str]
         raise MalformedJSON(_sentence(raw, str(error), max_depth)) from None  # its own words quote the text
     if type(value) is jiter.LosslessFloat:
         return parse_float(str(value))
-    # Most messages hold no fraction, and fewer brackets than they may be deep: nothing is left to do for those.
-    if raw.count(b"{") + raw.count(b"[") > max_depth or _may_hold_fractions(raw):
+    # Most messages hold no fraction, and fewer brackets than they may be deep: nothing is left to do for those. The
+    # version in the envelope of JSON-RPC looks like a fraction, and is none.
+    if raw.count(b"{") + raw.count(b"[") > max_depth or (
+        raw.translate(_SHAPE).count(b"0.") > raw.count(b'"2.0"') and _FRACTION.search(raw)
+    ):
         _settle(value, max_depth, max_depth, parse_float)
     return value
-
-
-def _may_hold_fractions(raw: bytes) -> bool:
-    # The version in the envelope of JSON-RPC looks like one, and is none.
-    return raw.translate(_SHAPE).count(b"0.") > raw.count(b'"2.0"') and _FRACTION.search(raw) is not None
 
 
 def _settle(value: Any, left: int, max_depth: int, parse_float: Callable[[str], float]) -> None:

@@ -7,14 +7,16 @@ its outcome is recorded and anything of it is released. A long one is looked at 
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from msgspec import Struct
 
 from gateway import jsonrpc
 from gateway.errors import WITHHELD, Refused
 from gateway.exchange import Admitted
 from gateway.released import Released
 from servers.rules import Answers
-from tools.scanner.answers import AnswerReport, scan_answer
+from tools.scanner.answers import NOTHING, AnswerReport, scan_answer
 
 MARK: Final = "holdfast/answer"  # member of `_meta`
 UNSCANNED: Final = {"incomplete": True}
@@ -25,7 +27,7 @@ _LOOKED_AT: Final = frozenset({*_READABLE, "prompts/get", "resources/read", "tas
 _log: Final = logging.getLogger(__name__)
 
 
-class Looked(NamedTuple):
+class Looked(Struct, frozen=True):
     """How the call ends after all, and what the record says of its answer."""
 
     released: Released
@@ -39,21 +41,19 @@ async def look(admitted: Admitted, released: Released) -> Looked:
         return Looked(released)
     if policy is Answers.OFF:
         return Looked(_marked(admitted, released, None))
-    report = await _report(read, len(released.result or b""))
+    is_long = released.result is not None and len(released.result) > _LONG
+    try:
+        report = await asyncio.to_thread(scan_answer, read) if is_long else scan_answer(read)
+    except Exception as error:  # noqa: BLE001 -- whatever a rule stumbles over is no approval, and no reason to hang
+        _log.error("An answer could not be scanned: %s.", type(error).__name__)
+        report = None
+    if report is NOTHING:  # most are, and need no more than to carry no mark
+        return Looked(_marked(admitted, released, None))
     found = _found(report, policy)
     if policy is Answers.WITHHOLD and (report is None or report.risk in _HIGH):
         return Looked(_withheld(admitted, unread=report is None), found)
     said = found if policy is Answers.MARK and report is not None and report.findings else None
     return Looked(_marked(admitted, released, said), found)
-
-
-async def _report(read: Mapping[str, Any], size: int) -> AnswerReport | None:
-    """None where the scan did not finish."""
-    try:
-        return scan_answer(read) if size <= _LONG else await asyncio.to_thread(scan_answer, read)
-    except Exception as error:  # noqa: BLE001 -- whatever a rule stumbles over is no approval, and no reason to hang
-        _log.error("An answer could not be scanned: %s.", type(error).__name__)
-        return None
 
 
 def _found(report: AnswerReport | None, policy: Answers) -> Mapping[str, Any] | None:

@@ -131,8 +131,9 @@ def message(value: Any, *, raw: bytes = b"") -> Message:
     if not isinstance(value, dict):
         raise Malformed(INVALID_REQUEST, "The body must be one JSON-RPC message object")
     found = value.get("id")
-    id_ = found if is_id(found) else None
-    _refuse_variants(value, _ENVELOPE, id_)
+    id_ = found if type(found) is int or is_id(found) else None
+    if not _ENVELOPE.exact.issuperset(value):
+        _refuse_variants(value, _ENVELOPE, id_)
     if value.get("jsonrpc") != "2.0":
         raise Malformed(INVALID_REQUEST, 'The member "jsonrpc" must be "2.0"', id=id_)
     if "method" in value:
@@ -150,11 +151,14 @@ def _call(value: dict[str, Any], id_: Id | None) -> Request | Notification:
         params = {}
     if not isinstance(params, dict):
         raise Malformed(INVALID_REQUEST, 'The member "params" must be an object', id=id_)
-    _refuse_variants(params, _PARAMS, id_)
+    if not _PARAMS.exact.issuperset(params):
+        _refuse_variants(params, _PARAMS, id_)
     meta = params.get("_meta")
-    if meta is not None and not isinstance(meta, dict):
-        raise Malformed(INVALID_REQUEST, 'The member "params._meta" must be an object', id=id_)
-    _refuse_variants(meta or {}, _META, id_)
+    if meta is not None:
+        if not isinstance(meta, dict):
+            raise Malformed(INVALID_REQUEST, 'The member "params._meta" must be an object', id=id_)
+        if not _META.exact.issuperset(meta):
+            _refuse_variants(meta, _META, id_)
     if "id" not in value:
         return Notification(method, params)
     if id_ is None:
@@ -168,7 +172,7 @@ def _answer(value: dict[str, Any], id_: Id | None, raw: bytes) -> Response:
     if id_ is None and value.get("id", 0) is not None:
         raise Malformed(INVALID_REQUEST, 'The member "id" must be a string or a whole number')
     if "result" in value:
-        return Response(id_, result=value["result"], raw=_raw_result(raw, id_) if len(value) == 3 else b"")
+        return Response(id_, value["result"], None, _raw_result(raw, id_) if len(value) == 3 else b"")
     error = value["error"]
     well_formed = isinstance(error, dict) and _is_int(error.get("code")) and isinstance(error.get("message"), str)
     if not well_formed:
@@ -219,6 +223,8 @@ def notification_bytes(method: str, params: Mapping[str, Any] | None = None) -> 
 
 def result_bytes(id_: Id, result: bytes) -> bytes:
     """An answer around a result that is serialised already, so that approved text stays byte for byte."""
+    if type(id_) is int:
+        return b'{"jsonrpc":"2.0","id":%d,"result":%b}' % (id_, result)
     return b'{"jsonrpc":"2.0","id":' + dumps(id_) + b',"result":' + result + b"}"
 
 

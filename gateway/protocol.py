@@ -35,6 +35,7 @@ _OURS: Final = frozenset({
     PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES, LOG_LEVEL, SERVER_INFO, SUBSCRIPTION_ID, INTENTION,
 })  # fmt: skip
 _TRACE: Final = frozenset({"traceparent", "tracestate", "baggage"})
+_NOT_SENT: Final = _OURS | _TRACE | {"progressToken"}
 _MODERN_ONLY: Final = frozenset({"resultType", "ttlMs", "cacheScope", "requestState", "inputRequests"})
 
 
@@ -105,15 +106,17 @@ def outgoing_meta(
     """
     if not meta and progress_token is None and not trace and not wire.modern:
         return {}
-    sent = {key: value for key, value in meta.items() if key not in _OURS and key not in _TRACE}
-    sent.pop("progressToken", None)
+    sent: dict[str, Any] = {}
+    if not _NOT_SENT.issuperset(meta):  # most callers say nothing of their own
+        sent = {key: value for key, value in meta.items() if key not in _NOT_SENT}
     if progress_token is not None:
         sent["progressToken"] = progress_token
     if wire.modern:
         sent |= {PROTOCOL_VERSION: wire.version, CLIENT_INFO: GATEWAY_INFO, CLIENT_CAPABILITIES: capabilities}
-        if meta.get(LOG_LEVEL) in LEVELS:
+        if LOG_LEVEL in meta and meta[LOG_LEVEL] in LEVELS:
             sent[LOG_LEVEL] = meta[LOG_LEVEL]
-    return {**sent, **trace}
+    sent |= trace
+    return sent
 
 
 def kind_of_result(result: Any) -> str:

@@ -21,7 +21,7 @@ from gateway.errors import (
 )
 from gateway.exchange import Admitted
 from gateway.handles import Handles
-from gateway.jsonrpc import Response
+from gateway.jsonrpc import Request, Response
 from gateway.problems import Problem
 from gateway.protocol import NotCarried
 from gateway.rounds import Rounds, check_asked
@@ -70,27 +70,29 @@ class Release:
             return _failed("not_carried", str(error), NOT_CARRIED)
 
     def _result(self, admitted: Admitted, response: Response, capabilities: Mapping[str, Any]) -> Released:
-        kind = protocol.kind_of_result(response.result)
-        if kind == "input_required" and admitted.wire.modern:
+        kind, method = protocol.kind_of_result(response.result), admitted.request.method
+        modern = admitted.exchange.wire.modern
+        if kind == "input_required" and modern:
             return self._asks(admitted, response, capabilities)
-        if _makes_task(admitted, kind, response.result):
+        if method == "tools/call" and (kind == "task" if modern else _makes_task(admitted.request, response.result)):
             return self._task(admitted, response, capabilities)
         if kind != "complete":
             raise NotCarried("The server answered with a kind of result that is not carried.")
-        if admitted.request.method == "tools/call":
+        if method == "tools/call":
             return self._of_tool(admitted, response)
-        if admitted.request.method.startswith("tasks/"):
+        if method.startswith("tasks/"):
             return self._of_task(admitted, response, capabilities)
         return self._released(admitted, response, response.result, "ok")
 
     def _released(self, admitted: Admitted, response: Response, result: Mapping[str, Any], status: str) -> Released:
         cacheable = admitted.request.method in _CACHEABLE
-        released = protocol.released_result(result, admitted.wire, admitted.card.identity, cacheable=cacheable)
-        return Released(status, result=body_of(released, response), read=released)
+        released = protocol.released_result(result, admitted.exchange.wire, admitted.card.identity, cacheable=cacheable)
+        return Released(status, "", body_of(released, response), None, None, released)
 
     def _of_tool(self, admitted: Admitted, response: Response) -> Released:
-        problem = admitted.definition and result_problem(admitted.definition.output, response.result)
-        if problem:
+        output = admitted.definition.checks.output if admitted.definition is not None else None
+        problem = result_problem(output, response.result) if output is not None else None
+        if problem is not None:
             return _broken("server's", problem)
         status = "tool_error" if response.result.get("isError") is True else "ok"
         return self._released(admitted, response, response.result, status)
@@ -134,12 +136,9 @@ def _renamed(result: Mapping[str, Any], method: str, handle: str) -> Mapping[str
     return {**result, "taskId": handle} if "taskId" in result else result
 
 
-def _makes_task(admitted: Admitted, kind: str, result: Mapping[str, Any]) -> bool:
-    if admitted.request.method != "tools/call":
-        return False
-    if admitted.wire.modern:
-        return kind == "task"
-    return "task" in admitted.request.params and isinstance(result.get("task"), dict)
+def _makes_task(request: Request, result: Mapping[str, Any]) -> bool:
+    """In the handshake era, where a task has no kind of its own."""
+    return "task" in request.params and isinstance(result.get("task"), dict)
 
 
 def _error(error: Mapping[str, Any]) -> Released:

@@ -62,7 +62,12 @@ class Validator:
 
     def first_problem(self, value: Any) -> Problem | None:
         """The first thing amiss, or None where `value` fits."""
-        found = self.problems(value, limit=1)
+        try:
+            if self._is_light and self._fits(value):  # as most do
+                return None
+            found = self._problems(value, 1)
+        except (ValueError, RecursionError):  # see `problems`
+            found = self._problems_in_plain(value, 1)
         return found[0] if found else None
 
     def problems(self, value: Any, limit: int = 5) -> list[Problem]:

@@ -19,6 +19,7 @@ from servers.services import edit_server
 from tests.fixtures_mcp.processes import HonestServer
 from tests.gateway.admitting import HANDSHAKE, MODERN, admitted, server
 from tests.gateway.test_released import about, answered, asked, judged
+from tools.scanner.answers import AnswerReport
 
 if TYPE_CHECKING:
     from tests.gateway.world import World
@@ -60,6 +61,17 @@ def body(found: Looked) -> Any:
 async def test_an_honest_answer_leaves_byte_for_byte_and_is_no_matter(policy: Answers) -> None:
     found = await looked(policy, HONEST)
     assert (found.released.result, found.found) == (HONEST, None)
+
+
+@pytest.mark.parametrize("policy", Answers)
+async def test_an_answer_that_says_nothing_at_all_is_treated_as_one_in_which_nothing_was_found(
+    policy: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for result in (text("Fine weather."), text("Fine.", _meta={MARK: 1, "a": 2}), {"code": 1, "message": "No."}):
+        first = await looked(policy, result)
+        with monkeypatch.context() as other:
+            other.setattr(answers, "scan_answer", lambda _: AnswerReport(0.0, "none", (), is_cut=False))
+            assert await looked(policy, result) == first
 
 
 async def test_what_is_found_is_recorded_and_the_answer_leaves_as_it_came() -> None:

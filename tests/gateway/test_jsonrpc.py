@@ -144,6 +144,11 @@ def test_a_result_is_put_into_its_answer_byte_for_byte() -> None:
     assert result_bytes("a", b'{ "x" : 1.10 }') == b'{"jsonrpc":"2.0","id":"a","result":{ "x" : 1.10 }}'
 
 
+@given(st.integers() | st.sampled_from([2**63, -(2**70), 0]) | st.text(max_size=5))
+def test_an_answer_names_its_request_as_it_named_itself(id_: int | str) -> None:
+    assert result_bytes(id_, b"{}") == b'{"jsonrpc":"2.0","id":' + dumps(id_) + b',"result":{}}'
+
+
 @given(st.lists(st.sampled_from(DIGITS), max_size=6), st.text(alphabet='aé\u2028"\\\0\x7f\U0001f600'))
 def test_numbers_of_all_kinds_keep_their_digits_beside_each_other(digits: list[str], text: str) -> None:
     """64-bit integers take one encoder, longer ones another, and texts must come out of both."""

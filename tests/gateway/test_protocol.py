@@ -157,6 +157,15 @@ def test_a_log_level_that_is_no_text_does_no_harm(level: Any) -> None:
     assert LOG_LEVEL not in sent({LOG_LEVEL: level}, MODERN)
 
 
+def test_what_is_ours_follows_what_is_the_callers_and_nothing_is_said_twice() -> None:
+    trace = {"traceparent": "00-ours"}
+    ours = [PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES]
+    assert list(sent(META, MODERN, 7, trace=trace)) == ["example.org/kept", "progressToken", *ours, LOG_LEVEL, *trace]
+    without = {key: value for key, value in META.items() if key != "example.org/kept"}
+    assert list(sent(without, MODERN, trace=trace)) == [*ours, LOG_LEVEL, *trace]
+    assert trace == {"traceparent": "00-ours"}
+
+
 def test_what_a_caller_gave_is_not_changed() -> None:
     before = dict(META)
     sent(META, MODERN, 7, trace={"traceparent": "00-ours"})

@@ -90,6 +90,26 @@ def test_numbers_are_judged_as_they_arrive(schema: Any, value: str, fits: bool) 
     assert (not validator.problems(arrived)) is fits
 
 
+@given(
+    st.sampled_from([
+        {"type": "integer"},
+        {"maximum": 2**64},
+        {"multipleOf": 0.1},
+        {"items": {"type": "string", "pattern": "^a+$"}, "maxItems": 2},
+        {"items": {"pattern": EMAIL}},
+        {"properties": {f"p{at}": {"anyOf": [{"type": "string"}] * 9} for at in range(9)}},
+        {"required": ["a"], "additionalProperties": False, "properties": {"a": {"enum": [1, "x"]}}},
+    ]),
+    st.sampled_from(["1", "1.10", "1E2", "1e-400", "9" * 400, '"a"', '["a", "b"]', '["a", 1.50, "b"]', '{"a": 1}', '{"a": 1.0}', '{"b": {}, "p1": 1.10}', "null"]),
+)  # fmt: skip
+def test_the_first_thing_amiss_is_the_first_of_all(schema: Any, value: str) -> None:
+    message = jsonrpc.parse(b'{"jsonrpc":"2.0","id":1,"method":"m","params":{"v":%s}}' % value.encode())
+    assert isinstance(message, jsonrpc.Request)
+    validator, arrived = compile_schema(schema), message.params["v"]
+    found = validator.first_problem(arrived)
+    assert [found] * (found is not None) == validator.problems(arrived, limit=1)
+
+
 @pytest.mark.parametrize(
     "schema",
     [

@@ -16,14 +16,15 @@ from tools.scanner.acts import ACTS, Acts
 from tools.scanner.clauses import Sentence
 from tools.scanner.document import Document, Item, Text
 from tools.scanner.engine import combined, risk_of
-from tools.scanner.excerpt import excerpt
+from tools.scanner.excerpt import NAME_MAX, excerpt, short
 from tools.scanner.fields import Fields, Place
 from tools.scanner.findings import Confidence, Severity
-from tools.scanner.glance import Glance, is_disguised, windows, words_of
+from tools.scanner.glance import WINDOW, Glance, is_disguised, windows, words_of
 from tools.scanner.lexicon import CLASSES
 from tools.scanner.marks import ANSI, AUTHORITY, CONCEALED, ENCODED, TAGS, UNSEEN, authority_at, marks_in
 from tools.scanner.reading import PLAIN, Layer, layers
 from tools.scanner.rule import Hit, Rule
+from tools.scanner.signs import Signs
 
 FOUND_MAX: Final = 20
 _PIECE: Final = "\0"  # before the number of a piece of a text; no pointer holds it
@@ -65,6 +66,21 @@ _OF_SECRETS: Final = (
     "connection", "://", "eyj", "akia", "asia", "abia", "acca", "aiza", "ya29.", "gocspx", "gh", "gl", "xox", "xapp",
     "sk-", "sk_", "rk_", "whsec_", "npm_", "pypi-", "hf", "sg.", "8q~", "hooks.slack", "github_pat",
 )  # fmt: skip
+_MAY_HOLD_SECRETS: Final = Signs(_OF_SECRETS)
+# Of these one is in every text in which secrets are looked for with success, and in few others. In small letters.
+_LIKE_SECRETS: Final = Signs(
+    (
+        "-----begin ", "ya29.", "gocspx-", "github_pat_", "xapp-", "hooks.slack.com/", "whsec_", "npm_", "pypi-", "8q~",
+        "eyj",
+    ),
+    patterns=(
+        r"a(?:kia|sia|bia|cca)[a-z0-9]{16}", r"aiza[a-z0-9_-]{35}", r"gh[pousr]_", r"gl[a-z]{2,4}-", r"xox[abeprs]-",
+        r"[rs]k_(?:live|test)_", r"sk-[a-z0-9_-]{20}", r"hf(?:_|p_|[cr]?\.)", r"sg\.[a-z0-9_-]{16}",
+        r"://[^ \t\n\r\x0b\x0c/:@\"']*:[^ \t\n\r\x0b\x0c/@\"']+@",
+        r"(?:passw(?:or)?d|passphrase|pwd|secret|token|key|credentials?)[\\\"'\s]{0,5}[:=]",
+        r"(?:bearer|basic)\s{1,3}[a-z0-9+/=._~-]{8}",
+    ),
+)  # fmt: skip
 _NAMED_KINDS: Final = ("secret by its name", "authorization")
 
 
@@ -89,11 +105,36 @@ class AnswerReport:
 
 def scan_answer(result: Mapping[str, Any]) -> AnswerReport:
     """The findings in a result of a call, a read resource, a prompt, or in an error; the strongest first."""
+    said = short(result, WINDOW)
+    return NOTHING if said is not None and _is_silent(*said) else _read(result)
+
+
+def _read(result: Mapping[str, Any]) -> AnswerReport:
     fields = excerpt(result)
     document = _Answer(Item(result), fields)
     hits = [*_marks(document), *_orders(document), *_secrets(fields.places)]
     score = round(combined(hits), 4)
     return AnswerReport(score, risk_of(score), _strongest(hits), bool(fields.unread))
+
+
+NOTHING: Final = AnswerReport(0.0, "none", (), is_cut=False)
+
+
+def _is_silent(text: str, names: Iterable[str]) -> bool:
+    """Whether no rule can find anything in a short answer: `text` is all of its strings. Most answers end here.
+
+    What a rule needs of one string (words, signs of what is hidden or secret) is then in all of them together: where
+    nothing of it is seen in the whole, reading each string would not find it either.
+    """
+    lower = text.lower()
+    words = words_of(lower)
+    if is_disguised(text, words) or _GLANCE.can_say(lower, words):
+        return False
+    return not _MAY_HOLD_SECRETS.are_in(lower) or not (_LIKE_SECRETS.are_in(lower) or _name_secrets(names))
+
+
+def _name_secrets(names: Iterable[str]) -> bool:
+    return any(secret_scan.is_secret_name(name[:NAME_MAX]) for name in names)
 
 
 class _Answer(Document):
@@ -109,9 +150,10 @@ class _Answer(Document):
 def _texts(place: Place) -> Iterator[Text]:
     """Only what rules can find something in. A piece of a long text is judged by itself: a page holds many matters."""
     for at, piece in enumerate(windows(place.text)):
-        words = words_of(piece)
+        lower = piece.lower()
+        words = words_of(lower)
         disguised = is_disguised(piece, words)
-        can_say = _GLANCE.can_say(piece, words)
+        can_say = _GLANCE.can_say(lower, words)
         if not disguised and not can_say:
             continue
         part = Place(f"{place.pointer}{_PIECE}{at}", place.role, piece, place.parameter)
@@ -191,7 +233,7 @@ def _secrets(places: Iterable[Place]) -> Iterator[Hit]:
     """As the audit log finds them, each text with the name of the member that holds it."""
     found = list(places)
     said = "\n".join(f"{place.parameter}\n{place.text}" for place in found).lower()
-    if not any(sign in said for sign in _OF_SECRETS):
+    if not _MAY_HOLD_SECRETS.are_in(said):
         return
     values = [{place.parameter: place.text} for place in found]
     written = "\n".join(place.text for place in found).encode("utf-8", "surrogatepass")

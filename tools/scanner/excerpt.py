@@ -15,7 +15,32 @@ TAIL_MAX: Final = 16 * 1024
 _STEPS_MAX: Final = (6_000, 2_000)  # members and items that are looked at from either end
 _SHORTEST: Final = 8  # characters of a text that can say something
 _BINARY: Final = frozenset({"data", "blob"})
-_PHRASE: Final = 24  # characters of a key that is no name any more
+NAME_MAX: Final = 24  # characters of a key; a longer one is no name any more
+_FEW: Final = 400  # members and items of a short answer
+_BRANCHES: Final = (dict, list)
+
+
+def short(result: Mapping[str, Any], most: int) -> tuple[str, list[str]] | None:
+    """All strings of an answer, a line each, names of members too, and these names by themselves.
+
+    At least what `excerpt` reads of it. None where it is more than `most` characters, or very many strings.
+    """
+    names: list[str] = []
+    texts: list[str] = []
+    waiting: list[Any] = [dict(result)]
+    for value in waiting:  # it grows meanwhile
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, _BRANCHES):
+            if len(waiting) + len(value) > _FEW:
+                return None
+            if isinstance(value, dict):
+                names += value
+                waiting += value.values()
+            else:
+                waiting += value
+    texts += names
+    return ("\n".join(texts), names) if sum(map(len, texts)) <= most else None
 
 
 def excerpt(result: Mapping[str, Any]) -> Fields:
@@ -70,11 +95,11 @@ def _within(budget: _Budget, result: Mapping[str, Any]) -> Iterator[tuple[Place,
         pointer, key, value = waiting.pop()
         if not budget.step():
             return
-        if len(key) >= _PHRASE:
+        if len(key) >= NAME_MAX:
             yield Place(pointer, Role.KEYWORD, budget.part(key)), len(key)
         if isinstance(value, str):
             if len(value) >= _SHORTEST or is_secret_name(key):
-                yield Place(pointer, Role.TEXT, budget.part(value), key[:_PHRASE]), len(value)
+                yield Place(pointer, Role.TEXT, budget.part(value), key[:NAME_MAX]), len(value)
         elif isinstance(value, dict):
             waiting += _members(pointer, value, budget)
         elif isinstance(value, list):

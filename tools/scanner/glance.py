@@ -11,8 +11,8 @@ from typing import Final
 
 from tools.scanner.clauses import Frame
 from tools.scanner.lexicon import CLASSES, FIRST, PHRASED, PHRASES
+from tools.scanner.signs import Signs
 
-_DOTTED: Final = re.compile(r"\.\w")
 WINDOW: Final = 2_048  # characters
 # What is no part of a word, apostrophes aside, parts words; as bytes, because that is several times as fast.
 _PARTED: Final = bytes(at if at >= 128 or chr(at).isalnum() or chr(at) in "#*'" else 32 for at in range(256))
@@ -21,13 +21,15 @@ _PLAIN: Final = re.compile(r"[a-z0-9#*]+(?:'[a-z]{1,3})?\Z")
 _BY_SHAPE: Final = sum(CLASSES[name] for name in ("url", "email", "phone", "account", "path", "identifier"))
 _KNOWN_MAX: Final = 4_096
 _RUN: Final = 24  # letters and digits in a row, which may be base64 or hexadecimal
-_SIGNS: Final = ("<!--", "{#", "]:", "\\u00", "&#", "\\x", "\x1b", "\x9b")
-_PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
-_PERCENTS: Final = 4
-_DISGUISED: Final = re.compile(
+_PERCENTS: Final = r"%[0-9A-Fa-f]{2}(?:[\s\S]*?%[0-9A-Fa-f]{2}){3}"
+_UNSEEN_OR_MIXED: Final = (
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
     "\ufeff\uff01-\uff5e\uffa0\ufff0-\ufffb\ue000-\uf8ff\U0001d400-\U0001d7ff\U000e0000-\U000e0fff]"
     "|[A-Za-z][\u0370-\u058f\u13a0-\u13ff\u2c80-\u2cff\uab70-\uabbf]|[\u0370-\u058f\u13a0-\u13ff\u2c80-\u2cff\uab70-\uabbf][A-Za-z]"
+)
+_HIDING: Final = Signs(
+    ("<!--", "{#", "]:", "\\u00", "&#", "\\x", "\x1b", "\x9b"),
+    patterns=(_PERCENTS, f"[A-Za-z0-9#*']{{{_RUN}}}", _UNSEEN_OR_MIXED),
 )
 
 
@@ -44,20 +46,15 @@ def windows(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def words_of(text: str) -> frozenset[bytes]:
-    """The words of `text` in small letters."""
-    lower = text.lower()
+def words_of(lower: str) -> frozenset[bytes]:
+    """The words of a text that is in small letters."""
     lower = lower if lower.isascii() else lower.replace("\u2019", "'")
     return frozenset(lower.encode("utf-8", "surrogatepass").translate(_PARTED).split())
 
 
 def is_disguised(text: str, words: frozenset[bytes]) -> bool:
     """Whether something may be hidden in `text`: unseen, encoded, in a comment, or in letters of another script."""
-    if not text.isascii() and _DISGUISED.search(text):
-        return True
-    if any(sign in text for sign in _SIGNS) or ("%" in text and len(_PERCENT.findall(text)) >= _PERCENTS):
-        return True
-    return max(map(len, words), default=0) >= _RUN
+    return _HIDING.are_in(text) or (not text.isascii() and max(map(len, words), default=0) >= _RUN)
 
 
 class Glance:
@@ -80,10 +77,8 @@ class Glance:
             if mask & PHRASED:
                 self._add_phrases(word, wanted)
         self._words = frozenset(self._masks) | frozenset(self._phrases)
-        self._odd: dict[str, list[tuple[str, int]]] = {}
-        for word, mask in odd.items():
-            if mask and not _is_within(word, mask, odd):
-                self._odd.setdefault(_rarest(word), []).append((word, mask))
+        self._odd = tuple((word, mask) for word, mask in odd.items() if mask and not _is_within(word, mask, odd))
+        self._any_odd = Signs(word for word, _ in self._odd)
 
     def _add_phrases(self, first: str, wanted: int) -> None:
         """Each under its longest word, which few texts have."""
@@ -93,9 +88,12 @@ class Glance:
                     words = [word.encode() for word in (first, second, *rest)]
                     self._phrases.setdefault(max(words, key=len), []).append((frozenset(words), classes & wanted))
 
-    def can_say(self, text: str, words: frozenset[bytes]) -> bool:
-        """Never false where reading the sentences would find one, as long as nothing is disguised."""
-        found = self._classes(text, words)
+    def can_say(self, lower: str, words: frozenset[bytes]) -> bool:
+        """Never false where reading the sentences would find one, as long as nothing is disguised.
+
+        `lower` is the text in small letters, and `words` are its words.
+        """
+        found = self._classes(lower, words)
         known = self._known.get(found)
         if known is None:
             if len(self._known) >= _KNOWN_MAX:
@@ -103,26 +101,20 @@ class Glance:
             known = self._known[found] = any(frame.is_possible(found) for frame in self._frames)
         return known
 
-    def _classes(self, text: str, words: frozenset[bytes]) -> int:
+    def _classes(self, lower: str, words: frozenset[bytes]) -> int:
         """Those of the words, and those of phrases all of whose words are there."""
         found, masks, phrases = _BY_SHAPE, self._masks, self._phrases
         for word in words & self._words:
             found |= masks.get(word, 0)
-            for rest, classes in phrases.get(word, ()):
-                if rest <= words:
-                    found |= classes
-        lower = text.lower()
-        for sign, odd in self._odd.items():
-            if sign in lower and (sign != "." or _DOTTED.search(lower)):
-                for spelled, classes in odd:
-                    if spelled in lower:
+            if word in phrases:
+                for rest, classes in phrases[word]:
+                    if rest <= words:
                         found |= classes
+        if self._any_odd.are_in(lower):  # few texts have one
+            for spelled, classes in self._odd:
+                if spelled in lower:
+                    found |= classes
         return found
-
-
-def _rarest(word: str) -> str:
-    """A character of `word` that few texts have; a full stop if it has no other, which then stands before a letter."""
-    return next((char for char in word if not char.isalnum() and char not in ".-'"), "." if "." in word else word[0])
 
 
 def _is_within(word: str, mask: int, odd: Mapping[str, int]) -> bool:

@@ -4,8 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from audit import secret_scan
+from tests.audit.test_secret_scan import BESIDE, SECRETS
 from tools.scanner import answers
 from tools.scanner.acts import ACTS
 from tools.scanner.answers import ANSWER_RULES, FOUND_MAX, AnswerReport, scan_answer
@@ -144,3 +147,98 @@ def test_no_kind_of_secret_is_passed_over_by_the_first_look(rule: secret_scan.Ru
 @pytest.mark.parametrize("name", sorted({*secret_scan._NAMES, *secret_scan._ENDS}))
 def test_no_name_of_a_secret_is_passed_over_by_the_first_look(name: str) -> None:
     assert any(sign in name for sign in answers._OF_SECRETS)
+
+
+# --- the first look at a short answer -----------------------------------------------------------------------------
+TOLD = [act.rule.fires["definition"]["description"] for act in ACTS]
+BORING = [
+    *"\n :=/@.-'\u2019",
+    "the",
+    "content",
+    "Fine weather.",
+    "text",
+    "type",
+    "data",
+    "uri",
+    "image",
+    "eight",
+    "https://a.example",
+]
+HOSTILE = [
+    *(rule.literal.decode() for rule in secret_scan._RULES), *SECRETS.values(), *sorted(secret_scan._ENDS), "pa-ss", "to_ken",
+    *TOLD, ORDER, TAGGED, "ignore", "previous", "instructions", "send", "~/.ssh/id_rsa", "%41", "<!--", "\ud800", "\u03a3", "\u0130",
+    "\u200b", "bearer ", "basic ", "dXNlcjpodW50ZXIyMg==", "hunter22", "a1B2c3D4e5F6g7H8i9J0k1L2", "\\\"", "://u:p@h",
+]  # fmt: skip
+SAID = st.lists(st.sampled_from(BORING) | st.sampled_from(BORING + HOSTILE), max_size=5).map("".join)
+VALUES = st.recursive(
+    st.none() | st.integers() | SAID,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SAID, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.dictionaries(SAID, VALUES, max_size=4))
+def test_the_first_look_changes_nothing(result: dict[str, Any]) -> None:
+    assert scan_answer(result) == answers._read(result)
+
+
+@pytest.mark.parametrize(
+    "said", [*HONEST, *TOLD, *SECRETS.values(), *(each.format("a1B2c3D4e5F6g7H8i9") for each in BESIDE)]
+)
+def test_the_first_look_changes_nothing_about_what_is_known_as_honest_or_not(said: str) -> None:
+    for result in (
+        text(said),
+        text("Fine.", said),
+        {said: 1},
+        {"x": {said[:24]: said}},
+        {"password": said, "n": [said]},
+    ):
+        assert scan_answer(result) == answers._read(result)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"the_users_other_password_hint": "it is a word"},  # of a long name as much counts as is read of it
+        {"the_users_other_hint_password": "it is a word"},
+        {"pass-word": "hunter22", "n": "the night"},
+        text('{\\"password\\": \\"hunter22\\"}'),
+        text("secret", "=", "a1B2c3D4e5F6g7H8"),
+        text("postgresql://ada:hunter\u00a022@db"),
+    ],
+)
+def test_the_first_look_sees_secrets_as_the_log_does(result: dict[str, Any]) -> None:
+    assert scan_answer(result) == answers._read(result)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        text("hello governance"),
+        text("It was right to go on through the night.", "See https://docs.example/page."),
+        {"content": [], "structuredContent": {"rows": [{"id": at, "name": f"row {at}"} for at in range(30)]}},
+        {
+            **text("Gr\u00fc\u00dfe aus K\u00f6ln."),
+            "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "x", "version": "1"}},
+        },
+        {},
+    ],
+)
+def test_most_honest_answers_are_not_read_any_further(result: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    report = answers._read(result)
+    monkeypatch.delattr(answers, "_read")
+    assert scan_answer(result) == report
+
+
+@pytest.mark.parametrize("secret", [*SECRETS.values(), *(each.format("a1B2c3D4e5F6g7H8i9") for each in BESIDE)])
+def test_no_secret_is_passed_over_by_the_first_look(secret: str) -> None:
+    assert answers._LIKE_SECRETS.are_in(secret.lower())
+
+
+@pytest.mark.parametrize("hint", secret_scan._HINTS, ids=lambda hint: hint[0].decode())
+@pytest.mark.parametrize("between", ["=", ": ", '": "', "   =   '", '\\" : \\"'])
+def test_no_name_of_a_secret_within_a_text_is_passed_over_by_the_first_look(hint: Any, between: str) -> None:
+    name = {b"passw": "password", b"key": "api-key"}.get(hint[0], hint[0].decode())
+    assert answers._LIKE_SECRETS.are_in(f"{name}{between}a1b2c3d4e5f6g7h8")
+    assert not answers._LIKE_SECRETS.are_in(f"the {name} is not said")

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from tools.scanner.excerpt import HEAD_MAX, TAIL_MAX, excerpt
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tools.scanner.excerpt import HEAD_MAX, TAIL_MAX, excerpt, short
 
 MARK = "This is the one that counts."
 FILLER = "All is well in the north. " * 4_000
@@ -68,3 +71,43 @@ def test_depth_is_no_matter() -> None:
     for _ in range(5_000):
         deep = [deep]
     assert texts({"content": deep}) == [MARK]
+
+
+def test_a_short_answer_is_all_of_its_strings_a_line_each() -> None:
+    found = short({"content": [{"type": "text", "text": "a\nb"}], "n": 1, "deep": [["c", None]]}, 100)
+    assert found is not None
+    text, names = found
+    assert sorted(text.split("\n")) == ["a", "b", "c", "content", "deep", "n", "text", "text", "type"]
+    assert sorted(names) == ["content", "deep", "n", "text", "type"]
+    assert short({}, 100) == ("", [])
+
+
+def test_what_has_more_characters_or_more_strings_is_not_short() -> None:
+    assert short({"a": "x" * 99}, 100) is not None
+    assert short({"a": "x" * 100}, 100) is None
+    assert short({"x" * 101: 1}, 100) is None
+    assert short({"a": ["x"] * 1_000_000}, 10_000_000) is None
+    assert short({"a": dict.fromkeys(map(str, range(1_000)))}, 10_000_000) is None
+    deep: Any = MARK
+    for _ in range(5_000):
+        deep = [deep]
+    assert short({"content": deep}, 100) is None
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.booleans() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=30), inner, max_size=4),
+    max_leaves=15,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["password", "data", "uri", "type", "x"]) | st.text(max_size=30), JSON, max_size=4)
+)
+def test_all_that_is_read_of_a_short_answer_is_in_it(result: dict[str, Any]) -> None:
+    found = short(result, 1_000_000)
+    assert found is not None
+    text, names = found
+    for place in excerpt(result).places:
+        assert f"\n{place.text}\n" in f"\n{text}\n"
+        assert place.parameter in [name[:24] for name in [*names, ""]]
