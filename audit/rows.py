@@ -7,13 +7,13 @@ are the measure: a property test holds the two together.
 
 import struct
 from binascii import hexlify
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import lru_cache, partial
 from operator import attrgetter
-from typing import Any, ClassVar, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -30,12 +30,16 @@ from audit.drafts import (
     columns,
     written_out,
 )
+from audit.proof.chain import MAC_BYTES
 from audit.wire import (
     EPOCH,
+    INT,
     NULL,
     ORDER,
     OTHERS,
     RARE,
+    SIXTEEN,
+    SIZED_BIG,
     TEXTS,
     TYPES,
     UNIQUE,
@@ -45,7 +49,6 @@ from audit.wire import (
     Values,
     array_literal,
     encoded,
-    microseconds,
     sized,
 )
 from core.canonical import canonical_bytes
@@ -53,10 +56,15 @@ from core.canonical import canonical_bytes
 Encoded = tuple[bytes, bytes]  # a member of the body with its comma, empty where nothing is said; and the value
 
 _SIZED_INT: Final = struct.Struct(">ii").pack
-_SIZED_BIG: Final = struct.Struct(">iq").pack
 _uuid_parts: Final = struct.Struct("8s4s4s4s12s").unpack
+_two_uuids: Final = struct.Struct("8s4s4s4s12s" * 2).unpack
+_LINK: Final = INT(32)
+_MAC: Final = INT(MAC_BYTES)
 _ABSENT: Final[Encoded] = (b"", NULL)
+_NO_TEXT: Final[Encoded] = (b"", sized(b""))
 _NAME_LIMIT, _LONG_LIMIT, _ITEMS, _ = LIMITS[0]
+_INT4_END: Final = 2**31
+_EXACT_END: Final = 2**53  # beyond it RFC 8785 needs a tag
 _REMEMBERED: Final = 128  # bytes of a text that is worth remembering
 _REMEMBERED_FORM: Final = 2048  # bytes of all words of a record that are
 _MEMORY: Final = 512  # forms, and texts of one column: about 6 MB in all if each of them were new and long
@@ -79,6 +87,19 @@ class _Form:
     before_seq: bytes
     after_seq: bytes
     values: Values
+
+
+class _CallForm(Struct, eq=False):
+    """The form of a pattern's records, and what of it is left to fill where they say what those of a call usually do.
+
+    `asked` for an intent: its members are `args_commit`, both ids, `intention`, time and `trace_id`. `told` for an
+    outcome: `bytes`, both ids, `intention`, `latency_ms`, `result_commit`, time and `trace_id`. Each is in two parts,
+    before and after `seq`.
+    """
+
+    form: _Form
+    asked: tuple[bytes, bytes]
+    told: tuple[bytes, bytes]
 
 
 class Prepared(Struct, eq=False):
@@ -106,22 +127,29 @@ class Rows:
     def prepare(self, record: RecordDraft | Repeat) -> Prepared:
         """Do what can be done before the record has its place."""
         try:
+            if isinstance(record, Repeat):
+                pattern = record.pattern
+                made: _CallForm | None = pattern.form
+                if made is None:
+                    made = pattern.form = self._call_form(pattern.draft)
+                if made is not None:
+                    return _repeated(record, made)
+                record = record.draft()
             form = self._plain_form(record)
-            return self._usual(written_out(record)) if form is None else _filled(record, form)
+            return self._usual(record) if form is None else _filled(record, form)
         except (ValueError, TypeError):  # unusual, or of a type that only `columns` can judge
             return Prepared(record)
 
-    def _plain_form(self, record: RecordDraft | Repeat) -> _Form | None:
+    def _plain_form(self, draft: RecordDraft) -> _Form | None:
         """The form of what most records of calls are, which say nothing but words and `VARYING`; None for others."""
-        if isinstance(record, Repeat):
-            pattern = record.pattern
-            if pattern.form is None:
-                pattern.form = self._plain_form(pattern.draft)
-            return cast("_Form | None", pattern.form)
-        if _rare_of(record) != _NOTHING:
+        if _rare_of(draft) != _NOTHING:
             return None
-        words = _words_of(record)
+        words = _words_of(draft)
         return self._plain_forms.get(words) or self._form(words, self._plain_forms, VARYING)
+
+    def _call_form(self, draft: RecordDraft) -> _CallForm | None:
+        form = self._plain_form(draft)
+        return None if form is None else _CallForm(form, _narrowed(form, _ASKED), _narrowed(form, _TOLD))
 
     def _usual(self, draft: RecordDraft) -> Prepared:
         words = _words_of(draft)
@@ -159,11 +187,64 @@ class Rows:
             body = b'{%b"seq":%d,%b%b' % (prepared.before_seq, seq, prepared.after_seq, self._end)
             if len(body) <= BODY_MAX:
                 link, mac = chain.add(body)
-                return (_SIZED_BIG(8, seq), sized(body), sized(link), sized(mac)), prepared.shared, prepared.own
+                first = SIZED_BIG(8, seq), INT(len(body)) + body, _LINK + link, _MAC + mac
+                return first, prepared.shared, prepared.own
         draft = written_out(prepared.record)
         row = columns(draft, installation=self._installation, shard=0, position=Position(writer, seq))
         seq_and_body, others = (tuple(encoded(name, row[name]) for name in names) for names in (_PLACED, _UNPLACED))
         return seq_and_body + tuple(map(sized, chain.add(row["body"]))), others, ()
+
+
+def _repeated(record: Repeat, made: _CallForm) -> Prepared:
+    """What `_filled` makes of it. Nearly all say what intents or outcomes of calls do, and those are filled at once."""
+    told, latency, size = record.result_commit, record.latency_ms, record.bytes
+    if record.call_id is not None:
+        if told is None and latency is None and size is None:
+            if type(record.args_commit) is bytes:
+                return _asked(record, record.call_id, record.args_commit, made)
+        elif record.args_commit is None and type(told) is bytes and type(latency) is int and type(size) is int:
+            return _told(record, record.call_id, told, latency, size, made)
+    return _filled(record, made.form)
+
+
+def _asked(record: Repeat, call_id: UUID, commit: bytes, made: _CallForm) -> Prepared:
+    call, id_ = call_id.int.to_bytes(16, "big"), record.id.int.to_bytes(16, "big")
+    (second, microsecond, time), (before, after) = _moment(record.time), made.asked
+    why = _NO_TEXT if record.intention == "" else _encode_intention(record.intention)
+    trace = _NO_TEXT if record.trace_id == "" else _encode_trace_id(record.trace_id)
+    return Prepared(
+        record,
+        before % (hexlify(commit), *_two_uuids(hexlify(call + id_)), why[0]),
+        after % (second, microsecond, trace[0]),
+        made.form.values,
+        (INT(len(commit)) + commit, NULL, SIXTEEN + call, SIXTEEN + id_, why[1], NULL, NULL, time, trace[1]),
+    )
+
+
+def _told(record: Repeat, call_id: UUID, commit: bytes, latency: int, size: int, made: _CallForm) -> Prepared:
+    if not (0 <= latency < _INT4_END and 0 <= size < _EXACT_END):
+        raise ValueError("unusual")
+    call, id_ = call_id.int.to_bytes(16, "big"), record.id.int.to_bytes(16, "big")
+    (second, microsecond, time), (before, after) = _moment(record.time), made.told
+    why = _NO_TEXT if record.intention == "" else _encode_intention(record.intention)
+    trace = _NO_TEXT if record.trace_id == "" else _encode_trace_id(record.trace_id)
+    known = SIZED_BIG(8, size), SIXTEEN + call, SIXTEEN + id_, why[1], _SIZED_INT(4, latency)
+    return Prepared(
+        record,
+        before % (size, *_two_uuids(hexlify(call + id_)), why[0], latency, hexlify(commit)),
+        after % (second, microsecond, trace[0]),
+        made.form.values,
+        (NULL, *known, INT(len(commit)) + commit, time, trace[1]),
+    )
+
+
+def _narrowed(form: _Form, members: Mapping[str, bytes]) -> tuple[bytes, bytes]:
+    """The two parts of a form with these members' labels in it, gaps for their values alone, and none for others."""
+    left = [members.get(name, b"") for name in VARYING]
+    cut = sum(name < "seq" for name in VARYING)
+    # What is filled in first is filled in once more.
+    before, after = (part.replace(b"%%", b"%%%%") for part in (form.before_seq, form.after_seq))
+    return before % tuple(left[:cut]), after % tuple(left[cut:])
 
 
 def _filled(record: RecordDraft | Repeat, form: _Form) -> Prepared:
@@ -196,16 +277,23 @@ def _usual_uuid(form: bytes, value: UUID) -> Encoded:
 
 
 def _usual_time(form: bytes, value: datetime) -> Encoded:
-    moment = value if value.tzinfo is UTC else value.astimezone(UTC)
-    if moment.year < 1000:  # `columns` pads no year
-        raise ValueError("unusual")
-    since = microseconds(moment)
-    return form % (_shown_second(since // 1_000_000), moment.microsecond), _SIZED_BIG(8, since)
+    second, microsecond, data = _moment(value)
+    return form % (second, microsecond), data
+
+
+def _moment(value: datetime) -> tuple[bytes, int, bytes]:
+    """The second as text, its microsecond, and PostgreSQL's form of both."""
+    since = value - EPOCH
+    second, microsecond = since.days * 86_400 + since.seconds, since.microseconds
+    return _shown_second(second), microsecond, SIZED_BIG(8, second * 1_000_000 + microsecond)
 
 
 @lru_cache(maxsize=16)
 def _shown_second(second: int) -> bytes:
-    return (EPOCH + timedelta(seconds=second)).isoformat()[:19].encode()
+    shown = EPOCH + timedelta(seconds=second)
+    if shown.year < 1000:  # `columns` pads no year
+        raise ValueError("unusual")
+    return shown.isoformat()[:19].encode()
 
 
 def _usual_bytes(form: bytes, value: bytes) -> Encoded:
@@ -215,15 +303,15 @@ def _usual_bytes(form: bytes, value: bytes) -> Encoded:
 
 
 def _usual_int4(form: bytes, value: int) -> Encoded:
-    if type(value) is not int or not 0 <= value < 2**31:
+    if type(value) is not int or not 0 <= value < _INT4_END:
         raise ValueError("unusual")
     return form % value, _SIZED_INT(4, value)
 
 
 def _usual_int8(form: bytes, value: int) -> Encoded:
-    if type(value) is not int or not 0 <= value < 2**53:  # beyond it RFC 8785 needs a tag
+    if type(value) is not int or not 0 <= value < _EXACT_END:
         raise ValueError("unusual")
-    return form % value, _SIZED_BIG(8, value)
+    return form % value, SIZED_BIG(8, value)
 
 
 def _no_usual(form: bytes, value: Any) -> Encoded:
@@ -263,15 +351,15 @@ class _Memory(dict[Any, Encoded]):
             self[value] = encoded
         return encoded
 
-    nothing: ClassVar[Encoded] = (b"", sized(b""))
-
     def forget(self, value: Any) -> Encoded:
         """The encoded form of a text that will not come again."""
-        return self.nothing if value == "" else self.encode(value)[0]
+        return _NO_TEXT if value == "" else self.encode(value)[0]
 
     def encode(self, value: Any) -> tuple[Encoded, int]:
         """The encoded form, and how long the text is in bytes."""
         data = self.sound(value.value if isinstance(value, Enum) else value)
+        if data.isalnum():  # ASCII, and nothing to escape
+            return (b'%b"%b",' % (self.label, data), INT(len(data)) + data), len(data)
         member = b"%b%b," % (self.label, canonical_bytes(data.decode())) if data else b""
         return (member, sized(data)), len(data)
 
@@ -306,4 +394,9 @@ _ENCODERS: Final = [_encoder(name) for name in OTHERS]
     _encode_args, _encode_bytes, _encode_call_id, _encode_id, _encode_intention, _encode_latency, _encode_result,
     _encode_time, _encode_trace_id,
 ) = map(_encoder, VARYING)  # fmt: skip
+_GAPS: Final = {
+    name: b"%b" if name in UNIQUE else f'"{name}":'.encode() + _USUAL[TYPES[name].name][0] for name in VARYING
+}
+_ASKED: Final = {name: _GAPS[name] for name in VARYING if name not in ("bytes", "latency_ms", "result_commit")}
+_TOLD: Final = {name: _GAPS[name] for name in VARYING if name != "args_commit"}
 _SILENT: Final = _encoded([_encoder(name) for name in RARE], _NOTHING)
