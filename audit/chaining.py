@@ -3,7 +3,7 @@
 from typing import Self
 from uuid import UUID
 
-from audit.proof.chain import WriterMac, first_link, leaf, next_link
+from audit.proof.chain import WriterMac, first_link, link_of
 
 
 class Chain:
@@ -33,5 +33,5 @@ class Chain:
     def add(self, body: bytes) -> tuple[bytes, bytes]:
         """One record more, with the next number; answers its link and its MAC."""
         self.seq += 1
-        self.link = link = next_link(self.link, leaf(body))
+        self.link = link = link_of(self.link, body)
         return link, self._mac.mac(self.shard, self.seq, link)

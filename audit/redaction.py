@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from audit.payload import ARGUMENTS, Part
+from audit.payload import Part
 
 RULES_MAX: Final = 64
 POINTER_MAX: Final = 500  # characters
@@ -42,16 +42,12 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Capture(Struct, frozen=True, forbid_unknown_fields=True):
-    """The setting of a server."""
+    """The setting of a server. `arguments`, `result`: whether anything of them is stored beside its commitment."""
 
     arguments: bool = False
     result: bool = False
     otherwise: Do = Do.ENCRYPT
     rules: tuple[Rule, ...] = ()
-
-    def keeps(self, part: Part) -> bool:
-        """Whether anything of a part is stored beside its commitment."""
-        return self.arguments if part == ARGUMENTS else self.result
 
     def of(self, part: Part, tool: str) -> "Fields":
         """What holds for one part of a call of one tool."""

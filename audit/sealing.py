@@ -10,7 +10,7 @@ docs/adr/0026-payloads.md says why.
 import hashlib
 import hmac
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -28,6 +28,10 @@ _BLOCK_256: Final = 64
 _BLOCK_512: Final = 128
 _INNER: Final = bytes(each ^ 0x36 for each in range(256))
 _OUTER: Final = bytes(each ^ 0x5C for each in range(256))
+_begun: Final = hashlib.sha256().copy  # to begin a hash is dearer than to copy one that was begun
+_begun_tag: Final = hashlib.sha256(_LABEL).copy
+_BATCH: Final = 64  # secrets for which the system is asked at once: one question costs as much as a hash
+_secrets: Iterator[bytes] = iter(())  # of `_RANDOM` bytes each, fresh from the system
 
 
 def key_id(key: bytes) -> bytes:
@@ -38,9 +42,31 @@ def key_id(key: bytes) -> bytes:
 def commitment(salt: bytes, data: bytes) -> bytes:
     """HMAC-SHA256, with half the overhead of `hmac.digest` for a key that is used once."""
     padded = salt.ljust(_BLOCK_256, b"\0")
-    inner = hashlib.sha256(padded.translate(_INNER))
+    inner, outer = _begun(), _begun()
+    inner.update(padded.translate(_INNER))
     inner.update(data)
-    return hashlib.sha256(padded.translate(_OUTER) + inner.digest()).digest()
+    outer.update(padded.translate(_OUTER) + inner.digest())
+    return outer.digest()
+
+
+def _fresh() -> bytes:
+    """Random bytes for one call, which no other call gets."""
+    return next(_secrets, None) or _more()
+
+
+def _more() -> bytes:
+    global _secrets  # noqa: PLW0603 -- the stock that `_fresh` draws from; each is drawn once, by one thread
+    drawn = os.urandom(_RANDOM * _BATCH)
+    _secrets = iter([drawn[start : start + _RANDOM] for start in range(0, len(drawn), _RANDOM)])
+    return next(_secrets)
+
+
+def _forget() -> None:
+    global _secrets  # noqa: PLW0603 -- a child that drew from its parent's stock would seal with the same secrets
+    _secrets = iter(())
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 class CallKeys:
@@ -54,7 +80,9 @@ class CallKeys:
         self._place = place
         self.key_id = key.id
         self.arguments_salt, self.result_salt = salts[:32], salts[32:]
-        self.secret = random + hashlib.sha256(_LABEL + salts).digest()[:_TAG]
+        tag = _begun_tag()
+        tag.update(salts)
+        self.secret = random + tag.digest()[:_TAG]
 
     def commit(self, part: Part, data: bytes) -> bytes:
         """The commitment to the exact bytes of a part."""
@@ -91,7 +119,7 @@ class Sealer:
 
     def begin(self, call_id: UUID, record_id: UUID) -> CallKeys:
         """Fresh keys for a call; `record_id` is its intent's."""
-        return CallKeys(self._first, self._place(call_id, record_id), os.urandom(_RANDOM))
+        return CallKeys(self._first, self._place(call_id, record_id), _fresh())
 
     def find(self, named: bytes, secret: bytes, call_id: UUID, record_id: UUID) -> CallKeys:
         """The keys of an earlier call, from the row of its intent. Raises `CannotOpen`."""
@@ -108,7 +136,8 @@ class Sealer:
         return commitment(self._lookup, data).hex()[:32]
 
     def _place(self, call_id: UUID, record_id: UUID) -> bytes:
-        return self._installation + b"\0" + call_id.bytes + record_id.bytes
+        # `UUID.bytes` is written in Python.
+        return self._installation + b"\0" + call_id.int.to_bytes(16, "big") + record_id.int.to_bytes(16, "big")
 
 
 class _PayloadKey:
@@ -117,12 +146,12 @@ class _PayloadKey:
     def __init__(self, key: bytes) -> None:
         extracted = hmac.digest(bytes(64), key, hashlib.sha512).ljust(_BLOCK_512, b"\0")
         self.id = key_id(key)
-        self._inner = hashlib.sha512(extracted.translate(_INNER))
-        self._outer = hashlib.sha512(extracted.translate(_OUTER))
+        self._inner = hashlib.sha512(extracted.translate(_INNER) + _LABEL).copy
+        self._outer = hashlib.sha512(extracted.translate(_OUTER)).copy
 
     def expand(self, info: bytes) -> bytes:
         """HKDF-Expand: 64 bytes, which is one block."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(_LABEL + info + b"\x01")
+        inner, outer = self._inner(), self._outer()
+        inner.update(info + b"\x01")
         outer.update(inner.digest())
         return outer.digest()

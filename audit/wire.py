@@ -4,7 +4,7 @@ A value has its length before it (four bytes, -1 for null), as in arrays: severa
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -21,7 +21,9 @@ Row = tuple[Values, Values, Values]  # the values of `ORDER`; the second are tho
 INT: Final = Struct(">i").pack
 BIG: Final = Struct(">q").pack
 ARRAY: Final = Struct(">iiiii").pack  # dimensions, nulls, OID, length, lower bound
+SIZED_BIG: Final = Struct(">iq").pack
 NULL: Final = INT(-1)
+SIXTEEN: Final = INT(16)  # before an id
 EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts microseconds from here
 
 
@@ -121,13 +123,25 @@ INSERT_WRITER: Final = (
 
 def parameters(after: Chain, rows: Sequence[Row]) -> list[bytes | None]:
     """What `INSERT_ONE` takes for one row, `INSERT_MANY` for several, which follow `after`: binary, null is None."""
-    place: list[bytes | None] = [INT(after.shard), after.writer.bytes, BIG(after.seq), after.link]
+    writer = after.writer.int.to_bytes(16, "big")  # `UUID.bytes` is written in Python
+    place: list[bytes | None] = [INT(after.shard), writer, BIG(after.seq), after.link]
     if len(rows) == 1:
         first, shared, last = rows[0]
         return [*place, *_bare(first), *_bare_shared(shared), *_bare(last)]
     whole = [(*first, *shared, *last) for first, shared, last in rows]
-    columns_of_rows = zip(_OIDS, zip(*whole, strict=True), strict=True)
-    return place + [ARRAY(1, 1, oid, len(rows), 1) + b"".join(values) for oid, values in columns_of_rows]
+    return place + arrays(_heads(len(rows)), whole)
+
+
+@lru_cache(maxsize=1024)
+def _heads(count: int) -> Values:
+    """What stands before the values of each column in `ORDER`, in an array of so many."""
+    made = {oid: ARRAY(1, 1, oid, count, 1) for oid in _OIDS}
+    return tuple(made[oid] for oid in _OIDS)
+
+
+def arrays(heads: Values, rows: Iterable[Values]) -> list[bytes | None]:
+    """An array for each column. There are over forty and batches are small, so no line of Python is run for each."""
+    return list(map(b"".join, zip(heads, *rows, strict=True)))
 
 
 def _bare(values: Values) -> list[bytes | None]:

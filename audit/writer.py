@@ -35,7 +35,7 @@ from audit.payload import Payload
 from audit.proof.chain import key_id
 from audit.rows import Prepared, Rows
 from audit.wire import Row
-from core.deadline import Deadline
+from core.deadline import Deadlines
 from core.errors import Unavailable
 from core.ids import new_id
 
@@ -51,8 +51,10 @@ _STATEMENTS: Final = {
 }
 # One plan for all batches: planning each anew costs the server as much as a record. And a server that was told to
 # answer before its commits are durable is told otherwise here; one that waits for standbys as well keeps doing so.
+# And a plan that was made for a month with no records yet would go through all of them at each commit, to find the
+# writer's last, until the server looks at the table again (a minute): so it is told that there is an index.
 _SETTINGS: Final = (
-    "SET statement_timeout = {milliseconds}; SET plan_cache_mode = force_generic_plan; "
+    "SET statement_timeout = {milliseconds}; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; "
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 )
 _QUIET: Final = 1.0  # seconds between two lines about a database that is away
@@ -144,7 +146,7 @@ class GroupCommitWriter:
         self._rows = Rows(settings.INSTALLATION_ID)
         self._waiting: deque[_Waiting] = deque()
         self._batched: list[_Waiting] = []  # those of the commit under way
-        self._arrived = asyncio.Event()
+        self._idle: asyncio.Future[None] | None = None  # what the task waits on where there is nothing to do
         self._alarm: asyncio.TimerHandle | None = None
         self._ticking: asyncio.TimerHandle | None = None
         self._is_tended = True
@@ -167,13 +169,14 @@ class GroupCommitWriter:
 
     def start(self) -> None:
         """Begin in the running event loop. Connects with the first record, and from then on keeps connected."""
+        self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run(), name="audit writer")
-        self._ticking = asyncio.get_running_loop().call_later(boots.TICK, self._tick)
+        self._ticking = self._loop.call_later(boots.TICK, self._tick)
 
     async def close(self) -> None:
         """Write what waits, then stop."""
         self._closing = True
-        self._arrived.set()
+        self._wake()
         if self._task is not None:
             await self._task
         for timer in (self._alarm, self._ticking):
@@ -191,25 +194,25 @@ class GroupCommitWriter:
             raise AuditUnavailable("The audit writer is not running.")
         if len(self._waiting) >= self._capacity:
             raise AuditBusy("Too many calls wait to be recorded.")
-        loop = asyncio.get_running_loop()
+        loop = self._loop  # asking for the running one costs a system call
         item = _Waiting(self._rows.prepare(record), loop.create_future(), loop.time() + self._timeout, payload)
         self._waiting.append(item)
-        self._arrived.set()
+        if self._idle is not None:
+            self._wake()
         if self._alarm is None:
             self._alarm = loop.call_at(item.deadline, self._expire)
         await item.done
 
     def _expire(self) -> None:
         """Refuse what waited too long. One alarm for all of them: one for each would cost more than its record."""
-        loop = asyncio.get_running_loop()
-        late = loop.time() + 0.001  # an alarm may ring a little early
+        late = self._loop.time() + 0.001  # an alarm may ring a little early
         while self._waiting and self._waiting[0].deadline <= late:
             _refuse(self._waiting.popleft(), "The call could not be recorded in time.")
         for item in self._batched:
             if item.deadline <= late:
                 _refuse(item, "The call could not be recorded in time.", in_doubt=True)
         following = next((item.deadline for item in chain(self._batched, self._waiting) if not item.done.done()), None)
-        self._alarm = None if following is None else loop.call_at(following, self._expire)
+        self._alarm = None if following is None else self._loop.call_at(following, self._expire)
 
     def waiting(self) -> int:
         """How many records wait for their commit."""
@@ -226,9 +229,8 @@ class GroupCommitWriter:
         return True
 
     async def _run(self) -> None:
+        self._deadlines = Deadlines(self._timeout)
         while True:
-            await self._arrived.wait()
-            self._arrived.clear()
             while batch := self._next_batch():
                 self._batched = batch
                 await self._commit(batch)
@@ -238,12 +240,24 @@ class GroupCommitWriter:
             if not self._is_tended:
                 await self._tend()
             if self._closing and not self._waiting:
-                return
+                return self._deadlines.close()
+            if not self._waiting and self._is_tended:  # both can have changed while it was tended
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Until there is something to do."""
+        self._idle = self._loop.create_future()
+        await self._idle
+
+    def _wake(self) -> None:
+        idle, self._idle = self._idle, None  # who comes next finds the task awake
+        if idle is not None and not idle.done():
+            idle.set_result(None)
 
     def _tick(self) -> None:
         self._is_tended = False
-        self._arrived.set()
-        self._ticking = asyncio.get_running_loop().call_later(boots.TICK, self._tick)
+        self._wake()
+        self._ticking = self._loop.call_later(boots.TICK, self._tick)
 
     async def _tend(self) -> None:
         """Between records: open a lost link again, because its lock says that we live, and beat."""
@@ -251,7 +265,7 @@ class GroupCommitWriter:
         if not self.boot.is_begun:
             return  # nothing was recorded yet
         try:
-            with Deadline(self._timeout):
+            with self._deadlines:
                 if self.boot.is_given_up:
                     self._start_over()
                 self._start_over_if_in_doubt()
@@ -261,9 +275,14 @@ class GroupCommitWriter:
 
     def _next_batch(self) -> list[_Waiting]:
         """The oldest records that somebody still waits for."""
-        batch: list[_Waiting] = []
-        while self._waiting and len(batch) < self._batch:
-            item = self._waiting.popleft()
+        waiting = self._waiting
+        if len(waiting) <= self._batch:
+            batch = [item for item in waiting if not item.done.done()]
+            waiting.clear()
+            return batch
+        batch = []
+        while waiting and len(batch) < self._batch:
+            item = waiting.popleft()
             if not item.done.done():
                 batch.append(item)
         return batch
@@ -277,7 +296,7 @@ class GroupCommitWriter:
 
     async def _tried(self, batch: list[_Waiting]) -> bool:
         try:
-            with Deadline(self._timeout):
+            with self._deadlines:
                 await self._write_batch(batch)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             await self._commit_singly(batch, error)
@@ -306,7 +325,7 @@ class GroupCommitWriter:
     def _report(self, count: int, error: Exception) -> None:
         """One line a second and no traceback: a database that is away would fill the log with the same one."""
         self._unwritten += count
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         if now >= self._silent_until:
             logger.error("%d audit records not written: %s", self._unwritten, type(error).__name__)
             self._silent_until, self._unwritten = now + _QUIET, 0

@@ -5,13 +5,16 @@ that is not released has a commitment. A setting that keeps nothing costs one se
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from audit.content import content_of, encoded
-from audit.payload import ARGUMENTS, RESULT, Part, Payload
+from audit.payload import ARGUMENTS, RESULT, Payload
 from audit.redaction import Capture
 from audit.sealing import CallKeys, Sealer
 from gateway import jsonrpc
@@ -19,7 +22,7 @@ from gateway import jsonrpc
 _LONG: Final = 16 * 1024  # bytes from which on the loop is better left alone meanwhile
 
 
-class Said(NamedTuple):
+class Said(Struct, frozen=True):
     """What goes with a record: the commitment that stands in it, and the row beside it."""
 
     args_commit: bytes | None = None
@@ -36,7 +39,8 @@ class Captures:
 
     def begin(self, capture: Capture, tool: str, params: Mapping[str, Any]) -> "Captured":
         """For one call: `params` is what is sent, `tool` what rules may name."""
-        sent = {name: value for name, value in params.items() if name != "_meta"}
+        sent = dict(params)
+        sent.pop("_meta", None)
         return Captured(self._sealer, self._kept_for, capture, tool, jsonrpc.dumps(sent) if sent else b"")
 
 
@@ -54,35 +58,32 @@ class Captured:
         self._keys: CallKeys | None = None
         self._expires_at: datetime | None = None
 
-    async def arguments(self, call_id: UUID, record_id: UUID, now: datetime) -> Said:
-        """What goes with the intent."""
+    def arguments(self, call_id: UUID, record_id: UUID, now: datetime) -> Said | Awaitable[Said]:
+        """What goes with the intent; to be awaited where it takes long to seal."""
         self._keys = keys = self._sealer.begin(call_id, record_id)
-        self._expires_at = now + self._kept_for
-        sealed = await self._sealed(keys, ARGUMENTS, record_id, self._sent)
-        row = Payload(
-            record_id, call_id, ARGUMENTS, self._expires_at, keys.key_id, keys.secret, sealed, len(self._sent)
-        )
-        return Said(args_commit=keys.commit(ARGUMENTS, self._sent), payload=row)
+        self._expires_at = expires_at = now + self._kept_for
+        sent = self._sent
+        row = Payload(record_id, call_id, ARGUMENTS, expires_at, keys.key_id, keys.secret, b"", len(sent))
+        said = Said(keys.commit(ARGUMENTS, sent), None, row)
+        return self._kept(said, row, keys, sent) if self._capture.arguments else said
 
-    async def result(self, call_id: UUID, released: bytes, record_id: UUID, _now: datetime) -> Said:
-        """What goes with the outcome of a call whose answer is released."""
+    def result(self, call_id: UUID, record_id: UUID, released: bytes) -> Said | Awaitable[Said]:
+        """What goes with the outcome of a call whose answer is released; to be awaited where it takes long to seal."""
         keys, expires_at = self._keys, self._expires_at
         if keys is None or expires_at is None:
             return Said()
         commit = keys.commit(RESULT, released)
         if not self._capture.result:
-            return Said(result_commit=commit)
-        sealed = await self._sealed(keys, RESULT, record_id, released)
-        row = Payload(record_id, call_id, RESULT, expires_at, keys.key_id, b"", sealed, len(released))
-        return Said(result_commit=commit, payload=row)
+            return Said(None, commit)
+        row = Payload(record_id, call_id, RESULT, expires_at, keys.key_id, b"", b"", len(released))
+        return self._kept(Said(None, commit, row), row, keys, released)
 
-    async def _sealed(self, keys: CallKeys, part: Part, record_id: UUID, data: bytes) -> bytes:
-        if not self._capture.keeps(part):
-            return b""
+    def _kept(self, said: Said, row: Payload, keys: CallKeys, data: bytes) -> Said | Awaitable[Said]:
         if len(data) < _LONG:
-            return self._seal(keys, part, record_id, data)
-        return await asyncio.to_thread(self._seal, keys, part, record_id, data)
+            return self._sealed(said, row, keys, data)
+        return asyncio.to_thread(self._sealed, said, row, keys, data)
 
-    def _seal(self, keys: CallKeys, part: Part, record_id: UUID, data: bytes) -> bytes:
-        content = content_of(part, data, self._capture.of(part, self._tool), self._sealer.lookup_mark)
-        return keys.seal(part, record_id, encoded(content))
+    def _sealed(self, said: Said, row: Payload, keys: CallKeys, data: bytes) -> Said:
+        """The same with what may be kept of `data` in its row."""
+        content = content_of(row.part, data, self._capture.of(row.part, self._tool), self._sealer.lookup_mark)
+        return replace(said, payload=replace(row, sealed=keys.seal(row.part, row.record_id, encoded(content))))

@@ -46,7 +46,7 @@ class Outage:
         self._alarm = alarm
         self._give_up = give_up
         self._most = most
-        self._open: set[UUID] = set()
+        self._open: dict[int, UUID] = {}  # by number: an id's own hash is written in Python
         self._lost: dict[UUID, RecordDraft] = {}
         self._since: datetime | None = None
         self._count = 0
@@ -59,19 +59,19 @@ class Outage:
 
     def calls(self) -> Iterable[UUID]:
         """Whose intent may be on record, and whose end is not."""
-        return chain(self._open, self._lost)
+        return chain(self._open.values(), self._lost)
 
     def began(self, call: UUID) -> None:
         """Before its intent is written."""
-        self._open.add(call)
+        self._open[call.int] = call
 
     def ended(self, call: UUID) -> None:
         """Its end is on record, or it has no intent there."""
-        self._open.discard(call)
+        self._open.pop(call.int, None)
 
     def lost(self, call: UUID, end: RecordDraft) -> None:
         """Its end is not on record, and `end` shall be as soon as that is possible."""
-        self._open.discard(call)
+        self._open.pop(call.int, None)
         if len(self._lost) >= self._most:
             logger.error("%d calls wait for their end to be recorded: left to the reconciler", len(self._lost))
             self._lost.clear()

@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
@@ -22,8 +23,9 @@ from gateway.outage import NOT_SENT, UNRECORDED, Outage, is_outage
 _PATTERNS: Final = 512
 _REMEMBERED: Final = 2048  # characters of a pattern's words
 _SILENT: Final = Said()
-
-Saying = Callable[[UUID, datetime], Awaitable[Said]]  # what goes with the record of this id and time
+_clock: Final = partial(datetime.now, UTC)
+# A member is read from its enumeration by a function of the standard library, and each call reads several.
+_CALL_INTENDED, _CALL_COMPLETED, _OUTCOME = Event.CALL_INTENDED, Event.CALL_COMPLETED, RecordType.OUTCOME
 
 
 class What(NamedTuple):
@@ -35,6 +37,14 @@ class What(NamedTuple):
     reason: str = ""
     status: str = ""
     error_class: str = ""
+
+
+_INTENT: Final = What(RecordType.INTENT, _CALL_INTENDED)
+
+
+@lru_cache(maxsize=256)
+def _ended(event: Event, status: str, error_class: str) -> What:
+    return What(_OUTCOME, event, status=status, error_class=error_class)
 
 
 class Writer(Protocol):
@@ -74,6 +84,14 @@ class Recorded(Struct):
     policy_digest: str = ""
 
 
+# What many calls share, besides the words of `What`.
+_SHARED: Final = (
+    "principal", "agent", "token_id", "server", "environment", "owner_team", "method", "kind", "tool", "tool_hash",
+    "rule_ids", "scopes_used", "scopes_needed", "client_ip", "policy_digest",
+)  # fmt: skip
+_shared_of: Final = attrgetter(*_SHARED)
+
+
 class Outcome(Struct, frozen=True):
     """How a call ended.
 
@@ -93,23 +111,19 @@ class Outcome(Struct, frozen=True):
 class Recorder:
     """Writes drafts; what cannot be recorded raises the refusal that the caller gets."""
 
-    def __init__(self, writer: Writer, outage: Outage, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, writer: Writer, outage: Outage, now: Callable[[], datetime] = _clock) -> None:
         self._writer = writer
         self._outage = outage
         self._now = now
-        self._patterns: dict[tuple[object, ...], Pattern] = {}
+        self._patterns: dict[tuple[What, tuple[object, ...]], Pattern] = {}
 
-    async def intended(
-        self, call: Recorded, event: Event = Event.CALL_INTENDED, captured: Captured | None = None
-    ) -> None:
+    async def intended(self, call: Recorded, event: Event = _CALL_INTENDED, captured: Captured | None = None) -> None:
         """Before anything is sent. Raises `Refused`: then nothing may be sent."""
-        say = None if captured is None else partial(captured.arguments, call.call_id)
-        what = What(RecordType.INTENT, event)
-        if event is not Event.CALL_INTENDED:  # what a client is asked, any process may hear the answer of
-            return await self._write(call, what, say=say)
+        if event is not _CALL_INTENDED:  # what a client is asked, any process may hear the answer of
+            return await self._write(call, What(RecordType.INTENT, event), captured=captured)
         self._outage.began(call.call_id)
         try:
-            await self._write(call, what, say=say)
+            await self._write(call, _INTENT, captured=captured)
         except BaseException as error:
             # What was refused for time, or given up meanwhile, may be on record all the same.
             cause = error.__cause__
@@ -123,7 +137,7 @@ class Recorder:
         self,
         call: Recorded,
         outcome: Outcome,
-        event: Event = Event.CALL_COMPLETED,
+        event: Event = _CALL_COMPLETED,
         captured: Captured | None = None,
         released: bytes | None = None,
     ) -> None:
@@ -131,12 +145,10 @@ class Recorder:
 
         `released`: the result or error as the client gets it, None where it gets none of the server's.
         """
-        what = What(RecordType.OUTCOME, event, status=outcome.status, error_class=outcome.error_class)
-        say = None if captured is None or released is None else partial(captured.result, call.call_id, released)
         try:
-            await self._write(call, what, outcome.latency_ms, outcome.bytes, say, outcome.answer)
+            await self._write(call, _ended(event, outcome.status, outcome.error_class), outcome, captured, released)
         except BaseException:
-            if event is Event.CALL_COMPLETED:
+            if event is _CALL_COMPLETED:
                 self._outage.lost(call.call_id, self._unknown(call, UNRECORDED))
             raise
         self._outage.ended(call.call_id)
@@ -157,17 +169,27 @@ class Recorder:
         self,
         call: Recorded,
         what: What,
-        latency_ms: int | None = None,
-        size: int | None = None,
-        say: Saying | None = None,
-        answer: Mapping[str, Any] | None = None,
+        outcome: Outcome | None = None,
+        captured: Captured | None = None,
+        released: bytes | None = None,
     ) -> None:
-        pattern, id_, now = self._pattern(call, what), new_id(), self._now()
-        said = _SILENT if say is None else await say(id_, now)
-        intention = "" if what.event is Event.CALL_COMPLETED else call.intention  # the intent has said it
+        """`captured` goes with an intent, and with an outcome of which something is `released`."""
+        pattern, id_, now, call_id = self._pattern(call, what), new_id(), self._now(), call.call_id
+        said: Said | Awaitable[Said] = _SILENT
+        latency = size = answer = None
+        if outcome is None:
+            if captured is not None:
+                said = captured.arguments(call_id, id_, now)
+        else:
+            latency, size, answer = outcome.latency_ms, outcome.bytes, outcome.answer
+            if captured is not None and released is not None:
+                said = captured.result(call_id, id_, released)
+        if not isinstance(said, Said):
+            said = await said
+        intention = "" if what.event is _CALL_COMPLETED else call.intention  # the intent has said it
         commitments = said.args_commit, said.result_commit
-        again = Repeat(pattern, id_, now, call.call_id, latency_ms, size, call.trace_id, *commitments, intention)
-        record: RecordDraft | Repeat = again
+        record: RecordDraft | Repeat
+        record = again = Repeat(pattern, id_, now, call_id, latency, size, call.trace_id, *commitments, intention)
         if call.parent_call_id or answer:
             draft = again.draft()
             after = {**(draft.after or {}), "answer": answer} if answer else draft.after
@@ -188,15 +210,12 @@ class Recorder:
 
     def _pattern(self, call: Recorded, what: What) -> Pattern:
         """What this record has in common with others: most of what an agent does it does again."""
-        key = (
-            *what, call.principal, call.agent, call.token_id, call.server, call.environment, call.owner_team,
-            call.method, call.kind, call.tool, call.tool_hash, call.rule_ids, call.scopes_used, call.scopes_needed,
-            call.client_ip, call.policy_digest,
-        )  # fmt: skip
+        shared = _shared_of(call)
+        key = (what, shared)
         pattern = self._patterns.get(key)
         if pattern is None:
             pattern = Pattern(_draft(call, what, self._now()))
-            if sum(map(len, key[len(what) :])) > _REMEMBERED:  # callers choose some of them
+            if sum(map(len, shared)) > _REMEMBERED:  # callers choose some of them
                 return pattern
             if len(self._patterns) >= _PATTERNS:
                 self._patterns.clear()

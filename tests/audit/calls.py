@@ -34,7 +34,7 @@ def kept_call(
     keys, now = sealer.begin(call_id, intent), timezone.now()
 
     def sealed(part: Part, record_id: UUID, data: bytes) -> bytes:
-        if not capture.keeps(part):
+        if not getattr(capture, part):
             return b""
         content = content_of(part, data, capture.of(part, "search"), sealer.lookup_mark)
         return keys.seal(part, record_id, encoded(content))

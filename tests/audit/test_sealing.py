@@ -1,5 +1,6 @@
 import hashlib
 import hmac
+import os
 from typing import get_args
 from uuid import UUID
 
@@ -35,6 +36,22 @@ def test_salts_come_by_hkdf_from_the_random_bytes_of_the_row() -> None:
     assert salts == keys.arguments_salt + keys.result_salt
     assert keys.commit("arguments", b"{}") == hmac.digest(salts[:32], b"{}", hashlib.sha256)
     assert keys.commit("result", b"{}") == hmac.digest(salts[32:], b"{}", hashlib.sha256)
+
+
+def test_no_call_has_the_secret_of_another_and_a_forked_child_draws_none_of_its_parent() -> None:
+    sealer = Sealer([KEY], "here")
+    sealer.begin(CALL, INTENT)  # there is a stock now
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(theirs, sealer.begin(CALL, INTENT).secret)
+        os._exit(0)
+    os.waitpid(child, 0)
+    with os.fdopen(ours, "rb") as told:
+        os.close(theirs)
+        drawn = [told.read(), *(sealer.begin(CALL, INTENT).secret for _ in range(300))]
+    assert {len(secret) for secret in drawn} == {48}
+    assert len({secret[:32] for secret in drawn}) == len(drawn)
 
 
 def test_two_calls_with_the_same_arguments_have_nothing_in_common() -> None:

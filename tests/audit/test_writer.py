@@ -2,6 +2,8 @@
 
 import asyncio
 import inspect
+import os
+import re
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -17,7 +19,7 @@ from audit import services
 from audit.drafts import RecordDraft, next_shard, shard_of
 from audit.events import Event, RecordType
 from audit.models import Leaf, Record, Writer
-from audit.writer import AuditBusy, AuditRefused, AuditUnavailable, GroupCommitWriter
+from audit.writer import _SETTINGS, _STATEMENTS, AuditBusy, AuditRefused, AuditUnavailable, GroupCommitWriter
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE = 60.0  # seconds of a writer that a machine which stands still for a moment must not make refuse
@@ -87,6 +89,20 @@ async def test_a_record_is_durable_when_write_returns(writer: GroupCommitWriter)
     assert row.time == draft.time
     registered = await Writer.objects.aget(shard=row.shard)
     assert (registered.process, registered.id) == ("test", row.writer)
+
+
+@pytest.mark.parametrize("name", ["audit_one", "audit_many", "audit_one_kept", "audit_many_kept"])
+def test_the_last_record_is_found_by_its_index_in_a_month_that_was_empty_when_that_was_planned(name: str) -> None:
+    shard, statement = shard_of(timezone.now()), _STATEMENTS[name]
+    services.create_shards()
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as session:
+        session.execute(_SETTINGS.format(milliseconds=60_000).encode())
+        session.execute(b"PREPARE planned AS " + statement)
+        nothing = ", NULL" * (len(set(re.findall(rb"\$\d+", statement))) - 1)
+        plan = [line for (line,) in session.execute(f"EXPLAIN EXECUTE planned({shard}{nothing})".encode()).fetchall()]
+    looked = [line for line in plan if " on audit_record_" in line]
+    assert looked
+    assert all("Index" in line for line in looked)
 
 
 async def test_concurrent_records_share_commits_and_have_a_gapless_sequence(writer: GroupCommitWriter) -> None:

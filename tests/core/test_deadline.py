@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core.deadline import Deadline
+from core.deadline import Deadline, Deadlines
 
 
 async def test_what_is_in_time_is_left_alone() -> None:
@@ -59,6 +59,57 @@ async def test_whoever_else_cancels_the_task_cancels_it() -> None:
 async def test_a_cancellation_of_somebody_else_is_not_turned_into_a_timeout_by_a_deadline_in_the_same_moment() -> None:
     async def work() -> None:
         with Deadline(0):
+            asyncio.get_running_loop().call_soon(tasks[0].cancel)
+            await asyncio.sleep(120)
+
+    tasks = [asyncio.create_task(work())]
+    with pytest.raises(asyncio.CancelledError):
+        await tasks[0]
+
+
+async def test_each_of_many_pieces_has_all_of_the_time() -> None:
+    deadlines = Deadlines(0.5)
+    for _ in range(6):  # together longer than one of them may take
+        with deadlines:
+            await asyncio.sleep(0.1)
+    for _ in range(2):
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(TimeoutError) as found, deadlines:
+            await asyncio.sleep(120)
+        assert asyncio.get_running_loop().time() - began > 0.49
+        assert isinstance(found.value.__cause__, asyncio.CancelledError)
+    deadlines.close()
+
+
+async def test_between_pieces_nothing_is_ended_and_an_error_in_one_is_itself() -> None:
+    deadlines = Deadlines(0.02)
+    with pytest.raises(ValueError, match="mine"), deadlines:
+        raise ValueError("mine")
+    await asyncio.sleep(0.05)
+    with deadlines:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.05)
+    task = asyncio.current_task()
+    assert task is not None
+    assert not task.cancelling()
+    deadlines.close()
+
+
+async def test_whoever_else_cancels_the_task_cancels_a_piece_of_it() -> None:
+    async def work() -> None:
+        with Deadlines(60):
+            await asyncio.sleep(120)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_somebody_elses_cancellation_in_the_same_moment_is_not_turned_into_a_timeout_of_a_piece() -> None:
+    async def work() -> None:
+        with Deadlines(0):
             asyncio.get_running_loop().call_soon(tasks[0].cancel)
             await asyncio.sleep(120)
 

@@ -1,5 +1,6 @@
 """Public ids are UUIDv7."""
 
+import os
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -34,3 +35,16 @@ def test_a_clock_that_is_set_back_is_followed_and_one_that_slips_is_not() -> Non
     milliseconds = [identity.int >> 80 for identity in made]
     assert made[0] < made[1]
     assert milliseconds == [int(noon.timestamp() * 1000)] * 2 + [int(noon.timestamp() * 1000) - 3_600_000]
+
+
+def test_a_forked_child_draws_no_numbers_of_its_parent() -> None:
+    new_id()  # there is a stock now
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(theirs, new_id().bytes)
+        os._exit(0)
+    os.waitpid(child, 0)
+    with os.fdopen(ours, "rb") as told:
+        os.close(theirs)
+        assert told.read()[8:] not in [new_id().bytes[8:] for _ in range(1024)]

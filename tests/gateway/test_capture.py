@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from collections.abc import Awaitable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -40,8 +41,12 @@ def begun(capture: Capture = NOTHING, params: dict[str, Any] = SENT) -> Captured
     return Captures(SEALER, days=30).begin(capture, "search", params)
 
 
+async def awaited(said: Said | Awaitable[Said]) -> Said:
+    return said if isinstance(said, Said) else await said
+
+
 async def intended(captured: Captured) -> tuple[Said, Payload, CallKeys]:
-    said = await captured.arguments(CALL, INTENT, NOW)
+    said = await awaited(captured.arguments(CALL, INTENT, NOW))
     row = said.payload
     assert row is not None
     return said, row, SEALER.find(row.key_id, row.secret, row.call_id, row.record_id)
@@ -57,7 +62,7 @@ async def test_the_intent_commits_to_what_is_sent_and_its_row_holds_the_secret_a
 async def test_the_outcome_commits_to_what_is_released_under_another_salt() -> None:
     captured = begun()
     _, _, keys = await intended(captured)
-    said = await captured.result(CALL, BYTES, OUTCOME, NOW)
+    said = await awaited(captured.result(CALL, OUTCOME, BYTES))
     assert said == Said(result_commit=hmac.digest(keys.result_salt, BYTES, hashlib.sha256))
     assert said.result_commit != keys.commit("arguments", BYTES)
 
@@ -70,7 +75,7 @@ async def test_a_request_that_sends_nothing_commits_to_the_empty_bytes() -> None
 async def test_both_parts_are_kept_where_the_server_says_so() -> None:
     captured = begun(EVERYTHING)
     _, asked, keys = await intended(captured)
-    told = (await captured.result(CALL, b'{"content":[]}', OUTCOME, NOW)).payload
+    told = (await awaited(captured.result(CALL, OUTCOME, b'{"content":[]}'))).payload
     assert told is not None
     assert (told.part, told.record_id, told.secret, told.expires_at) == ("result", OUTCOME, b"", asked.expires_at)
     assert decoded(keys.unseal("arguments", INTENT, asked.sealed)).data == BYTES
@@ -84,7 +89,7 @@ async def test_what_is_large_is_committed_to_and_kept_bounded(size: int) -> None
     assert asked.size > size
     assert len(asked.sealed) < LIMITS["arguments"]
     released = b'{"content":"' + b"y" * size + b'"}'
-    told = await captured.result(CALL, released, OUTCOME, NOW)
+    told = await awaited(captured.result(CALL, OUTCOME, released))
     assert told.payload is not None
     assert told.result_commit == hmac.digest(keys.result_salt, released, hashlib.sha256)
     assert len(told.payload.sealed) < LIMITS["result"] + 1024
@@ -92,7 +97,16 @@ async def test_what_is_large_is_committed_to_and_kept_bounded(size: int) -> None
 
 
 async def test_without_an_intent_there_is_nothing_to_commit_with() -> None:
-    assert await begun(EVERYTHING).result(CALL, b"{}", OUTCOME, NOW) == Said()
+    assert begun(EVERYTHING).result(CALL, OUTCOME, b"{}") == Said()
+
+
+async def test_only_what_is_long_and_kept_leaves_the_loop_alone_meanwhile() -> None:
+    for capture, size, waits in ((NOTHING, 100_000, False), (EVERYTHING, 100, False), (EVERYTHING, 20_000, True)):
+        captured = begun(capture, {"name": "x", "arguments": {"text": "x" * size}})
+        asked = captured.arguments(CALL, INTENT, NOW)
+        told = captured.result(CALL, OUTCOME, b'"' + b"y" * size + b'"')
+        assert [isinstance(said, Said) for said in (asked, told)] == [not waits] * 2
+        assert [(await awaited(said)).payload is not None for said in (asked, told)] == [True, capture is EVERYTHING]
 
 
 def test_what_is_committed_to_is_part_of_the_very_message() -> None:

@@ -28,6 +28,7 @@ def test_chain_and_mac_follow_the_written_layout() -> None:
     assert chain.leaf(BODY) == leaf
     assert chain.first_link(INSTALLATION, WRITER, SHARD) == first
     assert chain.next_link(first, leaf) == link
+    assert chain.link_of(first, BODY) == link
     assert chain.key_id(KEY) == name
     assert chain.WriterMac(KEY, WRITER).mac(SHARD, SEQ, link) == name + hmac.digest(of_writer, message, "sha256")
 
