@@ -76,6 +76,19 @@ class Pool:
         self._live: set[Connection] = set()
         self._closed = False
 
+    def take_rested(self, origin: Origin) -> Connection | None:
+        """What `take` returns where it would neither wait nor dial, else None: then `take` it."""
+        place = self._places.get(origin)
+        if place is None or not (place.resting and place.permits.free and self._permits.free) or self._closed:
+            return None
+        connection = self._rested(place)
+        if connection is not None:
+            place.users += 1
+            place.permits.free -= 1
+            self._permits.free -= 1
+            self._used += 1
+        return connection
+
     async def take(self, origin: Origin, deadline: float) -> Connection:
         """A connection that nobody else uses, until `give`. Raises `OutboundError`; `timeout` when all stay in use."""
         place = self._places.get(origin)
@@ -100,7 +113,7 @@ class Pool:
         place = self._places[connection.origin]
         if connection.release() and not self._closed:
             place.resting[connection] = None
-            self._resting[connection] = asyncio.get_running_loop().time() + self._keepalive
+            self._resting[connection] = connection.loop.time() + self._keepalive
             if self._sweep is None:
                 self._sweep_later()
         else:
@@ -159,7 +172,7 @@ class Pool:
         while place.resting:
             connection, _ = place.resting.popitem()
             until = self._resting.pop(connection)
-            if asyncio.get_running_loop().time() < until and connection.is_as_left():
+            if connection.loop.time() < until and connection.is_as_left():
                 return connection
             connection.drop()
         return None
