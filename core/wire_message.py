@@ -82,22 +82,24 @@ def head_of(method: str, target: Target, headers: Mapping[str, str], length: int
     Raises `OutboundError`, class `blocked`, for a method or header that we do not send: values must be printable
     ASCII, so none can end its line and begin another one.
     """
+    values = tuple(headers.values())
+    joined = "".join(values)
+    if not (joined.isascii() and joined.isprintable()):
+        raise OutboundError(Refusal.BLOCKED, _UNSENDABLE)
+    form = _form(method, target.path, target.authority, *headers)
+    if length or method in _WITH_BODY:
+        return f"{form % values}content-length: {length}\r\n\r\n".encode("ascii")
+    return f"{form % values}\r\n".encode("ascii")
+
+
+@functools.lru_cache(maxsize=1024)
+def _form(method: str, path: str, authority: str, *given: str) -> str:
+    """A head up to its length, with headers of these names and a gap for the value of each. Raises `OutboundError`."""
     if method not in _METHODS:
         raise OutboundError(Refusal.BLOCKED, "This HTTP method is not sent.")
-    values = "".join(headers.values())
-    if not (values.isascii() and values.isprintable()):
-        raise OutboundError(Refusal.BLOCKED, _UNSENDABLE)
-    framing = f"content-length: {length}\r\n" if length or method in _WITH_BODY else ""
-    lines = _form(tuple(headers)) % tuple(headers.values())
-    return f"{method} {target.path} HTTP/1.1\r\nhost: {target.authority}\r\n{lines}{framing}\r\n".encode("ascii")
-
-
-@functools.lru_cache(maxsize=256)
-def _form(given: tuple[str, ...]) -> str:
-    """The lines of headers with these names, and a gap for the value of each. Raises `OutboundError`."""
     names = [name.lower() for name in given]
     sound = all(_NAME.fullmatch(name) and name not in _OURS for name in names)
     if not (sound and "".join(given).isascii()) or len(set(names)) < len(names):
         raise OutboundError(Refusal.BLOCKED, _UNSENDABLE)
-    own = "user-agent: holdfast\r\naccept-encoding: identity\r\n"
-    return own + "".join(f"{name.replace('%', '%%')}: %s\r\n" for name in names)
+    start = f"{method} {path} HTTP/1.1\r\nhost: {authority}\r\nuser-agent: holdfast\r\naccept-encoding: identity\r\n"
+    return start.replace("%", "%%") + "".join(f"{name.replace('%', '%%')}: %s\r\n" for name in names)

@@ -65,6 +65,14 @@ def test_the_bytes_of_a_request() -> None:
     )
 
 
+def test_percent_signs_are_sent_as_they_are() -> None:
+    head = head_of("GET", target_of("http://a.example/a%20b%s?%d"), {"x-%s": "%s%%"}, 0)
+    assert head == (
+        b"GET /a%20b%s?%d HTTP/1.1\r\nhost: a.example\r\nuser-agent: holdfast\r\naccept-encoding: identity\r\n"
+        b"x-%s: %s%%\r\n\r\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("method", "length", "expected"), [("GET", 0, 0), ("DELETE", 0, 0), ("DELETE", 2, 1), ("POST", 0, 1), ("PUT", 0, 1)]
 )
