@@ -7,7 +7,7 @@ ids and progress tokens are ours, so that no two callers can meet, and no header
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Protocol
 
 from msgspec import Struct, field
@@ -100,14 +100,16 @@ class Upstream:
         self._local = LocalSessions(transport, self.ids, told)
         self._notes: dict[str, _Notes] = {}
 
-    async def send(self, outgoing: Outgoing) -> Response:
+    def send(self, outgoing: Outgoing) -> Coroutine[Any, Any, Response]:
         """The server's answer: a result or an error of its own. Raises `UpstreamFailed`.
 
         Cancelling closes the stream, which is the modern era's cancellation; in the handshake era the server
         is told as well.
         """
-        if outgoing.wire.modern:
-            return await self._exchange(outgoing, None)
+        return self._exchange(outgoing, None) if outgoing.wire.modern else self._carried(outgoing)
+
+    async def _carried(self, outgoing: Outgoing) -> Response:
+        """The same by a session, and by another one where the server does not know the first any more."""
         sessions = outgoing.sessions or self._local.of(outgoing.owner)
         try:
             return await self._in_session(outgoing, sessions)
@@ -176,7 +178,7 @@ class Upstream:
     async def _exchange(self, outgoing: Outgoing, session: UpstreamSession | None) -> Response:
         id_ = next(self.ids)
         body = jsonrpc.call_bytes(id_, outgoing.method, _params(outgoing, id_))
-        headers = {**outgoing.headers, **(session.headers() if session else _modern_headers(outgoing))}
+        headers = {**outgoing.headers, **session.headers()} if session else _modern_headers(outgoing)
         try:
             answer = await self.transport.request(
                 outgoing.url,
@@ -197,23 +199,7 @@ class Upstream:
 
     def hearing(self, outgoing: Outgoing, session: UpstreamSession | None, id_: int) -> OnMessage:
         """What takes the messages on the stream of request `id_`."""
-        listener = outgoing.listener
-
-        async def hear(message: Request | Notification) -> None:
-            if isinstance(message, Request):
-                answered = await listener.asked(message, session) if listener is not None else declined(message)
-                if answered is not None:
-                    self.later(outgoing.url, answered, session)
-            elif message.method == "notifications/progress":
-                if message.params.get("progressToken") == id_ and listener is not None:
-                    await listener.progressed(without_token(message.params))
-            else:
-                if message.method in LIST_CHANGED and outgoing.changed is not None:
-                    outgoing.changed()
-                if listener is not None:
-                    await listener.notified(message)
-
-        return hear
+        return _Ear(self.later, outgoing, session, id_)
 
     async def _note(self, url: str, body: bytes, headers: Mapping[str, str], turns: asyncio.Semaphore) -> None:
         try:
@@ -221,6 +207,32 @@ class Upstream:
                 await self.transport.notify(url, body, headers, LIMITS)
         except (UpstreamFailed, SessionLost, TimeoutError):
             logger.info("a note to a server was not delivered")
+
+
+class _Ear(Struct, frozen=True):
+    """Takes messages. Of most calls it hears none, and a closure would cost each of them more."""
+
+    answer: Callable[[str, bytes, UpstreamSession | None], None]
+    outgoing: Outgoing
+    session: UpstreamSession | None
+    id: int
+
+    async def __call__(self, message: Request | Notification) -> None:
+        """Hand one message on to whoever it is for."""
+        outgoing = self.outgoing
+        listener = outgoing.listener
+        if isinstance(message, Request):
+            answered = await listener.asked(message, self.session) if listener is not None else declined(message)
+            if answered is not None:
+                self.answer(outgoing.url, answered, self.session)
+        elif message.method == "notifications/progress":
+            if message.params.get("progressToken") == self.id and listener is not None:
+                await listener.progressed(without_token(message.params))
+        else:
+            if message.method in LIST_CHANGED and outgoing.changed is not None:
+                outgoing.changed()
+            if listener is not None:
+                await listener.notified(message)
 
 
 def _marking(listener: Listener | None, id_: int) -> OnEvent | None:
@@ -241,14 +253,21 @@ def _params(outgoing: Outgoing, id_: int) -> dict[str, Any]:
         capabilities=outgoing.capabilities,
         trace=outgoing.trace,
     )
-    params = {key: value for key, value in outgoing.params.items() if key != "_meta"}
-    return {**params, "_meta": meta} if meta else params
+    params = dict(outgoing.params)
+    params.pop("_meta", None)
+    if meta:
+        params["_meta"] = meta
+    return params
 
 
 def _modern_headers(outgoing: Outgoing) -> dict[str, str]:
-    headers = {"mcp-protocol-version": outgoing.wire.version, "mcp-method": outgoing.method}
+    headers = dict(outgoing.headers)
+    headers["mcp-protocol-version"] = outgoing.wire.version
+    headers["mcp-method"] = outgoing.method
     named = outgoing.params.get(NAME_BEARING.get(outgoing.method, ""))
-    return headers | {"mcp-name": encode_value(named)} if isinstance(named, str) else headers
+    if isinstance(named, str):
+        headers["mcp-name"] = encode_value(named)
+    return headers
 
 
 def without_token(params: Mapping[str, Any]) -> dict[str, Any]:
