@@ -63,13 +63,12 @@ class AnswerReader:
 
     def _has_known_head(self, known: KnownHead, data: bytes) -> bool:
         """Whether `data` is a whole answer with that head; then it is read."""
-        found = known.body_of(data)
+        body = known.body_of(data)
         fits = known.header_count <= self._header_count and known.header_bytes + LENGTH_DIGITS <= self._header_bytes
-        if found is None or not fits or self._method == "HEAD":
+        if body is None or not fits or self._method == "HEAD":
             return False
-        digits, body = found
-        self.status, self.headers = known.status, {**known.headers, "content-length": digits}
-        self._pieces.append(body)
+        self.status, self.headers = known.status, {**known.headers, "content-length": str(len(body))}
+        self._pieces = [body]
         self.buffered = len(body)
         self.complete = self.reusable = True
         return True
