@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
         The socket itself is asked, because the event loop may not have looked at it yet: bytes that came before a
         request must not be read as its answer.
         """
-        return self._is_open() and not self._poll.poll(0)
+        return not self._transport.is_closing() and not self._poll.poll(0)
 
     def drop(self) -> None:
         """Close at once."""

@@ -161,7 +161,8 @@ class Pool:
 
     def _leave(self, origin: Origin, place: _Place) -> None:
         place.users -= 1
-        self._tidy(origin, place)
+        if not place.users:
+            self._tidy(origin, place)
 
     def _tidy(self, origin: Origin, place: _Place) -> None:
         if not place.users and not place.resting:

@@ -106,7 +106,9 @@ def outgoing_meta(
     """
     if not meta and progress_token is None and not trace and not wire.modern:
         return {}
-    sent = {key: value for key, value in meta.items() if key not in _MADE_ANEW}
+    sent: dict[str, Any] = {}
+    if not _MADE_ANEW.issuperset(meta):
+        sent = {key: value for key, value in meta.items() if key not in _MADE_ANEW}
     if progress_token is not None:
         sent["progressToken"] = progress_token
     if wire.modern:

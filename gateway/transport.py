@@ -93,6 +93,26 @@ class Transport:
         except OutboundError as error:
             raise UpstreamFailed(error.cls.value, error.sentence) from error
 
+    async def ask(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        limits: WireLimits,
+        *,
+        id_: int,
+        on_message: OnMessage,
+    ) -> Response:
+        """As `request`, where there is no session: most calls go this way, with nothing around the exchange itself."""
+        try:
+            answer = await self._client.ask("POST", url, {**headers, **_HEADERS}, body, limits)
+            try:
+                return _at_once(answer, id_) or await _read(answer, id_, on_message, None)
+            finally:
+                answer.leave()
+        except OutboundError as error:
+            raise UpstreamFailed(error.cls.value, error.sentence) from error
+
     async def notify(self, url: str, body: bytes, headers: Mapping[str, str], limits: WireLimits) -> None:
         """Post a message that has no answer. Raises `UpstreamFailed`, and `SessionLost` on 404."""
         try:
@@ -148,7 +168,7 @@ def _at_once(answer: WireAnswer, id_: int) -> Response | None:
     if answer.status != 200 or answer.kind != "application/json":
         return None
     raw = answer.whole(_LONG)
-    return _matching(_parse(raw), id_) if raw is not None else None
+    return None if raw is None else _matching(_parse(raw), id_)
 
 
 async def _read(answer: WireAnswer, id_: int, on_message: OnMessage, on_event: OnEvent | None) -> Response:

@@ -106,7 +106,17 @@ class Upstream:
         Cancelling closes the stream, which is the modern era's cancellation; in the handshake era the server
         is told as well.
         """
-        return self._exchange(outgoing, None) if outgoing.wire.modern else self._carried(outgoing)
+        if not outgoing.wire.modern:
+            return self._carried(outgoing)
+        id_ = next(self.ids)
+        return self.transport.ask(
+            outgoing.url,
+            jsonrpc.call_bytes(id_, outgoing.method, _params(outgoing, id_)),
+            _modern_headers(outgoing),
+            outgoing.limits,
+            id_=id_,
+            on_message=self.hearing(outgoing, None, id_),
+        )
 
     async def _carried(self, outgoing: Outgoing) -> Response:
         """The same by a session, and by another one where the server does not know the first any more."""
@@ -175,25 +185,23 @@ class Upstream:
             await sessions.lost(session)
         return response
 
-    async def _exchange(self, outgoing: Outgoing, session: UpstreamSession | None) -> Response:
+    async def _exchange(self, outgoing: Outgoing, session: UpstreamSession) -> Response:
         id_ = next(self.ids)
         body = jsonrpc.call_bytes(id_, outgoing.method, _params(outgoing, id_))
-        headers = {**outgoing.headers, **session.headers()} if session else _modern_headers(outgoing)
         try:
             answer = await self.transport.request(
                 outgoing.url,
                 body,
-                headers,
+                {**outgoing.headers, **session.headers()},
                 outgoing.limits,
                 id_=id_,
-                in_session=session is not None and bool(session.id),
+                in_session=bool(session.id),
                 on_message=self.hearing(outgoing, session, id_),
-                on_event=_marking(outgoing.listener, id_) if session is not None else None,
+                on_event=_marking(outgoing.listener, id_),
             )
         except asyncio.CancelledError:
-            if session is not None:
-                note = jsonrpc.notification_bytes("notifications/cancelled", {"requestId": id_})
-                self.later(outgoing.url, note, session)
+            note = jsonrpc.notification_bytes("notifications/cancelled", {"requestId": id_})
+            self.later(outgoing.url, note, session)
             raise
         return answer.response
 
