@@ -17,7 +17,9 @@ def test_a_head_is_kept_in_two_parts_around_the_digits_of_its_length() -> None:
     assert known() == found
 
 
-@pytest.mark.parametrize(("length", "body"), [(b"4", b"more"), (b"0", b""), (b"11", b"HTTP/1.1 20"), (b"61", HEAD + b"fine")])
+@pytest.mark.parametrize(
+    ("length", "body"), [(b"4", b"more"), (b"0", b""), (b"11", b"HTTP/1.1 20"), (b"61", HEAD + b"fine")]
+)
 def test_a_whole_answer_with_the_same_head_is_known_whatever_its_length(length: bytes, body: bytes) -> None:
     found = known()
     assert found is not None
