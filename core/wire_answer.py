@@ -11,7 +11,7 @@ from typing import Final
 import httptools
 
 from core.outbound_failure import OutboundError, Refusal
-from core.wire_known import LENGTH_DIGITS, KnownHead, known_head
+from core.wire_known import KnownHead, known_head
 
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
@@ -23,8 +23,8 @@ class AnswerReader:
     """Takes bytes, gives status, headers and body.
 
     `headers` is None until the head is there. `complete`: the answer ended. `reusable`: it ended where we know that
-    the next one begins. `known`: a head that the parser read on this connection; another answer
-    that has it, and comes whole, needs no parser.
+    the next one begins. `known`: a head that the parser read on this connection; another answer that has it, and
+    comes whole, needs no parser.
     """
 
     status = 0
@@ -39,6 +39,7 @@ class AnswerReader:
     _had_interim = False
     _refused: OutboundError | None = None
     _begun = False
+    _pending: dict[str, str]  # what the parser read of a head so far
     _parser: httptools.HttpResponseParser | None = None  # from the first byte to the end of the answer
 
     def __init__(self, method: str, *, header_bytes: int, header_count: int, known: KnownHead | None = None) -> None:
@@ -46,7 +47,6 @@ class AnswerReader:
         self._method = method
         self._header_bytes = header_bytes
         self._header_count = header_count
-        self._pending: dict[str, str] = {}
         self._pieces: list[bytes] = []
 
     def feed(self, data: bytes) -> None:
@@ -56,6 +56,7 @@ class AnswerReader:
             return
         self._begun = True
         if self.known is None or not self._has_known_head(self.known, data):
+            self._pending = {}
             self._parser = httptools.HttpResponseParser(self)
             self._parse(data)
             if self.complete and self.reusable:
@@ -63,13 +64,17 @@ class AnswerReader:
 
     def _has_known_head(self, known: KnownHead, data: bytes) -> bool:
         """Whether `data` is a whole answer with that head; then it is read."""
-        body = known.body_of(data)
-        fits = known.header_count <= self._header_count and known.header_bytes + LENGTH_DIGITS <= self._header_bytes
-        if body is None or not fits or self._method == "HEAD":
+        if (
+            known.header_bytes > self._header_bytes
+            or known.header_count > self._header_count
+            or self._method == "HEAD"
+            or (body := known.body_of(data)) is None
+        ):
             return False
-        self.status, self.headers = known.status, {**known.headers, "content-length": str(len(body))}
-        self._pieces = [body]
-        self.buffered = len(body)
+        length = len(body)
+        self.status, self.headers = known.status, {**known.headers, "content-length": str(length)}
+        self._pieces.append(body)
+        self.buffered = length
         self.complete = self.reusable = True
         return True
 

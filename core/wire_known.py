@@ -7,20 +7,22 @@ that is decided here: another head, and an answer that is not whole or has bytes
 
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
-LENGTH_DIGITS: Final = 18  # of a length, at most
+_LENGTH_DIGITS: Final = 18  # at most
 _LENGTH_LINE: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})\r\n", re.IGNORECASE)
 
 
-class KnownHead(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class KnownHead:
     """A head that the parser read: its bytes `before` and `after` the digits of its length, and what they say."""
 
     before: bytes
     after: bytes
     status: int
     headers: Mapping[str, str]
-    header_bytes: int  # as they count against the limits
+    header_bytes: int  # as they count against the limits, with as long a length as there can be
     header_count: int
 
     def body_of(self, data: bytes) -> bytes | None:
@@ -41,4 +43,5 @@ def known_head(
     # The digits must be those that the parser counted the body by.
     if found is None or found[1].decode("ascii") != headers.get("content-length") or len(data) - end != int(found[1]):
         return None
-    return KnownHead(data[: found.start(1)], data[found.end(1) : end], status, headers, header_bytes, header_count)
+    longest = header_bytes + _LENGTH_DIGITS
+    return KnownHead(data[: found.start(1)], data[found.end(1) : end], status, headers, longest, header_count)

@@ -105,7 +105,8 @@ class Pool:
                     self._return_permit(place)
         finally:
             if connection is None:
-                self._leave(origin, place)
+                place.users -= 1
+                self._tidy(origin, place)
         return connection
 
     def give(self, connection: Connection) -> None:
@@ -119,7 +120,9 @@ class Pool:
         else:
             connection.drop()
         self._return_permit(place)
-        self._leave(connection.origin, place)
+        place.users -= 1
+        if not place.users:
+            self._tidy(connection.origin, place)
 
     async def close(self) -> None:
         """Close every connection, those in use too, and wait until they are gone."""
@@ -158,11 +161,6 @@ class Pool:
         self._used -= 1
         self._permits.give()
         place.permits.give()
-
-    def _leave(self, origin: Origin, place: _Place) -> None:
-        place.users -= 1
-        if not place.users:
-            self._tidy(origin, place)
 
     def _tidy(self, origin: Origin, place: _Place) -> None:
         if not place.users and not place.resting:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.wire_known import LENGTH_DIGITS, KnownHead, known_head
+from core.wire_known import KnownHead, known_head
 
 HEAD = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 4\r\nx-a: b\r\n\r\n"
 HEADERS = {"server": "x", "content-length": "4", "x-a": "b"}
@@ -13,8 +13,8 @@ def known(data: bytes = HEAD + b"fine", headers: dict[str, str] = HEADERS) -> Kn
 
 
 def test_a_head_is_kept_in_two_parts_around_the_digits_of_its_length() -> None:
-    found = KnownHead(b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: ", b"\r\nx-a: b\r\n\r\n", 200, HEADERS, 40, 3)
-    assert known() == found
+    found = KnownHead(b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: ", b"\r\nx-a: b\r\n\r\n", 200, HEADERS, 58, 3)
+    assert known() == found  # its length may come to have 18 digits
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ OTHERS = {
     "a length twice": HEAD.replace(b": 4\r\n", b": 4\r\nContent-Length: 4\r\n") + b"fine",
     "zeros before the digits": HEAD.replace(b": 4\r\n", b": 04\r\n") + b"fine",
     "nothing after the digits": HEAD[: HEAD.index(b": 4\r\n")] + b": 0",
-    "too many digits": HEAD.replace(b": 4\r\n", b": %s4\r\n" % (b"0" * LENGTH_DIGITS)) + b"fine",
+    "too many digits": HEAD.replace(b": 4\r\n", b": %s4\r\n" % (b"0" * 18)) + b"fine",
 }
 
 
