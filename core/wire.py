@@ -22,7 +22,7 @@ from core.outbound_meter import BodyMeter, is_event_stream
 from core.wire_answer import AnswerReader
 from core.wire_connection import Connection
 from core.wire_dial import dial
-from core.wire_message import head_of, target_of
+from core.wire_message import Lines, head_of, target_of
 from core.wire_pool import Pool
 
 _LOOKUPS: Final = 16  # threads; a slow name server holds one of them, and the caller leaves after its limit
@@ -163,7 +163,7 @@ class WireClient:
         return _Exchange(functools.partial(self.ask, method, url, headers, body, limits))
 
     async def ask(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limits: WireLimits
+        self, method: str, url: str, headers: Mapping[str, str] | Lines, body: bytes, limits: WireLimits
     ) -> WireAnswer:
         """As `request`, for the hot path: whoever gets the answer must `leave` it, however they end."""
         if self._loop is None:

@@ -76,30 +76,50 @@ def target_of(url: str) -> Target:
     return Target(Origin(parsed.scheme, host, port), authority, path)
 
 
-def head_of(method: str, target: Target, headers: Mapping[str, str], length: int) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Headers that were judged once, to be sent with many requests; `lines_of` alone makes them."""
+
+    text: str
+
+
+def lines_of(headers: Mapping[str, str]) -> Lines:
+    """The lines of `headers`. Raises `OutboundError`, class `blocked`, for those that we do not send."""
+    return Lines(_written(headers))
+
+
+def head_of(method: str, target: Target, headers: Mapping[str, str] | Lines, length: int) -> bytes:
     """Request line and headers (RFC 9112, 3 and 5) for a body of `length` bytes.
 
     Raises `OutboundError`, class `blocked`, for a method or header that we do not send: values must be printable
     ASCII, so none can end its line and begin another one.
     """
+    start = _start(method, target.path, target.authority)
+    lines = headers.text if isinstance(headers, Lines) else _written(headers)
+    framing = f"content-length: {length}\r\n" if length or method in _WITH_BODY else ""
+    return f"{start}{lines}{framing}\r\n".encode("ascii")
+
+
+@functools.lru_cache(maxsize=512)
+def _start(method: str, path: str, authority: str) -> str:
+    if method not in _METHODS:
+        raise OutboundError(Refusal.BLOCKED, "This HTTP method is not sent.")
+    return f"{method} {path} HTTP/1.1\r\nhost: {authority}\r\nuser-agent: holdfast\r\naccept-encoding: identity\r\n"
+
+
+def _written(headers: Mapping[str, str]) -> str:
     values = tuple(headers.values())
     joined = "".join(values)
     if not (joined.isascii() and joined.isprintable()):
         raise OutboundError(Refusal.BLOCKED, _UNSENDABLE)
-    form = _form(method, target.path, target.authority, *headers)
-    if length or method in _WITH_BODY:
-        return f"{form % values}content-length: {length}\r\n\r\n".encode("ascii")
-    return f"{form % values}\r\n".encode("ascii")
+    return _form(tuple(headers)) % values
 
 
-@functools.lru_cache(maxsize=1024)
-def _form(method: str, path: str, authority: str, *given: str) -> str:
-    """A head up to its length, with headers of these names and a gap for the value of each. Raises `OutboundError`."""
-    if method not in _METHODS:
-        raise OutboundError(Refusal.BLOCKED, "This HTTP method is not sent.")
+@functools.lru_cache(maxsize=256)
+def _form(given: tuple[str, ...]) -> str:
+    """The lines of headers with these names, and a gap for the value of each. Raises `OutboundError`."""
     names = [name.lower() for name in given]
     sound = all(_NAME.fullmatch(name) and name not in _OURS for name in names)
     if not (sound and "".join(given).isascii()) or len(set(names)) < len(names):
         raise OutboundError(Refusal.BLOCKED, _UNSENDABLE)
-    start = f"{method} {path} HTTP/1.1\r\nhost: {authority}\r\nuser-agent: holdfast\r\naccept-encoding: identity\r\n"
-    return start.replace("%", "%%") + "".join(f"{name.replace('%', '%%')}: %s\r\n" for name in names)
+    return "".join(f"{name.replace('%', '%%')}: %s\r\n" for name in names)

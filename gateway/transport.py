@@ -14,6 +14,7 @@ from core import strictjson
 from core.outbound import OutboundError
 from core.sse import Event, EventDecoder, EventTooLarge
 from core.wire import WireAnswer, WireClient, WireLimits
+from core.wire_message import Lines, lines_of
 from gateway import jsonrpc
 from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
 
@@ -97,15 +98,19 @@ class Transport:
         self,
         url: str,
         body: bytes,
-        headers: Mapping[str, str],
+        headers: Mapping[str, str] | Lines,
         limits: WireLimits,
         *,
         id_: int,
         on_message: OnMessage,
     ) -> Response:
-        """As `request`, where there is no session: most calls go this way, with nothing around the exchange itself."""
+        """As `request`, where there is no session: most calls go this way, with nothing around the exchange itself.
+
+        `headers` are given as they are, or as `lines_of_post` made them of these.
+        """
+        lines = headers if isinstance(headers, Lines) else {**headers, **_HEADERS}
         try:
-            answer = await self._client.ask("POST", url, {**headers, **_HEADERS}, body, limits)
+            answer = await self._client.ask("POST", url, lines, body, limits)
             try:
                 return _at_once(answer, id_) or await _read(answer, id_, on_message, None)
             finally:
@@ -161,6 +166,11 @@ class Transport:
                 return
         except OutboundError as error:
             raise UpstreamFailed(error.cls.value, error.sentence) from error
+
+
+def lines_of_post(headers: Mapping[str, str]) -> Lines:
+    """The headers of a post that are written once for many. Raises `OutboundError` for those that are not sent."""
+    return lines_of({**headers, **_HEADERS})
 
 
 def _at_once(answer: WireAnswer, id_: int) -> Response | None:

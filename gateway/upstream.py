@@ -8,19 +8,29 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from msgspec import Struct, field
 
 from core.sse import Event
 from core.wire import WireLimits
+from core.wire_message import Lines
 from gateway import jsonrpc
 from gateway.errors import METHOD_NOT_FOUND
 from gateway.headers import NAME_BEARING, encode_value
 from gateway.jsonrpc import Notification, Request, Response
 from gateway.protocol import LIST_CHANGED, Wire, outgoing_meta
 from gateway.session import SessionEnded, unheard
-from gateway.transport import NoStream, OnEvent, OnMessage, SessionLost, Transport, UpstreamFailed
+from gateway.transport import (
+    NoStream,
+    OnEvent,
+    OnMessage,
+    SessionLost,
+    Transport,
+    UpstreamFailed,
+    lines_of_post,
+)
 from gateway.upstream_sessions import LocalSessions, UpstreamSession
 
 logger = logging.getLogger(__name__)
@@ -30,6 +40,9 @@ NOTE_SECONDS: Final = 5.0  # for what a call itself does not wait for
 NOTES_AT_ONCE: Final = 16
 NOTES_WAITING: Final = 512  # those that are sent included
 LIMITS: Final = WireLimits()
+# Methods whose name is a definition's, of which there are few: their headers are remembered. A URI or the id of a task
+# is one caller's, and does not stay here longer than its request.
+_NAMES_DEFINITION: Final = frozenset({"prompts/get", "tools/call"})
 
 
 class Sessions(Protocol):
@@ -112,7 +125,7 @@ class Upstream:
         return self.transport.ask(
             outgoing.url,
             jsonrpc.call_bytes(id_, outgoing.method, _params(outgoing, id_)),
-            _modern_headers(outgoing),
+            _headers(outgoing),
             outgoing.limits,
             id_=id_,
             on_message=self.hearing(outgoing, None, id_),
@@ -268,11 +281,23 @@ def _params(outgoing: Outgoing, id_: int) -> dict[str, Any]:
     return params
 
 
-def _modern_headers(outgoing: Outgoing) -> dict[str, str]:
-    headers = dict(outgoing.headers)
-    headers["mcp-protocol-version"] = outgoing.wire.version
-    headers["mcp-method"] = outgoing.method
-    named = outgoing.params.get(NAME_BEARING.get(outgoing.method, ""))
+def _headers(outgoing: Outgoing) -> Mapping[str, str] | Lines:
+    """The headers of a request of the modern era."""
+    version, method = outgoing.wire.version, outgoing.method
+    named = outgoing.params.get(NAME_BEARING.get(method, ""))
+    if not outgoing.headers and method in _NAMES_DEFINITION and isinstance(named, str):
+        return _lines(version, method, named)
+    return _standard(dict(outgoing.headers), version, method, named)
+
+
+@lru_cache(maxsize=1024)
+def _lines(version: str, method: str, name: str) -> Lines:
+    return lines_of_post(_standard({}, version, method, name))
+
+
+def _standard(headers: dict[str, str], version: str, method: str, named: Any) -> dict[str, str]:
+    headers["mcp-protocol-version"] = version
+    headers["mcp-method"] = method
     if isinstance(named, str):
         headers["mcp-name"] = encode_value(named)
     return headers
