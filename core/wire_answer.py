@@ -11,6 +11,7 @@ from typing import Final
 import httptools
 
 from core.outbound_failure import OutboundError, Refusal
+from core.wire_known import KnownHead, known_head
 
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
@@ -22,7 +23,8 @@ class AnswerReader:
     """Takes bytes, gives status, headers and body.
 
     `headers` is None until the head is there. `complete`: the answer ended. `reusable`: it ended where we know that
-    the next one begins.
+    the next one begins. `known`: a head that the parser read on this connection; another answer that has it, and
+    comes whole, needs no parser.
     """
 
     status = 0
@@ -34,18 +36,55 @@ class AnswerReader:
     _size = 0
     _silent = 0  # bytes since the last one of body
     _until_closed = False
+    _had_interim = False
     _refused: OutboundError | None = None
+    _begun = False
+    _pending: dict[str, str]  # what the parser read of a head so far
+    _parser: httptools.HttpResponseParser | None = None  # from the first byte to the end of the answer
 
-    def __init__(self, method: str, *, header_bytes: int, header_count: int) -> None:
+    def __init__(self, method: str, *, header_bytes: int, header_count: int, known: KnownHead | None = None) -> None:
+        self.known = known
         self._method = method
         self._header_bytes = header_bytes
         self._header_count = header_count
-        self._pending: dict[str, str] = {}
         self._pieces: list[bytes] = []
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
         """Read on. Raises `OutboundError`, classes `protocol_error` and `too_large`."""
+        if self._begun:
+            self._parse(data)
+            return
+        self._begun = True
+        if self.known is None or not self._has_known_head(self.known, data):
+            self._pending = {}
+            self._parser = httptools.HttpResponseParser(self)
+            self._parse(data)
+            if self.complete and self.reusable:
+                self._remember(data)
+
+    def _has_known_head(self, known: KnownHead, data: bytes) -> bool:
+        """Whether `data` is a whole answer with that head; then it is read."""
+        if (
+            known.header_bytes > self._header_bytes
+            or known.header_count > self._header_count
+            or self._method == "HEAD"
+            or (body := known.body_of(data)) is None
+        ):
+            return False
+        length = len(body)
+        self.status, self.headers = known.status, {**known.headers, "content-length": str(length)}
+        self._pieces.append(body)
+        self.buffered = length
+        self.complete = self.reusable = True
+        return True
+
+    def _remember(self, data: bytes) -> None:
+        """Keep the head of an answer that came whole, for the next one on this connection."""
+        if not self._had_interim and self.status not in _BODILESS:
+            found = known_head(data, self.status, self.headers or {}, self._size, self._count)
+            self.known = found or self.known
+
+    def _parse(self, data: bytes) -> None:
         parser, before = self._parser, self.buffered
         if parser is None:
             self.reusable = False  # something follows an answer that had ended
@@ -66,6 +105,7 @@ class AnswerReader:
     def end(self) -> None:
         """The server closed the connection in order. Raises `OutboundError` where that is not the answer's end."""
         self.reusable = False
+        self._begun = True
         if self._until_closed:
             self.complete = True
         self._parser = None
@@ -104,7 +144,7 @@ class AnswerReader:
         if version not in ("1.0", "1.1") or not 100 <= status <= 599 or status == 101:
             self._refuse(Refusal.PROTOCOL_ERROR)
         if status < 200:
-            self._pending = {}
+            self._pending, self._had_interim = {}, True
             return
         self._judge(status, version, self._pending)
         self.status, self.headers = status, self._pending

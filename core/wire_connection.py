@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from core.outbound_failure import OutboundError, Refusal
 from core.wire_answer import AnswerReader
+from core.wire_known import KnownHead
 from core.wire_message import Origin
 
 _BUFFERED: Final = 262_144  # bytes of body that wait for a slow reader before we stop reading from the socket
@@ -17,8 +18,9 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
-        self._loop = asyncio.get_running_loop()
-        self.lost: asyncio.Future[None] = self._loop.create_future()
+        self.loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[None] = self.loop.create_future()
+        self.known: KnownHead | None = None  # of the last answer
         self._transport: asyncio.Transport  # from connection_made on; nobody has the connection before
         self._poll = select.poll()
         self._reader: AnswerReader | None = None  # of the exchange that goes on
@@ -35,18 +37,16 @@ class Connection(asyncio.Protocol):
         self._reader = reader
         self._transport.write(head + body)
 
-    async def arrival(self, latest: float) -> None:
-        """Wait until the reader may have more. Raises `OutboundError`, `timeout` at `latest` (the loop's clock)."""
+    def arrival(self, latest: float) -> "asyncio.Future[None]":
+        """Done when the reader may have more. Raises `OutboundError`, `timeout` at `latest` (the loop's clock)."""
         if self._error is not None:
             raise self._error
         self._latest = latest
         if self._timer is None or self._timer.when() > latest:
             self._set_timer(latest)
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        # No coroutine around it: one would cost more than all of this.
+        self._waiter = waiter = self.loop.create_future()
+        return waiter
 
     def resume(self) -> None:
         """The reader's buffer was taken: read on."""
@@ -59,6 +59,7 @@ class Connection(asyncio.Protocol):
         reader, self._reader = self._reader, None
         if reader is None or not (reader.complete and reader.reusable) or self._paused or not self._is_open():
             return False
+        self.known = reader.known
         # A server may answer before it has read everything; what is left would be read as the next request.
         return self._transport.get_write_buffer_size() == 0
 
@@ -70,7 +71,7 @@ class Connection(asyncio.Protocol):
         The socket itself is asked, because the event loop may not have looked at it yet: bytes that came before a
         request must not be read as its answer.
         """
-        return self._is_open() and not self._poll.poll(0)
+        return not self._transport.is_closing() and not self._poll.poll(0)
 
     def drop(self) -> None:
         """Close at once."""
@@ -136,14 +137,14 @@ class Connection(asyncio.Protocol):
     def _set_timer(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._look_at_clock)
+        self._timer = self.loop.call_at(when, self._look_at_clock)
 
     def _look_at_clock(self) -> None:
         # One timer serves many waits: most end early, and making two timers for each call is dear.
         self._timer = None
-        if self._waiter is None:
+        if self._waiter is None or self._waiter.done():
             return
-        if self._loop.time() < self._latest:
+        if self.loop.time() < self._latest:
             self._set_timer(self._latest)
         else:
             self._fail(OutboundError(Refusal.TIMEOUT))
@@ -155,6 +156,6 @@ class Connection(asyncio.Protocol):
         self._notify()
 
     def _notify(self) -> None:
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():  # who waited may have been cancelled
             waiter.set_result(None)

@@ -76,20 +76,43 @@ def target_of(url: str) -> Target:
     return Target(Origin(parsed.scheme, host, port), authority, path)
 
 
-def head_of(method: str, target: Target, headers: Mapping[str, str], length: int) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Headers that were judged once, to be sent with many requests; `lines_of` alone makes them."""
+
+    text: str
+
+
+def lines_of(headers: Mapping[str, str]) -> Lines:
+    """The lines of `headers`. Raises `OutboundError`, class `blocked`, for those that we do not send."""
+    return Lines(_written(headers))
+
+
+def head_of(method: str, target: Target, headers: Mapping[str, str] | Lines, length: int) -> bytes:
     """Request line and headers (RFC 9112, 3 and 5) for a body of `length` bytes.
 
     Raises `OutboundError`, class `blocked`, for a method or header that we do not send: values must be printable
     ASCII, so none can end its line and begin another one.
     """
+    start = _start(method, target.path, target.authority)
+    lines = headers.text if isinstance(headers, Lines) else _written(headers)
+    framing = f"content-length: {length}\r\n" if length or method in _WITH_BODY else ""
+    return f"{start}{lines}{framing}\r\n".encode("ascii")
+
+
+@functools.lru_cache(maxsize=512)
+def _start(method: str, path: str, authority: str) -> str:
     if method not in _METHODS:
         raise OutboundError(Refusal.BLOCKED, "This HTTP method is not sent.")
-    values = "".join(headers.values())
-    if not (values.isascii() and values.isprintable()):
+    return f"{method} {path} HTTP/1.1\r\nhost: {authority}\r\nuser-agent: holdfast\r\naccept-encoding: identity\r\n"
+
+
+def _written(headers: Mapping[str, str]) -> str:
+    values = tuple(headers.values())
+    joined = "".join(values)
+    if not (joined.isascii() and joined.isprintable()):
         raise OutboundError(Refusal.BLOCKED, _UNSENDABLE)
-    framing = f"content-length: {length}\r\n" if length or method in _WITH_BODY else ""
-    lines = _form(tuple(headers)) % tuple(headers.values())
-    return f"{method} {target.path} HTTP/1.1\r\nhost: {target.authority}\r\n{lines}{framing}\r\n".encode("ascii")
+    return _form(tuple(headers)) % values
 
 
 @functools.lru_cache(maxsize=256)
@@ -99,5 +122,4 @@ def _form(given: tuple[str, ...]) -> str:
     sound = all(_NAME.fullmatch(name) and name not in _OURS for name in names)
     if not (sound and "".join(given).isascii()) or len(set(names)) < len(names):
         raise OutboundError(Refusal.BLOCKED, _UNSENDABLE)
-    own = "user-agent: holdfast\r\naccept-encoding: identity\r\n"
-    return own + "".join(f"{name.replace('%', '%%')}: %s\r\n" for name in names)
+    return "".join(f"{name.replace('%', '%%')}: %s\r\n" for name in names)

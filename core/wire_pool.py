@@ -76,6 +76,19 @@ class Pool:
         self._live: set[Connection] = set()
         self._closed = False
 
+    def take_rested(self, origin: Origin) -> Connection | None:
+        """What `take` returns where it would neither wait nor dial, else None: then `take` it."""
+        place = self._places.get(origin)
+        if place is None or not (place.resting and place.permits.free and self._permits.free) or self._closed:
+            return None
+        connection = self._rested(place)
+        if connection is not None:
+            place.users += 1
+            place.permits.free -= 1
+            self._permits.free -= 1
+            self._used += 1
+        return connection
+
     async def take(self, origin: Origin, deadline: float) -> Connection:
         """A connection that nobody else uses, until `give`. Raises `OutboundError`; `timeout` when all stay in use."""
         place = self._places.get(origin)
@@ -92,7 +105,8 @@ class Pool:
                     self._return_permit(place)
         finally:
             if connection is None:
-                self._leave(origin, place)
+                place.users -= 1
+                self._tidy(origin, place)
         return connection
 
     def give(self, connection: Connection) -> None:
@@ -100,13 +114,15 @@ class Pool:
         place = self._places[connection.origin]
         if connection.release() and not self._closed:
             place.resting[connection] = None
-            self._resting[connection] = asyncio.get_running_loop().time() + self._keepalive
+            self._resting[connection] = connection.loop.time() + self._keepalive
             if self._sweep is None:
                 self._sweep_later()
         else:
             connection.drop()
         self._return_permit(place)
-        self._leave(connection.origin, place)
+        place.users -= 1
+        if not place.users:
+            self._tidy(connection.origin, place)
 
     async def close(self) -> None:
         """Close every connection, those in use too, and wait until they are gone."""
@@ -146,10 +162,6 @@ class Pool:
         self._permits.give()
         place.permits.give()
 
-    def _leave(self, origin: Origin, place: _Place) -> None:
-        place.users -= 1
-        self._tidy(origin, place)
-
     def _tidy(self, origin: Origin, place: _Place) -> None:
         if not place.users and not place.resting:
             self._places.pop(origin, None)
@@ -159,7 +171,7 @@ class Pool:
         while place.resting:
             connection, _ = place.resting.popitem()
             until = self._resting.pop(connection)
-            if asyncio.get_running_loop().time() < until and connection.is_as_left():
+            if connection.loop.time() < until and connection.is_as_left():
                 return connection
             connection.drop()
         return None

@@ -16,6 +16,8 @@ from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from msgspec import Struct
+
 from access.policy import Reason
 from gateway.errors import refuse
 from servers.limits import CallLimits
@@ -35,11 +37,11 @@ class Bulkheads:
 
     def call(self, slug: str, limits: CallLimits, holder: str) -> AbstractContextManager[None]:
         """A place for one call of `holder`, held within the context. Entering raises `Refused` when there is none."""
-        return self._calls.taken(slug, holder, limits.concurrent_calls)
+        return _Place(self._calls, (slug, holder), limits.concurrent_calls)
 
     def stream(self, slug: str, limits: CallLimits, holder: str) -> AbstractContextManager[None]:
         """A place for one stream of `holder`, held within the context. Entering raises `Refused` when there is none."""
-        return self._streams.taken(slug, holder, limits.concurrent_streams)
+        return _Place(self._streams, (slug, holder), limits.concurrent_streams)
 
     @property
     def calls(self) -> Mapping[str, int]:
@@ -67,9 +69,6 @@ class _Places:
         self.by_server: dict[str, int] = {}
         self._by_holder: dict[tuple[str, str], int] = {}
 
-    def taken(self, slug: str, holder: str, cap: int) -> AbstractContextManager[None]:
-        return _Place(self, (slug, holder), cap)
-
     def take(self, key: tuple[str, str], cap: int) -> None:
         """Raises `Refused` where there is no place."""
         slug, servers, own = key[0], self.by_server, self._by_holder
@@ -90,21 +89,18 @@ class _Places:
         _give_back(self._by_holder, key)
 
 
-class _Place(AbstractContextManager[None]):
+class _Place(Struct):
     """One place within its context. A class, because a generator would cost a call more than all the counting."""
 
-    __slots__ = ("_cap", "_key", "_places")
-
-    def __init__(self, places: _Places, key: tuple[str, str], cap: int) -> None:
-        self._places = places
-        self._key = key
-        self._cap = cap
+    places: _Places
+    key: tuple[str, str]
+    cap: int
 
     def __enter__(self) -> None:
-        self._places.take(self._key, self._cap)
+        self.places.take(self.key, self.cap)
 
     def __exit__(self, *_error: object) -> None:
-        self._places.give(self._key)
+        self.places.give(self.key)
 
 
 def _give_back(counts: dict[K, int], key: K) -> None:

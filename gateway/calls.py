@@ -2,7 +2,7 @@
 
 A client of the modern era cancels by hanging up; one of the handshake era sends a notification, which may reach
 another process, and its hanging up means nothing. Most calls end before anything about them needs watching, so the
-watching begins a moment later. Nothing is recorded here.
+watching begins a moment later, by one timer for all of them. Nothing is recorded here.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from gateway.reply import Channel
 from gateway.transport import UpstreamFailed
 
 PING_SECONDS: Final = 15.0
-WATCHED_AFTER: Final = 0.05  # seconds
+WATCHED_AFTER: Final = 0.05  # seconds, and at most half as many more
 T = TypeVar("T")
 
 Key = tuple[str, Any]  # whose call, and the client's request id
@@ -44,7 +44,12 @@ class Ended(Exception):
 
 
 class _Call(Struct, eq=False):
+    """`began` and `until` are times of the event loop's clock."""
+
     task: "asyncio.Task[Any]"
+    waiting: Waiting
+    began: float
+    until: float
     why: str = ""
     watch: "asyncio.Task[None] | None" = None
     end: asyncio.TimerHandle | None = None
@@ -54,13 +59,6 @@ class _Call(Struct, eq=False):
             self.why = why
             self.task.cancel()
 
-    def leave(self) -> None:
-        """It has ended: nothing is watched any more."""
-        if self.watch is not None:
-            self.watch.cancel()
-        if self.end is not None:
-            self.end.cancel()
-
 
 class Calls:
     """Carries calls and knows which are in flight."""
@@ -68,6 +66,9 @@ class Calls:
     def __init__(self) -> None:
         self._running: InFlight[_Call] = InFlight()
         self._cancellable: dict[Key, _Call] = {}
+        self._unwatched: dict[_Call, None] = {}  # oldest first
+        self._look: asyncio.TimerHandle | None = None  # at those that may be watched by then
+        self._loop: asyncio.AbstractEventLoop | None = None  # from the first call on: asking for it is dear
         self._aborted = False
 
     def __len__(self) -> int:
@@ -79,13 +80,14 @@ class Calls:
             if isinstance(work, Coroutine):
                 work.close()
             raise _cut_short("shutdown")
-        task = asyncio.current_task()
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
-        call = _Call(task)
-        self._track(waiting.key, call)
-        # One timer for most calls: what it begins to watch over has a second one for its end.
-        after = min(WATCHED_AFTER, seconds)
-        watch = asyncio.get_running_loop().call_later(after, self._watch, call, waiting, seconds - after)
+        now = loop.time()
+        call = _Call(task, waiting, now, now + seconds)
+        self._begin(call, loop)
         try:
             return await work
         except UpstreamFailed as error:
@@ -96,9 +98,7 @@ class Calls:
             task.uncancel()
             raise _cut_short(call.why) from error
         finally:
-            watch.cancel()
-            call.leave()
-            self._untrack(waiting.key, call)
+            self._end(call)
 
     def cancel(self, key: Key) -> bool:
         """Cancel a caller's own call, if it is under way here; any other key is nobody's."""
@@ -126,17 +126,40 @@ class Calls:
         """Wait until no call is in flight, at most `timeout` seconds; whether that was reached."""
         return await self._running.emptied(timeout)
 
-    def _watch(self, call: _Call, waiting: Waiting, left: float) -> None:
-        loop = asyncio.get_running_loop()
-        call.watch = loop.create_task(_watched(call, waiting))
-        call.end = loop.call_later(left, call.cancel, "timeout")
-
-    def _track(self, key: Key, call: _Call) -> None:
+    def _begin(self, call: _Call, loop: asyncio.AbstractEventLoop) -> None:
         # A client that uses an id twice at once can cancel the later call only.
-        self._cancellable[key] = call
+        self._cancellable[call.waiting.key] = call
         self._running.add(call)
+        if call.until - call.began <= 2 * WATCHED_AFTER:  # it may end before anybody looks
+            self._watch(call, loop)
+            return
+        self._unwatched[call] = None
+        if self._look is None:
+            self._look = loop.call_later(WATCHED_AFTER, self._watch_old, loop)
 
-    def _untrack(self, key: Key, call: _Call) -> None:
+    def _watch_old(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch whatever began long enough ago."""
+        began = loop.time() - WATCHED_AFTER
+        for call in list(self._unwatched):
+            if call.began > began:
+                break
+            del self._unwatched[call]
+            self._watch(call, loop)
+        # A timer for each call would cost more than all else that is done here for it.
+        self._look = loop.call_later(WATCHED_AFTER / 2, self._watch_old, loop) if self._unwatched else None
+
+    def _watch(self, call: _Call, loop: asyncio.AbstractEventLoop) -> None:
+        call.watch = loop.create_task(_watched(call))
+        call.end = loop.call_at(call.until, call.cancel, "timeout")
+
+    def _end(self, call: _Call) -> None:
+        """It has ended: nothing is watched any more."""
+        if call.watch is not None:
+            call.watch.cancel()
+        if call.end is not None:
+            call.end.cancel()
+        self._unwatched.pop(call, None)
+        key = call.waiting.key
         if self._cancellable.get(key) is call:
             del self._cancellable[key]
         self._running.discard(call)
@@ -150,8 +173,9 @@ def _cut_short(why: str) -> Ended:
     return Ended("cancelled", "cancelled", "Request cancelled", REQUEST_CANCELLED)
 
 
-async def _watched(call: _Call, waiting: Waiting) -> None:
+async def _watched(call: _Call) -> None:
     """Keep the client's stream alive, and cancel when a client of the modern era hangs up."""
+    waiting = call.waiting
     hung_up = asyncio.ensure_future(waiting.hung_up())
     try:
         while not (await asyncio.wait({hung_up}, timeout=PING_SECONDS))[0]:

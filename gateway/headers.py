@@ -33,7 +33,9 @@ HeaderMap = Mapping[Path, str]
 
 def encode_value(value: str) -> str:
     """`value` as a header field's value; what would not survive the trip goes in base64 with a sentinel."""
-    if _PLAIN.fullmatch(value) and value == value.strip() and not _SENTINEL.fullmatch(value):
+    # Printable ASCII is what `_PLAIN` matches; two patterns would cost each call more than the rest of its headers.
+    plain = value.isascii() and value.isprintable() and value == value.strip()
+    if plain and not (value.startswith("=?") and _SENTINEL.fullmatch(value)):
         return value
     return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
 
@@ -79,6 +81,8 @@ def _properties(schema: Any, path: Path = ()) -> Iterator[tuple[Path, Mapping[st
 
 def param_headers(headers: HeaderMap, arguments: Mapping[str, Any]) -> dict[str, str]:
     """The `Mcp-Param-*` headers of a call with these arguments."""
+    if not headers:  # of most tools
+        return {}
     rendered = {name: _rendered(_at(arguments, path)) for path, name in headers.items()}
     return {name: encode_value(value) for name, value in rendered.items() if value is not None}
 

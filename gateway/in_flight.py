@@ -12,8 +12,7 @@ class InFlight(Generic[T]):
 
     def __init__(self) -> None:
         self._items: set[T] = set()
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._empty: asyncio.Event | None = None  # while somebody waits for the end
 
     def __len__(self) -> int:
         return len(self._items)
@@ -25,16 +24,20 @@ class InFlight(Generic[T]):
     def add(self, item: T) -> None:
         """`item` has begun."""
         self._items.add(item)
-        self._empty.clear()
 
     def discard(self, item: T) -> None:
         """`item` has ended, if it was there."""
         self._items.discard(item)
-        if not self._items:
+        if self._empty is not None and not self._items:
             self._empty.set()
+            self._empty = None
 
     async def emptied(self, timeout: float) -> bool:  # noqa: ASYNC109 -- the caller's own patience
         """Wait until there is nothing, at most `timeout` seconds; whether that was reached."""
+        if not self._items:
+            return True
+        if self._empty is None:
+            self._empty = asyncio.Event()
         try:
             async with asyncio.timeout(timeout):
                 await self._empty.wait()

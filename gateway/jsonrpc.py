@@ -126,6 +126,15 @@ def parse_value(raw: bytes) -> Any:
 
 def message(value: Any, *, raw: bytes = b"") -> Message:
     """One message from parsed JSON, `raw` being what was parsed. Raises `Malformed`."""
+    if type(value) is dict and len(value) == 3 and "result" in value and value.get("jsonrpc") == "2.0":
+        # The usual answer: its three members are the protocol's own, so none can be a variant of another.
+        answered = value.get("id")
+        if type(answered) is int:
+            return Response(answered, result=value["result"], raw=_raw_result(raw, answered))
+    return _any_message(value, raw)
+
+
+def _any_message(value: Any, raw: bytes) -> Message:
     if isinstance(value, list):
         raise Malformed(INVALID_REQUEST, "Batches are not accepted; send one message per request")
     if not isinstance(value, dict):

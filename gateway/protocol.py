@@ -35,7 +35,7 @@ _OURS: Final = frozenset({
     PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES, LOG_LEVEL, SERVER_INFO, SUBSCRIPTION_ID, INTENTION,
 })  # fmt: skip
 _TRACE: Final = frozenset({"traceparent", "tracestate", "baggage"})
-_NOT_SENT: Final = _OURS | _TRACE | {"progressToken"}
+_MADE_ANEW: Final = _OURS | _TRACE | {"progressToken"}
 _MODERN_ONLY: Final = frozenset({"resultType", "ttlMs", "cacheScope", "requestState", "inputRequests"})
 
 
@@ -107,15 +107,17 @@ def outgoing_meta(
     if not meta and progress_token is None and not trace and not wire.modern:
         return {}
     sent: dict[str, Any] = {}
-    if not _NOT_SENT.issuperset(meta):  # most callers say nothing of their own
-        sent = {key: value for key, value in meta.items() if key not in _NOT_SENT}
+    if not _MADE_ANEW.issuperset(meta):
+        sent = {key: value for key, value in meta.items() if key not in _MADE_ANEW}
     if progress_token is not None:
         sent["progressToken"] = progress_token
     if wire.modern:
-        sent |= {PROTOCOL_VERSION: wire.version, CLIENT_INFO: GATEWAY_INFO, CLIENT_CAPABILITIES: capabilities}
-        if LOG_LEVEL in meta and meta[LOG_LEVEL] in LEVELS:
+        sent[PROTOCOL_VERSION] = wire.version
+        sent[CLIENT_INFO] = GATEWAY_INFO
+        sent[CLIENT_CAPABILITIES] = capabilities
+        if meta.get(LOG_LEVEL) in LEVELS:
             sent[LOG_LEVEL] = meta[LOG_LEVEL]
-    sent |= trace
+    sent.update(trace)
     return sent
 
 

@@ -14,6 +14,7 @@ from core import strictjson
 from core.outbound import OutboundError
 from core.sse import Event, EventDecoder, EventTooLarge
 from core.wire import WireAnswer, WireClient, WireLimits
+from core.wire_message import Lines, lines_of
 from gateway import jsonrpc
 from gateway.jsonrpc import Malformed, Message, Notification, Request, Response
 
@@ -82,11 +83,38 @@ class Transport:
     ) -> Answer:
         """Post request `id_`, wait for its answer. Raises `UpstreamFailed`, and `SessionLost` on 404 in a session."""
         try:
-            async with self._client.request("POST", url, {**headers, **_HEADERS}, body, limits) as answer:
+            answer = await self._client.ask("POST", url, {**headers, **_HEADERS}, body, limits)
+            try:
                 if answer.status == 404 and in_session:
                     raise SessionLost
-                response = await _read(answer, id_, on_message, on_event)
+                response = _at_once(answer, id_) or await _read(answer, id_, on_message, on_event)
                 return Answer(response, answer.headers.get("mcp-session-id", ""))
+            finally:
+                answer.leave()
+        except OutboundError as error:
+            raise UpstreamFailed(error.cls.value, error.sentence) from error
+
+    async def ask(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str] | Lines,
+        limits: WireLimits,
+        *,
+        id_: int,
+        on_message: OnMessage,
+    ) -> Response:
+        """As `request`, where there is no session: most calls go this way, with nothing around the exchange itself.
+
+        `headers` are given as they are, or as `lines_of_post` made them of these.
+        """
+        lines = headers if isinstance(headers, Lines) else {**headers, **_HEADERS}
+        try:
+            answer = await self._client.ask("POST", url, lines, body, limits)
+            try:
+                return _at_once(answer, id_) or await _read(answer, id_, on_message, None)
+            finally:
+                answer.leave()
         except OutboundError as error:
             raise UpstreamFailed(error.cls.value, error.sentence) from error
 
@@ -125,7 +153,7 @@ class Transport:
                     raise SessionLost
                 if answer.status == 405:
                     raise NoStream
-                if answer.status != 200 or _kind(answer) != "text/event-stream":
+                if answer.status != 200 or answer.kind != "text/event-stream":
                     raise _bad_status(answer)
                 return await _read_events(answer, until, on_message, on_event)
         except OutboundError as error:
@@ -140,20 +168,28 @@ class Transport:
             raise UpstreamFailed(error.cls.value, error.sentence) from error
 
 
-def _kind(answer: WireAnswer) -> str:
-    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+def lines_of_post(headers: Mapping[str, str]) -> Lines:
+    """The headers of a post that are written once for many. Raises `OutboundError` for those that are not sent."""
+    return lines_of({**headers, **_HEADERS})
+
+
+def _at_once(answer: WireAnswer, id_: int) -> Response | None:
+    """What `_read` returns, of a usual answer that is there already; None of any other, and nothing of it is taken."""
+    if answer.status != 200 or answer.kind != "application/json":
+        return None
+    raw = answer.whole(_LONG)
+    return None if raw is None else _matching(_parse(raw), id_)
 
 
 async def _read(answer: WireAnswer, id_: int, on_message: OnMessage, on_event: OnEvent | None) -> Response:
-    kind = _kind(answer)
     if answer.status in (401, 403):
         raise UpstreamFailed("needs_credentials", "The server asks for credentials.")
-    if kind == "text/event-stream" and answer.status == 200:
+    if answer.kind == "text/event-stream" and answer.status == 200:
         response = await _read_events(answer, id_, on_message, on_event)
         if response is not None:
             return response
         raise UpstreamFailed("ended", "The server closed the stream without an answer.")
-    if kind == "application/json":
+    if answer.kind == "application/json":
         response = _matching(await _parsed(await answer.read()), id_)
         # A server may send its JSON-RPC error with any status (2026-07-28 asks for 400 and 404).
         if response.error is not None or 200 <= answer.status < 300:

@@ -7,20 +7,30 @@ ids and progress tokens are ours, so that no two callers can meet, and no header
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from msgspec import Struct, field
 
 from core.sse import Event
 from core.wire import WireLimits
+from core.wire_message import Lines
 from gateway import jsonrpc
 from gateway.errors import METHOD_NOT_FOUND
 from gateway.headers import NAME_BEARING, encode_value
 from gateway.jsonrpc import Notification, Request, Response
 from gateway.protocol import LIST_CHANGED, Wire, outgoing_meta
 from gateway.session import SessionEnded, unheard
-from gateway.transport import NoStream, OnEvent, OnMessage, SessionLost, Transport, UpstreamFailed
+from gateway.transport import (
+    NoStream,
+    OnEvent,
+    OnMessage,
+    SessionLost,
+    Transport,
+    UpstreamFailed,
+    lines_of_post,
+)
 from gateway.upstream_sessions import LocalSessions, UpstreamSession
 
 logger = logging.getLogger(__name__)
@@ -30,6 +40,9 @@ NOTE_SECONDS: Final = 5.0  # for what a call itself does not wait for
 NOTES_AT_ONCE: Final = 16
 NOTES_WAITING: Final = 512  # those that are sent included
 LIMITS: Final = WireLimits()
+# Methods whose name is a definition's, of which there are few: their headers are remembered. A URI or the id of a task
+# is one caller's, and does not stay here longer than its request.
+_NAMES_DEFINITION: Final = frozenset({"prompts/get", "tools/call"})
 
 
 class Sessions(Protocol):
@@ -100,14 +113,26 @@ class Upstream:
         self._local = LocalSessions(transport, self.ids, told)
         self._notes: dict[str, _Notes] = {}
 
-    async def send(self, outgoing: Outgoing) -> Response:
+    def send(self, outgoing: Outgoing) -> Coroutine[Any, Any, Response]:
         """The server's answer: a result or an error of its own. Raises `UpstreamFailed`.
 
         Cancelling closes the stream, which is the modern era's cancellation; in the handshake era the server
         is told as well.
         """
-        if outgoing.wire.modern:
-            return await self._exchange(outgoing, None)
+        if not outgoing.wire.modern:
+            return self._carried(outgoing)
+        id_ = next(self.ids)
+        return self.transport.ask(
+            outgoing.url,
+            jsonrpc.call_bytes(id_, outgoing.method, _params(outgoing, id_)),
+            _headers(outgoing),
+            outgoing.limits,
+            id_=id_,
+            on_message=self.hearing(outgoing, None, id_),
+        )
+
+    async def _carried(self, outgoing: Outgoing) -> Response:
+        """The same by a session, and by another one where the server does not know the first any more."""
         sessions = outgoing.sessions or self._local.of(outgoing.owner)
         try:
             return await self._in_session(outgoing, sessions)
@@ -173,47 +198,29 @@ class Upstream:
             await sessions.lost(session)
         return response
 
-    async def _exchange(self, outgoing: Outgoing, session: UpstreamSession | None) -> Response:
+    async def _exchange(self, outgoing: Outgoing, session: UpstreamSession) -> Response:
         id_ = next(self.ids)
         body = jsonrpc.call_bytes(id_, outgoing.method, _params(outgoing, id_))
-        headers = {**outgoing.headers, **(session.headers() if session else _modern_headers(outgoing))}
         try:
             answer = await self.transport.request(
                 outgoing.url,
                 body,
-                headers,
+                {**outgoing.headers, **session.headers()},
                 outgoing.limits,
                 id_=id_,
-                in_session=session is not None and bool(session.id),
+                in_session=bool(session.id),
                 on_message=self.hearing(outgoing, session, id_),
-                on_event=_marking(outgoing.listener, id_) if session is not None else None,
+                on_event=_marking(outgoing.listener, id_),
             )
         except asyncio.CancelledError:
-            if session is not None:
-                note = jsonrpc.notification_bytes("notifications/cancelled", {"requestId": id_})
-                self.later(outgoing.url, note, session)
+            note = jsonrpc.notification_bytes("notifications/cancelled", {"requestId": id_})
+            self.later(outgoing.url, note, session)
             raise
         return answer.response
 
     def hearing(self, outgoing: Outgoing, session: UpstreamSession | None, id_: int) -> OnMessage:
         """What takes the messages on the stream of request `id_`."""
-        listener = outgoing.listener
-
-        async def hear(message: Request | Notification) -> None:
-            if isinstance(message, Request):
-                answered = await listener.asked(message, session) if listener is not None else declined(message)
-                if answered is not None:
-                    self.later(outgoing.url, answered, session)
-            elif message.method == "notifications/progress":
-                if message.params.get("progressToken") == id_ and listener is not None:
-                    await listener.progressed(without_token(message.params))
-            else:
-                if message.method in LIST_CHANGED and outgoing.changed is not None:
-                    outgoing.changed()
-                if listener is not None:
-                    await listener.notified(message)
-
-        return hear
+        return _Ear(self.later, outgoing, session, id_)
 
     async def _note(self, url: str, body: bytes, headers: Mapping[str, str], turns: asyncio.Semaphore) -> None:
         try:
@@ -221,6 +228,32 @@ class Upstream:
                 await self.transport.notify(url, body, headers, LIMITS)
         except (UpstreamFailed, SessionLost, TimeoutError):
             logger.info("a note to a server was not delivered")
+
+
+class _Ear(Struct, frozen=True):
+    """Takes messages. Of most calls it hears none, and a closure would cost each of them more."""
+
+    answer: Callable[[str, bytes, UpstreamSession | None], None]
+    outgoing: Outgoing
+    session: UpstreamSession | None
+    id: int
+
+    async def __call__(self, message: Request | Notification) -> None:
+        """Hand one message on to whoever it is for."""
+        outgoing = self.outgoing
+        listener = outgoing.listener
+        if isinstance(message, Request):
+            answered = await listener.asked(message, self.session) if listener is not None else declined(message)
+            if answered is not None:
+                self.answer(outgoing.url, answered, self.session)
+        elif message.method == "notifications/progress":
+            if message.params.get("progressToken") == self.id and listener is not None:
+                await listener.progressed(without_token(message.params))
+        else:
+            if message.method in LIST_CHANGED and outgoing.changed is not None:
+                outgoing.changed()
+            if listener is not None:
+                await listener.notified(message)
 
 
 def _marking(listener: Listener | None, id_: int) -> OnEvent | None:
@@ -241,14 +274,33 @@ def _params(outgoing: Outgoing, id_: int) -> dict[str, Any]:
         capabilities=outgoing.capabilities,
         trace=outgoing.trace,
     )
-    params = {key: value for key, value in outgoing.params.items() if key != "_meta"}
-    return {**params, "_meta": meta} if meta else params
+    params = dict(outgoing.params)
+    params.pop("_meta", None)
+    if meta:
+        params["_meta"] = meta
+    return params
 
 
-def _modern_headers(outgoing: Outgoing) -> dict[str, str]:
-    headers = {"mcp-protocol-version": outgoing.wire.version, "mcp-method": outgoing.method}
-    named = outgoing.params.get(NAME_BEARING.get(outgoing.method, ""))
-    return headers | {"mcp-name": encode_value(named)} if isinstance(named, str) else headers
+def _headers(outgoing: Outgoing) -> Mapping[str, str] | Lines:
+    """The headers of a request of the modern era."""
+    version, method = outgoing.wire.version, outgoing.method
+    named = outgoing.params.get(NAME_BEARING.get(method, ""))
+    if not outgoing.headers and method in _NAMES_DEFINITION and isinstance(named, str):
+        return _lines(version, method, named)
+    return _standard(dict(outgoing.headers), version, method, named)
+
+
+@lru_cache(maxsize=1024)
+def _lines(version: str, method: str, name: str) -> Lines:
+    return lines_of_post(_standard({}, version, method, name))
+
+
+def _standard(headers: dict[str, str], version: str, method: str, named: Any) -> dict[str, str]:
+    headers["mcp-protocol-version"] = version
+    headers["mcp-method"] = method
+    if isinstance(named, str):
+        headers["mcp-name"] = encode_value(named)
+    return headers
 
 
 def without_token(params: Mapping[str, Any]) -> dict[str, Any]:

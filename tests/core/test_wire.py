@@ -234,6 +234,60 @@ async def test_an_answer_whose_context_is_over_gives_nothing_of_the_next_one() -
         assert server.connections == 1
 
 
+async def test_a_body_that_is_there_is_had_at_once_and_only_a_whole_one_within_its_limits() -> None:
+    events = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 4\r\n\r\nfine"
+    for answered, at_most, expected in [
+        (OK, 4, b"fine"),
+        (OK, 3, None),
+        (OK.replace(b"4", b"0").replace(b"fine", b""), 4, b""),
+        (OK.replace(b"4", b"6"), 9, None),
+        (events, 4, None),
+    ]:
+        for limits in (PATIENT, replace(PATIENT, body_bytes=3)):
+            async with serving(answered) as server, client() as wire:
+                answer = await wire.ask("POST", server.url, {}, b"", limits)
+                found = answer.whole(at_most)
+                assert found == (expected if limits is PATIENT or not expected else None)
+                if found is None and answered is OK:  # nothing of it was taken
+                    if limits is PATIENT:
+                        assert await answer.read() == b"fine"
+                    else:
+                        with pytest.raises(OutboundError):
+                            await answer.read()
+                answer.leave()
+                answer.leave()
+                assert answer.whole(at_most) is None
+
+
+async def test_a_body_that_is_there_too_late_is_not_had_at_once_either() -> None:
+    async with serving(OK) as server, client() as wire:
+        answer = await wire.ask("POST", server.url, {}, b"", replace(PATIENT, total_seconds=0))
+        with pytest.raises(OutboundError) as caught:
+            answer.whole(100)
+        assert caught.value.cls is Refusal.TIMEOUT
+        answer.leave()
+
+
+@pytest.mark.parametrize(("content_type", "kind"), [
+    ("application/json", "application/json"), ("Application/JSON ; charset=utf-8", "application/json"), ("", ""),
+])  # fmt: skip
+async def test_the_kind_of_an_answer_is_its_media_type(content_type: str, kind: str) -> None:
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: 0\r\n\r\n".encode()
+    async with serving(head) as server, client() as wire, wire.request("GET", server.url, {}, b"", PATIENT) as answer:
+        assert answer.kind == kind
+
+
+async def test_answers_with_one_head_are_told_apart_by_their_bodies() -> None:
+    bodies = [b"fine", b"", b"a longer body", b"fine", b"\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"]
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nx-a: b\r\n\r\n"
+    async with serving(*(head % len(body) + body for body in bodies)) as server, client() as wire:
+        for body in bodies:
+            async with wire.request("POST", server.url, {}, b"", PATIENT) as answer:
+                assert answer.headers == {"content-length": str(len(body)), "x-a": "b"}
+                assert await answer.read() == body
+        assert server.connections == 1
+
+
 @pytest.mark.parametrize(
     ("method", "answer", "expected"),
     [

@@ -2,6 +2,7 @@
 
 import itertools
 from contextlib import suppress
+from typing import TypedDict
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,17 @@ from hypothesis import strategies as st
 
 from core.outbound import OutboundError, Refusal
 from core.wire_answer import AnswerReader
+from core.wire_known import KnownHead
 
-LIMITS = {"header_bytes": 4096, "header_count": 20}
+
+class Limits(TypedDict):
+    """Of one reader."""
+
+    header_bytes: int
+    header_count: int
+
+
+LIMITS: Limits = {"header_bytes": 4096, "header_count": 20}
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 
@@ -268,3 +278,82 @@ def test_whatever_comes_fails_in_our_classes_only(pieces: list[bytes]) -> None:
         read(CHUNKED, *pieces, closed=True)
     with suppress(OutboundError):
         read(*pieces, closed=True)
+
+
+# --- heads that are known ---------------------------------------------------------------------------------------------
+
+LENGTHS = st.sampled_from([b"0", b"2", b"5", b"45", b"002", b"", b"+2", b"2 ", b"2, 2", b"1" * 19])
+LINES = st.sampled_from(
+    [
+        b"content-type: application/json", b"Content-Type:text/plain", b"date: Sun, 29 Nov 2026 12:00:00 GMT",
+        b"date: Sun, 29 Nov 2026 12:00:01 GMT", b"connection: keep-alive", b"connection: close", b" folded",
+        b"transfer-encoding: chunked", b"content-encoding: identity", b"content-length: 2", b"x-\xe4: \xe4", b"a: ",
+    ]
+)  # fmt: skip
+STATUSES = st.sampled_from([b"200 OK", b"200 ", b"204 No Content", b"304 Not Modified", b"404 Not Found", b"103 Early"])
+
+
+@st.composite
+def answers(draw: st.DrawFn, statuses: st.SearchStrategy[bytes] = STATUSES) -> bytes:
+    """An answer that is sound or nearly so."""
+    lines = draw(st.lists(LINES, max_size=3))
+    name = draw(st.sampled_from([b"content-length: ", b"Content-Length:\t ", b"CONTENT-LENGTH:"]))
+    lines.insert(draw(st.integers(0, len(lines))), name + draw(LENGTHS))
+    body = draw(
+        st.sampled_from([b"", b"ok", b"okay!", b"0\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok12"])
+    )
+    return b"HTTP/1.1 " + draw(statuses) + b"\r\n" + b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def told(data: bytes, known: KnownHead | None, method: str, limits: Limits) -> tuple[object, KnownHead | None]:
+    """All that a reader says of `data`, and the head that it knows afterwards."""
+    reader = AnswerReader(method, known=known, **limits)
+    try:
+        reader.feed(data)
+    except OutboundError as error:
+        return error.cls, known
+    said = (reader.status, reader.headers, reader.buffered, reader.complete, reader.reusable, reader.take())
+    return said, reader.known
+
+
+@given(st.lists(answers(), min_size=2, max_size=6), st.data())
+def test_with_a_known_head_every_answer_is_read_as_without(seen: list[bytes], data: st.DataObject) -> None:
+    known = None
+    for answer in [*seen, *seen]:
+        method = data.draw(st.sampled_from(["POST", "POST", "GET", "HEAD"]))
+        limits: Limits = {"header_bytes": data.draw(st.integers(20, 120)), "header_count": data.draw(st.integers(1, 4))}
+        expected, _ = told(answer, None, method, limits)
+        said, known = told(answer, known, method, limits)
+        assert said == expected
+
+
+def test_a_head_is_known_again_with_another_length_and_its_reader_needs_no_parser() -> None:
+    first, _ = read(HEAD + b"a: b\r\ncontent-length: 2\r\n\r\nok")
+    assert first.known is not None
+    second = AnswerReader("POST", known=first.known, **LIMITS)
+    second.feed(HEAD + b"a: b\r\ncontent-length: 5\r\n\r\nokay!")
+    assert second._parser is None
+    assert second._count == 0  # no header was read
+    assert (second.status, second.headers, second.take()) == (200, {"a": "b", "content-length": "5"}, b"okay!")
+    assert second.known is first.known
+    assert first.headers == {"a": "b", "content-length": "2"}
+
+
+@pytest.mark.parametrize("extra", [b"x", b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"])
+def test_what_follows_an_answer_with_a_known_head_ends_the_connection_too(extra: bytes) -> None:
+    answer = HEAD + b"content-length: 2\r\n\r\nok"
+    for pieces in ([answer + extra], [answer, extra]):
+        reader = AnswerReader("POST", known=read(answer)[0].known, **LIMITS)
+        feed_all(reader, pieces)
+        assert (reader.take(), reader.complete, reader.reusable) == (b"ok", True, False)
+
+
+@pytest.mark.parametrize("name", [name for name, case in WHOLE.items() if not case[4] or case[2] in (204, 304)])
+def test_the_head_of_an_answer_without_body_or_after_which_nothing_may_come_is_not_kept(name: str) -> None:
+    assert read(WHOLE[name][0], method=WHOLE[name][1])[0].known is None
+
+
+def test_a_length_in_an_interim_answer_that_fits_what_follows_is_not_taken_for_the_answers() -> None:
+    final = HEAD + b"content-length: 2\r\n\r\nok"
+    reader, _ = read(b"HTTP/1.1 103 Early\r\ncontent-length: %d\r\n\r\n" % len(final) + final)
+    assert (reader.status, reader.complete, reader.known) == (200, True, None)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from core.outbound import OutboundError, Refusal
-from core.wire_message import Origin, Target, head_of, target_of
+from core.wire_message import Origin, Target, head_of, lines_of, target_of
 
 TARGETS = {
     "https://a.example/mcp": (Origin("https", "a.example", 443), "a.example", "/mcp"),
@@ -65,6 +65,21 @@ def test_the_bytes_of_a_request() -> None:
     )
 
 
+@pytest.mark.parametrize("headers", [{}, {"X-A": "b", "x-%s": "%d"}])
+@pytest.mark.parametrize("length", [0, 7])
+def test_lines_that_were_written_once_are_sent_as_their_headers_are(headers: Mapping[str, str], length: int) -> None:
+    for method in ("GET", "POST"):
+        assert head_of(method, TARGET, lines_of(headers), length) == head_of(method, TARGET, headers, length)
+
+
+def test_percent_signs_are_sent_as_they_are() -> None:
+    head = head_of("GET", target_of("http://a.example/a%20b%s?%d"), {"x-%s": "%s%%"}, 0)
+    assert head == (
+        b"GET /a%20b%s?%d HTTP/1.1\r\nhost: a.example\r\nuser-agent: holdfast\r\naccept-encoding: identity\r\n"
+        b"x-%s: %s%%\r\n\r\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("method", "length", "expected"), [("GET", 0, 0), ("DELETE", 0, 0), ("DELETE", 2, 1), ("POST", 0, 1), ("PUT", 0, 1)]
 )
@@ -106,9 +121,10 @@ BAD_HEADERS: dict[str, Mapping[str, str]] = {
 
 @pytest.mark.parametrize("headers", BAD_HEADERS.values(), ids=BAD_HEADERS.keys())
 def test_a_header_that_is_refused(headers: Mapping[str, str]) -> None:
-    with pytest.raises(OutboundError) as caught:
-        head_of("POST", TARGET, headers, 0)
-    assert caught.value.cls is Refusal.BLOCKED
+    for attempt in (lambda: head_of("POST", TARGET, headers, 0), lambda: lines_of(headers)):
+        with pytest.raises(OutboundError) as caught:
+            attempt()
+        assert caught.value.cls is Refusal.BLOCKED
 
 
 @pytest.mark.parametrize("method", ["CONNECT", "TRACE", "post", "POST ", "POST / HTTP/1.1\r\nx: y\r\n\r\nGET", ""])

@@ -150,6 +150,24 @@ async def test_waiting_for_a_connection_counts_as_connecting() -> None:
         holder.cancel()
 
 
+async def test_whoever_asks_when_a_connection_comes_to_rest_does_not_overtake_those_who_wait_for_it() -> None:
+    async with serving(OK) as server, client(per_origin=1) as wire:
+        served: list[str] = []
+
+        async def call(name: str) -> None:
+            await post(wire, server.url)
+            served.append(name)
+
+        first = await wire.ask("POST", server.url, {}, b"", PATIENT)
+        assert await first.read() == b"fine"
+        waits = asyncio.create_task(call("waits"))
+        await asyncio.sleep(0)
+        first.leave()
+        comes = asyncio.create_task(call("comes"))
+        await asyncio.gather(waits, comes)
+        assert (served, server.connections) == (["waits", "comes"], 1)
+
+
 async def test_a_busy_server_does_not_hold_up_calls_to_another() -> None:
     async with serving(stays()) as busy, serving(OK) as other, client(connections=3, per_origin=2) as wire:
         waiting = [asyncio.create_task(post(wire, busy.url)) for _ in range(20)]

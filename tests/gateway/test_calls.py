@@ -1,12 +1,12 @@
 """How calls in flight end."""
 
 import asyncio
-from collections.abc import Awaitable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from typing import Any, cast
 
 import pytest
 
-from gateway.calls import Calls, Ended, Key, Waiting
+from gateway.calls import Calls, Ended, Key, Waiting, _Call
 from gateway.errors import REQUEST_CANCELLED, SHUTTING_DOWN, UPSTREAM_FAILED
 from gateway.protocol import Wire
 from gateway.reply import Channel
@@ -241,3 +241,65 @@ async def test_the_end_of_an_earlier_call_does_not_make_a_later_one_uncancellabl
     await first
     assert calls.cancel(KEY)
     assert (await ended(second)).status == "cancelled"
+
+
+async def test_a_call_that_may_not_last_until_anybody_looks_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.calls.WATCHED_AFTER", 30.0)
+    async with asyncio.timeout(20):
+        assert (await ended(Calls().carry(Work()(), Client().waiting, seconds=0.01))).cls == "timeout"
+
+
+class Clock:
+    """The clock and timers of an event loop; nothing happens but by `pass_until`."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.looks: list[tuple[float, Callable[..., None], tuple[Any, ...]]] = []
+        self.ends: list[float] = []
+        self.watched = 0
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, seconds: float, what: Callable[..., None], *args: Any) -> object:
+        self.looks.append((self.now + seconds, what, args))
+        return self
+
+    def call_at(self, when: float, _what: object, _why: str) -> None:
+        self.ends.append(when)
+
+    def create_task(self, work: Coroutine[Any, Any, None]) -> None:
+        self.watched += 1
+        work.close()
+
+    def pass_until(self, when: float) -> None:
+        while self.looks and self.looks[0][0] <= when:
+            self.now, look, args = self.looks.pop(0)
+            look(*args)
+        self.now = when
+
+
+async def test_one_timer_looks_at_every_call_within_half_as_long_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.calls.WATCHED_AFTER", 1.0)
+    calls, clock, task = Calls(), Clock(), asyncio.current_task()
+    assert task is not None
+    begun: list[_Call] = []
+
+    def begin(when: float) -> None:
+        clock.pass_until(when)
+        begun.append(_Call(task, Client(("a", when)).waiting, when, when + 60))
+        calls._begin(begun[-1], cast("asyncio.AbstractEventLoop", clock))
+
+    for when in (100.0, 100.2, 100.4, 100.9):
+        begin(when)
+    calls._end(begun[1])
+    assert len(clock.looks) == 1
+    seen = []
+    for when in (100.9, 101.0, 101.4, 101.5, 101.9, 102.0):
+        clock.pass_until(when)
+        seen.append(clock.watched)
+    assert seen == [0, 1, 1, 2, 2, 3]
+    assert clock.ends == [160.0, 160.4, 160.9], "each to the moment"
+    assert not clock.looks, "nobody looks where there is nothing to see"
+    begin(103.0)
+    assert [look[0] for look in clock.looks] == [104.0]

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from mcp.shared.inbound import decode_header_value, encode_header_value, mcp_param_headers, x_mcp_header_map
 
 from gateway.headers import decode_value, disagreement, encode_value, header_map, param_headers
@@ -26,6 +28,16 @@ def test_values_travel_as_the_reference_implementation_writes_them(value: str) -
     assert decode_value(encode_value(value)) == value == decode_header_value(encode_value(value))
 
 
+EDGES = st.sampled_from(["", " ", "\t", "\n", "\x7f", "\xa0", "\xe4", "=?base64?", "?=", "=", "a"])
+
+
+@given(st.text(max_size=3), EDGES, EDGES)
+def test_any_value_travels_plain_only_where_the_reference_implementation_lets_it(text: str, one: str, two: str) -> None:
+    value = one + text + two
+    assume(not any("\ud800" <= letter <= "\udfff" for letter in value))
+    assert encode_value(value) == encode_header_value(value)
+
+
 @pytest.mark.parametrize("value", ["=?base64?!?=", "=?base64?eA=?=", "=?base64?eB==?=", "=?base64?/w==?="])
 def test_a_malformed_sentinel_agrees_with_nothing(value: str) -> None:
     assert decode_value(value) is None
@@ -34,6 +46,7 @@ def test_a_malformed_sentinel_agrees_with_nothing(value: str) -> None:
 def test_headers_of_a_call_are_those_of_the_reference_implementation() -> None:
     expected = {name.lower(): value for name, value in mcp_param_headers(x_mcp_header_map(SCHEMA), ARGUMENTS).items()}
     assert param_headers(header_map(SCHEMA), ARGUMENTS) == expected
+    assert param_headers({}, ARGUMENTS) == {}
 
 
 @pytest.mark.parametrize(

@@ -43,3 +43,16 @@ def test_each_can_be_ended_while_all_are_gone_through() -> None:
         return len(under_way)
 
     assert asyncio.run(end()) == 0
+
+
+def test_everybody_who_waits_hears_of_the_end_and_the_next_wait_is_for_the_next_end() -> None:
+    async def wait() -> tuple[list[bool], bool]:
+        under_way = InFlight[str]()
+        under_way.add("one")
+        waiting = [asyncio.ensure_future(under_way.emptied(30)) for _ in range(2)]
+        await asyncio.sleep(0)
+        under_way.discard("one")
+        under_way.add("two")
+        return await asyncio.gather(*waiting), await under_way.emptied(0.01)
+
+    assert asyncio.run(wait()) == ([True, True], False)

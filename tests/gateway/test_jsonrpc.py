@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +17,7 @@ from gateway.jsonrpc import (
     Notification,
     Request,
     Response,
+    _any_message,
     call_bytes,
     dumps,
     error_bytes,
@@ -293,3 +295,26 @@ ODD = {
 def test_where_the_bytes_are_not_known_for_sure_there_are_none(name: str) -> None:
     found = _read(ODD[name].encode())
     assert (found.raw, found.result) == (b"", {})
+
+
+NAMES = st.sampled_from(["jsonrpc", "id", "result", "error", "method", "params", "Result", "ID", "JSONRPC", "x"])
+VALUES: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, False, 0, 7, -1, 2**70, 1.5, "2.0", "1.0", "7", {}, {"a": 1}, [], "tools/call"]
+)
+
+
+@given(value=st.dictionaries(NAMES, VALUES, max_size=4), usual=st.booleans())
+@example(value={"id": True}, usual=True)
+@example(value={"id": 7.0}, usual=True)
+def test_the_usual_answer_is_read_as_any_message_is(value: dict[str, Any], *, usual: bool) -> None:
+    found = {"jsonrpc": "2.0", "id": 7, "result": {"a": 1}, **value} if usual else value
+    raw = dumps(found) if found.get("id") != 2**70 else b""
+    assert said(lambda: message(found, raw=raw)) == said(lambda: _any_message(found, raw))
+
+
+def said(read: Callable[[], object]) -> object:
+    """The message, or what is wrong with it."""
+    try:
+        return read()
+    except Malformed as error:
+        return error.code, error.message, error.id

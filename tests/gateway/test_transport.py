@@ -160,6 +160,36 @@ async def test_everything_else_is_a_failure_with_a_class(transport: Transport, s
     assert await failure(ask(transport, server, script)) == cls
 
 
+async def ask_plainly(transport: Transport, server: Scripted, script: Script, ear: Ear | None = None) -> Response:
+    """Request 7 where there is no session."""
+    server.scripts["tools/call"] = script
+    body = jsonrpc.call_bytes(7, "tools/call", {})
+    hear = (ear or Ear()).message
+    return await transport.ask(server.url, body, {"x-own": "1"}, LIMITS, id_=7, on_message=hear)
+
+
+@pytest.mark.parametrize("name", FAILURES)
+async def test_the_same_is_a_failure_where_there_is_no_session(
+    transport: Transport, server: Scripted, name: str
+) -> None:
+    script, cls = FAILURES[name]
+    assert await failure(ask_plainly(transport, server, script)) == cls
+
+
+async def test_without_a_session_the_same_is_posted_and_an_answer_in_either_form_is_taken(
+    transport: Transport, server: Scripted
+) -> None:
+    await ask(transport, server, written(RESULT))
+    plain = await ask_plainly(transport, server, written(RESULT, mcp_session_id="s-9"))
+    assert plain == Response(7, {}, raw=b"{}")
+    ear = Ear()
+    assert (await ask_plainly(transport, server, streamed(NOTE, {"id": 7, "result": {}}), ear)).result == {}
+    assert ear.heard == [Notification("notifications/message", {"level": "info"})]
+    first, *others = server.got
+    for got in others:
+        assert (got.headers, got.body) == (first.headers, first.body)
+
+
 async def test_no_server_is_a_failure_with_a_class(transport: Transport) -> None:
     assert await failure(ask(transport, Scripted(url="http://127.0.0.1:1/mcp"), None)) == "refused"
     assert await failure(ask(transport, Scripted(url="http://10.0.0.1/mcp"), None)) == "blocked"

@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from core.sse import Event
 from core.wire import WireLimits
+from core.wire_message import Lines
 from gateway import jsonrpc
 from gateway.errors import METHOD_NOT_FOUND
 from gateway.jsonrpc import Notification, Request
 from gateway.transport import Interrupted, Transport, UpstreamFailed
-from gateway.upstream import NOTES_AT_ONCE, Outgoing, Upstream, declined, without_token
+from gateway.upstream import NOTES_AT_ONCE, Outgoing, Upstream, _headers, declined, without_token
 from gateway.upstream_sessions import UpstreamSession
 from tests.fixtures_mcp.processes import HonestServer, hostile_server
 from tests.gateway.admitting import HANDSHAKE, MODERN
@@ -282,6 +283,30 @@ async def test_a_request_of_the_modern_era_says_who_asks_and_for_what(upstream: 
     assert "mcp-session-id" not in got.headers
     assert "mcp-name" not in listed.headers
     assert (listed.body["id"], "progressToken" in listed.body["params"]["_meta"]) == (2, False)
+
+
+@pytest.mark.parametrize("name", ["read", "écho", "", " a", "a\r\nx-evil: 1", 7, None])
+@pytest.mark.parametrize("method", ["tools/call", "prompts/get", "tools/list"])
+async def test_headers_that_were_written_before_are_those_that_would_be_written_now(
+    upstream: Upstream, server: Scripted, method: str, name: Any
+) -> None:
+    call = Outgoing(server.url, MODERN, method, {"name": name}, owner="a", limits=LIMITS)
+    with_own = replace(call, headers={"x-own": "1"})
+    for outgoing in (with_own, call, call):
+        await upstream.send(outgoing)
+    fresh, *others = (list(got.headers.items()) for got in server.got)
+    fresh.remove(("x-own", "1"))
+    assert others == [fresh, fresh]
+
+
+async def test_a_uri_or_the_id_of_a_task_is_not_remembered() -> None:
+    def told(method: str, params: Mapping[str, Any]) -> bool:
+        return isinstance(_headers(Outgoing("", MODERN, method, params, owner="a")), Lines)
+
+    assert told("tools/call", {"name": "read"})
+    assert told("prompts/get", {"name": "read"})
+    assert not told("resources/read", {"uri": "file:///mine"})
+    assert not told("tasks/get", {"taskId": "mine"})
 
 
 async def test_a_request_in_a_session_says_nothing_that_its_era_does_not_know(
