@@ -121,7 +121,7 @@ NOTHING: Final = AnswerReport(0.0, "none", (), is_cut=False)
 
 
 def _is_silent(text: str, names: Iterable[str]) -> bool:
-    """Whether no rule can find anything in a short answer: `text` is all of its strings. Most answers end here.
+    """Whether no rule can find anything in a short answer: see `short`. Most answers end here.
 
     What a rule needs of one string (words, signs of what is hidden or secret) is then in all of them together: where
     nothing of it is seen in the whole, reading each string would not find it either.
@@ -130,7 +130,8 @@ def _is_silent(text: str, names: Iterable[str]) -> bool:
     words = words_of(lower)
     if is_disguised(text, words) or _GLANCE.can_say(lower, words):
         return False
-    return not _MAY_HOLD_SECRETS.are_in(lower) or not (_LIKE_SECRETS.are_in(lower) or _name_secrets(names))
+    whole = "\n".join([lower, *names]).lower()
+    return not _MAY_HOLD_SECRETS.are_in(whole) or not (_LIKE_SECRETS.are_in(whole) or _name_secrets(names))
 
 
 def _name_secrets(names: Iterable[str]) -> bool:

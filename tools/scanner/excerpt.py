@@ -20,13 +20,13 @@ _FEW: Final = 400  # members and items of a short answer
 _BRANCHES: Final = (dict, list)
 
 
-def short(result: Mapping[str, Any], most: int) -> tuple[str, list[str]] | None:
-    """All strings of an answer, a line each, names of members too, and these names by themselves.
+def short(result: Mapping[str, Any], most: int) -> tuple[str, set[str]] | None:
+    """What an answer says, a line each, and the names of its members; the long ones are among what it says, too.
 
-    At least what `excerpt` reads of it. None where it is more than `most` characters, or very many strings.
+    Together they are at least what `excerpt` reads of it. None where it says more than `most` characters, or very much.
     """
-    names: list[str] = []
     texts: list[str] = []
+    names: set[str] = set()
     waiting: list[Any] = [dict(result)]
     for value in waiting:  # it grows meanwhile
         if isinstance(value, str):
@@ -35,11 +35,11 @@ def short(result: Mapping[str, Any], most: int) -> tuple[str, list[str]] | None:
             if len(waiting) + len(value) > _FEW:
                 return None
             if isinstance(value, dict):
-                names += value
+                names.update(value)
                 waiting += value.values()
             else:
                 waiting += value
-    texts += names
+    texts += [name for name in names if len(name) >= NAME_MAX]
     return ("\n".join(texts), names) if sum(map(len, texts)) <= most else None
 
 

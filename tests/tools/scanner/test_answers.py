@@ -203,6 +203,10 @@ def test_the_first_look_changes_nothing_about_what_is_known_as_honest_or_not(sai
         {"the_users_other_password_hint": "it is a word"},  # of a long name as much counts as is read of it
         {"the_users_other_hint_password": "it is a word"},
         {"pass-word": "hunter22", "n": "the night"},
+        {"to-ken": "gh"},  # no sign of a secret but in a text that is too short to hold one
+        {"to-ken": "abc"},
+        {"to-ken": "\u200b"},
+        {"to-ken": "abc", "n": ["pin"]},
         text('{\\"password\\": \\"hunter22\\"}'),
         text("secret", "=", "a1B2c3D4e5F6g7H8"),
         text("postgresql://ada:hunter\u00a022@db"),

@@ -73,18 +73,20 @@ def test_depth_is_no_matter() -> None:
     assert texts({"content": deep}) == [MARK]
 
 
-def test_a_short_answer_is_all_of_its_strings_a_line_each() -> None:
-    found = short({"content": [{"type": "text", "text": "a\nb"}], "n": 1, "deep": [["c", None]]}, 100)
+def test_what_a_short_answer_says_is_told_apart_from_the_names_of_its_members() -> None:
+    long = "a name that is a sentence"
+    found = short({"content": [{"type": "text", "text": "a\nb"}], "n": 1, long: [["c", "1", None]]}, 100)
     assert found is not None
     text, names = found
-    assert sorted(text.split("\n")) == ["a", "b", "c", "content", "deep", "n", "text", "text", "type"]
-    assert sorted(names) == ["content", "deep", "n", "text", "type"]
-    assert short({}, 100) == ("", [])
+    assert sorted(text.split("\n")) == ["1", "a", long, "b", "c", "text"]
+    assert names == {"content", "type", "text", "n", long}
+    assert short({}, 100) == ("", set())
 
 
-def test_what_has_more_characters_or_more_strings_is_not_short() -> None:
-    assert short({"a": "x" * 99}, 100) is not None
-    assert short({"a": "x" * 100}, 100) is None
+def test_what_says_more_or_has_more_members_is_not_short() -> None:
+    assert short({"a": "x" * 100}, 100) is not None
+    assert short({"a": "x" * 101}, 100) is None
+    assert short({"a": "x" * 60, "b": ["x" * 60]}, 100) is None
     assert short({"x" * 101: 1}, 100) is None
     assert short({"a": ["x"] * 1_000_000}, 10_000_000) is None
     assert short({"a": dict.fromkeys(map(str, range(1_000)))}, 10_000_000) is None
