@@ -140,7 +140,7 @@ class Dispatch:
     def _params(self, admitted: Admitted) -> dict[str, Any]:
         params, method, modern = admitted.request.params, admitted.request.method, admitted.wire.modern
         sent = {key: params[key] for key in _SENT[method] if params.get(key) is not None}
-        if modern and method != "tasks/update":
+        if modern and method != "tasks/update" and ("requestState" in params or "inputResponses" in params):
             sent |= self._parts.rounds.opened(method, params, admitted.place)
         if "task" in sent and (modern or not has_tasks(admitted.capabilities, modern=False)):
             del sent["task"]

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from access.intentions import KEY as INTENTION
 from core import strictjson
@@ -66,11 +67,12 @@ class Request(Struct, frozen=True):
     method: str
     params: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def meta(self) -> Mapping[str, Any]:
-        """`params._meta`, empty where there is none."""
+    meta: Mapping[str, Any] = field(default_factory=dict)  # `params._meta`, empty where there is none
+
+    def __post_init__(self) -> None:
         found = self.params.get("_meta")
-        return found if isinstance(found, dict) else {}
+        if type(found) is dict:
+            force_setattr(self, "meta", found)
 
 
 class Notification(Struct, frozen=True):

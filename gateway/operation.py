@@ -101,7 +101,7 @@ class Operation:
     def trace_id(self) -> str:
         """The trace that this belongs to, 32 hexadecimal digits (the caller's where we do not trace), or nothing."""
         if self._tracing is None or self._span is None:
-            return self._context.trace_id
+            return self._context.trace_id if self._context is not tracecontext.NONE else ""
         return self._tracing.trace_id(self._span)
 
     def about(self, kind: str, name: str) -> None:
@@ -178,6 +178,8 @@ class Leg:
     def trace(self) -> dict[str, str]:
         """The members of `_meta` that carry the trace to the server: well-formed, and under our span if we trace."""
         context = self._context
+        if context is tracecontext.NONE and self._span is None:
+            return {}
         if self._tracing is not None and self._span is not None:
             parent = self._tracing.parent_of(self._span)
             context = TraceContext(parent, context.tracestate, context.baggage)

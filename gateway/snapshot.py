@@ -170,7 +170,7 @@ class ServerPart:
         found = self.definitions.get((kind, name))
         if found is None:
             return Definition(DefinitionFacts(kind=kind, name=name, state=PinState.UNKNOWN))
-        return self._as_shown(found, shown)
+        return found if shown is None or (kind, name) in shown else self._as_shown(found, shown)
 
     def _as_shown(self, found: Definition, shown: Shown) -> Definition:
         kind, name = found.facts.kind, found.facts.name

@@ -21,8 +21,10 @@ class Target(Struct, frozen=True):
 
 def target(method: str, params: Mapping[str, Any]) -> Target | None:
     """What a request names; None where it names nothing. Raises `Refused` where it should and does not."""
-    if method in _NAMES:
-        return Target(_NAMES[method], _text(params.get("name"), f"the name of a {_NAMES[method]}", "name"))
+    kind = _NAMES.get(method)
+    if kind is not None:
+        name = params.get("name")
+        return Target(kind, name if type(name) is str and name else _text(name, f"the name of a {kind}", "name"))
     if method in _URIS:
         return Target("resource", _text(params.get("uri"), "a resource's URI", "uri"))
     return _completed(params.get("ref")) if method == "completion/complete" else None
