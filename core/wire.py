@@ -1,9 +1,9 @@
 """The HTTP/1.1 client of the hot path: guarded like `core.outbound`, bounded, pooled, and short enough to be checked.
 
 Addresses are judged where a connection is made (`wire_dial`), what is sent is refused before it is written
-(`wire_message`), what comes back is read strictly (`wire_answer`), and a connection is used again only after an
-answer that ended where everybody agrees (`wire_pool`). No redirects, proxies, cookies, compression or settings of the
-environment, and no retries: a request of which a byte was written is never written again.
+(`wire_message`), what comes back is read strictly (`wire_answer`, `wire_known`), and a connection is used again only
+after an answer that ended where everybody agrees (`wire_pool`). No redirects, proxies, cookies, compression or
+settings of the environment, and no retries: a request of which a byte was written is never written again.
 
 Why not a library: docs/adr/0011-upstream-client.md. Everything but the hot path uses `core.outbound`.
 """

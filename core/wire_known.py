@@ -1,4 +1,4 @@
-"""Heads that a server sends over and over: one that was parsed is not parsed again. Pure module.
+"""Heads that a server sends over and over: one that was parsed is not parsed again. No sockets here, and no time.
 
 A connection remembers the head of its last answer that the parser read, cut where the digits of its length stand.
 An answer that begins with the very same bytes, but for these digits, means the same but for its length. That is all
