@@ -7,11 +7,8 @@ are the measure: a property test holds the two together.
 
 import struct
 from binascii import hexlify
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import Enum
-from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
@@ -22,8 +19,6 @@ from audit.chaining import Chain
 from audit.drafts import (
     BODY_MAX,
     BODY_VERSION,
-    LIMITS,
-    LONG_TEXTS,
     Position,
     RecordDraft,
     Repeat,
@@ -31,8 +26,20 @@ from audit.drafts import (
     written_out,
 )
 from audit.proof.chain import MAC_BYTES
+from audit.usual import (
+    ABSENT,
+    EXACT_END,
+    GAPS,
+    INT4_END,
+    MEMORY,
+    NO_TEXT,
+    SIZED_INT,
+    encoded_each,
+    encoder,
+    memory,
+    moment,
+)
 from audit.wire import (
-    EPOCH,
     INT,
     NULL,
     ORDER,
@@ -40,34 +47,20 @@ from audit.wire import (
     RARE,
     SIXTEEN,
     SIZED_BIG,
-    TEXTS,
-    TYPES,
     UNIQUE,
     VARYING,
     WORDS,
     Row,
     Values,
-    array_literal,
     encoded,
     sized,
 )
 from core.canonical import canonical_bytes
 
-Encoded = tuple[bytes, bytes]  # a member of the body with its comma, empty where nothing is said; and the value
-
-_SIZED_INT: Final = struct.Struct(">ii").pack
-_uuid_parts: Final = struct.Struct("8s4s4s4s12s").unpack
 _two_uuids: Final = struct.Struct("8s4s4s4s12s" * 2).unpack
 _LINK: Final = INT(32)
 _MAC: Final = INT(MAC_BYTES)
-_ABSENT: Final[Encoded] = (b"", NULL)
-_NO_TEXT: Final[Encoded] = (b"", sized(b""))
-_NAME_LIMIT, _LONG_LIMIT, _ITEMS, _ = LIMITS[0]
-_INT4_END: Final = 2**31
-_EXACT_END: Final = 2**53  # beyond it RFC 8785 needs a tag
-_REMEMBERED: Final = 128  # bytes of a text that is worth remembering
 _REMEMBERED_FORM: Final = 2048  # bytes of all words of a record that are
-_MEMORY: Final = 512  # forms, and texts of one column: about 6 MB in all if each of them were new and long
 _words_of: Final = attrgetter(*WORDS)
 _others_of: Final = attrgetter(*OTHERS)
 _rare_of: Final = attrgetter(*RARE)
@@ -118,7 +111,7 @@ class Rows:
     def __init__(self, installation: str) -> None:
         self._installation = installation
         self._member = b'"installation":' + canonical_bytes(installation) + b","
-        self._memories = {name: _memory(name) for name in WORDS}
+        self._memories = {name: memory(name) for name in WORDS}
         self._forms: dict[tuple[Any, ...], _Form] = {}
         self._plain_forms: dict[tuple[Any, ...], _Form] = {}
         self._writer: UUID | None = None
@@ -154,7 +147,7 @@ class Rows:
     def _usual(self, draft: RecordDraft) -> Prepared:
         words = _words_of(draft)
         form = self._forms.get(words) or self._form(words, self._forms, OTHERS)
-        others = dict(zip(OTHERS, _encoded(_ENCODERS, _others_of(draft)), strict=True))
+        others = dict(zip(OTHERS, encoded_each(_ENCODERS, _others_of(draft)), strict=True))
         members = tuple(member for member, _ in others.values())
         values = tuple(others[name][1] for name in (*RARE, *VARYING))
         before = form.before_seq % members[:_OTHERS_BEFORE_SEQ]
@@ -170,7 +163,7 @@ class Rows:
         after = b"".join(parts[name] for name in sorted(parts) if name > "seq")
         form = _Form(before, after, tuple(value for _, value in known.values()) + silent)
         if sum(map(len, form.values)) <= _REMEMBERED_FORM:
-            if len(forms) >= _MEMORY:
+            if len(forms) >= MEMORY:
                 forms.clear()
             forms[words] = form
         return form
@@ -209,9 +202,9 @@ def _repeated(record: Repeat, made: _CallForm) -> Prepared:
 
 def _asked(record: Repeat, call_id: UUID, commit: bytes, made: _CallForm) -> Prepared:
     call, id_ = call_id.int.to_bytes(16, "big"), record.id.int.to_bytes(16, "big")
-    (second, microsecond, time), (before, after) = _moment(record.time), made.asked
-    why = _NO_TEXT if record.intention == "" else _encode_intention(record.intention)
-    trace = _NO_TEXT if record.trace_id == "" else _encode_trace_id(record.trace_id)
+    (second, microsecond, time), (before, after) = moment(record.time), made.asked
+    why = NO_TEXT if record.intention == "" else _encode_intention(record.intention)
+    trace = NO_TEXT if record.trace_id == "" else _encode_trace_id(record.trace_id)
     return Prepared(
         record,
         before % (hexlify(commit), *_two_uuids(hexlify(call + id_)), why[0]),
@@ -222,13 +215,13 @@ def _asked(record: Repeat, call_id: UUID, commit: bytes, made: _CallForm) -> Pre
 
 
 def _told(record: Repeat, call_id: UUID, commit: bytes, latency: int, size: int, made: _CallForm) -> Prepared:
-    if not (0 <= latency < _INT4_END and 0 <= size < _EXACT_END):
+    if not (0 <= latency < INT4_END and 0 <= size < EXACT_END):
         raise ValueError("unusual")
     call, id_ = call_id.int.to_bytes(16, "big"), record.id.int.to_bytes(16, "big")
-    (second, microsecond, time), (before, after) = _moment(record.time), made.told
-    why = _NO_TEXT if record.intention == "" else _encode_intention(record.intention)
-    trace = _NO_TEXT if record.trace_id == "" else _encode_trace_id(record.trace_id)
-    known = SIZED_BIG(8, size), SIXTEEN + call, SIXTEEN + id_, why[1], _SIZED_INT(4, latency)
+    (second, microsecond, time), (before, after) = moment(record.time), made.told
+    why = NO_TEXT if record.intention == "" else _encode_intention(record.intention)
+    trace = NO_TEXT if record.trace_id == "" else _encode_trace_id(record.trace_id)
+    known = SIZED_BIG(8, size), SIXTEEN + call, SIXTEEN + id_, why[1], SIZED_INT(4, latency)
     return Prepared(
         record,
         before % (size, *_two_uuids(hexlify(call + id_)), why[0], latency, hexlify(commit)),
@@ -248,155 +241,23 @@ def _narrowed(form: _Form, members: Mapping[str, bytes]) -> tuple[bytes, bytes]:
 
 
 def _filled(record: RecordDraft | Repeat, form: _Form) -> Prepared:
-    asked = _ABSENT if record.args_commit is None else _encode_args(record.args_commit)
-    size = _ABSENT if record.bytes is None else _encode_bytes(record.bytes)
-    call = _ABSENT if record.call_id is None else _encode_call_id(record.call_id)
+    asked = ABSENT if record.args_commit is None else _encode_args(record.args_commit)
+    size = ABSENT if record.bytes is None else _encode_bytes(record.bytes)
+    call = ABSENT if record.call_id is None else _encode_call_id(record.call_id)
     id_, time, trace = _encode_id(record.id), _encode_time(record.time), _encode_trace_id(record.trace_id)
     why = _encode_intention(record.intention)
-    latency = _ABSENT if record.latency_ms is None else _encode_latency(record.latency_ms)
-    told = _ABSENT if record.result_commit is None else _encode_result(record.result_commit)
+    latency = ABSENT if record.latency_ms is None else _encode_latency(record.latency_ms)
+    told = ABSENT if record.result_commit is None else _encode_result(record.result_commit)
     before = form.before_seq % (asked[0], size[0], call[0], id_[0], why[0], latency[0], told[0])
     own = (asked[1], size[1], call[1], id_[1], why[1], latency[1], told[1], time[1], trace[1])
     return Prepared(record, before, form.after_seq % (time[0], trace[0]), form.values, own)
 
 
-def _memory(name: str) -> "_Memory":
-    label = f'"{name}":'.encode()
-    if TYPES.get(name) is TEXTS:
-        return _ListMemory(label, _NAME_LIMIT)
-    return _Memory(label, _LONG_LIMIT if name in LONG_TEXTS else _NAME_LIMIT)
-
-
-# What encodes a usual value of a field as `columns` does, into the form of its member and PostgreSQL's. Each raises
-# ValueError or TypeError for any other value.
-
-
-def _usual_uuid(form: bytes, value: UUID) -> Encoded:
-    data = value.int.to_bytes(16, "big")  # `str(value)` is four times as dear, and each record has two or more
-    return form % _uuid_parts(hexlify(data)), b"\0\0\0\x10" + data
-
-
-def _usual_time(form: bytes, value: datetime) -> Encoded:
-    second, microsecond, data = _moment(value)
-    return form % (second, microsecond), data
-
-
-def _moment(value: datetime) -> tuple[bytes, int, bytes]:
-    """The second as text, its microsecond, and PostgreSQL's form of both."""
-    since = value - EPOCH
-    second, microsecond = since.days * 86_400 + since.seconds, since.microseconds
-    return _shown_second(second), microsecond, SIZED_BIG(8, second * 1_000_000 + microsecond)
-
-
-@lru_cache(maxsize=16)
-def _shown_second(second: int) -> bytes:
-    shown = EPOCH + timedelta(seconds=second)
-    if shown.year < 1000:  # `columns` pads no year
-        raise ValueError("unusual")
-    return shown.isoformat()[:19].encode()
-
-
-def _usual_bytes(form: bytes, value: bytes) -> Encoded:
-    if type(value) is not bytes:
-        raise ValueError("unusual")
-    return form % hexlify(value), sized(value)
-
-
-def _usual_int4(form: bytes, value: int) -> Encoded:
-    if type(value) is not int or not 0 <= value < _INT4_END:
-        raise ValueError("unusual")
-    return form % value, _SIZED_INT(4, value)
-
-
-def _usual_int8(form: bytes, value: int) -> Encoded:
-    if type(value) is not int or not 0 <= value < _EXACT_END:
-        raise ValueError("unusual")
-    return form % value, SIZED_BIG(8, value)
-
-
-def _no_usual(form: bytes, value: Any) -> Encoded:
-    raise ValueError("unusual")
-
-
-_USUAL: Final[dict[str, tuple[bytes, Callable[[bytes, Any], Encoded]]]] = {
-    "uuid": (b'"%b-%b-%b-%b-%b",', _usual_uuid),
-    "timestamptz": (b'"%b.%06dZ",', _usual_time),
-    "bytea": (b'"%b",', _usual_bytes),
-    "int4": (b"%d,", _usual_int4),
-    "int8": (b"%d,", _usual_int8),
-    "jsonb": (b"", _no_usual),
-}
-
-
-def _encoder(name: str) -> Callable[[Any], Encoded]:
-    if name in UNIQUE:
-        return _memory(name).forget
-    form, encode = _USUAL[TYPES[name].name]
-    return partial(encode, f'"{name}":'.encode() + form)
-
-
-class _Memory(dict[Any, Encoded]):
-    """Texts of one field and their encoded forms. Bounded: an agent chooses some of them."""
-
-    def __init__(self, label: bytes, limit: int) -> None:
-        super().__init__()
-        self.label = label
-        self.limit = limit
-
-    def __missing__(self, value: Any) -> Encoded:
-        encoded, size = self.encode(value)
-        if size <= _REMEMBERED:
-            if len(self) >= _MEMORY:
-                self.clear()
-            self[value] = encoded
-        return encoded
-
-    def forget(self, value: Any) -> Encoded:
-        """The encoded form of a text that will not come again."""
-        return _NO_TEXT if value == "" else self.encode(value)[0]
-
-    def encode(self, value: Any) -> tuple[Encoded, int]:
-        """The encoded form, and how long the text is in bytes."""
-        data = self.sound(value.value if isinstance(value, Enum) else value)
-        if data.isalnum():  # ASCII, and nothing to escape
-            return (b'%b"%b",' % (self.label, data), INT(len(data)) + data), len(data)
-        member = b"%b%b," % (self.label, canonical_bytes(data.decode())) if data else b""
-        return (member, sized(data)), len(data)
-
-    def sound(self, value: Any) -> bytes:
-        """The UTF-8 form of a text that body and column hold as it is. Raises ValueError for any other."""
-        if type(value) is not str:
-            raise ValueError("unusual")
-        data = value.encode()
-        if len(data) > self.limit or b"\0" in data:
-            raise ValueError("unusual")
-        return data
-
-
-class _ListMemory(_Memory):
-    """The same for tuples of texts."""
-
-    def encode(self, value: Any) -> tuple[Encoded, int]:
-        """The encoded form, and how long the texts are in bytes."""
-        if type(value) is not tuple or len(value) > _ITEMS:
-            raise ValueError("unusual")
-        size = sum(len(self.sound(item)) for item in value)
-        member = b"%b%b," % (self.label, canonical_bytes(list(value))) if value else b""
-        return (member, sized(array_literal(value))), size
-
-
-def _encoded(encoders: "list[Callable[[Any], Encoded]]", values: tuple[Any, ...]) -> list[Encoded]:
-    return [_ABSENT if value is None else encode(value) for encode, value in zip(encoders, values, strict=True)]
-
-
-_ENCODERS: Final = [_encoder(name) for name in OTHERS]
+_ENCODERS: Final = [encoder(name) for name in OTHERS]
 (
     _encode_args, _encode_bytes, _encode_call_id, _encode_id, _encode_intention, _encode_latency, _encode_result,
     _encode_time, _encode_trace_id,
-) = map(_encoder, VARYING)  # fmt: skip
-_GAPS: Final = {
-    name: b"%b" if name in UNIQUE else f'"{name}":'.encode() + _USUAL[TYPES[name].name][0] for name in VARYING
-}
-_ASKED: Final = {name: _GAPS[name] for name in VARYING if name not in ("bytes", "latency_ms", "result_commit")}
-_TOLD: Final = {name: _GAPS[name] for name in VARYING if name != "args_commit"}
-_SILENT: Final = _encoded([_encoder(name) for name in RARE], _NOTHING)
+) = map(encoder, VARYING)  # fmt: skip
+_ASKED: Final = {name: GAPS[name] for name in VARYING if name not in ("bytes", "latency_ms", "result_commit")}
+_TOLD: Final = {name: GAPS[name] for name in VARYING if name != "args_commit"}
+_SILENT: Final = encoded_each([encoder(name) for name in RARE], _NOTHING)
