@@ -69,7 +69,6 @@ ELSEWHERE = {
     "gateway/dispatch.py": "tests/gateway/test_flows_eras.py",
     "gateway/exchange.py": "tests/gateway/test_pipeline.py",
     "gateway/methods.py": "tests/gateway/test_pipeline.py",
-    "gateway/recorder.py": "tests/gateway/test_pipeline.py",
     "servers/forms.py": "tests/console/test_forms.py",
     "servers/models.py": "tests/servers/test_services.py",
     "servers/querysets.py": "tests/servers/test_services.py",
