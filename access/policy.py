@@ -228,8 +228,13 @@ def decide(call: Call, facts: Facts, now: datetime) -> Decision:  # noqa: PLR091
 
 def _holding(
     grants: tuple[GrantFacts, ...], server: ServerFacts, now: datetime, client_ip: str
-) -> tuple[list[GrantFacts], tuple[GrantFacts, ...]]:
+) -> tuple[Sequence[GrantFacts], tuple[GrantFacts, ...]]:
     """Those of the grants that hold at this server now, and those of them that let their holder connect to it."""
+    if len(grants) == 1:  # of most callers
+        only = grants[0]
+        if not only.holds(server.environment, now, client_ip):
+            return (), ()
+        return grants, grants if only.connects(server.slug) else ()
     held, connecting = [], []
     for grant in grants:
         if grant.holds(server.environment, now, client_ip):

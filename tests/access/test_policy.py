@@ -416,12 +416,13 @@ def test_step_up_asks_for_the_smaller_of_what_person_and_agent_hold() -> None:
 
 
 @pytest.mark.parametrize("scopes", [ALL, frozenset({"mcp:connect"}), frozenset({"mcp:files:call"}), frozenset()])
+@pytest.mark.parametrize("limits", [{}, {"expires_at": PAST}, {"expires_at": SOON}, {"environment": "development"}])
 @pytest.mark.parametrize("method", ["tools/call", "resources/read"])
 @pytest.mark.parametrize("definition", [{}, {"sensitive": True}, {"scheme": "ftp"}, RESOURCE_FACTS, TEMPLATE_FACTS])
 def test_one_grant_is_judged_as_two_of_the_same_are(
-    scopes: frozenset[str], method: str, definition: dict[str, Any]
+    scopes: frozenset[str], method: str, definition: dict[str, Any], limits: dict[str, Any]
 ) -> None:
-    one = GrantFacts(scopes, names=("grant:1",))
+    one = GrantFacts(scopes, names=("grant:1",), **limits)
     alone, twice = (
         decided(principal={"grants": held, "ceiling": held}, tool=definition, method=method)
         for held in ((one,), (one, one))
