@@ -228,8 +228,13 @@ def decide(call: Call, facts: Facts, now: datetime) -> Decision:  # noqa: PLR091
 
 def _holding(
     grants: tuple[GrantFacts, ...], server: ServerFacts, now: datetime, client_ip: str
-) -> tuple[list[GrantFacts], tuple[GrantFacts, ...]]:
+) -> tuple[Sequence[GrantFacts], tuple[GrantFacts, ...]]:
     """Those of the grants that hold at this server now, and those of them that let their holder connect to it."""
+    if len(grants) == 1:  # of most callers
+        only = grants[0]
+        if not only.holds(server.environment, now, client_ip):
+            return (), ()
+        return grants, grants if only.connects(server.slug) else ()
     held, connecting = [], []
     for grant in grants:
         if grant.holds(server.environment, now, client_ip):
@@ -271,13 +276,13 @@ def _decide_definition(
         return Denied(Rule.DEFINITION_KNOWN)
     if definition.state is PinState.NOT_SHOWN:
         return Denied(Rule.DEFINITION_SHOWN)
-    accepted = accepted_scopes(server.slug, definition)
+    accepted = _accepted(server.slug, definition.kind, definition.name, definition.sensitive)
     grants, own = held
-    carrying = tuple([grant for grant in grants if not accepted.isdisjoint(grant.scopes)])
+    carrying = _reaching(grants, accepted)
     if not carrying:
         return Denied(Rule.GRANT_DEFINITION)
     if own is not None:
-        bounding = tuple([grant for grant in own if not accepted.isdisjoint(grant.scopes)])
+        bounding = _reaching(own, accepted)
         if not bounding:
             return Denied(Rule.CEILING_DEFINITION)
         carrying += bounding
@@ -289,7 +294,9 @@ def _decide_definition(
         return Denied(Rule.DEFINITION_UNEXPIRED)
     if definition.unusable:
         return Denied(Rule.DEFINITION_SCHEMA)
-    if _needs_scheme(call.method, definition) and definition.scheme not in server.schemes:
+    # Tools, which nearly every call is about, are no resources: what `_needs_scheme` says of them is known.
+    is_tool = definition.kind == "tool"
+    if not is_tool and _needs_scheme(call.method, definition) and definition.scheme not in server.schemes:
         return Denied(Rule.DEFINITION_SCHEME)
     asks_why = server.intention != NOT_NEEDED and not call.intention
     if asks_why and is_needed(server.intention, call.method, sensitive=definition.sensitive):
@@ -302,6 +309,13 @@ def _decide_definition(
         smallest = max(carried, key=lambda scope: scope.count(":"))
         return Denied(Rule.TOKEN_SCOPE, needed=frozenset({CONNECT, smallest}))
     return Allowed(Rule.ALLOW_DEFINITION, carrying, used, definition.digest)
+
+
+def _reaching(grants: Sequence[GrantFacts], accepted: frozenset[str]) -> tuple[GrantFacts, ...]:
+    """Those of the grants that have a scope by which the definition is reached."""
+    if len(grants) == 1:  # of most callers
+        return () if accepted.isdisjoint(grants[0].scopes) else (grants[0],)
+    return tuple([grant for grant in grants if not accepted.isdisjoint(grant.scopes)])
 
 
 def _needs_scheme(method: str, definition: DefinitionFacts) -> bool:

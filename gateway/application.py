@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any, Final
@@ -18,7 +18,7 @@ from core.outbound import policy_from_settings
 from core.wire import WireClient
 from gateway import auth, front, jsonrpc
 from gateway.asks import Asks
-from gateway.body import read_body
+from gateway.body import body_at_once, read_body
 from gateway.bulkhead import CALLS, STREAMS, Bulkheads
 from gateway.calls import Calls
 from gateway.capture import Captures
@@ -174,10 +174,29 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        if scope["type"] != "http":
+            await self._without_request(scope, receive, send)
+            return
+        client = scope.get("client")
+        head = front.read_head(
+            scope["method"], _raw_path(scope), scope["query_string"], scope["headers"], client[0] if client else ""
+        )
+        channel = Channel(send, streams=front.accepts(head, "text/event-stream"), closes=self.is_leaving)
+        try:
+            reply = await self._reply(head, channel, receive)
+        except Refused as refused:
+            self._telemetry.refused(refused.reason)
+            await self._record_plainly(head, refused)
+            reply = _plain_refusal(refused)
+        except Exception:
+            logger.exception("a request failed")
+            reply = Reply(500)
+        if not channel.finished_at_once(reply):
+            await channel.finish(reply)
+
+    async def _without_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["type"] == "http":
-            await self._http(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
 
@@ -196,23 +215,6 @@ class Gateway:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        client = scope.get("client")
-        head = front.read_head(
-            scope["method"], _raw_path(scope), scope["query_string"], scope["headers"], client[0] if client else ""
-        )
-        channel = Channel(send, streams=front.accepts(head, "text/event-stream"), closes=self.is_leaving)
-        try:
-            reply = await self._reply(head, channel, receive)
-        except Refused as refused:
-            self._telemetry.refused(refused.reason)
-            await self._record_plainly(head, refused)
-            reply = _plain_refusal(refused)
-        except Exception:
-            logger.exception("a request failed")
-            reply = Reply(500)
-        await channel.finish(reply)
-
     async def _record_plainly(self, head: Head, refused: Refused) -> None:
         """Record a refusal before anybody was looked up: of tokens that we issued each, of strangers a sample."""
         bearer = auth.presented(head)
@@ -225,18 +227,19 @@ class Gateway:
                 Recorded(call_id=new_id(), server=slug, client_ip=head.client_ip), refused.reason
             )
 
-    async def _reply(self, head: Head, channel: Channel, receive: Receive) -> Reply:
+    # What only hands on returns the very work, which each of its waits would else pass through.
+    def _reply(self, head: Head, channel: Channel, receive: Receive) -> Awaitable[Reply]:
         if head.path in _HEALTH and head.method in ("GET", "HEAD"):
             # Health checks come under whatever name the network has for this process, and tell nothing.
-            return self._health(head.path)
+            return _at_once(self._health(head.path))
         if head.path == METRICS:
-            return await self._telemetry.scraped(head, self._doors.check)
+            return self._telemetry.scraped(head, self._doors.check)
         self._doors.check(head)
         slug = self._site.slug_of_endpoint(head.path)
         if slug is not None:
-            return await self._endpoint(slug, head, channel, receive)
+            return self._endpoint(slug, head, channel, receive)
         slug = self._site.slug_of_metadata(head.path)
-        return Reply(404) if slug is None else self._metadata(slug, head)
+        return _at_once(Reply(404) if slug is None else self._metadata(slug, head))
 
     async def _endpoint(self, slug: str, head: Head, channel: Channel, receive: Receive) -> Reply:
         if self._stopping or self._pipeline is None:
@@ -246,23 +249,21 @@ class Gateway:
             )  # fmt: skip
         if head.method not in ("POST", "GET", "DELETE"):
             return Reply(405, headers=(("allow", "POST, GET, DELETE"),))
-        front.check_single(head)
+        if head.repeated:
+            front.check_single(head)
         with self._telemetry.request(slug, head) as operation:
             exchange = Exchange(
                 head=head, slug=slug, channel=channel, hung_up=partial(_hang_up, receive), operation=operation,
                 recorded=Recorded(call_id=new_id(), server=slug, client_ip=head.client_ip), bearer=auth.presented(head),
             )  # fmt: skip
-            return await self._pipeline.answer(exchange, await self._read(exchange, receive))
-
-    async def _read(self, exchange: Exchange, receive: Receive) -> bytes | None:
-        """What is read of a request's body: nothing of one that has none, nor of a stranger's."""
-        head, bearer = exchange.head, exchange.bearer
-        if head.method != "POST":
-            return None
-        if bearer is None or not self._store.is_ours(bearer):
-            return b""  # refused unread
-        front.check_media(head)
-        return await read_body(head, receive)
+            if head.method != "POST":
+                return await self._pipeline.answer(exchange, None)
+            bearer, body = exchange.bearer, b""
+            if bearer is not None and self._store.is_ours(bearer):  # a stranger's is refused unread
+                front.check_media(head)
+                whole = body_at_once(head, receive)
+                body = await read_body(head, receive) if whole is None else whole
+            return await self._pipeline.answer(exchange, body)
 
     def _health(self, path: str) -> Reply:
         problem = ""
@@ -305,6 +306,10 @@ def from_settings(make_writer: Callable[..., GroupCommitWriter] | None = None) -
 def _raw_path(scope: Scope) -> str:
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     return raw.partition(b"?")[0].decode("latin-1")
+
+
+async def _at_once(reply: Reply) -> Reply:
+    return reply
 
 
 async def _hang_up(receive: Receive) -> None:

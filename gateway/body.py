@@ -14,16 +14,22 @@ _DIGITS: Final = len(str(jsonrpc.MAX_BODY))
 BODY_SECONDS: Final = 30.0  # how long a client may take to send a request
 
 
-async def read_body(head: Head, receive: Receive) -> bytes:
-    """The whole body. Raises `Refused`: 413 as soon as it is known to be too large, 408 when it comes too slowly."""
+def body_at_once(head: Head, receive: Receive) -> bytes | None:
+    """The whole body, where it is there already; None where `read_body` must wait for it. Raises `Refused` with 413."""
     declared = head.headers.get("content-length", "")
     if len(declared) >= _DIGITS and declared.isascii() and declared.isdigit() and int(declared[:20]) > jsonrpc.MAX_BODY:
         raise _too_large()
     body = whole_body(receive)
-    if body is None:
-        body = await _in_pieces(receive)
-    if len(body) > jsonrpc.MAX_BODY:
+    if body is not None and len(body) > jsonrpc.MAX_BODY:
         raise _too_large()
+    return body
+
+
+async def read_body(head: Head, receive: Receive) -> bytes:
+    """The whole body. Raises `Refused`: 413 as soon as it is known to be too large, 408 when it comes too slowly."""
+    body = body_at_once(head, receive)
+    if body is None:
+        body = await _in_pieces(receive)  # which is bounded piece by piece
     return body
 
 

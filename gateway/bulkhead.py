@@ -14,15 +14,13 @@ Changed limits hold for what comes; what is under way stays.
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final
 
 from msgspec import Struct
 
 from access.policy import Reason
-from gateway.errors import refuse
+from gateway.errors import Refused, refuse
 from servers.limits import CallLimits
-
-K = TypeVar("K")
 
 CALLS: Final = 1000  # in one process
 STREAMS: Final = 1000
@@ -62,31 +60,22 @@ def share(cap: int) -> int:
 class _Places:
     """Places of one kind. `what` names those that are taken, in sentences."""
 
+    __slots__ = ("by_holder", "by_server", "ceiling", "total", "what")
+
     def __init__(self, what: str, ceiling: int) -> None:
-        self._what = what
-        self._ceiling = ceiling
-        self._total = 0
+        self.what = what
+        self.ceiling = ceiling
+        self.total = 0
         self.by_server: dict[str, int] = {}
-        self._by_holder: dict[tuple[str, str], int] = {}
+        self.by_holder: dict[tuple[str, str], int] = {}
 
-    def take(self, key: tuple[str, str], cap: int) -> None:
-        """Raises `Refused` where there is no place."""
-        slug, servers, own = key[0], self.by_server, self._by_holder
-        held, mine = servers.get(slug, 0), own.get(key, 0)
+    def refused(self, held: int, mine: int, cap: int) -> Refused:
+        """Why there is no place for whoever holds `mine` of the `held` ones of a server."""
         if held >= cap:
-            raise refuse(Reason.SERVER_BUSY, f"This server has as many {self._what} as it may have.")
+            return refuse(Reason.SERVER_BUSY, f"This server has as many {self.what} as it may have.")
         if mine >= share(cap):
-            raise refuse(Reason.SERVER_BUSY, f"You have as many {self._what} at this server as one caller may have.")
-        if held and self._total >= self._ceiling:
-            raise refuse(Reason.SERVER_BUSY, f"This gateway has as many {self._what} as it can have.")
-        servers[slug], own[key] = held + 1, mine + 1
-        self._total += 1
-
-    def give(self, key: tuple[str, str]) -> None:
-        """A place is free again."""
-        self._total -= 1
-        _give_back(self.by_server, key[0])
-        _give_back(self._by_holder, key)
+            return refuse(Reason.SERVER_BUSY, f"You have as many {self.what} at this server as one caller may have.")
+        return refuse(Reason.SERVER_BUSY, f"This gateway has as many {self.what} as it can have.")
 
 
 class _Place(Struct):
@@ -97,14 +86,25 @@ class _Place(Struct):
     cap: int
 
     def __enter__(self) -> None:
-        self.places.take(self.key, self.cap)
+        places, key = self.places, self.key
+        servers, own = places.by_server, places.by_holder
+        held, mine = servers.get(key[0], 0), own.get(key, 0)
+        cap = self.cap
+        # A share is one place at least, so whoever has none is within it.
+        if held >= cap or (mine and mine >= share(cap)) or (held and places.total >= places.ceiling):
+            raise places.refused(held, mine, cap)
+        servers[key[0]], own[key] = held + 1, mine + 1
+        places.total += 1
 
     def __exit__(self, *_error: object) -> None:
-        self.places.give(self.key)
-
-
-def _give_back(counts: dict[K, int], key: K) -> None:
-    if counts[key] == 1:
-        del counts[key]  # or every caller that ever was would stay in memory
-    else:
-        counts[key] -= 1
+        places, key = self.places, self.key
+        places.total -= 1
+        # Nothing stays of whoever has none, or every caller that ever was would stay in memory.
+        if places.by_server[key[0]] == 1:
+            del places.by_server[key[0]]
+        else:
+            places.by_server[key[0]] -= 1
+        if places.by_holder[key] == 1:
+            del places.by_holder[key]
+        else:
+            places.by_holder[key] -= 1

@@ -22,7 +22,7 @@ from gateway.capabilities import has_tasks, passed_on
 from gateway.capture import Captured, Captures
 from gateway.eras import HANDSHAKE, REFUSED, Eras
 from gateway.errors import HEADER_MISMATCH, INVALID_PARAMS, UPSTREAM_FAILED, Refused, modern_status
-from gateway.exchange import Admitted, error_reply, invalid, result_reply
+from gateway.exchange import Admitted, error_reply, invalid
 from gateway.front import Head
 from gateway.handles import Handles
 from gateway.headers import HeaderMap, disagreement, param_headers, unknown_headers
@@ -222,7 +222,8 @@ class Dispatch:
             # Where the client has ids of the stream's events, it can come for the answer.
             resumable = isinstance(ended.__cause__, Interrupted) and hearing.marks > 0
             return Released("detached" if resumable else ended.status, ended.cls, failure=ended.refused)
-        await hearing.finish()
+        if hearing.has_told:
+            await hearing.finish()
         return self._release.judge(admitted, response, way.capabilities)
 
     def _outgoing(
@@ -245,7 +246,7 @@ class Dispatch:
             headers=headers,
             sessions=way.sessions,
             listener=hearing,
-            progress=_progress_of(admitted) is not None,
+            progress="progressToken" in admitted.request.meta and _progress_of(admitted) is not None,
             changed=lambda: looks.heard(self._look(admitted)),
             presented=lambda card: looks.heard_card(self._look(admitted), card),
             capabilities=way.capabilities,
@@ -320,7 +321,7 @@ def _mark_of(admitted: Admitted) -> Mark:
 
 def _reply(admitted: Admitted, released: Released) -> Reply:
     if released.result is not None:
-        return result_reply(admitted, released.result)
+        return Reply(200, jsonrpc.result_bytes(admitted.request.id, released.result))
     if released.failure is not None:
         return error_reply(admitted.exchange, released.failure)
     error = dict(released.error or {})

@@ -7,7 +7,7 @@ body; a header that says something else is refused, because something before us 
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -128,14 +128,14 @@ _NONE: Final[frozenset[str]] = frozenset()
 
 
 def read_head(
-    method: str, path: str, query: bytes, headers: Iterable[tuple[bytes, bytes]], client_ip: str = ""
+    method: str, path: str, query: bytes, headers: Collection[tuple[bytes, bytes]], client_ip: str = ""
 ) -> Head:
     """Fold raw header lines; the last line of a name stands, and the name is noted as repeated."""
     # White space around a value is no part of it (RFC 9110, 5.5), and not every parser takes it away.
-    lines = [(_NAMES[name], value.decode("latin-1").strip(" \t")) for name, value in headers]
-    found = dict(lines)
+    found = {_NAMES[name]: value.decode("latin-1").strip(" \t") for name, value in headers}
     repeated = _NONE
-    if len(found) < len(lines):
+    if len(found) < len(headers):
+        lines = [(_NAMES[name], value.decode("latin-1").strip(" \t")) for name, value in headers]
         counts = Counter(name for name, _ in lines)
         repeated = frozenset(name for name, count in counts.items() if count > 1) - _LISTS
         found |= {each: ", ".join(value for name, value in lines if name == each) for each in _LISTS & found.keys()}
@@ -152,8 +152,8 @@ def check_single(head: Head) -> None:
 
 def check_media(head: Head) -> None:
     """JSON in, JSON out, events where the client takes them. Raises `Refused` with 415 or 406."""
-    kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
+    given = head.headers.get("content-type", "")
+    if given != "application/json" and given.partition(";")[0].strip().lower() != "application/json":
         raise _bad_request("The content type must be application/json.", status=415)
     if not accepts(head, "application/json"):
         raise _bad_request("The client must accept application/json and text/event-stream.", status=406)

@@ -98,6 +98,11 @@ class Hearing:
         self._changes: Changes | None = None  # made when something is told: of most calls nothing is
 
     @property
+    def has_told(self) -> bool:
+        """Whether anything may wait to be told, which `finish` then tells."""
+        return self._changes is not None
+
+    @property
     def changes(self) -> Changes:
         """Which lists changed while this goes on."""
         if self._changes is None:

@@ -12,6 +12,7 @@ class InFlight(Generic[T]):
 
     def __init__(self) -> None:
         self._items: set[T] = set()
+        self.add = self._items.add  # `add(item)`: it has begun
         self._empty: asyncio.Event | None = None  # while somebody waits for the end
 
     def __len__(self) -> int:
@@ -20,10 +21,6 @@ class InFlight(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         """Over what is there now; it may change meanwhile."""
         return iter(list(self._items))
-
-    def add(self, item: T) -> None:
-        """`item` has begun."""
-        self._items.add(item)
 
     def discard(self, item: T) -> None:
         """`item` has ended, if it was there."""

@@ -130,7 +130,10 @@ class Looks:
         if known is None or known.task is not None:
             return True
         self._known.move_to_end(key)
-        return time.monotonic() >= known.due(self._turn(key[1], polled))
+        last = self._polled.get(key[1])
+        # Most of the time the poller was shown nothing since the last call.
+        turn = last[1] if last is not None and last[0] is polled else self._turn(key[1], polled)
+        return time.monotonic() >= known.due(turn)
 
     def shown(self, key: ClassKey) -> Shown:
         """What the server showed this class when it was last seen completely; None: it never was.

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 from uuid import UUID
 
+from access.intentions import KEY as INTENTION
 from access.intentions import says_something
 from access.policy import Allowed, Call, Decision, Denied, Reason, ServerFacts
 from access.rules import Rule
@@ -86,19 +87,22 @@ class Pipeline:
         try:
             if body is None:
                 return await self._without_body(exchange)
-            return await self._posted(exchange, body)
+            # What is begun is waited for here: one frame less that each wait of a call goes through.
+            return await (await self._posted(exchange, body))
         except Refused as refused:
             return await self._refused(exchange, refused)
 
-    async def _posted(self, exchange: Exchange, body: bytes) -> Reply:
-        token = await self._authenticated(exchange)  # nothing of a stranger's body is parsed
+    async def _posted(self, exchange: Exchange, body: bytes) -> Awaitable[Reply]:
+        """What answers the message, judged and ready to go on."""
+        # Nothing of a stranger's body is parsed.
+        token = self._kept(exchange) or await self._looked_up(exchange)
         # A long body is parsed beside the event loop, or one caller would hold up everybody's calls.
         parsed = await asyncio.to_thread(_parsed, body) if len(body) > _LONG else _parsed(body)
         if isinstance(parsed, Malformed):
             exchange.request_id = parsed.id
             raise Refused(Reason.INVALID_REQUEST, parsed.message, code=parsed.code, status=400)
         if not isinstance(parsed, Request):
-            return await self._noticed(exchange, token, parsed)
+            return self._noticed(exchange, token, parsed)
         exchange.request_id = parsed.id
         exchange.recorded.method = parsed.method
         exchange.wire = front.wire_of(exchange.head, parsed)
@@ -111,30 +115,32 @@ class Pipeline:
         if server is not None:
             await self._parts.looks.before(self._parts.look(token, server, session))
             snapshot = self._policy.current()
-        return await handler(self._admitted(snapshot, exchange, parsed, token, session))
+        return handler(self._admitted(snapshot, exchange, parsed, token, session))
 
     def _handler(self, exchange: Exchange, request: Request, session: Session | None) -> Handler:
         self._observe(exchange, request, session)
-        exchange.recorded.intention = front.intention_of(request)
+        if INTENTION in request.meta:
+            exchange.recorded.intention = front.intention_of(request)
         handler = self._methods.find(request.method, modern=exchange.wire.modern)
         if handler is None:
             raise refuse(Reason.METHOD_NOT_SUPPORTED)
         return handler
 
     def _observe(self, exchange: Exchange, request: Request, session: Session | None) -> None:
-        exchange.operation.asked(
+        operation, recorded = exchange.operation, exchange.recorded
+        operation.asked(
             request.method,
             request.meta,
-            call_id=exchange.id,
+            call_id=recorded.call_id,
             request_id=request.id,
             version=exchange.wire.version,
             session=session.owner if session else "",
         )
-        exchange.recorded.trace_id = exchange.operation.trace_id
+        recorded.trace_id = operation.trace_id
 
     async def _without_body(self, exchange: Exchange) -> Reply:
         """GET opens the stream of a session, DELETE ends it; the modern era knows neither."""
-        token = await self._authenticated(exchange)
+        token = self._kept(exchange) or await self._looked_up(exchange)
         exchange.wire = front.wire_of_header(exchange.head)
         exchange.recorded.method = exchange.head.method
         if exchange.wire.modern:
@@ -172,11 +178,17 @@ class Pipeline:
     def _token(self, exchange: Exchange) -> Awaitable[Token]:
         return auth.authenticate(exchange.head, exchange.bearer, exchange.slug, site=self._site, tokens=self._policy)
 
-    async def _authenticated(self, exchange: Exchange) -> Token:
+    def _kept(self, exchange: Exchange) -> Token | None:
+        """The caller's token, where it was found a moment ago, as most were: then there is nothing to wait for."""
         bearer = exchange.bearer
         kept = self._policy.kept(bearer) if bearer is not None else None
-        exchange.token = token = kept or await self._token(exchange)
-        recorded = exchange.recorded
+        return None if kept is None else self._known(exchange, kept)
+
+    async def _looked_up(self, exchange: Exchange) -> Token:
+        return self._known(exchange, await self._token(exchange))
+
+    def _known(self, exchange: Exchange, token: Token) -> Token:
+        exchange.token, recorded = token, exchange.recorded
         recorded.principal, recorded.agent, recorded.token_id = token.principal, token.client_id, token.id
         return token
 
@@ -218,8 +230,9 @@ class Pipeline:
     ) -> Admitted:
         """The request after the decision. Raises `Refused`."""
         exchange.now = datetime.now(UTC)  # a body may have been long in coming: what ended meanwhile has ended
-        server, recorded = snapshot.servers.get(exchange.slug), exchange.recorded
-        recorded.policy_digest = snapshot.stamps.get(exchange.slug, "")
+        slug, recorded = exchange.slug, exchange.recorded
+        server = snapshot.servers.get(slug)
+        recorded.policy_digest = snapshot.stamps.get(slug, "")
         if server is not None:
             recorded.environment, recorded.owner_team = server.facts.environment, server.owner_team
         named = self._named(exchange, request, token)
@@ -233,14 +246,14 @@ class Pipeline:
             raise self._denial(denied, exchange, named, reaches=self._reaches(snapshot, token, exchange))
         recorded.tool_hash, recorded.scopes_used = decision.digest, tuple(sorted(decision.scopes))
         recorded.rule_ids = decision.rule_ids
-        card = server.presented(exchange.now)
-        modern = exchange.wire.modern
+        wire = exchange.wire
+        card, modern = server.presented(exchange.now), wire.modern
         able = server.able(card, modern=modern)
         if not capabilities.supports(able, request.method, modern=modern):
             raise refuse(Reason.METHOD_NOT_SUPPORTED)
         if definition is not None:
             exchange.operation.about(definition.facts.kind, definition.facts.name)
-        wire, caller = exchange.wire, caller_of(token, exchange.slug, session)
+        caller = caller_of(token, slug, session)
         return Admitted(
             exchange, request, token, snapshot, server, session, definition, card, able, shown, wire, caller
         )

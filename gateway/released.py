@@ -71,7 +71,7 @@ class Release:
 
     def _result(self, admitted: Admitted, response: Response, capabilities: Mapping[str, Any]) -> Released:
         kind, method = protocol.kind_of_result(response.result), admitted.request.method
-        modern = admitted.exchange.wire.modern
+        modern = admitted.wire.modern
         if kind == "input_required" and modern:
             return self._asks(admitted, response, capabilities)
         if method == "tools/call" and (kind == "task" if modern else _makes_task(admitted.request, response.result)):
@@ -86,7 +86,7 @@ class Release:
 
     def _released(self, admitted: Admitted, response: Response, result: Mapping[str, Any], status: str) -> Released:
         cacheable = admitted.request.method in _CACHEABLE
-        released = protocol.released_result(result, admitted.exchange.wire, admitted.card.identity, cacheable=cacheable)
+        released = protocol.released_result(result, admitted.wire, admitted.card.identity, cacheable=cacheable)
         return Released(status, "", body_of(released, response), None, None, released)
 
     def _of_tool(self, admitted: Admitted, response: Response) -> Released:

@@ -66,15 +66,20 @@ class Channel:
         """A comment, so that nothing between us and the client takes silence for the end."""
         await self._event(sse.PING)
 
+    def finished_at_once(self, reply: Reply) -> bool:
+        """Whether the answer was sent by this: the usual one, before which nothing was said. Else `finish` does it."""
+        if self._lock is not None or self._finished or reply.status != 200 or not reply.body or reply.headers:
+            return False
+        self._finished = not self._closes() and answered(self._send, reply.body)
+        return self._finished
+
     async def finish(self, reply: Reply) -> None:
         """The answer; on a stream its status and headers are gone already, and one that was closed gets none."""
-        if self._is_finished():
+        if self._is_finished() or self.finished_at_once(reply):
             return
         if self._lock is None:  # nothing was said before
             self._finished = True
-            usual = reply.status == 200 and reply.body and not reply.headers and not self._closes()
-            if not usual or not answered(self._send, reply.body):
-                await self._whole(reply)
+            await self._whole(reply)
             return
         async with self._turn():
             if self._is_finished():

@@ -13,6 +13,16 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 _USUAL: Final = b"content-type: application/json\r\ncache-control: no-store\r\n\r\n"
 
 
+class _Written:
+    """uvicorn's own headers as they were written last. `of` is kept, so that no other list can be taken for it."""
+
+    of: object = None
+    head = b""
+
+
+_written: Final = _Written()
+
+
 def whole_body(receive: Callable[[], Any]) -> bytes | None:
     """The body of a request that is there to its end, and is given by this; None where `receive` must be asked."""
     cycle = _cycle_of(receive)
@@ -30,12 +40,20 @@ def answered(send: Callable[..., Any], body: bytes) -> bool:
     if cycle is None or not _is_usual(cycle):
         return False
     cycle.response_started, cycle.waiting_for_100_continue, cycle.chunked_encoding = True, False, False
-    head = b"".join([b"%b: %b\r\n" % each for each in cycle.default_headers])
-    cycle.transport.write(b"%b%bcontent-length: %d\r\n%b%b" % (STATUS_LINE[200], head, len(body), _USUAL, body))
+    cycle.transport.write(b"%bcontent-length: %d\r\n%b%b" % (_head_of(cycle), len(body), _USUAL, body))
     cycle.response_complete = True
     cycle.message_event.set()
     cycle.on_response()
     return True
+
+
+def _head_of(cycle: RequestResponseCycle) -> bytes:
+    """The status line and uvicorn's own headers, of which there is a new list when the second of `date` is another."""
+    given = cycle.default_headers
+    if _written.of is not given:
+        head = b"".join([b"%b: %b\r\n" % each for each in given])
+        _written.of, _written.head = given, STATUS_LINE[200] + head
+    return _written.head
 
 
 def _is_usual(cycle: RequestResponseCycle) -> bool:

@@ -248,8 +248,9 @@ class Snapshot:
 
     def facts(self, token: Token, slug: str, client_ip: str) -> Facts:
         """What `decide` looks at for this caller and server."""
-        server, suspended = self.servers.get(slug), self.access.suspended
-        principal, facts = self.access.principal(token), server.facts if server else None
+        access, server = self.access, self.servers.get(slug)
+        suspended, principal = access.suspended, access.principal(token)
+        facts = server.facts if server is not None else None
         if suspended is None:
             return Facts(principal, facts, client_ip)
         stop = suspended.stop(token.agent, token.person, slug, server.owner_team if server else "")
@@ -270,6 +271,9 @@ class Snapshot:
     ) -> tuple[Definition, Decision]:
         """The first of `candidates` of which what is `asked` is allowed, or the first of all with what it says."""
         facts = self.facts(token, slug, client_ip)
+        if len(candidates) == 1:  # nearly always
+            only = candidates[0]
+            return only, decide(Call(asked.method, only.facts, asked.intention), facts, now)
         denied: list[tuple[Definition, Decision]] = []
         for each in candidates:
             decision = decide(Call(asked.method, each.facts, asked.intention), facts, now)

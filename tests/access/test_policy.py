@@ -413,3 +413,21 @@ def test_step_up_asks_for_the_smaller_of_what_person_and_agent_hold() -> None:
     one = GrantFacts(frozenset({"mcp:files:tool:read"}))
     denied = decided(principal=bounded(one, token_scopes=frozenset()))
     assert denied == Denied(Rule.TOKEN_SCOPE, frozenset({"mcp:connect", "mcp:files:tool:read"}))
+
+
+@pytest.mark.parametrize("scopes", [ALL, frozenset({"mcp:connect"}), frozenset({"mcp:files:call"}), frozenset()])
+@pytest.mark.parametrize("limits", [{}, {"expires_at": PAST}, {"expires_at": SOON}, {"environment": "development"}])
+@pytest.mark.parametrize("method", ["tools/call", "resources/read"])
+@pytest.mark.parametrize("definition", [{}, {"sensitive": True}, {"scheme": "ftp"}, RESOURCE_FACTS, TEMPLATE_FACTS])
+def test_one_grant_is_judged_as_two_of_the_same_are(
+    scopes: frozenset[str], method: str, definition: dict[str, Any], limits: dict[str, Any]
+) -> None:
+    one = GrantFacts(scopes, names=("grant:1",), **limits)
+    alone, twice = (
+        decided(principal={"grants": held, "ceiling": held}, tool=definition, method=method)
+        for held in ((one,), (one, one))
+    )
+    if isinstance(alone, Allowed) and isinstance(twice, Allowed):
+        assert set(twice.grants) == set(alone.grants) == {one}
+        alone, twice = structs.replace(alone, grants=()), structs.replace(twice, grants=())
+    assert alone == twice

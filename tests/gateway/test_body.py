@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway import jsonrpc
-from gateway.body import read_body
+from gateway.body import body_at_once, read_body
 from gateway.errors import Refused
 from tests.gateway.admitting import HEAD
 
@@ -81,3 +81,12 @@ async def test_a_body_that_comes_too_slowly_is_not_waited_for(monkeypatch: pytes
     with pytest.raises(Refused) as refused:
         await read_body(HEAD, never)
     assert refused.value.status == 408
+
+
+async def test_a_body_that_is_not_there_yet_is_waited_for_unless_it_says_that_it_is_too_large() -> None:
+    pieces = Pieces(b"abc")
+    assert body_at_once(HEAD, pieces.receive) is None
+    with pytest.raises(Refused) as refused:
+        body_at_once(replace(HEAD, headers={"content-length": str(MANY + 1)}), pieces.receive)
+    assert refused.value.status == 413
+    assert pieces.left == [b"abc"], "nothing was read"

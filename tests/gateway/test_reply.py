@@ -178,3 +178,18 @@ async def test_an_answer_waits_for_what_is_being_said() -> None:
     gate.set()
     await asyncio.gather(note, answer)
     assert [event.data for event in events(sent)] == [NOTE, PLAIN.body]
+
+
+@pytest.mark.parametrize("said", [False, True])
+@pytest.mark.parametrize("reply", [ANSWER, PLAIN, Reply(202)])
+async def test_what_cannot_be_sent_at_once_is_left_to_be_sent(reply: Reply, said: bool) -> None:  # noqa: FBT001
+    sent = Sent()
+    channel = Channel(sent.send, streams=True)
+    if said:
+        await channel.notify(b"{}")
+    before = len(sent.events)
+    assert not channel.finished_at_once(reply)
+    assert len(sent.events) == before
+    await channel.finish(reply)
+    assert len(sent.events) > before
+    assert not channel.finished_at_once(reply), "it has its answer"

@@ -223,3 +223,19 @@ async def test_another_server_is_asked_and_told_as_asgi_says() -> None:
 
     assert whole_body(end) is None
     assert not answered(end, ANSWER)
+
+
+async def test_when_the_second_of_the_date_is_another_the_next_answer_says_so() -> None:
+    application = Application()
+    application.read, application.answer = SHORT
+    async with listening(application) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        dates = set()
+        for _ in range(3):
+            writer.write(REQUEST)
+            found = await reader.readuntil(ANSWER)
+            dates.add(found.partition(b"date: ")[2].partition(b"\r\n")[0])
+            await asyncio.sleep(1.2)
+        writer.close()
+    assert len(dates) > 1
+    assert all(dates)

@@ -278,3 +278,16 @@ def test_a_completion_names_a_template_by_its_text_or_a_uri() -> None:
     assert (named.facts.kind, named.facts.name) == ("template", "file:///docs/{name}")
     assert [each.facts.name for each in TREE.referred("file:///docs/b")] == ["file:///docs/{name}"]
     assert TREE.referred("file:///absent/{name}")[0].facts.state is PinState.UNKNOWN
+
+
+@pytest.mark.parametrize("each", TOOLS)
+@pytest.mark.parametrize("scopes", [ALL, frozenset()])
+def test_a_request_that_can_be_about_one_definition_is_judged_as_about_the_first_of_many(
+    each: Definition, scopes: frozenset[str]
+) -> None:
+    known = snapshot(server(*TOOLS))
+    one, many = (
+        known.decide_any(Call("tools/call"), candidates, token(scopes=scopes), "files", NOW)
+        for candidates in ((each,), (each, each))
+    )
+    assert one == many
