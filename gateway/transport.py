@@ -1,6 +1,6 @@
 """One JSON-RPC message to a server over Streamable HTTP, and what comes back: JSON or a stream of events.
 
-Knows no sessions and no eras; `gateway.upstream` does. Every failure is an `UpstreamFailed` with a class and a
+Keeps no sessions and knows no eras; `gateway.upstream` does. Every failure is an `UpstreamFailed` with a class and a
 sentence of ours: a server's own words about its failure are not handed on.
 """
 
@@ -56,8 +56,8 @@ class NoStream(Exception):
     """The server offers no stream of its own messages (405); it is not to be asked again."""
 
 
-class Answer(Struct, frozen=True):
-    """A server's answer to a request, and the session id that came with it."""
+class Opened(Struct, frozen=True):
+    """A server's answer to `initialize`, and the session id that came with it."""
 
     response: Response
     session_id: str
@@ -69,26 +69,13 @@ class Transport:
     def __init__(self, client: WireClient) -> None:
         self._client = client
 
-    async def request(
-        self,
-        url: str,
-        body: bytes,
-        headers: Mapping[str, str],
-        limits: WireLimits,
-        *,
-        id_: int,
-        in_session: bool,
-        on_message: OnMessage,
-        on_event: OnEvent | None = None,
-    ) -> Answer:
-        """Post request `id_`, wait for its answer. Raises `UpstreamFailed`, and `SessionLost` on 404 in a session."""
+    async def handshake(self, url: str, body: bytes, limits: WireLimits, *, id_: int, on_message: OnMessage) -> Opened:
+        """Post `initialize` as request `id_`, wait for its answer. Raises `UpstreamFailed`."""
         try:
-            answer = await self._client.ask("POST", url, {**headers, **_HEADERS}, body, limits)
+            answer = await self._client.ask("POST", url, _HEADERS, body, limits)
             try:
-                if answer.status == 404 and in_session:
-                    raise SessionLost
-                response = _at_once(answer, id_) or await _read(answer, id_, on_message, on_event)
-                return Answer(response, answer.headers.get("mcp-session-id", ""))
+                response = await _read(answer, id_, on_message, None)
+                return Opened(response, answer.headers.get("mcp-session-id", ""))
             finally:
                 answer.leave()
         except OutboundError as error:
@@ -103,16 +90,24 @@ class Transport:
         *,
         id_: int,
         on_message: OnMessage,
+        on_event: OnEvent | None = None,
+        in_session: bool = False,
     ) -> Response:
-        """As `request`, where there is no session: most calls go this way, with nothing around the exchange itself.
+        """Post request `id_`, wait for its answer. Raises `UpstreamFailed`, and `SessionLost` on 404 in a session.
 
-        `headers` are given as they are, or as `lines_of_post` made them of these.
+        Every call goes this way, with nothing around the exchange itself. `headers` are given as they are, or as
+        `lines_of_post` made them of these.
         """
         lines = headers if isinstance(headers, Lines) else {**headers, **_HEADERS}
         try:
             answer = await self._client.ask("POST", url, lines, body, limits)
             try:
-                return _at_once(answer, id_) or await _read(answer, id_, on_message, None)
+                response = _at_once(answer, id_)
+                if response is not None:
+                    return response
+                if answer.status == 404 and in_session:
+                    raise SessionLost
+                return await _read(answer, id_, on_message, on_event)
             finally:
                 answer.leave()
         except OutboundError as error:
