@@ -173,7 +173,10 @@ def _at_once(answer: WireAnswer, id_: int) -> Response | None:
     if answer.status != 200 or answer.kind != "application/json":
         return None
     raw = answer.whole(_LONG)
-    return None if raw is None else _matching(_parse(raw), id_)
+    if raw is None:
+        return None
+    message = _parse(raw)
+    return message if type(message) is Response and message.id == id_ else _matching(message, id_)
 
 
 async def _read(answer: WireAnswer, id_: int, on_message: OnMessage, on_event: OnEvent | None) -> Response:
@@ -235,7 +238,7 @@ async def _parsed(raw: bytes) -> Message:
 
 
 def _parse(raw: bytes) -> Message:
-    if _is_heavy(raw):
+    if len(raw) >= MAX_VALUES and _is_heavy(raw):
         raise UpstreamFailed("too_many", "The server's answer holds more values than we accept.")
     try:
         value = strictjson.loads(raw, max_depth=MAX_DEPTH, parse_float=jsonrpc.exact_float)
@@ -246,9 +249,7 @@ def _parse(raw: bytes) -> Message:
 
 def _is_heavy(raw: bytes) -> bool:
     """Whether it holds too many values. A long text may hold as many commas as it likes, so that is looked at twice."""
-    if len(raw) < MAX_VALUES or sum(raw.count(mark) for mark in (b"[", b"{", b",")) <= MAX_VALUES:
-        return False
-    return strictjson.values(raw) > MAX_VALUES
+    return sum(raw.count(mark) for mark in (b"[", b"{", b",")) > MAX_VALUES and strictjson.values(raw) > MAX_VALUES
 
 
 def _matching(message: Message, id_: int) -> Response:
