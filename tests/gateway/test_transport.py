@@ -233,6 +233,16 @@ async def test_128_levels_are_read_and_a_long_answer_too(transport: Transport, s
     assert await failure(ask(transport, server, written(long[:-1] + b",}"))) == "malformed"
 
 
+async def test_an_answer_of_too_many_values_is_refused_and_a_text_may_hold_any_marks(
+    transport: Transport, server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.transport.MAX_VALUES", 50)
+    many = b'{"jsonrpc":"2.0","id":7,"result":{"x":[' + b"1," * 60 + b"1]}}"
+    assert await failure(ask(transport, server, written(many))) == "too_many"
+    text = b'{"jsonrpc":"2.0","id":7,"result":{"x":"' + b"," * 60 + b'"}}'
+    assert (await ask(transport, server, written(text))).result == {"x": "," * 60}
+
+
 # --- a stream -----------------------------------------------------------------------------------------------------
 
 
