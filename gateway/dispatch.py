@@ -272,13 +272,26 @@ class Dispatch:
         )
 
     def _plain_way(self, admitted: Admitted) -> Way | None:
-        """The way of a request that no session of a client's carries; None where one does."""
+        """The way that is known at once; None where a session must be opened, or asked for."""
         server, client = admitted.server, admitted.wire
         wire = self._parts.eras.way(client, server.upstream, server.url)
         if client.modern:
             declared = admitted.request.meta.get(CLIENT_CAPABILITIES)
             return Way(None, wire, passed_on(declared, admitted.capabilities) if declared and wire.modern else {})
-        return Way(None, wire, {}) if admitted.session is None or wire.modern else None
+        if admitted.session is None or wire.modern:
+            return Way(None, wire, {})
+        return self._known_way(admitted.session, server, wire)
+
+    def _known_way(self, session: Session, server: ServerPart, wire: Wire) -> Way | None:
+        """What `_session_way` finds, where nobody must be asked or waited for, as of nearly every call."""
+        shared, row = self._parts.shared, self._parts.shelf.known(session.id)
+        if row is None:
+            return None
+        if server.upstream.modern:
+            if shared.known(session.id, server.url) is None:
+                return None
+            self._parts.eras.has_opened(server.url)
+        return Way(shared.behind(session.id), wire, row.capabilities)
 
     async def _session_way(self, admitted: Admitted) -> Way:
         server, session, eras = admitted.server, admitted.session, self._parts.eras

@@ -212,7 +212,7 @@ class Pipeline:
             session = self._sessions.open(given, principal=token.holder, slug=exchange.slug, now=time.time())
         except UnknownSession as error:
             raise invalid("There is no such session.", status=404) from error
-        if await self._parts.shelf.get(session.id) is None:
+        if (self._parts.shelf.known(session.id) or await self._parts.shelf.get(session.id)) is None:
             raise invalid("There is no such session.", status=404)
         if exchange.head.headers.get("mcp-protocol-version", session.version) != session.version:
             raise invalid("The session was opened in another protocol version.", status=400)

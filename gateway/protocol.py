@@ -141,12 +141,20 @@ def released_result(
 
 
 def _to_handshake(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    meta = result.get("_meta")
-    named = isinstance(meta, dict) and SERVER_INFO in meta
     # Whether `ttlMs` is the protocol's or a tool's own word, only a result of the modern era can tell: it has a type.
-    if not named and "resultType" not in result:
+    typed = "resultType" in result
+    if "_meta" not in result:  # most have none
+        if not typed:
+            return result
+        released = dict(result)
+        for key in _MODERN_ONLY:
+            released.pop(key, None)
+        return released
+    meta = result["_meta"]
+    named = isinstance(meta, dict) and SERVER_INFO in meta
+    if not named and not typed:
         return result
-    dropped = _MODERN_ONLY if "resultType" in result else frozenset()
+    dropped = _MODERN_ONLY if typed else frozenset()
     released = {key: value for key, value in result.items() if key not in dropped and key != "_meta"}
     kept = {key: value for key, value in meta.items() if key != SERVER_INFO} if isinstance(meta, dict) else {}
     return {**released, "_meta": kept} if kept else released

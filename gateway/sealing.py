@@ -10,7 +10,6 @@ import binascii
 import hashlib
 import hmac
 import os
-from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -24,13 +23,9 @@ class Unsealed(Exception):
 
 
 class Seal:
-    """Seals texts of one purpose. `key` has 32 bytes; `longest` bounds, in characters, what is tried to open.
+    """Seals texts of one purpose. `key` has 32 bytes; `longest` bounds, in characters, what is tried to open."""
 
-    `remembers`: so many texts are opened only once. What a text opens to for a place never changes.
-    """
-
-    def __init__(self, *, key: bytes, installation: str, purpose: str, longest: int = 1024, remembers: int = 0) -> None:
-        self._opened = lru_cache(maxsize=remembers)(self._open)
+    def __init__(self, *, key: bytes, installation: str, purpose: str, longest: int = 1024) -> None:
         self._cipher = AESGCM(hmac.digest(key, f"gateway {purpose}".encode(), hashlib.sha256))
         self._installation = installation
         self._longest = longest
@@ -43,9 +38,6 @@ class Seal:
 
     def open(self, text: str, *place: str) -> bytes:
         """What `close` sealed for the same place. Raises `Unsealed`."""
-        return self._opened(text, *place)
-
-    def _open(self, text: str, *place: str) -> bytes:
         try:
             sealed = base64.b64decode(text, altchars=b"-_", validate=True) if len(text) <= self._longest else b""
             if base64.urlsafe_b64encode(sealed).decode() != text:

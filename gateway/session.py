@@ -9,7 +9,8 @@ import hashlib
 import hmac
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -39,22 +40,23 @@ class UnknownSession(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a session id says."""
+    """What a session id says. `owner`: whom a session with a server behind this one belongs to."""
 
     id: UUID
     version: str
+    owner: str = field(init=False, repr=False, compare=False)  # every call asks for it several times
 
-    @property
-    def owner(self) -> str:
-        """Whom a session with a server behind this one belongs to."""
-        return self.id.hex
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "owner", self.id.hex)
 
 
 class Sessions:
     """Issues and opens session ids. `key` has 32 bytes; times are seconds since the epoch."""
 
     def __init__(self, *, key: bytes, installation: str) -> None:
-        self._seal = Seal(key=key, installation=installation, purpose="session", longest=256, remembers=_REMEMBERED)
+        self._seal = Seal(key=key, installation=installation, purpose="session", longest=256)
+        # What an id says to a principal at a server never changes; that it was not ours is found out each time.
+        self._said = lru_cache(maxsize=_REMEMBERED)(self._read)
         self._key = hmac.digest(key, b"gateway messages", hashlib.sha256)
 
     def issue(self, *, principal: str, slug: str, version: str, now: float) -> tuple[str, Session]:
@@ -65,14 +67,18 @@ class Sessions:
 
     def open(self, token: str, *, principal: str, slug: str, now: float) -> Session:
         """What a session id says. Raises `UnknownSession`."""
-        try:
-            version, issued, id_ = _BODY.unpack(self._seal.open(token, principal, slug))
-            session = Session(UUID(bytes=id_), _VERSIONS[version])
-        except (Unsealed, struct.error, IndexError) as error:  # the last: of a version that newer processes speak
-            raise UnknownSession from error
+        session, issued = self._said(token, principal, slug)
         if not 0 <= now - issued + 60 <= LIFETIME:
             raise UnknownSession
         return session
+
+    def _read(self, token: str, principal: str, slug: str) -> tuple[Session, int]:
+        """The session, and when it was issued."""
+        try:
+            version, issued, id_ = _BODY.unpack(self._seal.open(token, principal, slug))
+            return Session(UUID(bytes=id_), _VERSIONS[version]), issued
+        except (Unsealed, struct.error, IndexError) as error:  # the last: of a version that newer processes speak
+            raise UnknownSession from error
 
     def mark(self, *parts: str) -> str:
         """What stands for `parts` in a message between processes: it tells nothing, and nobody else can make it."""

@@ -63,7 +63,7 @@ class Shelf:
     def __init__(self, rows: Rows, *, told: SessionEnded = unheard) -> None:
         self._rows = rows
         self._told = told
-        self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
+        self._kept: OrderedDict[int, _Kept] = OrderedDict()  # by `UUID.int`: to find an UUID itself takes Python
 
     async def open(self, id_: UUID, *, holder: str, slug: str, version: str, capabilities: Mapping[str, Any]) -> None:
         """Make a session's row, and remove rows of sessions that have expired."""
@@ -72,9 +72,16 @@ class Shelf:
         for seconds, of in swept:
             self._told(seconds, of=of)
 
+    def known(self, id_: UUID) -> Shared | None:
+        """What `get` returns, where nobody must be asked for it; else None, and `get` knows."""
+        kept = self._kept.get(id_.int)
+        if kept is None or kept.until < time.monotonic() or kept.row.ended:
+            return None
+        return kept.row
+
     async def get(self, id_: UUID) -> Shared | None:
         """The row, at most `KEPT_SECONDS` old; None where there is none or the session has ended."""
-        kept = self._kept.get(id_)
+        kept = self._kept.get(id_.int)
         if kept is None or kept.until < time.monotonic():
             return await self.read(id_)
         return None if kept.row.ended else kept.row
@@ -83,7 +90,7 @@ class Shelf:
         """The row as it is in the database now."""
         row: Shared | None = await self._rows.run(_read, id_)
         if row is None:
-            self._kept.pop(id_, None)
+            self._kept.pop(id_.int, None)
             return None
         self._keep(row)
         return None if row.ended else row
@@ -96,7 +103,7 @@ class Shelf:
             _put_behind, known.id, known.generation, url, sealed, version, opened_at
         )
         if row is None or row.ended:
-            self._kept.pop(known.id, None)
+            self._kept.pop(known.id.int, None)
             return None
         self._keep(row)
         return row
@@ -116,11 +123,12 @@ class Shelf:
         self._keep(Shared(id_, ended=True, capabilities={}))
 
     def _keep(self, row: Shared) -> None:
-        kept = self._kept.get(row.id)
+        key = row.id.int
+        kept = self._kept.get(key)
         if kept is not None and kept.row.ended and not row.ended and kept.until >= time.monotonic():
             return  # read before the word came that it has ended
-        self._kept[row.id] = _Kept(row)
-        self._kept.move_to_end(row.id)
+        self._kept[key] = _Kept(row)
+        self._kept.move_to_end(key)
         if len(self._kept) > _REMEMBERED:
             self._kept.popitem(last=False)
 

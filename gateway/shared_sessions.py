@@ -8,14 +8,21 @@ tells telemetry.
 
 import asyncio
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
 from uuid import UUID
+
+from msgspec import Struct
 
 from gateway.sealing import Seal, Unsealed
 from gateway.session import SessionEnded, unheard
 from gateway.session_store import Shared, Shelf
 from gateway.transport import Transport, UpstreamFailed
 from gateway.upstream_sessions import Handshakes, UpstreamSession
+
+_REMEMBERED: Final = 1024  # sessions whose seals a process opens once and not with every call
 
 
 class SharedSessions:
@@ -34,10 +41,18 @@ class SharedSessions:
         self._shelf = shelf
         self._seal = seal
         self._opening: dict[tuple[UUID, str], asyncio.Task[UpstreamSession]] = {}
+        self._unsealed = lru_cache(maxsize=_REMEMBERED)(self._unseal)  # what a row says, it says always
 
     def behind(self, id_: UUID) -> "Behind":
         """The sessions behind one client's."""
         return Behind(self, id_)
+
+    def known(self, id_: UUID, url: str) -> UpstreamSession | None:
+        """What `get` returns, where nobody must be asked or waited for; else None, and `get` knows."""
+        row = self._shelf.known(id_)
+        if row is None or (self._opening and (id_, url) in self._opening):
+            return None
+        return self._opened(row, url)
 
     async def get(self, id_: UUID, url: str) -> UpstreamSession:
         """The session with the server at `url`, opened where there is none. Raises `UpstreamFailed`."""
@@ -83,12 +98,19 @@ class SharedSessions:
     def _opened(self, row: Shared, url: str) -> UpstreamSession | None:
         if row.generation == 0 or row.upstream_url != url:
             return None
+        version, opened_at = row.upstream_version, row.upstream_opened_at
         try:
-            session_id = self._seal.open(row.upstream_id, str(row.id)).decode()
+            return self._unsealed(row.id.int, url, row.upstream_id, version, row.generation, opened_at)
         except Unsealed:
             return None  # sealed by another key: as good as none
-        version, opened_at = row.upstream_version, row.upstream_opened_at
-        return UpstreamSession(url, row.id.hex, session_id, version, row.generation, opened_at=opened_at)
+
+    def _unseal(
+        self, number: int, url: str, sealed: str, version: str, generation: int, opened_at: datetime | None
+    ) -> UpstreamSession:
+        """The session that the row of the client's session `number` (`UUID.int`) names. Raises `Unsealed`."""
+        id_ = UUID(int=number)
+        session_id = self._seal.open(sealed, str(id_)).decode()
+        return UpstreamSession(url, id_.hex, session_id, version, generation, opened_at=opened_at)
 
     def _start(self, row: Shared, url: str) -> "asyncio.Task[UpstreamSession]":
         task = asyncio.get_running_loop().create_task(self._open(row, url))
@@ -119,12 +141,15 @@ class SharedSessions:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
+class Behind(Struct, frozen=True):
     """What stands behind one client's session."""
 
     _all: SharedSessions
     _id: UUID
+
+    def known(self, url: str) -> UpstreamSession | None:
+        """What `get` returns, where nobody must be asked or waited for."""
+        return self._all.known(self._id, url)
 
     async def get(self, url: str) -> UpstreamSession:
         """The session with the server at `url`. Raises `UpstreamFailed`."""

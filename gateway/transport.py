@@ -1,6 +1,6 @@
 """One JSON-RPC message to a server over Streamable HTTP, and what comes back: JSON or a stream of events.
 
-Knows no sessions and no eras; `gateway.upstream` does. Every failure is an `UpstreamFailed` with a class and a
+Keeps no sessions and knows no eras; `gateway.upstream` does. Every failure is an `UpstreamFailed` with a class and a
 sentence of ours: a server's own words about its failure are not handed on.
 """
 
@@ -56,8 +56,8 @@ class NoStream(Exception):
     """The server offers no stream of its own messages (405); it is not to be asked again."""
 
 
-class Answer(Struct, frozen=True):
-    """A server's answer to a request, and the session id that came with it."""
+class Opened(Struct, frozen=True):
+    """A server's answer to `initialize`, and the session id that came with it."""
 
     response: Response
     session_id: str
@@ -69,26 +69,13 @@ class Transport:
     def __init__(self, client: WireClient) -> None:
         self._client = client
 
-    async def request(
-        self,
-        url: str,
-        body: bytes,
-        headers: Mapping[str, str],
-        limits: WireLimits,
-        *,
-        id_: int,
-        in_session: bool,
-        on_message: OnMessage,
-        on_event: OnEvent | None = None,
-    ) -> Answer:
-        """Post request `id_`, wait for its answer. Raises `UpstreamFailed`, and `SessionLost` on 404 in a session."""
+    async def handshake(self, url: str, body: bytes, limits: WireLimits, *, id_: int, on_message: OnMessage) -> Opened:
+        """Post `initialize` as request `id_`, wait for its answer. Raises `UpstreamFailed`."""
         try:
-            answer = await self._client.ask("POST", url, {**headers, **_HEADERS}, body, limits)
+            answer = await self._client.ask("POST", url, _HEADERS, body, limits)
             try:
-                if answer.status == 404 and in_session:
-                    raise SessionLost
-                response = _at_once(answer, id_) or await _read(answer, id_, on_message, on_event)
-                return Answer(response, answer.headers.get("mcp-session-id", ""))
+                response = await _read(answer, id_, on_message, None)
+                return Opened(response, answer.headers.get("mcp-session-id", ""))
             finally:
                 answer.leave()
         except OutboundError as error:
@@ -103,16 +90,24 @@ class Transport:
         *,
         id_: int,
         on_message: OnMessage,
+        on_event: OnEvent | None = None,
+        in_session: bool = False,
     ) -> Response:
-        """As `request`, where there is no session: most calls go this way, with nothing around the exchange itself.
+        """Post request `id_`, wait for its answer. Raises `UpstreamFailed`, and `SessionLost` on 404 in a session.
 
-        `headers` are given as they are, or as `lines_of_post` made them of these.
+        Every call goes this way, with nothing around the exchange itself. `headers` are given as they are, or as
+        `lines_of_post` made them of these.
         """
         lines = headers if isinstance(headers, Lines) else {**headers, **_HEADERS}
         try:
             answer = await self._client.ask("POST", url, lines, body, limits)
             try:
-                return _at_once(answer, id_) or await _read(answer, id_, on_message, None)
+                response = _at_once(answer, id_)
+                if response is not None:
+                    return response
+                if answer.status == 404 and in_session:
+                    raise SessionLost
+                return await _read(answer, id_, on_message, on_event)
             finally:
                 answer.leave()
         except OutboundError as error:
@@ -178,7 +173,10 @@ def _at_once(answer: WireAnswer, id_: int) -> Response | None:
     if answer.status != 200 or answer.kind != "application/json":
         return None
     raw = answer.whole(_LONG)
-    return None if raw is None else _matching(_parse(raw), id_)
+    if raw is None:
+        return None
+    message = _parse(raw)
+    return message if type(message) is Response and message.id == id_ else _matching(message, id_)
 
 
 async def _read(answer: WireAnswer, id_: int, on_message: OnMessage, on_event: OnEvent | None) -> Response:
@@ -240,7 +238,7 @@ async def _parsed(raw: bytes) -> Message:
 
 
 def _parse(raw: bytes) -> Message:
-    if _is_heavy(raw):
+    if len(raw) >= MAX_VALUES and _is_heavy(raw):
         raise UpstreamFailed("too_many", "The server's answer holds more values than we accept.")
     try:
         value = strictjson.loads(raw, max_depth=MAX_DEPTH, parse_float=jsonrpc.exact_float)
@@ -251,9 +249,7 @@ def _parse(raw: bytes) -> Message:
 
 def _is_heavy(raw: bytes) -> bool:
     """Whether it holds too many values. A long text may hold as many commas as it likes, so that is looked at twice."""
-    if len(raw) < MAX_VALUES or sum(raw.count(mark) for mark in (b"[", b"{", b",")) <= MAX_VALUES:
-        return False
-    return strictjson.values(raw) > MAX_VALUES
+    return sum(raw.count(mark) for mark in (b"[", b"{", b",")) > MAX_VALUES and strictjson.values(raw) > MAX_VALUES
 
 
 def _matching(message: Message, id_: int) -> Response:

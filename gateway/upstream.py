@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct, field
 
+from core.outbound import OutboundError
 from core.sse import Event
 from core.wire import WireLimits
 from core.wire_message import Lines
@@ -24,14 +25,12 @@ from gateway.protocol import LIST_CHANGED, Wire, outgoing_meta
 from gateway.session import SessionEnded, unheard
 from gateway.transport import (
     NoStream,
-    OnEvent,
-    OnMessage,
     SessionLost,
     Transport,
     UpstreamFailed,
     lines_of_post,
 )
-from gateway.upstream_sessions import LocalSessions, UpstreamSession
+from gateway.upstream_sessions import LocalSessions, UpstreamSession, headers_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +46,9 @@ _NAMES_DEFINITION: Final = frozenset({"prompts/get", "tools/call"})
 
 class Sessions(Protocol):
     """Sessions with servers of the handshake era: one process's own, or those behind clients' sessions."""
+
+    def known(self, url: str) -> UpstreamSession | None:
+        """What `get` returns, where nobody must be asked or waited for; else None, and `get` knows."""
 
     async def get(self, url: str) -> UpstreamSession:
         """The session, opened where there is none. Raises `UpstreamFailed`."""
@@ -128,30 +130,44 @@ class Upstream:
             _headers(outgoing),
             outgoing.limits,
             id_=id_,
-            on_message=self.hearing(outgoing, None, id_),
+            on_message=_Ear(self.later, outgoing, None, id_),
         )
 
     async def _carried(self, outgoing: Outgoing) -> Response:
         """The same by a session, and by another one where the server does not know the first any more."""
         sessions = outgoing.sessions or self._local.of(outgoing.owner)
-        try:
-            return await self._in_session(outgoing, sessions)
-        except SessionLost:
-            logger.info("a server forgot its session, opening another")
-        try:
-            return await self._in_session(outgoing, sessions)
-        except SessionLost as error:
-            raise UpstreamFailed("session_lost", "The server forgets its sessions.") from error
+        for _attempt in range(2):
+            session = sessions.known(outgoing.url) or await sessions.get(outgoing.url)
+            if outgoing.presented is not None and session.card:
+                outgoing.presented(session.card)
+            id_ = next(self.ids)
+            try:
+                response = await self._asked(outgoing, session, id_)
+            except SessionLost:
+                logger.info("a server forgot its session")
+                await sessions.lost(session)
+                continue
+            except asyncio.CancelledError:
+                note = jsonrpc.notification_bytes("notifications/cancelled", {"requestId": id_})
+                self.later(outgoing.url, note, session)
+                raise
+            if response.id is None and not outgoing.looking:
+                # Refused unread, as servers do that forgot a session and answer 400 where the specification says 404.
+                # They may have meant something else, so it is not repeated; the next request opens a new session.
+                await sessions.lost(session)
+            return response
+        raise UpstreamFailed("session_lost", "The server forgets its sessions.")
 
     async def go_on(self, outgoing: Outgoing, session: UpstreamSession, last_event: str, id_: int) -> Response:
         """The answer of the earlier request `id_`, on its stream from `last_event` on. Raises `UpstreamFailed`."""
+        ear = _Ear(self.later, outgoing, session, id_)
         try:
             found = await self.transport.listen(
                 outgoing.url,
                 {**session.headers(), "last-event-id": last_event},
                 outgoing.limits,
-                on_message=self.hearing(outgoing, session, id_),
-                on_event=_marking(outgoing.listener, id_),
+                on_message=ear,
+                on_event=None if outgoing.listener is None else ear.marked,
                 until=id_,
             )
         except (NoStream, SessionLost) as error:
@@ -183,44 +199,18 @@ class Upstream:
         if not notes.tasks:
             del self._notes[url]
 
-    async def _in_session(self, outgoing: Outgoing, sessions: Sessions) -> Response:
-        session = await sessions.get(outgoing.url)
-        if outgoing.presented is not None and session.card:
-            outgoing.presented(session.card)
-        try:
-            response = await self._exchange(outgoing, session)
-        except SessionLost:
-            await sessions.lost(session)
-            raise
-        if response.id is None and not outgoing.looking:
-            # Refused unread, as servers do that forgot a session and answer 400 where the specification says 404.
-            # They may have meant something else, so the request is not repeated; the next one opens a new session.
-            await sessions.lost(session)
-        return response
-
-    async def _exchange(self, outgoing: Outgoing, session: UpstreamSession) -> Response:
-        id_ = next(self.ids)
-        body = jsonrpc.call_bytes(id_, outgoing.method, _params(outgoing, id_))
-        try:
-            answer = await self.transport.request(
-                outgoing.url,
-                body,
-                {**outgoing.headers, **session.headers()},
-                outgoing.limits,
-                id_=id_,
-                in_session=bool(session.id),
-                on_message=self.hearing(outgoing, session, id_),
-                on_event=_marking(outgoing.listener, id_),
-            )
-        except asyncio.CancelledError:
-            note = jsonrpc.notification_bytes("notifications/cancelled", {"requestId": id_})
-            self.later(outgoing.url, note, session)
-            raise
-        return answer.response
-
-    def hearing(self, outgoing: Outgoing, session: UpstreamSession | None, id_: int) -> OnMessage:
-        """What takes the messages on the stream of request `id_`."""
-        return _Ear(self.later, outgoing, session, id_)
+    def _asked(self, outgoing: Outgoing, session: UpstreamSession, id_: int) -> Coroutine[Any, Any, Response]:
+        ear = _Ear(self.later, outgoing, session, id_)
+        return self.transport.ask(
+            outgoing.url,
+            jsonrpc.call_bytes(id_, outgoing.method, _params(outgoing, id_)),
+            _headers_in(outgoing, session),
+            outgoing.limits,
+            id_=id_,
+            on_message=ear,
+            on_event=None if outgoing.listener is None else ear.marked,
+            in_session=bool(session.id),
+        )
 
     async def _note(self, url: str, body: bytes, headers: Mapping[str, str], turns: asyncio.Semaphore) -> None:
         try:
@@ -231,7 +221,7 @@ class Upstream:
 
 
 class _Ear(Struct, frozen=True):
-    """Takes messages. Of most calls it hears none, and a closure would cost each of them more."""
+    """Takes the messages on the stream of request `id`. Most hear none, and a closure would cost each of them more."""
 
     answer: Callable[[str, bytes, UpstreamSession | None], None]
     outgoing: Outgoing
@@ -255,15 +245,10 @@ class _Ear(Struct, frozen=True):
             if listener is not None:
                 await listener.notified(message)
 
-
-def _marking(listener: Listener | None, id_: int) -> OnEvent | None:
-    if listener is None:
-        return None
-
-    async def mark(event: Event) -> None:
-        await listener.marked(event, id_)
-
-    return mark
+    async def marked(self, event: Event) -> None:
+        """Hand on that an event has an id."""
+        if self.outgoing.listener is not None:
+            await self.outgoing.listener.marked(event, self.id)
 
 
 def _params(outgoing: Outgoing, id_: int) -> dict[str, Any]:
@@ -288,6 +273,22 @@ def _headers(outgoing: Outgoing) -> Mapping[str, str] | Lines:
     if not outgoing.headers and method in _NAMES_DEFINITION and isinstance(named, str):
         return _lines(version, method, named)
     return _standard(dict(outgoing.headers), version, method, named)
+
+
+def _headers_in(outgoing: Outgoing, session: UpstreamSession) -> Mapping[str, str] | Lines:
+    """The headers of a request in a session."""
+    if outgoing.headers:
+        return {**outgoing.headers, **session.headers()}
+    return _lines_in(session.version, session.id)
+
+
+@lru_cache(maxsize=1024)
+def _lines_in(version: str, session_id: str) -> Mapping[str, str] | Lines:
+    headers = headers_of(version, session_id)
+    try:
+        return lines_of_post(headers)
+    except OutboundError:
+        return headers  # somebody wrote into the row: the exchange fails, as it does with any header that is not sent
 
 
 @lru_cache(maxsize=1024)

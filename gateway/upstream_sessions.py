@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from msgspec import Struct
+
 from core.wire import WireLimits
 from gateway import jsonrpc
 from gateway.jsonrpc import Notification, Request
@@ -53,8 +55,13 @@ class UpstreamSession:
 
     def headers(self) -> dict[str, str]:
         """What every message of the session carries."""
-        headers = {"mcp-protocol-version": self.version}
-        return headers | {"mcp-session-id": self.id} if self.id else headers
+        return headers_of(self.version, self.id)
+
+
+def headers_of(version: str, session_id: str) -> dict[str, str]:
+    """What every message of a session carries; `session_id` is empty where the server keeps none."""
+    headers = {"mcp-protocol-version": version}
+    return headers | {"mcp-session-id": session_id} if session_id else headers
 
 
 class Handshakes:
@@ -71,7 +78,7 @@ class Handshakes:
         id_ = next(self._ids)
         params = {"protocolVersion": HANDSHAKE_VERSIONS[0], "capabilities": capabilities, "clientInfo": GATEWAY_INFO}
         body = jsonrpc.call_bytes(id_, "initialize", params)
-        answer = await self._transport.request(url, body, {}, _LIMITS, id_=id_, in_session=False, on_message=_ignore)
+        answer = await self._transport.handshake(url, body, _LIMITS, id_=id_, on_message=_ignore)
         card = answer.response.result
         opened_at = datetime.now(UTC) if answer.session_id else None
         session = UpstreamSession(url, owner, answer.session_id, _version(card), card=card, opened_at=opened_at)
@@ -122,14 +129,21 @@ class LocalSessions:
         """Those of one owner."""
         return OwnSessions(self, owner)
 
-    async def get(self, url: str, owner: str) -> UpstreamSession:
-        """The owner's session with a server, opened where there is none. Raises `UpstreamFailed`."""
+    def known(self, url: str, owner: str) -> UpstreamSession | None:
+        """The owner's session with a server, if one is open."""
         key = (url, owner)
         session = self._open.get(key)
+        if session is not None:
+            self._open.move_to_end(key)
+        return session
+
+    async def get(self, url: str, owner: str) -> UpstreamSession:
+        """The owner's session with a server, opened where there is none. Raises `UpstreamFailed`."""
+        session = self.known(url, owner)
         if session is None:
+            key = (url, owner)
             # Shielded: whoever asked first may leave, and the others still wait for the same handshake.
             return await asyncio.shield(self._opening.get(key) or self._start(key))
-        self._open.move_to_end(key)
         return session
 
     def drop(self, session: UpstreamSession) -> None:
@@ -164,12 +178,15 @@ class LocalSessions:
             self._handshakes.part(oldest)
 
 
-@dataclass(frozen=True, slots=True)
-class OwnSessions:
+class OwnSessions(Struct, frozen=True):
     """One owner's sessions of this process."""
 
     _all: LocalSessions
     _owner: str
+
+    def known(self, url: str) -> UpstreamSession | None:
+        """The session with the server at `url`, if one is open."""
+        return self._all.known(url, self._owner)
 
     async def get(self, url: str) -> UpstreamSession:
         """The session with the server at `url`. Raises `UpstreamFailed`."""

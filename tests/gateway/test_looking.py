@@ -639,6 +639,9 @@ async def test_a_look_that_a_clients_session_cuts_short_goes_on_without_it(made:
 class NoSessions:
     """A client's, which is never asked here."""
 
+    def known(self, url: str) -> NoReturn:
+        raise AssertionError(url)
+
     async def get(self, url: str) -> NoReturn:
         raise AssertionError(url)
 

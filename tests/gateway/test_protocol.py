@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mcp_types import _v2025_11_25 as handshake
 from mcp_types import _v2026_07_28 as modern
 
@@ -219,6 +221,17 @@ def test_what_only_the_modern_era_knows_does_not_reach_the_other() -> None:
               "inputRequests": {}}  # fmt: skip
     assert released_result(result, HANDSHAKE, OURS) == {"contents": []}
     assert released_result({"contents": [], "_meta": {SERVER_INFO: {}}}, HANDSHAKE, OURS) == {"contents": []}
+
+
+@given(
+    st.dictionaries(st.sampled_from(["resultType", "ttlMs", "cacheScope", "requestState", "content", "x"]), st.text()),
+    st.sampled_from([{}, {"a": 1}, [], None, "x", {SERVER_INFO: OURS}]),
+)
+def test_a_result_without_metadata_loses_what_one_with_some_does(result: dict[str, Any], meta: Any) -> None:
+    bare, other = (released_result(each, HANDSHAKE, OURS) for each in (result, {**result, "_meta": meta}))
+    assert list(bare.items()) == [each for each in other.items() if each[0] != "_meta"]
+    assert (bare is result) == ("resultType" not in result)
+    assert "resultType" not in bare
 
 
 @pytest.mark.parametrize("meta", [None, [], "x", 1])

@@ -47,16 +47,6 @@ def test_what_was_given_to_one_opens_for_no_other(place: tuple[str, ...]) -> Non
         seal().open(sealed, *place)
 
 
-def test_a_seal_that_remembers_opens_the_same_for_the_same_only() -> None:
-    remembering = Seal(key=KEY, installation="here", purpose="task", remembers=2)
-    sealed = [remembering.close(b"%d" % number, *PLACE) for number in range(5)]
-    for _ in range(2):
-        assert [remembering.open(text, *PLACE) for text in sealed] == [b"0", b"1", b"2", b"3", b"4"]
-        for place in (("2|", "files"), ("1|files",), ()):
-            with pytest.raises(Unsealed):
-                remembering.open(sealed[4], *place)
-
-
 @given(st.lists(st.text()), st.lists(st.text()))
 def test_no_two_places_are_taken_for_one(first: list[str], second: list[str]) -> None:
     sealed = seal().close(b"x", *first)

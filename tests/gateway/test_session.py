@@ -57,6 +57,20 @@ def test_an_id_opens_only_for_its_principal_server_and_time(principal: str, slug
         sessions().open(issued()[0], principal=principal, slug=slug, now=now)
 
 
+def test_an_id_that_was_opened_before_opens_by_the_same_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.session._REMEMBERED", 2)
+    here, made = sessions(), [issued() for _ in range(4)]
+    for _ in range(3):
+        for id_, session in made:
+            for _ in range(2):
+                assert here.open(id_, principal="a", slug="files", now=NOW) == session
+            for principal, slug, now in (("b", "files", NOW), ("a", "other", NOW), ("a", "files", NOW + LIFETIME)):
+                with pytest.raises(UnknownSession):
+                    here.open(id_, principal=principal, slug=slug, now=now)
+            with pytest.raises(UnknownSession):
+                here.open(id_ + "=", principal="a", slug="files", now=NOW)
+
+
 @pytest.mark.parametrize("other", [sessions(os.urandom(32)), sessions(installation="elsewhere")])
 def test_another_installation_knows_nothing_of_it(other: Sessions) -> None:
     with pytest.raises(UnknownSession):

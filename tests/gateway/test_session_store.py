@@ -125,8 +125,29 @@ async def test_a_row_that_is_gone_is_gone_everywhere_within_seconds(here: Shelf,
 async def test_only_so_many_rows_are_remembered(here: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.session_store._REMEMBERED", 2)
     ids = [await opened(here) for _ in range(4)]
-    assert list(here._kept) == ids[2:]
+    assert list(here._kept) == [id_.int for id_ in ids[2:]]
     assert (await known(here, ids[0])).id == ids[0]
+
+
+async def test_a_row_that_is_known_is_the_one_that_is_got_and_all_else_is_asked_for(
+    here: Shelf, there: Shelf, clock: Clock
+) -> None:
+    id_, other, nobodys = await opened(here), await opened(here), new_id()
+    assert here.known(id_) == await here.get(id_)
+    assert here.known(id_) is not None
+    assert here.known(nobodys) is there.known(id_) is None
+    clock.now += KEPT_SECONDS
+    assert here.known(id_) is not None
+    clock.now += 0.1
+    assert here.known(id_) is None, "it is old"
+    assert await here.get(id_) == here.known(id_)
+    await here.end(id_)
+    here.ended(other)
+    assert here.known(id_) is here.known(other) is None
+    clock.now += KEPT_SECONDS + 0.1
+    assert here.known(id_) is here.known(other) is None
+    assert await here.get(id_) is None
+    assert await here.get(other) == here.known(other) is not None
 
 
 # --- what stands behind a session ---------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -11,16 +13,22 @@ from asgiref.sync import sync_to_async
 
 from core.ids import new_id
 from core.wire import WireClient
+from gateway.dispatch import Dispatch, Parts, Way
+from gateway.eras import Eras
+from gateway.protocol import Wire
+from gateway.session import Session
 from gateway.session_store import Shelf
 from gateway.shared_sessions import SharedSessions
 from gateway.store import Store
 from gateway.transport import Transport, UpstreamFailed
+from tests.gateway import admitting
 from tests.gateway.admitting import seal
 from tests.gateway.scripted import SECONDS, Got, Scripted, hang, scripted, wire_client
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.network]
 
 ABLE = {"sampling": {}, "roots": {"listChanged": True}}
+UNUSED: dict[str, Any] = {"rounds": None, "handles": None}
 
 
 @dataclass
@@ -88,6 +96,68 @@ async def test_every_process_uses_the_session_that_the_first_one_opened(processe
     assert (first.id, first.owner, first.generation) == ("s-1", id_.hex, 1)
     (opening,) = server.of("initialize")
     assert opening.body["params"]["capabilities"] == ABLE
+
+
+async def test_a_session_that_is_known_is_the_one_that_is_got(processes: Processes, server: Scripted) -> None:
+    here, there, other = processes.one(), processes.one(), processes.one("another purpose")
+    id_ = await opened(here)
+    assert here.shared.known(id_, server.url) is None, "none is open"
+    first = await here.shared.get(id_, server.url)
+    assert here.shared.known(id_, server.url) == await here.shared.get(id_, server.url) == first
+    assert here.shared.known(id_, "https://moved.example/mcp") is here.shared.known(new_id(), server.url) is None
+    assert there.shared.known(id_, server.url) is None, "nobody has asked for it there"
+    for process in (there, other):
+        await process.shelf.read(id_)
+    assert there.shared.known(id_, server.url) == first
+    assert other.shared.known(id_, server.url) is None, "another key sealed it"
+    await there.shared.lost(id_, first)
+    assert there.shared.known(id_, server.url) is None, "another is being opened"
+    second = await there.shared.get(id_, server.url)
+    assert there.shared.known(id_, server.url) == second != first
+    assert here.shared.known(id_, server.url) == await here.shared.get(id_, server.url) == first, "not told yet"
+    await here.shelf.read(id_)
+    assert here.shared.known(id_, server.url) == second
+    await here.shared.end(id_)
+    there.shelf.ended(id_)
+    assert here.shared.known(id_, server.url) is there.shared.known(id_, server.url) is None
+
+
+class Ways:
+    """Ways that one process finds for a client's session: the one known at once, and the one asked and waited for."""
+
+    def __init__(self, process: Process, id_: UUID, url: str, upstream: Wire) -> None:
+        self.eras = Eras()
+        parts = cast(Parts, SimpleNamespace(shared=process.shared, shelf=process.shelf, eras=self.eras, **UNUSED))
+        self._dispatch = Dispatch(parts)
+        part = replace(admitting.server(), url=url, upstream=upstream)
+        self._asked = admitting.admitted(part=part, session=Session(id_, "2025-11-25"))
+
+    def known(self) -> Way | None:
+        return self._dispatch._plain_way(self._asked)
+
+    async def found(self) -> Way:
+        return await self._dispatch._session_way(self._asked)
+
+
+@pytest.mark.parametrize("upstream", [admitting.HANDSHAKE, admitting.MODERN], ids=["handshake", "modern"])
+async def test_a_way_that_is_known_is_the_one_that_is_found(
+    processes: Processes, server: Scripted, upstream: Wire
+) -> None:
+    here, there = processes.one(), processes.one()
+    id_ = await opened(here)
+    ways, elsewhere = (Ways(process, id_, server.url, upstream) for process in (here, there))
+    assert elsewhere.known() is None, "the session must be asked for"
+    if upstream.modern:
+        assert ways.known() is None, "a session must be opened"
+    found = await ways.found()
+    assert ways.known() == found == Way(here.shared.behind(id_), admitting.HANDSHAKE, ABLE)
+    ways.eras.is_modern_only(server.url)
+    ways.eras._modern_only.clear()
+    assert ways.known() == found
+    assert ways.eras.speaks_handshake(upstream, server.url)
+    await there.shared.end(id_)
+    here.shelf.ended(id_)
+    assert ways.known() is None
 
 
 async def test_two_sessions_of_clients_have_nothing_in_common(processes: Processes, server: Scripted) -> None:

@@ -9,7 +9,16 @@ import pytest
 from core.sse import Event
 from gateway import jsonrpc
 from gateway.jsonrpc import Notification, Request, Response
-from gateway.transport import Answer, Interrupted, NoStream, SessionLost, Transport, UpstreamFailed, body_of
+from gateway.transport import (
+    Interrupted,
+    NoStream,
+    Opened,
+    SessionLost,
+    Transport,
+    UpstreamFailed,
+    body_of,
+    lines_of_post,
+)
 from tests.gateway.scripted import LIMITS, Got, Script, Scripted, hang, scripted, wire_client
 
 pytestmark = pytest.mark.network
@@ -44,12 +53,12 @@ class Ear:
 
 async def ask(
     transport: Transport, server: Scripted, script: Script | None, ear: Ear | None = None, *, in_session: bool = False
-) -> Answer:
+) -> Response:
     """Request 7, answered so."""
     if script is not None:
         server.scripts["tools/call"] = script
     heard = ear or Ear()
-    return await transport.request(
+    return await transport.ask(
         server.url, jsonrpc.call_bytes(7, "tools/call", {}), {"x-own": "1"}, LIMITS, id_=7, in_session=in_session,
         on_message=heard.message, on_event=heard.event if ear is not None else None,
     )  # fmt: skip
@@ -105,11 +114,11 @@ RAW = b'{ "a" : 1.10 , "n":18446744073709551616}'
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
-async def test_a_result_comes_with_its_bytes_and_session(transport: Transport, server: Scripted, kind: str) -> None:
+async def test_a_result_comes_with_its_bytes(transport: Transport, server: Scripted, kind: str) -> None:
     body = b'{"jsonrpc":"2.0","id":7,"result":' + RAW + b"}"
-    found = await ask(transport, server, written(body, content_type=kind, mcp_session_id="s-9"))
-    assert (found.session_id, found.response.raw) == ("s-9", RAW)
-    assert jsonrpc.dumps(found.response.result) == b'{"a":1.10,"n":18446744073709551616}'
+    found = await ask(transport, server, written(body, content_type=kind))
+    assert found.raw == RAW
+    assert jsonrpc.dumps(found.result) == b'{"a":1.10,"n":18446744073709551616}'
 
 
 @pytest.mark.parametrize("status", [200, 400, 404, 500])
@@ -119,7 +128,7 @@ async def test_an_error_of_the_server_is_an_answer_with_any_status(
     async def script(got: Got) -> None:
         await got.error(-32602, status=status)
 
-    assert (await ask(transport, server, script)).response.error == {"code": -32602, "message": "No."}
+    assert (await ask(transport, server, script)).error == {"code": -32602, "message": "No."}
 
 
 async def test_a_refusal_of_a_message_that_was_not_read_is_an_answer(transport: Transport, server: Scripted) -> None:
@@ -127,7 +136,7 @@ async def test_a_refusal_of_a_message_that_was_not_read_is_an_answer(transport: 
         await got.error(-32600, status=400, unread=True)
 
     found = await ask(transport, server, script)
-    assert (found.response.id, found.response.error and found.response.error["code"]) == (None, -32600)
+    assert (found.id, found.error and found.error["code"]) == (None, -32600)
 
 
 RESULT = b'{"jsonrpc":"2.0","id":7,"result":{}}'
@@ -160,34 +169,42 @@ async def test_everything_else_is_a_failure_with_a_class(transport: Transport, s
     assert await failure(ask(transport, server, script)) == cls
 
 
-async def ask_plainly(transport: Transport, server: Scripted, script: Script, ear: Ear | None = None) -> Response:
-    """Request 7 where there is no session."""
-    server.scripts["tools/call"] = script
-    body = jsonrpc.call_bytes(7, "tools/call", {})
+async def open_(transport: Transport, server: Scripted, script: Script, ear: Ear | None = None) -> Opened:
+    """What comes back to `initialize`, answered so."""
+    server.scripts["initialize"] = script
     hear = (ear or Ear()).message
-    return await transport.ask(server.url, body, {"x-own": "1"}, LIMITS, id_=7, on_message=hear)
+    return await transport.handshake(
+        server.url, jsonrpc.call_bytes(7, "initialize", {}), LIMITS, id_=7, on_message=hear
+    )
 
 
 @pytest.mark.parametrize("name", FAILURES)
-async def test_the_same_is_a_failure_where_there_is_no_session(
+async def test_the_same_is_a_failure_where_a_session_is_opened(
     transport: Transport, server: Scripted, name: str
 ) -> None:
     script, cls = FAILURES[name]
-    assert await failure(ask_plainly(transport, server, script)) == cls
+    assert await failure(open_(transport, server, script)) == cls
 
 
-async def test_without_a_session_the_same_is_posted_and_an_answer_in_either_form_is_taken(
+async def test_an_answer_in_either_form_opens_a_session_whose_id_comes_with_it(
     transport: Transport, server: Scripted
 ) -> None:
-    await ask(transport, server, written(RESULT))
-    plain = await ask_plainly(transport, server, written(RESULT, mcp_session_id="s-9"))
-    assert plain == Response(7, {}, raw=b"{}")
+    expected = Response(7, {}, raw=b"{}")
+    assert await open_(transport, server, written(RESULT)) == Opened(expected, "")
+    assert await open_(transport, server, written(RESULT, mcp_session_id="s-9")) == Opened(expected, "s-9")
     ear = Ear()
-    assert (await ask_plainly(transport, server, streamed(NOTE, {"id": 7, "result": {}}), ear)).result == {}
+    assert (await open_(transport, server, streamed(NOTE, {"id": 7, "result": {}}), ear)).response.result == {}
     assert ear.heard == [Notification("notifications/message", {"level": "info"})]
-    first, *others = server.got
-    for got in others:
-        assert (got.headers, got.body) == (first.headers, first.body)
+    assert await failure(open_(transport, Scripted(url="http://127.0.0.1:1/mcp"), hang)) == "refused"
+
+
+async def test_headers_that_were_written_before_are_posted_alike(transport: Transport, server: Scripted) -> None:
+    body, own, ear = jsonrpc.call_bytes(7, "tools/call", {}), {"x-own": "1"}, Ear()
+    server.scripts["tools/call"] = written(RESULT)
+    for headers in (own, lines_of_post(own)):
+        await transport.ask(server.url, body, headers, LIMITS, id_=7, on_message=ear.message)
+    first, second = server.got
+    assert (list(first.headers.items()), first.body) == (list(second.headers.items()), second.body)
 
 
 async def test_no_server_is_a_failure_with_a_class(transport: Transport) -> None:
@@ -210,10 +227,20 @@ async def test_a_session_is_lost_by_404_alone_and_only_in_one(transport: Transpo
 
 async def test_128_levels_are_read_and_a_long_answer_too(transport: Transport, server: Scripted) -> None:
     deep = b'{"jsonrpc":"2.0","id":7,"result":' + b"[" * 127 + b"]" * 127 + b"}"
-    assert (await ask(transport, server, written(deep))).response.raw
+    assert (await ask(transport, server, written(deep))).raw
     long = b'{"jsonrpc":"2.0","id":7,"result":{"x":"' + b"y" * 300_000 + b'"}}'
-    assert len((await ask(transport, server, written(long))).response.result["x"]) == 300_000
+    assert len((await ask(transport, server, written(long))).result["x"]) == 300_000
     assert await failure(ask(transport, server, written(long[:-1] + b",}"))) == "malformed"
+
+
+async def test_an_answer_of_too_many_values_is_refused_and_a_text_may_hold_any_marks(
+    transport: Transport, server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.transport.MAX_VALUES", 50)
+    many = b'{"jsonrpc":"2.0","id":7,"result":{"x":[' + b"1," * 60 + b"1]}}"
+    assert await failure(ask(transport, server, written(many))) == "too_many"
+    text = b'{"jsonrpc":"2.0","id":7,"result":{"x":"' + b"," * 60 + b'"}}'
+    assert (await ask(transport, server, written(text))).result == {"x": "," * 60}
 
 
 # --- a stream -----------------------------------------------------------------------------------------------------
@@ -223,7 +250,7 @@ async def test_what_comes_before_the_answer_is_heard_in_its_order(transport: Tra
     ear = Ear()
     script = streamed(NOTE, {"id": "q", "method": "ping"}, {"id": 7, "result": {"a": 1}}, close=False)
     found = await ask(transport, server, script, ear)
-    assert found.response.result == {"a": 1}
+    assert found.result == {"a": 1}
     assert ear.heard == [Notification(NOTE["method"], NOTE["params"]), Request("q", "ping", {})]  # type: ignore[arg-type]
 
 
@@ -285,7 +312,7 @@ async def test_a_server_does_not_talk_without_end(
 ) -> None:
     monkeypatch.setattr("gateway.transport.MAX_MESSAGES", 3)
     answer = {"id": 7, "result": {}}
-    assert (await ask(transport, server, streamed(*[NOTE] * 3, answer))).response.result == {}
+    assert (await ask(transport, server, streamed(*[NOTE] * 3, answer))).result == {}
     assert await failure(ask(transport, server, streamed(*[NOTE] * 4, answer))) == "too_many"
 
 

@@ -213,22 +213,29 @@ async def test_a_look_that_was_refused_leaves_its_caller_the_session(upstream: U
 class Sessions:
     """Sessions that a test hands in, and what became of them."""
 
-    def __init__(self, *ids: str) -> None:
+    def __init__(self, *ids: str, version: str = "2025-06-18") -> None:
         self._ids = list(ids)
+        self._version = version
         self.lost_ids: list[str] = []
+        self.is_known = False
+
+    def known(self, url: str) -> UpstreamSession | None:
+        return UpstreamSession(url, "a", self._ids[0], self._version) if self.is_known else None
 
     async def get(self, url: str) -> UpstreamSession:
-        return UpstreamSession(url, "a", self._ids[0], "2025-06-18")
+        return UpstreamSession(url, "a", self._ids[0], self._version)
 
     async def lost(self, session: UpstreamSession) -> None:
         self.lost_ids.append(self._ids.pop(0))
 
 
+@pytest.mark.parametrize("is_known", [False, True])
 async def test_a_request_goes_in_the_session_that_it_is_given_and_in_the_next_when_that_is_lost(
-    upstream: Upstream, server: Scripted
+    upstream: Upstream, server: Scripted, *, is_known: bool
 ) -> None:
     server.forgotten.add("mine-1")
     sessions = Sessions("mine-1", "mine-2")
+    sessions.is_known = is_known
     found = await upstream.send(replace(listing(server.url), sessions=sessions))
     assert (found.result["session"], sessions.lost_ids) == ("mine-2", ["mine-1"])
     assert server.got[-1].headers["mcp-protocol-version"] == "2025-06-18"
@@ -320,6 +327,33 @@ async def test_a_request_in_a_session_says_nothing_that_its_era_does_not_know(
     assert not {"mcp-method", "mcp-name"} & set(got.headers)
     await upstream.send(listing(server.url))
     assert server.got[-1].body["params"] == {}
+
+
+@pytest.mark.parametrize("session_id", ["s-1", ""])
+async def test_headers_of_a_session_that_were_written_before_are_those_that_would_be_written_now(
+    upstream: Upstream, server: Scripted, session_id: str
+) -> None:
+    call = replace(listing(server.url), sessions=Sessions(session_id))
+    with_own = replace(call, headers={"x-own": "1"})
+    for outgoing in (with_own, call, call, replace(call, sessions=Sessions("another"))):
+        await upstream.send(outgoing)
+    fresh, *others, another = (list(got.headers.items()) for got in server.got)
+    fresh.remove(("x-own", "1"))
+    assert others == [fresh, fresh]
+    assert dict(fresh).get("mcp-session-id", "") == session_id
+    assert dict(another) == {**dict(fresh), "mcp-session-id": "another"}
+
+
+async def test_a_version_that_somebody_wrote_into_a_session_s_row_writes_no_header(
+    upstream: Upstream, server: Scripted
+) -> None:
+    for headers in ({}, {"x-own": "1"}):
+        for _ in range(2):
+            evil = Sessions("s-1", version="2025-06-18\r\nx-evil: 1")
+            with pytest.raises(UpstreamFailed) as failed:
+                await upstream.send(replace(listing(server.url), sessions=evil, headers=headers))
+            assert failed.value.cls == "blocked"
+    assert not server.got
 
 
 # --- what is heard ------------------------------------------------------------------------------------------------

@@ -238,6 +238,25 @@ async def test_the_least_used_session_leaves_first_and_its_server_is_told(
     assert (await sessions.get(server.url, "a")).id == "s-1"
 
 
+async def test_a_session_that_is_open_is_known_and_one_that_is_asked_for_so_is_used(
+    sessions: LocalSessions, server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.upstream_sessions.MAX_SESSIONS", 2)
+    a, b, c = (sessions.of(owner) for owner in "abc")
+    opening = asyncio.create_task(a.get(server.url))
+    await server.until("initialize")
+    assert a.known(server.url) is None, "it is being opened"
+    first = await opening
+    await b.get(server.url)
+    assert a.known(server.url) is first
+    assert a.known("https://other.example/mcp") is c.known(server.url) is None
+    await c.get(server.url)
+    assert [got.session for got in await server.until("DELETE")] == ["s-2"]
+    assert a.known(server.url) is first
+    await a.lost(first)
+    assert a.known(server.url) is b.known(server.url) is None
+
+
 async def test_all_sessions_end_with_the_process(sessions: LocalSessions, server: Scripted, told: Told) -> None:
     for owner in ("a", "b"):
         await sessions.get(server.url, owner)
