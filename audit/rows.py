@@ -173,19 +173,27 @@ class Rows:
 
         Raises `struct.error` or `ValueError` for what no column holds: then the chain is as it was.
         """
+        row = self.place_usual(prepared, chain)
+        if row is not None:
+            return row
+        draft, position = written_out(prepared.record), Position(chain.writer, chain.seq + 1)
+        values = columns(draft, installation=self._installation, shard=0, position=position)
+        seq_and_body, others = (tuple(encoded(name, values[name]) for name in names) for names in (_PLACED, _UNPLACED))
+        return seq_and_body + tuple(map(sized, chain.add(values["body"]))), others, ()
+
+    def place_usual(self, prepared: Prepared, chain: Chain) -> Row | None:
+        """The same for a usual record; None, and the chain is as it was, for one that takes `columns`."""
+        if prepared.own is None:
+            return None
         writer, seq = chain.writer, chain.seq + 1
         if writer is not self._writer:
             self._writer, self._end = writer, b'"v":%d,"writer":"%b"}' % (BODY_VERSION, str(writer).encode())
-        if prepared.own is not None:
-            body = b'{%b"seq":%d,%b%b' % (prepared.before_seq, seq, prepared.after_seq, self._end)
-            if len(body) <= BODY_MAX:
-                link, mac = chain.add(body)
-                first = SIZED_BIG(8, seq), INT(len(body)) + body, _LINK + link, _MAC + mac
-                return first, prepared.shared, prepared.own
-        draft = written_out(prepared.record)
-        row = columns(draft, installation=self._installation, shard=0, position=Position(writer, seq))
-        seq_and_body, others = (tuple(encoded(name, row[name]) for name in names) for names in (_PLACED, _UNPLACED))
-        return seq_and_body + tuple(map(sized, chain.add(row["body"]))), others, ()
+        body = b'{%b"seq":%d,%b%b' % (prepared.before_seq, seq, prepared.after_seq, self._end)
+        if len(body) > BODY_MAX:
+            return None
+        link, mac = chain.add(body)
+        first = SIZED_BIG(8, seq), INT(len(body)) + body, _LINK + link, _MAC + mac
+        return first, prepared.shared, prepared.own
 
 
 def _repeated(record: Repeat, made: _CallForm) -> Prepared:

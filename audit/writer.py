@@ -115,6 +115,15 @@ class _Waiting(Struct, eq=False):
     payload: Payload | None
 
 
+class _Ahead(Struct, eq=False):
+    """All that waits, placed after the batch that commits: good where `after` becomes what is durable, else nothing."""
+
+    after: Chain
+    chain: Chain  # with these rows
+    items: list[_Waiting]
+    rows: list[Row]
+
+
 class GroupCommitWriter:
     """Use as `async with GroupCommitWriter(process="gateway-1") as writer: await writer.write(draft)`.
 
@@ -154,6 +163,7 @@ class GroupCommitWriter:
         self._task: asyncio.Task[None] | None = None
         self._link: Link | None = None
         self._chain: Chain | None = None  # what is durable
+        self._ahead: _Ahead | None = None
         self._shard = 0  # never an earlier one, whatever the clock says
         self._unwritten = 0  # since the last line in the log
         self._silent_until = 0.0
@@ -197,6 +207,8 @@ class GroupCommitWriter:
         loop = self._loop  # asking for the running one costs a system call
         item = _Waiting(self._rows.prepare(record), loop.create_future(), loop.time() + self._timeout, payload)
         self._waiting.append(item)
+        if self._ahead is not None:
+            self._ahead = self._with(self._ahead, item)
         if self._idle is not None:
             self._wake()
         if self._alarm is None:
@@ -347,13 +359,37 @@ class GroupCommitWriter:
         shard = max(self._shard, shard_of(datetime.now(UTC)))
         if chain is None or shard != chain.shard:
             chain = await self._register(link, shard)
-        longer = chain.ahead()
-        placed, payloads = self._placed(batch, longer)
+        placed, payloads, longer = self._taken(batch, chain)
         if placed:
             statement, values = _statement(chain, placed, payloads)
+            self._ahead = _Ahead(longer, longer.ahead(), [], [])
             if await link.run(statement, values) != len(placed):
                 raise TailChanged(Tail(chain.writer, chain.shard, chain.seq, chain.link))
         self._chain = longer
+
+    def _with(self, ahead: _Ahead, item: _Waiting) -> _Ahead | None:
+        """The newest of those that wait is placed ahead as well; None where that would not be all, each a usual one."""
+        items = ahead.items
+        if len(items) < self._batch and len(items) + 1 == len(self._waiting):
+            row = self._rows.place_usual(item.prepared, ahead.chain)
+            if row is not None:
+                items.append(item)
+                ahead.rows.append(row)
+                return ahead
+        return None
+
+    def _taken(self, batch: list[_Waiting], chain: Chain) -> tuple[list[Row], list[Payload], Chain]:
+        """The rows of a batch, its payloads, and the chain with them.
+
+        What was placed ahead counts only where it stands on this very chain and is this very batch: after a commit
+        that failed or is in doubt, at a new writer, or where a caller went away, all are placed anew.
+        """
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead.after is chain and ahead.items == batch:
+            return ahead.rows, [item.payload for item in batch if item.payload is not None], ahead.chain
+        longer = chain.ahead()
+        placed, payloads = self._placed(batch, longer)
+        return placed, payloads, longer
 
     def _placed(self, batch: list[_Waiting], chain: Chain) -> tuple[list[Row], list[Payload]]:
         """Each record with its number, in their order, and their payloads: the one place that sees every row.

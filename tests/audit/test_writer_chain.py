@@ -1,7 +1,8 @@
 """The chain that the writer makes in a real PostgreSQL: unbroken, made again by nobody without the key."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +11,12 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from audit.drafts import next_shard, shard_of
+from audit.chaining import Chain
+from audit.drafts import RecordDraft, next_shard, shard_of
 from audit.models import Record, Writer
 from audit.proof.chain import WriterMac, first_link, key_id, leaf, next_link
+from audit.rows import Prepared, Rows
+from audit.wire import Row
 from audit.writer import AuditAltered, AuditUnavailable, GroupCommitWriter, Tail
 from tests.audit.test_writer import PATIENCE, a_draft, end_backends
 
@@ -72,6 +76,143 @@ async def test_the_turn_of_the_month_begins_a_chain(writer: GroupCommitWriter, m
     monkeypatch.setattr("audit.writer.shard_of", lambda _moment: following)
     await writer.write(a_draft())
     assert await verified() == [1, 1]
+
+
+class Placings:
+    """How many records the writer placed ahead, and how many when their batch was taken."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ahead = self.anew = 0
+        place, place_usual = Rows.place, Rows.place_usual
+
+        def counted(rows: Rows, prepared: Prepared, chain: Chain) -> Row:
+            self.anew, self.ahead = self.anew + 1, self.ahead - 1  # because it asks the other one
+            return place(rows, prepared, chain)
+
+        def counted_ahead(rows: Rows, prepared: Prepared, chain: Chain) -> Row | None:
+            self.ahead += 1
+            return place_usual(rows, prepared, chain)
+
+        monkeypatch.setattr(Rows, "place", counted)
+        monkeypatch.setattr(Rows, "place_usual", counted_ahead)
+
+
+@pytest.fixture
+def placings(monkeypatch: pytest.MonkeyPatch) -> Placings:
+    return Placings(monkeypatch)
+
+
+@contextmanager
+def held(owner: "psycopg.Connection[Any]") -> Iterator[None]:
+    """Nothing commits meanwhile, however long it takes."""
+    with owner.transaction():
+        owner.execute("LOCK TABLE audit_record")
+        yield
+
+
+async def started(writer: GroupCommitWriter, *drafts: RecordDraft) -> list[asyncio.Task[None]]:
+    """These wait, or are in the batch that commits."""
+    tasks = [asyncio.create_task(writer.write(draft)) for draft in drafts]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_what_arrives_while_a_batch_commits_is_placed_once_and_before_its_batch_is_taken(
+    writer: GroupCommitWriter, placings: Placings, owner_connection: psycopg.Connection[Any]
+) -> None:
+    await writer.write(a_draft())
+    for number in range(3):
+        with held(owner_connection):
+            tasks = await started(writer, a_draft())
+            tasks += await started(writer, *(a_draft(intention="x" * size) for size in range(number, 8)))
+        await asyncio.gather(*tasks)
+    assert (placings.anew, placings.ahead) == (1, 3 + 8 + 7 + 6)
+    assert await verified() == [1 + 3 + 8 + 7 + 6]
+
+
+@pytest.mark.parametrize("unusual", [{"before": {"a": 1}}, {"latency_ms": 2**40}, {"intention": "\0"}])
+async def test_with_what_is_unusual_among_them_all_are_placed_anew(
+    writer: GroupCommitWriter, placings: Placings, owner_connection: psycopg.Connection[Any], unusual: dict[str, Any]
+) -> None:
+    await writer.write(a_draft())
+    with held(owner_connection):
+        tasks = await started(writer, a_draft())
+        tasks += await started(writer, a_draft(), a_draft(**unusual), a_draft())
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    is_refused = "latency_ms" in unusual
+    assert [result is None for result in results] == [True, True, not is_refused, True]
+    assert placings.anew >= 1 + 3
+    assert await verified() == [4 if is_refused else 5]
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+async def test_a_caller_that_went_away_leaves_no_gap_where_its_record_was_placed_ahead(
+    writer: GroupCommitWriter, placings: Placings, owner_connection: psycopg.Connection[Any], gone: int
+) -> None:
+    await writer.write(a_draft())
+    with held(owner_connection):
+        tasks = await started(writer, a_draft())
+        waiting = await started(writer, a_draft(), a_draft(), a_draft())
+        waiting.pop(gone).cancel()
+    await asyncio.gather(*tasks, *waiting)
+    assert placings.anew == 1 + 2
+    assert await verified() == [4]
+
+
+async def test_after_a_batch_that_is_refused_what_was_placed_ahead_is_placed_anew(
+    writer: GroupCommitWriter, placings: Placings, owner_connection: psycopg.Connection[Any]
+) -> None:
+    await writer.write(a_draft())
+    with held(owner_connection):
+        refused = await started(writer, a_draft(decision="perhaps"))
+        waiting = await started(writer, a_draft(), a_draft())
+    await asyncio.gather(*waiting)
+    assert isinstance((await asyncio.gather(*refused, return_exceptions=True))[0], AuditUnavailable)
+    assert placings.anew == 1 + 2
+    assert await verified() == [3]
+
+
+async def test_after_a_cut_link_what_was_placed_ahead_begins_the_new_writers_chain(
+    writer: GroupCommitWriter, placings: Placings, owner_connection: psycopg.Connection[Any]
+) -> None:
+    await writer.write(a_draft())
+    end_backends(owner_connection)
+    lost = await started(writer, a_draft())
+    await asyncio.gather(*await started(writer, a_draft(), a_draft()))
+    assert isinstance((await asyncio.gather(*lost, return_exceptions=True))[0], AuditUnavailable)
+    assert placings.anew == 1 + 2
+    assert await verified() == [1, 2]
+
+
+async def test_at_the_turn_of_the_month_what_was_placed_ahead_is_placed_in_the_new_shard(
+    writer: GroupCommitWriter,
+    placings: Placings,
+    owner_connection: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await writer.write(a_draft())
+    following = next_shard(shard_of(a_draft().time))
+    with held(owner_connection):
+        tasks = await started(writer, a_draft())
+        tasks += await started(writer, a_draft(), a_draft())
+        monkeypatch.setattr("audit.writer.shard_of", lambda _moment: following)
+    await asyncio.gather(*tasks)
+    assert placings.anew == 1 + 2
+    assert await verified() == [2, 2]
+
+
+async def test_where_more_wait_than_a_batch_takes_each_is_placed_with_its_batch(
+    placings: Placings, owner_connection: psycopg.Connection[Any]
+) -> None:
+    async with GroupCommitWriter(process="test", timeout=PATIENCE, batch=2) as writer:
+        await writer.write(a_draft())
+        with held(owner_connection):
+            tasks = await started(writer, a_draft())
+            tasks += await started(writer, *(a_draft() for _ in range(5)))
+        await asyncio.gather(*tasks)
+    assert placings.ahead == 1 + 2
+    assert await verified() == [7]
 
 
 @pytest.mark.parametrize(
