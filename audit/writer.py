@@ -1,12 +1,13 @@
 """The gateway's way into the audit log: durable before it returns, one commit for many records.
 
 A `GroupCommitWriter` lives in one event loop. Batches form by themselves: what arrives while a batch commits is the
-next batch. Each batch is one INSERT, which PostgreSQL makes all or nothing, so the sequence of a writer never has a
-hole. Whether a batch whose connection broke was committed cannot be known; the process then goes on as a new writer
-with a sequence of its own, and the records in doubt stay consistent whichever way it went. What the server itself
-refused is known not to be there, and the writer goes on. At the turn of the month it goes on as a new writer of the
-new shard. Each record is chained to the one before and authenticated (`audit.proof.chain`); a batch is only written
-where the last record is as the writer left it. Not for the control plane, which records inside its transactions.
+next batch. It takes its numbers meanwhile, so that it can leave at once, and anew unless that commit goes well. Each
+batch is one INSERT, which PostgreSQL makes all or nothing, so the sequence of a writer never has a hole. Whether a
+batch whose connection broke was committed cannot be known; the process then goes on as a new writer with a sequence of
+its own, and the records in doubt stay consistent whichever way it went. What the server itself refused is known not to
+be there, and the writer goes on. At the turn of the month it goes on as a new writer of the new shard. Each record is
+chained to the one before and authenticated (`audit.proof.chain`); a batch is only written where the last record is as
+the writer left it. Not for the control plane, which records inside its transactions.
 """
 
 import asyncio

@@ -92,6 +92,26 @@ def test_what_one_record_left_in_memory_does_not_show_in_the_next(
     assert placed(MAKER.prepare(following), 1) == placed(Prepared(following), 1)
 
 
+@given(DRAFTS)
+def test_a_usual_row_is_placed_alike_by_itself_and_what_is_not_usual_leaves_the_chain_as_it_was(
+    draft: RecordDraft,
+) -> None:
+    prepared, chain = MAKER.prepare(draft), chain_before(7)
+    before = chain.seq, chain.link
+    row = MAKER.place_usual(prepared, chain)
+    if row is None:
+        assert (chain.seq, chain.link) == before
+    else:
+        other = chain_before(7)
+        assert row == MAKER.place(prepared, other)
+        assert (chain.seq, chain.link) == (other.seq, other.link)
+
+
+@pytest.mark.parametrize(("fields", "usual"), [({}, True), ({"tool": "\0"}, False), ({"reason": "r" * 9000}, False)])
+def test_what_columns_has_to_judge_is_not_placed_as_usual(fields: dict[str, Any], *, usual: bool) -> None:
+    assert (MAKER.place_usual(MAKER.prepare(a_draft(**fields)), chain_before(1)) is not None) is usual
+
+
 # Of what is said in words: anything, or what leaves nothing to `columns`.
 SOUND = st.sampled_from(["", "files", "100 %b", 'quo"te\\', "\u00fc\u2028"])
 CALLS = st.fixed_dictionaries(
