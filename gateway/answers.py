@@ -36,17 +36,34 @@ class Looked(Struct, frozen=True):
 
 async def look(admitted: Admitted, released: Released) -> Looked:
     """Look at an answer as the server's setting says. Raises nothing that an answer can cause."""
+    looked = look_at_once(admitted, released)
+    if looked is not None:
+        return looked
+    return _judged(admitted, released, await asyncio.to_thread(_scanned, released.read or released.error or {}))
+
+
+def look_at_once(admitted: Admitted, released: Released) -> Looked | None:
+    """The same, where nothing must be waited for; None for a long answer, of which `look` has more to do."""
     read, policy = released.read or released.error, admitted.server.answers
     if read is None or admitted.request.method not in _LOOKED_AT:
         return Looked(released)
     if policy is Answers.OFF:
         return Looked(_marked(admitted, released, None))
-    is_long = released.result is not None and len(released.result) > _LONG
+    if released.result is not None and len(released.result) > _LONG:
+        return None
+    return _judged(admitted, released, _scanned(read))
+
+
+def _scanned(read: Mapping[str, Any]) -> AnswerReport | None:
     try:
-        report = await asyncio.to_thread(scan_answer, read) if is_long else scan_answer(read)
+        return scan_answer(read)
     except Exception as error:  # noqa: BLE001 -- whatever a rule stumbles over is no approval, and no reason to hang
         _log.error("An answer could not be scanned: %s.", type(error).__name__)
-        report = None
+        return None
+
+
+def _judged(admitted: Admitted, released: Released, report: AnswerReport | None) -> Looked:
+    policy = admitted.server.answers
     if report is NOTHING:  # most are, and need no more than to carry no mark
         return Looked(_marked(admitted, released, None))
     found = _found(report, policy)

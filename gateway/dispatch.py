@@ -198,7 +198,7 @@ class Dispatch:
                 released = await self._carried(admitted, way, hearing, send(leg))
                 if released.status not in _WELL:
                     leg.failed(released.error_class or released.status)
-            looked = await answers.look(admitted, released)
+            looked = answers.look_at_once(admitted, released) or await answers.look(admitted, released)
         finally:
             if looked is None:
                 # We were stopped, or have a defect: what was sent must not stay without an end in the record.

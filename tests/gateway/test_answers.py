@@ -10,7 +10,7 @@ from mcp.shared.exceptions import MCPError
 from msgspec.structs import replace
 
 from gateway import answers
-from gateway.answers import MARK, Looked, look
+from gateway.answers import MARK, Looked, look, look_at_once
 from gateway.exchange import Admitted
 from gateway.protocol import Wire
 from gateway.released import Released
@@ -46,9 +46,17 @@ def _with(given: Admitted, policy: Answers) -> Any:
 
 
 async def looked(policy: Answers, result: Any, given: Admitted | None = None) -> Looked:
-    """What becomes of an answer."""
+    """What becomes of an answer; the same whether or not it is waited for."""
     request = under(given or asked(), policy)
-    return await look(request, judged(request, result))
+    released = judged(request, result)
+    found, at_once = await look(request, released), look_at_once(request, released)
+    assert at_once is None or _comparable(at_once) == _comparable(found)
+    return found
+
+
+def _comparable(found: Looked) -> tuple[Any, ...]:
+    failure = found.released.failure
+    return found.found, replace(found.released, failure=None), failure and (failure.reason, str(failure))
 
 
 def body(found: Looked) -> Any:
@@ -177,8 +185,10 @@ async def test_a_long_answer_is_looked_at_beside_the_others(monkeypatch: pytest.
     monkeypatch.setattr(asyncio, "to_thread", beside)
     assert (await looked(Answers.RECORD, text("fine " * 100 + ORDER))).found is not None
     assert not threads
-    found = await looked(Answers.RECORD, text("fine " * 30_000 + ORDER))
+    long = text("fine " * 30_000 + ORDER)
+    found = await looked(Answers.RECORD, long)
     assert len(threads) == 1
+    assert look_at_once(asked(), judged(asked(), long)) is None
     assert found.found is not None
     assert found.found["cut"] is True
 
