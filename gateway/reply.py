@@ -35,9 +35,7 @@ class Channel:
         self.streams = streams
         self._started = False
         self._finished = False
-        self._lock: asyncio.Lock | None = (
-            None  # made when something is said before the answer: of most calls nothing is
-        )
+        self._lock: asyncio.Lock | None = None  # made when something is said before the answer
         self.event_id = ""  # of the next message, where the server gave it one
 
     async def prime(self, id_: str, retry: int | None) -> None:
