@@ -276,7 +276,7 @@ def _decide_definition(
         return Denied(Rule.DEFINITION_KNOWN)
     if definition.state is PinState.NOT_SHOWN:
         return Denied(Rule.DEFINITION_SHOWN)
-    accepted = _accepted(server.slug, definition.kind, definition.name, definition.sensitive)
+    accepted = accepted_scopes(server.slug, definition)
     grants, own = held
     carrying = _reaching(grants, accepted)
     if not carrying:

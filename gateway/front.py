@@ -144,7 +144,7 @@ def read_head(
 
 def check_single(head: Head) -> None:
     """Refuse repeated headers that decide something: readers of the first and of the last copy would disagree."""
-    twice = head.repeated & _SINGLE if head.repeated else None
+    twice = head.repeated & _SINGLE
     if twice:
         code = HEADER_MISMATCH if any(name.startswith("mcp-") for name in twice) else INVALID_REQUEST
         raise _bad_request(f"The header {min(twice)} came more than once.", code=code)

@@ -34,7 +34,7 @@ class Metrics:
         self._distributions: list[Distribution] = []
         self.in_flight = 0
         self.streams = 0
-        self.is_server = is_server
+        self._is_server = is_server
         self._errors = ErrorTypes()
         self._refreshed_at = time.monotonic()
         self._declare_operations()
@@ -49,7 +49,7 @@ class Metrics:
 
     def server(self, slug: str) -> str:
         """`slug` if it is a registered server's."""
-        return slug if self.is_server(slug) else OTHER
+        return slug if self._is_server(slug) else OTHER
 
     def error_type(self, text: str) -> str:
         """`text` as a bounded value of `error.type`."""
@@ -64,7 +64,7 @@ class Metrics:
 
     def exchange(self, server: str, method: str, error: str, seconds: float) -> None:
         """One exchange with a server has ended. All texts are bounded already, `server` by `server`."""
-        self.exchanges.observe((server, method, error), seconds)
+        self._exchanges.observe((server, method, error), seconds)
 
     def refused(self, reason: str, slug: str) -> None:
         """A request that was no operation yet was refused."""
@@ -111,7 +111,7 @@ class Metrics:
             conventions.OPERATION_BUCKETS,
             *("server", "mcp_method_name", "outcome", "error_type"),
         )
-        self.exchanges = self._distribution(
+        self._exchanges = self._distribution(
             "mcp_client_operation_duration_seconds",
             "From sending a request to a server until its answer.",
             conventions.OPERATION_BUCKETS,

@@ -40,7 +40,7 @@ class Operation:
         self._started = _clock()
         self._metrics = metrics
         self._tracing = tracing
-        self._server = slug if metrics.is_server(slug) else OTHER
+        self._server = metrics.server(slug)
         self._head = head
         self._waited = 0.0
         self._method = OTHER
@@ -81,7 +81,7 @@ class Operation:
 
         `session` is the identifier inside a session's token, never the token.
         """
-        self._name = self._method = method if method in conventions.METHODS else OTHER
+        self._name = self._method = conventions.method(method)
         head = self._head
         # Of a header that comes twice nobody knows which copy others go by.
         self._context = tracecontext.read(meta, {} if tracecontext.TRACEPARENT in head.repeated else head.headers)
@@ -127,7 +127,7 @@ class Operation:
         """A leg has ended. Returns the bounded class of its error."""
         self._waited += seconds
         error = self._metrics.error_type(raw) if raw else ""
-        self._metrics.exchanges.observe((self._server, self._method, error), seconds)
+        self._metrics.exchange(self._server, self._method, error, seconds)
         return error
 
     def ended(self, status: str, error_type: str = "") -> None:

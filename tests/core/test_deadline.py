@@ -44,9 +44,10 @@ async def test_an_outer_deadline_goes_through_an_inner_one() -> None:
         await asyncio.sleep(120)
 
 
-async def test_whoever_else_cancels_the_task_cancels_it() -> None:
+@pytest.mark.parametrize("bound", [Deadline, Deadlines])
+async def test_whoever_else_cancels_the_task_cancels_it(bound: type[Deadline | Deadlines]) -> None:
     async def work() -> None:
-        with Deadline(60):
+        with bound(60):
             await asyncio.sleep(120)
 
     task = asyncio.create_task(work())
@@ -56,9 +57,12 @@ async def test_whoever_else_cancels_the_task_cancels_it() -> None:
         await task
 
 
-async def test_a_cancellation_of_somebody_else_is_not_turned_into_a_timeout_by_a_deadline_in_the_same_moment() -> None:
+@pytest.mark.parametrize("bound", [Deadline, Deadlines])
+async def test_a_cancellation_of_somebody_else_is_not_turned_into_a_timeout_by_a_deadline_in_the_same_moment(
+    bound: type[Deadline | Deadlines],
+) -> None:
     async def work() -> None:
-        with Deadline(0):
+        with bound(0):
             asyncio.get_running_loop().call_soon(tasks[0].cancel)
             await asyncio.sleep(120)
 
@@ -93,26 +97,3 @@ async def test_between_pieces_nothing_is_ended_and_an_error_in_one_is_itself() -
     assert task is not None
     assert not task.cancelling()
     deadlines.close()
-
-
-async def test_whoever_else_cancels_the_task_cancels_a_piece_of_it() -> None:
-    async def work() -> None:
-        with Deadlines(60):
-            await asyncio.sleep(120)
-
-    task = asyncio.create_task(work())
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-async def test_somebody_elses_cancellation_in_the_same_moment_is_not_turned_into_a_timeout_of_a_piece() -> None:
-    async def work() -> None:
-        with Deadlines(0):
-            asyncio.get_running_loop().call_soon(tasks[0].cancel)
-            await asyncio.sleep(120)
-
-    tasks = [asyncio.create_task(work())]
-    with pytest.raises(asyncio.CancelledError):
-        await tasks[0]
