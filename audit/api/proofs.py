@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from audit import services
-from audit.models import Verification
+from audit.standing import standing
 from audit.verifier_file import NAME, packed
 from core.api import actor_of, require
 from core.download import download
@@ -78,8 +78,9 @@ class VerifierView(APIView):
 
 
 def _standing() -> Any:
-    found, signed = Verification.objects.standing(), services.newest_signed()
+    stands, signed = standing(), services.newest_signed()
+    found = stands["verified"]
     said = {name: getattr(found, name, None) for name in ("last", "at", "full_at", "finding")}
-    said |= {"count": found.count if found else 0, "asked_at": services.verification_asked()}
+    said |= {"count": found.count if found else 0, "asked_at": stands["asked"]}
     said |= {name: getattr(signed, name) for name in ("origin", "vkey", "checkpoint")}
     return VerificationSerializer(said).data

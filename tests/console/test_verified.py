@@ -1,18 +1,21 @@
 """What the audit pages say about the log's last verification."""
 
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from audit.models import Record, Verification
-from audit.services import verify_log
+from audit.services import request_verification, verify_log
+from audit.standing import standing
 from core.permissions import Permission
 from tests.audit.writing import SYSTEM, Gateway, a_log
 from tests.console.world import Page
-from tests.factories import person_with
+from tests.factories import actor_with, person_with
 
 pytestmark = pytest.mark.django_db
 
@@ -35,6 +38,23 @@ def a_verification(**fields: Any) -> Verification:
 
 def test_a_log_that_nobody_verified_says_so(reader: Client) -> None:
     assert "Never verified" in text(reader)
+
+
+@pytest.mark.parametrize("queries", [1, 2, 3])
+def test_a_verification_that_ends_while_the_page_reads_is_seen_to_run_or_to_have_ended(queries: int) -> None:
+    request_verification(actor=actor_with(Permission.AUDIT_READ))
+    left = count(queries - 1, -1)
+
+    def ends_after(execute: Any, *of: Any) -> Any:
+        read = execute(*of)
+        if next(left) == 0:
+            a_verification()
+        return read
+
+    with connection.execute_wrapper(ends_after):
+        stands = standing()
+    assert Verification.objects.exists()
+    assert stands["verified"] or stands["asked"]
 
 
 def test_a_verified_log_says_up_to_where_and_when(reader: Client) -> None:
