@@ -174,11 +174,12 @@ def running_product(directory: Path, *others: str) -> Iterator[Product]:
         environment["GATEWAY_URL"] = f"http://127.0.0.1:{gateway_port}/mcp"
         token = up.set_up_installation(environment)
         start = partial(_started, stack, directory, environment)
-        start("controlplane.asgi:application", int(issuer.rpartition(":")[2]), machine.AROUND)
-        gateway_pid = start(GATEWAY, gateway_port, machine.MEASURED)
+        start("controlplane.asgi:application", int(issuer.rpartition(":")[2]), machine.AROUND, "auto")
+        protocol = up.PROTOCOLS["gateway"]
+        gateway_pid = start(GATEWAY, gateway_port, machine.MEASURED, protocol)
         ports = {application: machine.free_port() for application in others}
         more = {
-            application: Process(start(application, port, machine.MEASURED), f"http://127.0.0.1:{port}/mcp")
+            application: Process(start(application, port, machine.MEASURED, protocol), f"http://127.0.0.1:{port}/mcp")
             for application, port in ports.items()
         }
         yield Product(
@@ -198,9 +199,15 @@ def log_of(directory: Path, application: str = GATEWAY) -> Path:
 
 
 def _started(
-    stack: ExitStack, directory: Path, environment: dict[str, str], application: str, port: int, cpu: int
+    stack: ExitStack,
+    directory: Path,
+    environment: dict[str, str],
+    application: str,
+    port: int,
+    cpu: int,
+    protocol: str,
 ) -> int:
-    command = [sys.executable, *_UVICORN, "--port", str(port), application]
+    command = [sys.executable, *_UVICORN, "--http", protocol, "--port", str(port), application]
     ready = partial(up.answers, f"http://127.0.0.1:{port}/readyz")
     log = log_of(directory, application)
     return stack.enter_context(machine.running(command, cpu=cpu, log=log, ready=ready, environment=environment)).pid

@@ -35,6 +35,7 @@ from controlplane.upwelcome import ADMIN, GATEWAY, NOTES, WEATHER, demo_url, rea
 
 ROOT = Path(__file__).resolve().parent.parent
 GRACEFUL_SECONDS = {"gateway": 25}  # its calls have 20, and their outcomes are written
+PROTOCOLS = {"gateway": "gateway.door:Door"}  # how requests are read
 # What only the program that signs the audit log may have.
 _THE_SEQUENCERS = (
     *(f"AUDIT_SIGNING_KEY{suffix}" for suffix in ("", "_FILE")),
@@ -218,8 +219,9 @@ def uvicorn(application: str, port: int) -> list[str]:
     """A web server's command line, without access log (our records say more) and without trust in a proxy."""
     command = [sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(port)]
     quiet = ["--log-level", "warning", "--no-access-log", "--no-proxy-headers", "--no-server-header"]
-    patience = GRACEFUL_SECONDS.get(application.partition(".")[0], 10)
-    return [*command, *quiet, "--timeout-graceful-shutdown", str(patience)]
+    app = application.partition(".")[0]
+    patience, protocol = GRACEFUL_SECONDS.get(app, 10), PROTOCOLS.get(app, "auto")
+    return [*command, *quiet, "--timeout-graceful-shutdown", str(patience), "--http", protocol]
 
 
 def wait_for_answers(supervisor: Supervisor, options: Options) -> None:

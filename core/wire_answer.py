@@ -68,7 +68,7 @@ class AnswerReader:
             known.header_bytes > self._header_bytes
             or known.header_count > self._header_count
             or self._method == "HEAD"
-            or (body := known.body_of(data)) is None
+            or (body := known.cut.body_of(data)) is None
         ):
             return False
         length = len(body)

@@ -15,20 +15,39 @@ _LENGTH_LINE: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})\r\n",
 
 
 @dataclass(frozen=True, slots=True)
-class KnownHead:
-    """A head that the parser read: its bytes `before` and `after` the digits of its length, and what they say."""
+class Cut:
+    """The bytes of a head `before` and `after` the digits of its length."""
 
     before: bytes
     after: bytes
+
+    def body_of(self, data: bytes) -> bytes | None:
+        """The body, where `data` is one whole message with this head: the digits must be those of what follows it."""
+        head, found, body = data.partition(self.after)
+        return body if found and head == self.before + b"%d" % len(body) else None
+
+
+def cut(data: bytes, length: int) -> Cut | None:
+    """The head of `data`, one message whose body the parser found to be `length` bytes; None where it does not say so.
+
+    What does not have its length once, in digits, and right, is no message to know others by.
+    """
+    end = data.find(b"\r\n\r\n") + 4
+    found = _LENGTH_LINE.search(data, 0, end)
+    if found is None or len(data) - end != length or int(found[1]) != length:
+        return None
+    return Cut(data[: found.start(1)], data[found.end(1) : end])
+
+
+@dataclass(frozen=True, slots=True)
+class KnownHead:
+    """A head that the parser read: its bytes, and what they say."""
+
+    cut: Cut
     status: int
     headers: Mapping[str, str]
     header_bytes: int  # as they count against the limits, with as long a length as there can be
     header_count: int
-
-    def body_of(self, data: bytes) -> bytes | None:
-        """The body, where `data` is one whole answer with this head: the digits must be those of what follows it."""
-        head, found, body = data.partition(self.after)
-        return body if found and head == self.before + b"%d" % len(body) else None
 
 
 def known_head(
@@ -38,10 +57,6 @@ def known_head(
 
     None where the answer has no length.
     """
-    end = data.find(b"\r\n\r\n") + 4
-    found = _LENGTH_LINE.search(data, 0, end)
-    # The digits must be those that the parser counted the body by.
-    if found is None or found[1].decode("ascii") != headers.get("content-length") or len(data) - end != int(found[1]):
-        return None
-    longest = header_bytes + _LENGTH_DIGITS
-    return KnownHead(data[: found.start(1)], data[found.end(1) : end], status, headers, longest, header_count)
+    length = headers.get("content-length", "")
+    found = cut(data, int(length)) if length.isascii() and length.isdigit() else None
+    return None if found is None else KnownHead(found, status, headers, header_bytes + _LENGTH_DIGITS, header_count)

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 
@@ -23,6 +23,7 @@ from gateway.bulkhead import CALLS, STREAMS, Bulkheads
 from gateway.calls import Calls
 from gateway.capture import Captures
 from gateway.dispatch import Parts
+from gateway.entry import Entry, Scope, entry_of
 from gateway.errors import SHUTTING_DOWN, Refused
 from gateway.exchange import Exchange
 from gateway.front import Doors, Head
@@ -45,7 +46,6 @@ from gateway.transport import Transport
 from gateway.upstream import Upstream
 
 logger = logging.getLogger(__name__)
-Scope = MutableMapping[str, Any]
 
 DRAIN_SECONDS: Final = 20.0  # how long calls in flight may take once the listener closes
 _GRACE_SECONDS: Final = 5.0  # for the outcomes of calls that were ended
@@ -177,16 +177,13 @@ class Gateway:
         if scope["type"] != "http":
             await self._without_request(scope, receive, send)
             return
-        client = scope.get("client")
-        head = front.read_head(
-            scope["method"], _raw_path(scope), scope["query_string"], scope["headers"], client[0] if client else ""
-        )
-        channel = Channel(send, streams=front.accepts(head, "text/event-stream"), closes=self.is_leaving)
+        entry = entry_of(scope)
+        channel = Channel(send, streams=entry.streams, closes=self.is_leaving)
         try:
-            reply = await self._reply(head, channel, receive)
+            reply = await self._reply(entry, channel, receive)
         except Refused as refused:
             self._telemetry.refused(refused.reason)
-            await self._record_plainly(head, refused)
+            await self._record_plainly(entry, refused)
             reply = _plain_refusal(refused)
         except Exception:
             logger.exception("a request failed")
@@ -215,9 +212,9 @@ class Gateway:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
-    async def _record_plainly(self, head: Head, refused: Refused) -> None:
+    async def _record_plainly(self, entry: Entry, refused: Refused) -> None:
         """Record a refusal before anybody was looked up: of tokens that we issued each, of strangers a sample."""
-        bearer = auth.presented(head)
+        head, bearer = entry.head, entry.bearer
         known = bearer is not None and self._store.is_ours(bearer)
         if self._recorder is None or not (known or auth.is_sampled()):
             return
@@ -228,20 +225,24 @@ class Gateway:
             )
 
     # What only hands on returns the very work, which each of its waits would else pass through.
-    def _reply(self, head: Head, channel: Channel, receive: Receive) -> Awaitable[Reply]:
+    def _reply(self, entry: Entry, channel: Channel, receive: Receive) -> Awaitable[Reply]:
+        if entry.slug is not None:  # the very same head was let in before
+            return self._endpoint(entry, channel, receive)
+        head = entry.head
         if head.path in _HEALTH and head.method in ("GET", "HEAD"):
             # Health checks come under whatever name the network has for this process, and tell nothing.
             return _at_once(self._health(head.path))
         if head.path == METRICS:
             return self._telemetry.scraped(head, self._doors.check)
         self._doors.check(head)
-        slug = self._site.slug_of_endpoint(head.path)
-        if slug is not None:
-            return self._endpoint(slug, head, channel, receive)
+        entry.slug = self._site.slug_of_endpoint(head.path)
+        if entry.slug is not None:
+            return self._endpoint(entry, channel, receive)
         slug = self._site.slug_of_metadata(head.path)
         return _at_once(Reply(404) if slug is None else self._metadata(slug, head))
 
-    async def _endpoint(self, slug: str, head: Head, channel: Channel, receive: Receive) -> Reply:
+    async def _endpoint(self, entry: Entry, channel: Channel, receive: Receive) -> Reply:
+        slug, head, bearer = entry.slug or "", entry.head, entry.bearer
         if self._stopping or self._pipeline is None:
             raise Refused(
                 "shutting_down", "This gateway is stopping; try again.", code=SHUTTING_DOWN, status=503,
@@ -254,11 +255,11 @@ class Gateway:
         with self._telemetry.request(slug, head) as operation:
             exchange = Exchange(
                 head=head, slug=slug, channel=channel, hung_up=partial(_hang_up, receive), operation=operation,
-                recorded=Recorded(call_id=new_id(), server=slug, client_ip=head.client_ip), bearer=auth.presented(head),
+                recorded=Recorded(call_id=new_id(), server=slug, client_ip=head.client_ip), bearer=bearer,
             )  # fmt: skip
             if head.method != "POST":
                 return await self._pipeline.answer(exchange, None)
-            bearer, body = exchange.bearer, b""
+            body = b""
             if bearer is not None and self._store.is_ours(bearer):  # a stranger's is refused unread
                 front.check_media(head)
                 whole = body_at_once(head, receive)
@@ -301,11 +302,6 @@ def from_settings(make_writer: Callable[..., GroupCommitWriter] | None = None) -
         notice=settings.NOTICE_SECONDS,
         make_writer=make_writer,
     )
-
-
-def _raw_path(scope: Scope) -> str:
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    return raw.partition(b"?")[0].decode("latin-1")
 
 
 async def _at_once(reply: Reply) -> Reply:

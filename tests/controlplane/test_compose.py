@@ -115,6 +115,13 @@ def test_the_image_runs_as_an_ordinary_user_and_copies_every_app():
     assert "up.txt" not in text
 
 
+def test_a_gateway_reads_requests_as_the_one_of_a_workstation_does():
+    from controlplane.up import PROTOCOLS, uvicorn
+
+    for words in (SERVICES["gateway"]["command"], uvicorn("gateway.asgi:application", 8000)):
+        assert words[words.index("--http") + 1] == PROTOCOLS["gateway"]
+
+
 def test_a_gateway_is_given_the_time_that_it_needs_to_leave():
     from controlplane.up import GRACEFUL_SECONDS
     from gateway.application import _GRACE_SECONDS, DRAIN_SECONDS

@@ -167,7 +167,7 @@ for line in sys.stdin:
     pid = os.fork()
     if not pid:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        options = {"log_level": "warning", "access_log": False, "proxy_headers": False}
+        options = {"log_level": "warning", "access_log": False, "proxy_headers": False, "http": "gateway.door:Door"}
         uvicorn.run(application, host="127.0.0.1", port=int(line), timeout_graceful_shutdown=10, **options)
         os._exit(0)
     begun.append(pid)
@@ -224,6 +224,7 @@ def process(
     addresses = {"PUBLIC_URL": settings.PUBLIC_URL, "GATEWAY_URL": settings.GATEWAY_URL}
     command = [sys.executable, "-m", "uvicorn", "gateway.asgi:application", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--log-level", "warning", "--no-access-log", "--no-proxy-headers", "--timeout-graceful-shutdown", "10"]
+    command += ["--http", "gateway.door:Door"]
     with log.open("ab") as output:
         running = subprocess.Popen(
             command,

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.network
 # Python functions of one caller's call, which waits for two commits of one record each: with some room for what a
 # release adds. Where this fails, either a short way is not taken any more (docs/adr/0030-shorter-ways.md), or there is
 # something new in every call, which is worth knowing.
-MOST = 520
+MOST = 480
 GROUPS, CALLS = 5, 8
 
 

@@ -33,6 +33,7 @@ from core.actor import Actor, ActorKind
 from core.permissions import Permission
 from gateway import application
 from gateway.application import Gateway, from_settings
+from gateway.door import Door
 from servers.services import Registration, register_server
 from tests import databases
 from tests.ports import free_ports
@@ -222,7 +223,7 @@ def running(port: int) -> Iterator[Gateway]:
 
 @contextmanager
 def _listening(gateway: Gateway, port: int) -> Iterator[None]:
-    config = uvicorn.Config(gateway, host="127.0.0.1", port=port, log_level="warning", lifespan="on")
+    config = uvicorn.Config(gateway, host="127.0.0.1", port=port, log_level="warning", lifespan="on", http=Door)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
