@@ -14,6 +14,7 @@ from django.urls import get_resolver
 
 django_application = get_asgi_application()
 
+import controlplane.celery  # noqa: E402, F401 -- as below; and so that no page waits for it
 from controlplane.bodies import BoundedBodies  # noqa: E402 -- models may only load after Django's set-up
 from controlplane.dispatch import WebApplication  # noqa: E402 -- as above
 from controlplane.live.hub import Hub  # noqa: E402 -- as above

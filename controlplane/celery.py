@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import beat_init, worker_init, worker_shutting_down
 
 from core import stopping
@@ -14,6 +15,14 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
 app = Celery("holdfast")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@app.on_after_configure.connect
+def read_hours(sender: Celery, **_kwargs: Any) -> None:
+    """Make a schedule of an hour and a minute that the settings name."""
+    for entry in sender.conf.beat_schedule.values():
+        if isinstance(entry["schedule"], dict):
+            entry["schedule"] = crontab(**entry["schedule"])
 
 
 @worker_init.connect

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 
 from controlplane import env
@@ -399,6 +398,7 @@ NOTICE_SECONDS = env.integer(
     "how long a gateway that was told to stop serves on while it is not ready, so that whoever routes to it notices",
     default=5, minimum=0, maximum=60,
 )  # fmt: skip
+TASK_APPLICATION = "controlplane.celery.app"  # loaded by whoever sends a task, and by workers (`core.queue`)
 CELERY_BROKER_URL = env.broker_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
@@ -453,10 +453,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "tell-policy": {"task": "alerts.tell_policy", "schedule": 60.0, "options": {"expires": 60}},
     "count-uses": {"task": "tools.count_uses", "schedule": 10.0, "options": {"expires": 10}},
     "verify-new-records": {"task": "audit.verify_new_records", "schedule": 60.0, "options": {"expires": 60}},
-    # At a quiet hour (UTC); some minutes for a log of millions.
+    # At a quiet hour (UTC); some minutes for a log of millions. Hours and minutes are read by `controlplane.celery`,
+    # so that a gateway, which has no tasks, does not load what reads them.
     "verify-log": {
         "task": "audit.verify_log",
-        "schedule": crontab(hour="3", minute="17"),
+        "schedule": {"hour": "3", "minute": "17"},
         "options": {"expires": 43_200},
     },
     "send-exports": {"task": "audit.send_exports", "schedule": 5.0, "options": {"expires": 5}},

@@ -8,9 +8,9 @@ is away is logged and never an error to the caller.
 import logging
 from typing import Any, Final
 
-from celery import current_app
+from django.conf import settings
 from django.db import transaction
-from kombu.exceptions import OperationalError
+from django.utils.module_loading import import_string
 from redis import RedisError
 
 # A broker that accepts connections and answers nothing must not hold up who asked. The senders' own connections
@@ -31,8 +31,12 @@ def enqueue(task: str, **kwargs: Any) -> None:
 
 
 def _send(task: str, kwargs: dict[str, Any]) -> None:
+    # Loaded with the first task that is sent: a gateway sends none, and would hold six megabytes more.
+    from kombu.exceptions import OperationalError
+
+    application = import_string(settings.TASK_APPLICATION)
     try:
-        with current_app.connection_for_write(transport_options=_IMPATIENT) as connection:
-            current_app.send_task(task, kwargs=kwargs, retry=False, connection=connection)
+        with application.connection_for_write(transport_options=_IMPATIENT) as connection:
+            application.send_task(task, kwargs=kwargs, retry=False, connection=connection)
     except (OperationalError, RedisError, OSError):
         logger.warning("broker away, task %s left to the next tick", task)

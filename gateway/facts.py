@@ -25,7 +25,7 @@ from audit.redaction import capture_of
 from gateway.parts import card_of, definition_of, resources_of, schemes_of, tool_facts
 from gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSIONS, Wire
 from gateway.reach import Offered
-from gateway.snapshot import AccessPart, Key, ServerPart
+from gateway.snapshot import AccessPart, Definition, Key, ServerPart
 from gateway.uris import normal_form
 from servers.listing import announced
 from servers.models import Server
@@ -120,11 +120,8 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
     server = Server.objects.select_related("owner_team").filter(slug=slug).first()
     if server is None or server.state == ServerState.RETIRED.value:
         return None
-    rows = {(row.kind, row.name): row for row in DefinitionRow.objects.filter(server=server).served_rows()}
-    card = rows.get((Kind.CARD.value, CARD_NAME))
-    observed = {key: row.observed_digest for key, row in rows.items() if row.present}
+    card, observed, definitions = _read_definitions(server)
     trust = trust_in(server, card)
-    definitions = {key: definition_of(row) for key, row in rows.items() if row is not card}
     return ServerPart(
         facts=_server_facts(server, trust, resource(slug), schemes_of(definitions.values())),
         url=server.url,
@@ -140,6 +137,22 @@ def _read_server(slug: str, resource: Callable[[str], str]) -> ServerPart | None
         observed=MappingProxyType(observed),
         sighted=_sighted(server),
     )
+
+
+def _read_definitions(server: Server) -> tuple[ServedRow | None, dict[Key, str], dict[Key, Definition]]:
+    """The card's row, what the poller was shown, and what agents are served; texts pass by one after the other."""
+    card: ServedRow | None = None
+    observed: dict[Key, str] = {}
+    definitions: dict[Key, Definition] = {}
+    for row in DefinitionRow.objects.filter(server=server).served_rows():
+        key = row.kind, row.name
+        if row.present:
+            observed[key] = row.observed_digest
+        if key == (Kind.CARD.value, CARD_NAME):
+            card = row
+        else:
+            definitions[key] = definition_of(row)
+    return card, observed, definitions
 
 
 def read_tools(

@@ -9,7 +9,7 @@ import binascii
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from access.policy import Allowed, Call, decide
 from gateway import protocol
 from gateway.errors import INVALID_PARAMS
 from gateway.exchange import Admitted, invalid
-from gateway.snapshot import ServerPart, Shown
+from gateway.snapshot import ServerPart, Shown, Snapshot
 
 PAGE: Final = 1000  # definitions
 _KEPT: Final = 256  # lists
@@ -43,8 +43,14 @@ LISTS: Final[Mapping[str, ListOf]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A list, and what it was made of: it holds while these are the very same and `until` has not come."""
+    """A list, and what it was made of: it holds while these are the very same and `until` has not come.
 
+    `pages` are shared by lists that read the same: a page of a thousand tools has hundreds of kilobytes, and as a rule
+    all agents have the same.
+    """
+
+    of: ListOf
+    identity: Mapping[str, Any]
     server: ServerPart
     grants: object
     ceiling: object
@@ -54,6 +60,15 @@ class _Made:
     digest: str
     bodies: tuple[bytes, ...]
     pages: dict[tuple[bool, int], bytes]
+
+    def reads_as(self, other: "_Made") -> bool:
+        """Whether every page of the two is the same."""
+        return (
+            self.digest == other.digest
+            and self.of is other.of
+            and self.bodies == other.bodies
+            and self.identity == other.identity
+        )
 
 
 class Lists:
@@ -92,10 +107,25 @@ class Lists:
             or made.shown != admitted.shown
             or made.until <= now
         ):
-            made = self._made[key] = _make(admitted, of)
+            self._forget_former(admitted.snapshot)
+            made = self._made[key] = self._sharing(_make(admitted, of))
             if len(self._made) > _KEPT:
                 self._made.popitem(last=False)
         self._made.move_to_end(key)
+        return made
+
+    def _forget_former(self, snapshot: Snapshot) -> None:
+        """What was made of a former state of a server is never shown again, and would keep all of that state."""
+        servers = snapshot.servers
+        former = [key for key, made in self._made.items() if servers.get(made.server.facts.slug) is not made.server]
+        for key in former:
+            del self._made[key]
+
+    def _sharing(self, made: _Made) -> _Made:
+        """The same list with the pages of one that reads as it does, where there is one."""
+        for other in self._made.values():
+            if other.reads_as(made):
+                return replace(made, bodies=other.bodies, pages=other.pages)
         return made
 
 
@@ -113,6 +143,8 @@ def _make(admitted: Admitted, of: ListOf) -> _Made:
     ends += [admitted.server.facts.trusted_until, admitted.card.expires_at]
     digest = hashlib.sha256("\n".join(f"{each.facts.name}\0{each.facts.digest}" for each in usable).encode())
     return _Made(
+        of=of,
+        identity=admitted.card.identity,
         server=admitted.server,
         grants=facts.principal.grants,
         ceiling=facts.principal.ceiling,

@@ -45,7 +45,8 @@ T = TypeVar("T")
 
 LOOK_SECONDS: Final = 1.0
 LOOKUP_SECONDS: Final = 2.0
-_THREADS: Final = 4
+_THREADS: Final = 3
+_LOOK_THREADS: Final = 1  # apart: what a thread lets go, others do not use again, and parts of the policy are large
 _SIGHT_THREADS: Final = 1  # apart: what is written waits for locks, and nobody's token may wait with it
 _RECANCEL_SECONDS: Final = 0.2
 _SERVER_PREFIX: Final = server_part("")
@@ -62,6 +63,7 @@ class Store:
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._threads = ThreadPoolExecutor(_THREADS, "gateway-store")
+        self._look_threads = ThreadPoolExecutor(_LOOK_THREADS, "gateway-policy")
         self._sight_threads = ThreadPoolExecutor(_SIGHT_THREADS, "gateway-sights")
         self._looking = asyncio.Lock()
         self._tokens = KeptTokens()
@@ -163,8 +165,7 @@ class Store:
         When this returns, the snapshot holds what follows from it.
         """
         try:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._sight_threads, _tried_again, _sight, (slug, url, surface))
+            await self._in_thread(_sight, slug, url, surface, threads=self._sight_threads)
         except (OperationalError, InterfaceError, Conflict, Server.DoesNotExist) as error:
             logger.warning("what %s was shown is not recorded: %s", surface.vantage, type(error).__name__)
             return False
@@ -188,7 +189,8 @@ class Store:
         try:
             # One at a time: a look that began earlier must not put back what a later one read.
             async with self._looking:
-                self._snapshot = await self._in_thread(_refreshed, self._snapshot, self._resource)
+                given = self._snapshot, self._resource
+                self._snapshot = await self._in_thread(_refreshed, *given, threads=self._look_threads)
         except (OperationalError, InterfaceError) as error:
             logger.warning("policy not read: %s", type(error).__name__)
         except Exception:
@@ -196,12 +198,16 @@ class Store:
         else:
             self.refreshed(time.monotonic() - began)
 
-    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any, threads: ThreadPoolExecutor | None = None) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _tried_again, work, arguments)
+        return await loop.run_in_executor(threads or self._threads, _tried_again, work, arguments)
 
     def _close_threads(self) -> None:
-        for threads, count in ((self._threads, _THREADS), (self._sight_threads, _SIGHT_THREADS)):
+        for threads, count in (
+            (self._threads, _THREADS),
+            (self._look_threads, _LOOK_THREADS),
+            (self._sight_threads, _SIGHT_THREADS),
+        ):
             # Every thread waits for the others, so each of them closes its own connection exactly once.
             meeting = threading.Barrier(count)
             for done in [threads.submit(_close_own, meeting) for _ in range(count)]:

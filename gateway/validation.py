@@ -5,6 +5,10 @@ known before it is compiled (`gateway.weight`), and so is what matching its patt
 dialect is the one that `$schema` names (drafts 4 to 2020-12; none: 2020-12); `format` is an annotation in all of them.
 """
 
+import json
+import threading
+import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -25,8 +29,11 @@ PATTERNS_MAX: Final = 5_000  # see `tools.schemas.pattern_cost`
 FREE_PATTERNS: Final = 2_000
 TEXT_WORK_MAX: Final = 1_000_000_000  # characters of a value times cost of patterns
 LOOKING_WORK_MAX: Final = 200_000_000  # steps times characters
+COMPILED_BYTES: Final = 8_000_000  # of the schemas that are held compiled, by the estimate of `Validator.size`
+QUICK_SECONDS: Final = 0.0005  # of processor time; what takes longer to compile stays compiled, so no call waits for it
 _MASK: Final = "the value"  # what the library says instead of the value
 _SHOWN: Final = 200  # characters
+_encoded: Final = json.JSONEncoder(separators=(",", ":")).encode
 _WITHOUT_IF: Final = (jsonschema_rs.Draft4Validator, jsonschema_rs.Draft6Validator)
 
 
@@ -49,16 +56,52 @@ class _Size:
 
 
 class Validator:
-    """A compiled schema. `subject` is what messages call the value, such as `arguments`."""
+    """A schema that was compiled. `subject` is what messages call the value, such as `arguments`.
 
-    __slots__ = ("_by_depth", "_compiled", "_is_light", "_looking", "_patterns", "_subject", "_visits")
+    What it was compiled to may be let go (`_Held`) and is made again for the next value, of the same schema's text.
+    """
 
-    def __init__(self, compiled: jsonschema_rs.Validator, weight: Weight, *, looking: int, subject: str) -> None:
-        self._compiled = compiled
+    __slots__ = ("_by_depth", "_compiled", "_is_light", "_looking", "_patterns", "_subject", "_text", "_visits")
+
+    def __init__(self, schema: Schema, weight: Weight, *, looking: int, subject: str) -> None:
+        """Raises `ValidationError` where `schema` cannot be compiled."""
+        self._text = _encoded(schema)
         self._visits, self._by_depth, self._patterns = weight.visits, weight.by_depth, weight.patterns
         self._looking = looking
         self._subject = subject
         self._is_light = weight.visits <= FREE_VISITS and weight.patterns <= FREE_PATTERNS and not looking
+        began = time.thread_time()
+        self._compiled: jsonschema_rs.Validator | None = self._compile(schema)
+        if time.thread_time() - began <= QUICK_SECONDS:
+            _held.put(self)
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes while it is compiled, about. Expressions with many classes of Unicode take far more."""
+        return 1_000 + 25 * len(self._text) + 700 * self._patterns
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the next value finds it compiled."""
+        return self._compiled is not None
+
+    def let_go(self) -> None:
+        """Give the memory back that it takes to be compiled. Thread-safe."""
+        self._compiled = None
+
+    def needs_draft_7(self) -> bool:
+        """Whether its dialect knows no `if`."""
+        return isinstance(self._current(), _WITHOUT_IF)
+
+    def _current(self) -> jsonschema_rs.Validator:
+        compiled = self._compiled
+        if compiled is None:
+            compiled = self._compiled = self._compile(json.loads(self._text))
+            _held.put(self)
+        return compiled
+
+    def _compile(self, schema: Schema) -> jsonschema_rs.Validator:
+        return _by_library(schema, LOOKING_ENGINE if self._looking else ENGINE)
 
     def first_problem(self, value: Any) -> Problem | None:
         """The first thing amiss, or None where `value` fits."""
@@ -91,13 +134,16 @@ class Validator:
             return []
         if not self._is_explained(_size(value, EXPLAINED_MAX)):
             return [self._whole("does not fit the schema")]
-        errors = self._first_error(value) if limit == 1 else self._compiled.iter_errors(value)
+        errors = self._first_error(value) if limit == 1 else self._current().iter_errors(value)
         found = [problem_of(error, self._subject) for error in islice(errors, limit)]
         return found or [self._whole("does not fit the schema")]
 
     def _fits(self, value: Any) -> bool:
+        compiled = self._compiled
+        if compiled is None:
+            compiled = self._current()
         try:
-            return self._compiled.is_valid(value)
+            return compiled.is_valid(value)
         except BaseException as error:
             if is_panic(error):
                 return False
@@ -106,7 +152,7 @@ class Validator:
     def _first_error(self, value: Any) -> list[ValidationError]:
         """Found without looking for the others, which takes as long as all of them together."""
         try:
-            self._compiled.validate(value)
+            self._current().validate(value)
         except ValidationError as error:
             return [error]
         return []
@@ -126,6 +172,31 @@ class Validator:
 
     def _whole(self, what: str) -> Problem:
         return Problem(self._subject, "", f"{self._subject} {what}.")
+
+
+class _Held:
+    """Schemas that are compiled quickly, held so while they are no more than `COMPILED_BYTES`; the first leave first.
+
+    Not what was used least: to know that, each call would pay. Used by several threads.
+    """
+
+    def __init__(self) -> None:
+        self._held: deque[Validator] = deque()
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def put(self, validator: Validator) -> None:
+        """It was compiled just now."""
+        with self._lock:
+            self._held.append(validator)
+            self._size += validator.size
+            while self._size > COMPILED_BYTES and len(self._held) > 1:
+                oldest = self._held.popleft()
+                self._size -= oldest.size
+                oldest.let_go()
+
+
+_held: Final = _Held()
 
 
 def compile_schema(schema: Any, *, subject: str = "arguments") -> Validator:
@@ -168,15 +239,15 @@ def _compiled(schema: Schema, subject: str) -> Validator:
     if weight.visits > VISITS_MAX or weight.patterns > PATTERNS_MAX:
         raise Unbounded("Checking a value against the schema would take too long.")
     try:
-        return Validator(_by_library(schema, ENGINE), weight, looking=0, subject=subject)
+        return Validator(schema, weight, looking=0, subject=subject)
     except ValidationError:
         looking = looking_patterns(weight)
         if not looking:
             raise
-    compiled = _by_library(bounded(weight, looking), LOOKING_ENGINE)
-    if isinstance(compiled, _WITHOUT_IF):
+    validator = Validator(bounded(weight, looking), weight, looking=len(looking), subject=subject)
+    if validator.needs_draft_7():
         raise Unbounded("A pattern with look-around is taken in draft 7 and later only.")
-    return Validator(compiled, weight, looking=len(looking), subject=subject)
+    return validator
 
 
 def _by_library(schema: Schema, engine: RegexOptions | FancyRegexOptions) -> jsonschema_rs.Validator:

@@ -47,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     import django
 
     django.setup()
+    import controlplane.celery  # noqa: F401 -- tasks are sent by it, and tests ask for it as the current application
+
     if worker:
         _use_own_redis()
     _hash_quickly()

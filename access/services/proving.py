@@ -12,7 +12,6 @@ from access.names import is_username
 from access.services.app_codes import use_code
 from access.services.attempts import count_code, count_password, forget_code, forget_password, note_failed
 from access.services.authority import actor_for
-from access.services.passkeys import use_passkey
 from access.services.recording import note_auth, subject_of
 from access.services.sessions import address_of, prove_session
 from access.services.suspensions import is_suspended
@@ -53,6 +52,9 @@ def check_second_factor(request: HttpRequest, person: Person, *, code: str = "",
     """Which of the person's second factors this proves. Raises `Invalid`, `TooManyAttempts`."""
     about, address = subject_of(person), address_of(request)
     count_code(person, address, about=about)
+    # The library behind passkeys is loaded with the first: a gateway, a worker and a command never see one.
+    from access.services.passkeys import use_passkey
+
     kind = ("passkey" if use_passkey(request, person, passkey) else "") if passkey else use_code(person, code)
     if not kind:
         note_failed(Event.SECOND_FACTOR_FAILED, about, address, f"wrong {'passkey' if passkey else 'code'}")

@@ -8,7 +8,6 @@ from access.names import checked_reason
 from access.services.app_codes import finish_enrolment, new_recovery_codes
 from access.services.factors import APP, PASSKEY, RECOVERY, has_second_factor
 from access.services.lookups import person_named
-from access.services.passkeys import keep_new
 from access.services.people import refuse_to_raise
 from access.services.recording import note_auth, refuse_without, subject_of
 from access.services.sessions import address_of, end_sessions_of, prove_session
@@ -47,6 +46,8 @@ def add_passkey(*, request: HttpRequest, name: str, answer: str, actor: Actor) -
         raise Invalid(f"At most {NAME_MAX} printable characters.", field="name")
     if Authenticator.objects.filter(user=person, type=PASSKEY).count() >= PASSKEYS_MAX:
         raise Conflict(f"You have {PASSKEYS_MAX} passkeys; remove one first.")
+    from access.services.passkeys import keep_new  # see `proving`
+
     if not keep_new(request, person, called, answer):
         raise Invalid("Your browser's answer does not fit. Try again.")
     return _added(request, person, actor, "passkey")

@@ -17,7 +17,6 @@ from access.models import Person
 from access.services.attempts import count_address, forget_address, note_failed
 from access.services.authority import actor_for
 from access.services.factors import has_second_factor
-from access.services.passkeys import use_passkey, whose
 from access.services.proving import UNKNOWN, check_password, check_second_factor
 from access.services.recording import note_auth, subject_of
 from access.services.sessions import address_of, begin_session
@@ -70,6 +69,8 @@ def sign_in_by_passkey(*, request: HttpRequest, passkey: str) -> Person:
 
     Raises `Invalid`, `TooManyAttempts`.
     """
+    from access.services.passkeys import use_passkey, whose  # see `proving`
+
     address, person = address_of(request), whose(passkey)
     about = subject_of(person) if person else UNKNOWN
     count_address(address, about=about)

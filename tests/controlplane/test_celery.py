@@ -8,7 +8,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from celery import current_app
+from celery.schedules import crontab
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from controlplane.celery import app
 
@@ -21,6 +24,15 @@ def test_every_scheduled_task_is_registered_and_routed_to_a_queue() -> None:
     assert scheduled <= set(app.tasks)
     routed = {pattern.removesuffix("*") for pattern in settings.CELERY_TASK_ROUTES}
     assert all(task.startswith(tuple(routed)) for task in scheduled)
+
+
+def test_the_log_is_verified_at_the_hour_that_the_settings_name() -> None:
+    assert app.conf.beat_schedule["verify-log"]["schedule"] == crontab(hour="3", minute="17")
+
+
+def test_what_sends_tasks_is_what_workers_run() -> None:
+    assert import_string(settings.TASK_APPLICATION) is app
+    assert current_app.main == app.main  # by which tests ask for it
 
 
 @pytest.mark.parametrize("process", ["worker", "beat"])

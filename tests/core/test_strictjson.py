@@ -1,6 +1,8 @@
 """The parser accepts one reading of a text or none."""
 
 import json
+import re
+import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -106,6 +108,25 @@ def test_brackets_inside_strings_do_not_nest() -> None:
 
 def test_a_long_unterminated_string_is_read_once() -> None:
     assert strictjson.nesting('"' + '\\"' * 1_000_000) == 0
+
+
+@given(st.text(alphabet='[]{}"\\a,\n'))
+def test_nesting_is_that_of_the_brackets_that_are_left_without_strings(text: str) -> None:
+    depth = deepest = 0
+    for mark in re.sub(r'"([^"\\]|\\.)*"?', "", text, flags=re.DOTALL):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(mark, 0)
+        deepest = max(deepest, depth)
+    assert strictjson.nesting(text) == deepest
+
+
+def test_nesting_is_found_without_a_copy_of_the_text() -> None:
+    text = json.dumps(["a short text"] * 10_000)
+    tracemalloc.start()
+    try:
+        assert strictjson.nesting(text) == 1
+        assert tracemalloc.get_traced_memory()[1] < len(text) / 10
+    finally:
+        tracemalloc.stop()
 
 
 def test_refusals_quote_nothing_of_the_text() -> None:

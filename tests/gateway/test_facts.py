@@ -1,5 +1,6 @@
 """What the gateway decides by, read for one question: the same as the store's snapshot of the same rows."""
 
+import gc
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,14 +12,18 @@ from django.utils import timezone
 from access.models import Agent, Grant, Person
 from access.policy import Call, decide
 from access.rules import Rule
+from gateway import facts
 from gateway.facts import read_access, read_access_beside, read_tools, read_tools_at
+from gateway.parts import definition_of
 from gateway.reach import Caller, Reach
+from gateway.snapshot import Definition as ServedDefinition
 from gateway.snapshot import Snapshot, Token
 from gateway.store import _refreshed
 from servers.models import Server
 from tests.factories import AgentFactory, GrantFactory, MembershipFactory, PersonFactory, RoleFactory, TeamFactory
 from tests.tools.making import actor_of, approve, card, make_server, poll, reject, tool
 from tools.models import Definition, Review
+from tools.querysets import ServedRow
 from tools.services import suspend
 
 pytestmark = pytest.mark.django_db
@@ -147,3 +152,19 @@ def test_beside_a_grant_stands_all_that_reaches_its_holders(world: None) -> None
     assert (set(bound.agents), set(bound.people)) == ({agent.pk}, set())
     slugs = {tool.server.slug for tool in read_tools_at(bound)}
     assert slugs == {"files", "other"}
+
+
+def test_the_texts_of_a_server_pass_by_one_after_the_other(reviewer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a thousand tools, held beside what is made of them, are megabytes that no process gives back."""
+    serve("files", reviewer, *(tool(f"tool-{number}") for number in range(20)))
+    held: list[int] = []
+
+    def noted(row: ServedRow) -> ServedDefinition:
+        held.append(sum(isinstance(each, ServedRow) for each in gc.get_objects()))
+        return definition_of(row)
+
+    monkeypatch.setattr(facts, "definition_of", noted)
+    part = facts.readable_server("files", lambda slug: slug)
+    assert part is not None
+    assert len(part.definitions) == len(held) == 20
+    assert max(held) <= 3  # this one, the card's, and the one before while the next is made

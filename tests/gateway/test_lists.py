@@ -288,6 +288,30 @@ def test_only_so_many_lists_are_kept_and_the_least_used_leave(monkeypatch: pytes
     assert len(made) == 4
 
 
+def test_callers_whose_lists_read_the_same_share_their_pages() -> None:
+    """A page of a thousand tools has hundreds of kilobytes, and there may be hundreds of agents."""
+    lists, both = Lists(), AccessPart(agents={1: GRANTS, 2: tuple(GRANTS), 3: NARROWER})
+    first = structs.replace(asking(), snapshot=replace(asking().snapshot, access=both))
+    pages = [lists.page(structs.replace(first, token=asking(agent=agent).token)) for agent in (1, 2, 3)]
+    assert pages[0] is pages[1]
+    assert pages[2] != pages[0]
+
+
+def test_empty_lists_of_two_kinds_share_nothing() -> None:
+    lists, part = Lists(), server()
+    tools, prompts = (json.loads(lists.page(asking(part=part, method=f"{kind}/list"))) for kind in ("tools", "prompts"))
+    assert (tools["tools"], prompts["prompts"]) == ([], [])
+
+
+def test_nothing_of_a_servers_former_state_is_kept() -> None:
+    """What is listed seldom would keep a state of a thousand tools for each change that there was."""
+    lists, part = Lists(), server(definition("a"))
+    for agent in (1, 2, 3):
+        lists.page(asking(agent=agent))
+    lists.page(asking(part=part))
+    assert [made.server for made in lists._made.values()] == [part]
+
+
 def test_one_state_of_a_list_is_told_from_another() -> None:
     lists = Lists()
 

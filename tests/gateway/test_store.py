@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -14,7 +15,7 @@ from gateway.errors import Refused
 from gateway.kept_tokens import Bearer
 from gateway.protocol import Wire
 from gateway.snapshot import Snapshot
-from gateway.store import Store
+from gateway.store import Store, _refreshed
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.network]
 
@@ -96,6 +97,23 @@ def move(slug: str) -> None:
     with transaction.atomic():
         Server.objects.filter(slug=slug).update(url="http://127.0.0.1:9/other", endpoint_changed_by=mover)
         bump_revision(server_part(slug))
+
+
+async def test_the_policy_is_read_in_one_thread_whatever_the_others_do(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a thread lets go no other uses again: read in four, a thousand tools would be in memory four times."""
+    threads: set[int] = set()
+
+    def noted(*given: Any) -> Snapshot:
+        threads.add(threading.get_ident())
+        return _refreshed(*given)
+
+    monkeypatch.setattr("gateway.store._refreshed", noted)
+    for _ in range(8):
+        work = (store.run(time.sleep, 0.01) for _ in range(8))
+        await asyncio.gather(store._look(), *work, store._look())
+    assert len(threads) == 1
 
 
 async def test_a_servers_limits_are_those_that_were_last_set(store: Store) -> None:

@@ -380,3 +380,50 @@ def _agree(validator: Validator, schema: Any, values: list[Any]) -> None:
         problems = validator.problems(value)
         assert (not problems) is (validator.first_problem(value) is None) is oracle.is_valid(value)
         assert all(len(each.message) < 1000 for each in problems)
+        validator.let_go()
+        assert validator.problems(value) == problems
+
+
+@pytest.mark.parametrize(
+    ("schema", "wrong"),
+    [
+        ({"properties": {"n": {"maximum": 123456789012345678901234567890}, "x": {"const": 1.5}}}, {"x": 2.5}),
+        ({"properties": {"to": {"pattern": EMAIL}}}, {"to": "a..b@example.com"}),
+        ({"$schema": DRAFT_7, "items": [{"type": "string", "pattern": "^\u00e4?$"}]}, ["b"]),
+        (False, {}),
+    ],
+)
+def test_a_schema_that_was_let_go_judges_and_says_the_same(schema: Any, wrong: Any) -> None:
+    validator = compile_schema(schema)
+    said = validator.first_problem(wrong)
+    assert said is not None
+    validator.let_go()
+    assert not validator.is_held
+    assert validator.first_problem(wrong) == said
+    assert validator.is_held
+
+
+def test_no_more_schemas_are_held_compiled_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker with thousands of tools would need some 15 KB for each."""
+    monkeypatch.setattr(validation, "COMPILED_BYTES", 50_000)
+    made = [compile_schema({"enum": ["some", number]}) for number in range(100)]
+    held = [validator for validator in made if validator.is_held]
+    assert sum(validator.size for validator in held) <= 50_000
+    assert held == made[-len(held) :]
+    assert 1 < len(held) < len(made)
+    assert made[0].first_problem("some") is None  # and takes the place of one that was compiled before
+    assert made[0].is_held
+    assert not held[0].is_held
+
+
+def test_a_schema_that_leaves_no_room_for_others_is_held_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validation, "COMPILED_BYTES", 1)
+    assert compile_schema({"type": "object"}).is_held
+
+
+def test_a_schema_that_takes_long_to_compile_is_never_compiled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call would wait for it, and so would all others of the process."""
+    monkeypatch.setattr(validation, "COMPILED_BYTES", 1)
+    slow = compile_schema({"pattern": r"^\p{L}{200}$"})
+    quick = [compile_schema({"type": kind}) for kind in ("object", "array")]
+    assert [validator.is_held for validator in (slow, *quick)] == [True, False, True]

@@ -46,6 +46,7 @@ EFFECTS: Final[Mapping[str, frozenset[Effect]]] = {
     **{effect.value: frozenset({effect}) for effect in Effect},
 }
 UNUSED: Final = timedelta(days=90)  # without a call
+_TEXTS_AT_ONCE: Final = 100  # each may have a megabyte
 _SERVED = Q(present=True) & (_AS_APPROVED | _BY_MODE | (Q(contradicted=False) & _ON_GLASS))
 _SERVED_NOW = _SERVED & Q(server__state=ServerState.ACTIVE.value)
 
@@ -264,9 +265,8 @@ class DefinitionQuerySet(models.QuerySet["Definition"]):
             "kind", "name", "sensitive", "present", "served", "observed_digest", "pin_digest", "pin_text",
             "pin_expires_at", "glass_text", "glass_expires_at", "server_id",
         )  # fmt: skip
-        for row in (
-            joined.order_by("server_id", "kind", "name").values_list(*fields, named=True).iterator(chunk_size=2000)
-        ):
+        ordered = joined.order_by("server_id", "kind", "name").values_list(*fields, named=True)
+        for row in ordered.iterator(chunk_size=_TEXTS_AT_ONCE):
             yield _served_row(row)
 
 
