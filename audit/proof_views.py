@@ -25,7 +25,7 @@ _RIGHTS = (Permission.AUDIT_EXPORT, Permission.AUDIT_READ)
 def proof(request: HttpRequest) -> HttpResponse:
     """How to prove the log without trusting anybody here. As a fragment: how it stands now."""
     if request.htmx:  # type: ignore[attr-defined]
-        return show(request, "audit/_verified.html", standing())
+        return show(request, "audit/_verified.html", {**standing()})
     actor, signed = actor_of(request), services.newest_signed()
     command = f"python {NAME} EXPORT.jsonl --vkey {quote(signed.vkey or 'VKEY')}"
     context = {"signed": signed, "command": command, "whole": Format.JSONL.value, "verifier": NAME}
