@@ -1,12 +1,14 @@
-"""One connection to PostgreSQL for a few prepared statements, one at a time, with nothing between us and libpq.
+"""One connection to PostgreSQL for a few prepared statements, one after the other, and nothing between us and libpq.
 
 psycopg connects, so whatever a connection string can say holds here as everywhere; its cursors are left out, because
 each of their waits costs an event loop more than the statement (docs/adr, "Audit writer's driver"). For writing
-only: rows are counted and thrown away. Not for several tasks at once.
+only: rows are counted and thrown away. What is sent before the answer to the last came is executed after it, without
+a way to us and back between the two (libpq's pipeline mode, a synchronisation after each statement).
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
 import psycopg
@@ -26,25 +28,25 @@ class Link:
         self._libpq = connection.pgconn
         self._socket = self._libpq.socket
         self._loop = asyncio.get_running_loop()
-        self._done: asyncio.Future[None] | None = None
-        self._count = 0  # rows of the answer
-        self._error: psycopg.Error | None = None
+        self._answers: deque[asyncio.Future[int]] = deque()  # of what was sent, the oldest first
+        self._count = 0  # rows of the oldest
+        self._error: psycopg.Error | None = None  # the same
         self._writing = False  # whether we wait until the socket takes more
         self.lost = False
+        self._libpq.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._readable)
 
     @classmethod
     async def open(cls, parameters: Mapping[str, Any], settings: str, statements: Mapping[str, bytes]) -> Self:
         """Connect, execute `settings` and prepare. Raises what psycopg raises, `OSError` included."""
-        link = cls(await psycopg.AsyncConnection.connect(**parameters, autocommit=True))
+        connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
         prepare = (b"; PREPARE %b AS %b" % (name.encode(), statement) for name, statement in statements.items())
-        script = settings.encode() + b"".join(prepare)
         try:
-            await link._exchange(link._libpq.send_query, script)
+            await connection.execute(settings.encode() + b"".join(prepare))
         except BaseException:
-            link.close()
+            connection.pgconn.finish()
             raise
-        return link
+        return cls(connection)
 
     @property
     def backend(self) -> int:
@@ -57,33 +59,38 @@ class Link:
         Raises the `psycopg.Error` that the server answered: then nothing of it happened, and the link goes on unless
         it is `lost`. A statement that is cancelled or loses its connection has an unknown fate, and the link is lost.
         """
+        return await self.answered(self.send(statement, values))
+
+    def send(self, statement: str, values: Sequence[bytes | None]) -> "asyncio.Future[int]":
+        """Have it executed after all that was sent before, whatever becomes of that; to be given to `answered`.
+
+        Raises `OperationalError` where the link is lost.
+        """
         if self.lost:
             raise psycopg.OperationalError("The connection is lost.")
-        await self._exchange(self._libpq.send_query_prepared, statement.encode(), values, [1] * len(values))
-        return self._count
-
-    async def _exchange(self, send: Callable[..., None], *arguments: Any) -> None:
-        done = self._done = self._loop.create_future()
-        self._error = None
         try:
-            send(*arguments)
-            self._flush()
-            await done
-        except BaseException as error:
-            # Whoever is cancelled while the answer is there already, as in a loop that stood still, does not get it.
-            if not done.done() or isinstance(error, asyncio.CancelledError):
-                self.close()
+            self._libpq.send_query_prepared(statement.encode(), values, [1] * len(values))
+            self._libpq.pipeline_sync()  # what fails takes nothing along that comes behind it
+        except BaseException:
+            self.close()
             raise
-        finally:
-            self._done = None
+        answer = self._loop.create_future()
+        self._answers.append(answer)
+        self._flush()
+        return answer
+
+    async def answered(self, answer: "asyncio.Future[int]") -> int:
+        """Wait for the answer to what was sent; as `run`."""
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            # Whoever is cancelled while the answer is there already, as in a loop that stood still, does not get it.
+            self.close()
+            raise
 
     def close(self) -> None:
         """Cut the connection, without waiting for anybody; what is not committed never will be, or already is."""
-        if not self.lost:
-            self.lost = True
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
-            self._libpq.finish()
+        self._fail(psycopg.OperationalError("The connection is lost."))
 
     def _flush(self) -> None:
         try:
@@ -100,28 +107,43 @@ class Link:
     def _readable(self) -> None:
         try:
             self._libpq.consume_input()
-            while self._done is not None and not self._done.done() and not self._libpq.is_busy():
-                self._take(self._libpq.get_result())
+            while not self.lost and not self._libpq.is_busy():
+                result = self._libpq.get_result()
+                if result is not None:
+                    self._take(result)
+                elif not self._answers:
+                    break
         except psycopg.OperationalError as error:
-            self._fail(error)
+            self._fail(self._error or error)  # an answer may still have said why
 
-    def _take(self, result: "pq.abc.PGresult | None") -> None:
-        """One answer of the server; None is the end of them."""
-        if result is not None:
-            self._error = self._error or _error_of(result)
+    def _take(self, result: "pq.abc.PGresult") -> None:
+        """The next that the server says of what was sent; the end of each statement is told by itself."""
+        if result.status != ExecStatus.PIPELINE_SYNC:
             self._count = result.command_tuples or 0
-        elif self._done is not None and self._error is None:
-            self._done.set_result(None)
-        elif self._done is not None and self._error is not None:
-            if not self._error.sqlstate or self._libpq.status != pq.ConnStatus.OK:
-                self.close()
-            self._done.set_exception(self._error)
+            self._error = self._error or _error_of(result)
+            if self._error is not None and (not self._error.sqlstate or self._libpq.status != pq.ConnStatus.OK):
+                self._fail(self._error)
+            return
+        answer, count, error = self._answers.popleft(), self._count, self._error
+        self._count, self._error = 0, None
+        if answer.done():
+            return  # nobody waits for it
+        if error is None:
+            answer.set_result(count)
+        else:
+            answer.set_exception(error)
 
     def _fail(self, error: psycopg.Error) -> None:
-        """The connection broke: an answer may still have said why."""
-        self.close()
-        if self._done is not None and not self._done.done():
-            self._done.set_exception(self._error or error)
+        """The connection is of no use any more: nobody knows what became of what was sent."""
+        if self.lost:
+            return
+        self.lost = True
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._libpq.finish()
+        for answer in self._answers:
+            if not answer.done():
+                answer.set_exception(error)
 
 
 def _error_of(result: "pq.abc.PGresult") -> psycopg.Error | None:

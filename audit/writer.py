@@ -1,13 +1,14 @@
 """The gateway's way into the audit log: durable before it returns, one commit for many records.
 
 A `GroupCommitWriter` lives in one event loop. Batches form by themselves: what arrives while a batch commits is the
-next batch. It takes its numbers meanwhile, so that it can leave at once, and anew unless that commit goes well. Each
-batch is one INSERT, which PostgreSQL makes all or nothing, so the sequence of a writer never has a hole. Whether a
-batch whose connection broke was committed cannot be known; the process then goes on as a new writer with a sequence of
-its own, and the records in doubt stay consistent whichever way it went. What the server itself refused is known not to
-be there, and the writer goes on. At the turn of the month it goes on as a new writer of the new shard. Each record is
-chained to the one before and authenticated (`audit.proof.chain`); a batch is only written where the last record is as
-the writer left it. Not for the control plane, which records inside its transactions.
+next batch. It is sent behind the other at once, so that the server goes from one to the next by itself; what arrives
+while two are under way takes its numbers meanwhile, and anew unless they go well. Each batch is one INSERT, which
+PostgreSQL makes all or nothing and which inserts nothing where it continues nothing, so the sequence of a writer never
+has a hole. Whether a batch whose connection broke was committed cannot be known; the process then goes on as a new
+writer with a sequence of its own, and the records in doubt stay consistent whichever way it went. What the server
+itself refused is known not to be there, and the writer goes on. At the turn of the month it goes on as a new writer of
+the new shard. Each record is chained to the one before and authenticated (`audit.proof.chain`); a batch is only written
+where the last record is as the writer left it. Not for the control plane, which records inside its transactions.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
 from types import TracebackType
@@ -125,6 +127,18 @@ class _Ahead(Struct, eq=False):
     rows: list[Row]
 
 
+class _Sent(Struct, eq=False):
+    """A batch that the server has. It takes the writer from `after` to `chain`, where `answer` is as many `rows`."""
+
+    batch: list[_Waiting]
+    after: Chain
+    chain: Chain
+    rows: int
+    link: Link
+    answer: "asyncio.Future[int]"
+    began: float
+
+
 class GroupCommitWriter:
     """Use as `async with GroupCommitWriter(process="gateway-1") as writer: await writer.write(draft)`.
 
@@ -165,6 +179,9 @@ class GroupCommitWriter:
         self._link: Link | None = None
         self._chain: Chain | None = None  # what is durable
         self._ahead: _Ahead | None = None
+        self._behind: _Sent | None = None  # the batch that was sent behind the one whose commit is waited for
+        self._is_single = False  # whether records of a batch are tried by themselves, and nothing may come between
+        self._is_called = False  # whether `_follow` will run
         self._shard = 0  # never an earlier one, whatever the clock says
         self._unwritten = 0  # since the last line in the log
         self._silent_until = 0.0
@@ -210,6 +227,8 @@ class GroupCommitWriter:
         self._waiting.append(item)
         if self._ahead is not None:
             self._ahead = self._with(self._ahead, item)
+            if self._batched and self._behind is None:
+                self._call()
         if self._idle is not None:
             self._wake()
         if self._alarm is None:
@@ -221,15 +240,16 @@ class GroupCommitWriter:
         late = self._loop.time() + 0.001  # an alarm may ring a little early
         while self._waiting and self._waiting[0].deadline <= late:
             _refuse(self._waiting.popleft(), "The call could not be recorded in time.")
-        for item in self._batched:
+        sent = [*self._batched, *(self._behind.batch if self._behind is not None else ())]
+        for item in sent:
             if item.deadline <= late:
                 _refuse(item, "The call could not be recorded in time.", in_doubt=True)
-        following = next((item.deadline for item in chain(self._batched, self._waiting) if not item.done.done()), None)
+        following = next((item.deadline for item in chain(sent, self._waiting) if not item.done.done()), None)
         self._alarm = None if following is None else self._loop.call_at(following, self._expire)
 
     def waiting(self) -> int:
         """How many records wait for their commit."""
-        return len(self._waiting) + len(self._batched)
+        return len(self._waiting) + len(self._batched) + (len(self._behind.batch) if self._behind is not None else 0)
 
     async def ready(self) -> bool:
         """Whether the database answers now; for readiness checks, connects if need be."""
@@ -248,7 +268,7 @@ class GroupCommitWriter:
                 self._batched = batch
                 await self._commit(batch)
                 self._batched = []
-                if not self._is_tended:  # here too: under load there is always another batch
+                if not self._is_tended and self._behind is None:  # here too: under load there is always another batch
                     await self._tend()
             if not self._is_tended:
                 await self._tend()
@@ -287,7 +307,10 @@ class GroupCommitWriter:
             self._start_over_if_in_doubt()
 
     def _next_batch(self) -> list[_Waiting]:
-        """The oldest records that somebody still waits for."""
+        """The batch that was sent already, or else the oldest records that somebody still waits for."""
+        return self._behind.batch if self._behind is not None else self._taken_off()
+
+    def _taken_off(self) -> list[_Waiting]:
         waiting = self._waiting
         if len(waiting) <= self._batch:
             batch = [item for item in waiting if not item.done.done()]
@@ -302,7 +325,7 @@ class GroupCommitWriter:
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         """Write them and tell their callers. Raises nothing: what went wrong is the callers'."""
-        began = time.monotonic()
+        began = self._behind.began if self._behind is not None else time.monotonic()
         written = await self._tried(batch)
         if self._told is not None:
             self._told(time.monotonic() - began, len(batch), failed=not written)
@@ -312,22 +335,26 @@ class GroupCommitWriter:
             with self._deadlines:
                 await self._write_batch(batch)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
+            await self._take_back()
             await self._commit_singly(batch, error)
         except (psycopg.Error, OSError, TimeoutError) as error:
             self._report(len(batch), error)
             in_doubt = self._link is not None and self._link.lost
             self._start_over_if_in_doubt()
             _fail(batch, error, in_doubt=in_doubt)
+            await self._take_back()
         except TailChanged as error:
             logger.critical("%s", error)
             self._chain = None
             if self.altered is not None:
                 self.altered(error.tail)
             _fail(batch, error, AuditAltered)
+            await self._take_back()
         except Exception as error:  # the process's edge: a defect fails its callers and never ends the writer
             logger.exception("audit batch of %d not written", len(batch))
             self._start_over()
             _fail(batch, error)
+            await self._take_back()
         else:
             for item in batch:
                 if not item.done.done():
@@ -351,22 +378,88 @@ class GroupCommitWriter:
             # Without a chain it was not this record that was refused, but the shard, the writer or the connection.
             _fail(batch, error, AuditUnavailable if self._chain is None else AuditRefused)
             return
+        self._is_single = True
         for item in batch:
             if not item.done.done():
                 await self._commit([item])
+        self._is_single = False
 
     async def _write_batch(self, batch: list[_Waiting]) -> None:
-        link, chain = self._link or await self._connect(), self._chain
-        shard = max(self._shard, shard_of(datetime.now(UTC)))
-        if chain is None or shard != chain.shard:
-            chain = await self._register(link, shard)
-        placed, payloads, longer = self._taken(batch, chain)
-        if placed:
-            statement, values = _statement(chain, placed, payloads)
-            self._ahead = _Ahead(longer, longer.ahead(), [], [])
-            if await link.run(statement, values) != len(placed):
-                raise TailChanged(Tail(chain.writer, chain.shard, chain.seq, chain.link))
-        self._chain = longer
+        sent, self._behind = self._behind, None
+        if sent is None:
+            link, chain = self._link or await self._connect(), self._chain
+            shard = self._shard_now()
+            if chain is None or shard != chain.shard:
+                chain = await self._register(link, shard)
+            sent = self._send(link, batch, chain)
+        if sent is None:
+            return  # no row was left of it
+        self._call()
+        if await sent.link.answered(sent.answer) != sent.rows:
+            after = sent.after
+            raise TailChanged(Tail(after.writer, after.shard, after.seq, after.link))
+        self._chain = sent.chain
+
+    def _shard_now(self) -> int:
+        return max(self._shard, shard_of(datetime.now(UTC)))
+
+    def _send(self, link: Link, batch: list[_Waiting], after: Chain) -> _Sent | None:
+        """Have the server write a batch that continues `after`; None where no record of it has a row."""
+        placed, payloads, longer = self._taken(batch, after)
+        if not placed:
+            return None
+        statement, values = _statement(after, placed, payloads)
+        self._ahead = _Ahead(longer, longer.ahead(), [], [])
+        return _Sent(batch, after, longer, len(placed), link, link.send(statement, values), time.monotonic())
+
+    def _call(self) -> None:
+        """Let `_follow` run once all is there that arrives in this turn of the loop."""
+        if not self._is_called:
+            self._is_called = True
+            self._loop.call_soon(self._follow)
+
+    def _follow(self) -> None:
+        """Send what waits behind the batch that commits, where it can only be the next.
+
+        Two at most are under way: with more, batches become small, and each has its price.
+        """
+        self._is_called = False
+        link, ahead = self._link, self._ahead
+        if not self._batched or self._behind is not None or self._is_single or not self._is_tended:
+            return
+        if not self._waiting or ahead is None or link is None or link.lost or self._shard_now() != ahead.after.shard:
+            return
+        batch = self._taken_off()
+        try:
+            with suppress(psycopg.Error):  # the link is lost: who waits for the batch before hears of it
+                self._behind = self._send(link, batch, ahead.after)
+        finally:
+            if self._behind is None:
+                self._wait_again(batch)
+
+    async def _take_back(self) -> None:
+        """After a batch that failed: what was sent behind it was not written, for it continues what is not there.
+
+        So it waits again; but where the link is lost, nobody knows.
+        """
+        sent, self._ahead = self._behind, None
+        if sent is None:
+            return
+        cause: Exception = AssertionError("a batch continued what is not there")
+        try:
+            with self._deadlines:
+                rows = await sent.link.answered(sent.answer)
+        except (psycopg.Error, TimeoutError) as error:
+            rows, cause = 0, error
+        self._behind = None
+        if rows or sent.link.lost:
+            self._start_over()
+            _fail(sent.batch, cause, in_doubt=True)
+        else:
+            self._wait_again(sent.batch)
+
+    def _wait_again(self, batch: list[_Waiting]) -> None:
+        self._waiting.extendleft(item for item in reversed(batch) if not item.done.done())
 
     def _with(self, ahead: _Ahead, item: _Waiting) -> _Ahead | None:
         """The newest of those that wait is placed ahead as well; None where that would not be all, each a usual one."""

@@ -111,24 +111,25 @@ def held(owner: "psycopg.Connection[Any]") -> Iterator[None]:
 
 
 async def started(writer: GroupCommitWriter, *drafts: RecordDraft) -> list[asyncio.Task[None]]:
-    """These wait, or are in the batch that commits."""
+    """These are in the batch that commits, or in the one behind it, or wait."""
     tasks = [asyncio.create_task(writer.write(draft)) for draft in drafts]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return tasks
 
 
-async def test_what_arrives_while_a_batch_commits_is_placed_once_and_before_its_batch_is_taken(
+async def test_what_arrives_while_batches_commit_is_placed_once_and_before_its_batch_is_taken(
     writer: GroupCommitWriter, placings: Placings, owner_connection: psycopg.Connection[Any]
 ) -> None:
     await writer.write(a_draft())
     for number in range(3):
         with held(owner_connection):
             tasks = await started(writer, a_draft())
+            tasks += await started(writer, a_draft())
             tasks += await started(writer, *(a_draft(intention="x" * size) for size in range(number, 8)))
         await asyncio.gather(*tasks)
-    assert (placings.anew, placings.ahead) == (1, 3 + 8 + 7 + 6)
-    assert await verified() == [1 + 3 + 8 + 7 + 6]
+    assert (placings.anew, placings.ahead) == (1, 6 + 8 + 7 + 6)
+    assert await verified() == [1 + 6 + 8 + 7 + 6]
 
 
 @pytest.mark.parametrize("unusual", [{"before": {"a": 1}}, {"latency_ms": 2**40}, {"intention": "\0"}])
@@ -153,34 +154,40 @@ async def test_a_caller_that_went_away_leaves_no_gap_where_its_record_was_placed
     await writer.write(a_draft())
     with held(owner_connection):
         tasks = await started(writer, a_draft())
+        tasks += await started(writer, a_draft())
         waiting = await started(writer, a_draft(), a_draft(), a_draft())
         waiting.pop(gone).cancel()
     await asyncio.gather(*tasks, *waiting)
     assert placings.anew == 1 + 2
-    assert await verified() == [4]
+    assert await verified() == [5]
 
 
-async def test_after_a_batch_that_is_refused_what_was_placed_ahead_is_placed_anew(
+async def test_after_a_batch_that_is_refused_what_was_sent_and_placed_behind_it_is_placed_anew(
     writer: GroupCommitWriter, placings: Placings, owner_connection: psycopg.Connection[Any]
 ) -> None:
     await writer.write(a_draft())
     with held(owner_connection):
         refused = await started(writer, a_draft(decision="perhaps"))
         waiting = await started(writer, a_draft(), a_draft())
+        waiting += await started(writer, a_draft())
     await asyncio.gather(*waiting)
     assert isinstance((await asyncio.gather(*refused, return_exceptions=True))[0], AuditUnavailable)
-    assert placings.anew == 1 + 2
-    assert await verified() == [3]
+    assert placings.anew == 1 + 3
+    assert await verified() == [4]
 
 
 async def test_after_a_cut_link_what_was_placed_ahead_begins_the_new_writers_chain(
     writer: GroupCommitWriter, placings: Placings, owner_connection: psycopg.Connection[Any]
 ) -> None:
     await writer.write(a_draft())
-    end_backends(owner_connection)
-    lost = await started(writer, a_draft())
-    await asyncio.gather(*await started(writer, a_draft(), a_draft()))
-    assert isinstance((await asyncio.gather(*lost, return_exceptions=True))[0], AuditUnavailable)
+    with held(owner_connection):
+        lost = await started(writer, a_draft())
+        lost += await started(writer, a_draft())
+        waiting = await started(writer, a_draft(), a_draft())
+        end_backends(owner_connection)
+        found = await asyncio.gather(*lost, return_exceptions=True)
+    assert [isinstance(each, AuditUnavailable) and each.in_doubt for each in found] == [True, True]
+    await asyncio.gather(*waiting)
     assert placings.anew == 1 + 2
     assert await verified() == [1, 2]
 
@@ -195,8 +202,8 @@ async def test_at_the_turn_of_the_month_what_was_placed_ahead_is_placed_in_the_n
     following = next_shard(shard_of(a_draft().time))
     with held(owner_connection):
         tasks = await started(writer, a_draft())
-        tasks += await started(writer, a_draft(), a_draft())
         monkeypatch.setattr("audit.writer.shard_of", lambda _moment: following)
+        tasks += await started(writer, a_draft(), a_draft())
     await asyncio.gather(*tasks)
     assert placings.anew == 1 + 2
     assert await verified() == [2, 2]
@@ -209,10 +216,10 @@ async def test_where_more_wait_than_a_batch_takes_each_is_placed_with_its_batch(
         await writer.write(a_draft())
         with held(owner_connection):
             tasks = await started(writer, a_draft())
+            tasks += await started(writer, a_draft())
             tasks += await started(writer, *(a_draft() for _ in range(5)))
         await asyncio.gather(*tasks)
-    assert placings.ahead == 1 + 2
-    assert await verified() == [7]
+    assert await verified() == [8]
 
 
 @pytest.mark.parametrize(
