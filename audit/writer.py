@@ -17,30 +17,43 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Protocol, Self
+from typing import Any, Final, Protocol, Self
 from uuid import UUID
 
 import psycopg
 from django.conf import settings
-from msgspec import Struct
 
 from audit import boots, kept, wire
+from audit.batch import (
+    Ahead,
+    AuditAltered,
+    AuditBusy,
+    AuditRefused,
+    AuditUnavailable,
+    Sent,
+    Tail,
+    TailChanged,
+    Waiting,
+    fail,
+    refuse,
+)
 from audit.boots import OwnBoot
 from audit.chaining import Chain
 from audit.drafts import RecordDraft, Repeat, shard_of
 from audit.link import Link, in_short, parameters_from_settings
 from audit.payload import Payload
 from audit.proof.chain import key_id
-from audit.rows import Prepared, Rows
+from audit.rows import Rows
 from audit.wire import Row
 from core.deadline import Deadlines
-from core.errors import Unavailable
 from core.ids import new_id
+
+__all__ = ["AuditAltered", "AuditBusy", "AuditRefused", "AuditUnavailable", "GroupCommitWriter", "Tail"]
 
 logger = logging.getLogger(__name__)
 _STATEMENTS: Final = {
@@ -63,80 +76,11 @@ _SETTINGS: Final = (
 _QUIET: Final = 1.0  # seconds between two lines about a database that is away
 
 
-class AuditUnavailable(Unavailable):
-    """The record could not be made durable in time, so what it was about may not happen.
-
-    `in_doubt`: it was sent, and may be there or come to be there.
-    """
-
-    code = "audit_unavailable"
-    in_doubt = False
-
-
-class AuditBusy(AuditUnavailable):
-    """Too many records wait already; try again in a moment."""
-
-    code = "audit_busy"
-
-
-class AuditRefused(AuditUnavailable):
-    """This record cannot be written for what it is; others can."""
-
-
-class AuditAltered(AuditUnavailable):
-    """Not written, because the writer's last record is not as it left it. A new writer takes the next."""
-
-
-class Tail(NamedTuple):
-    """The last record of a writer, as it was made."""
-
-    writer: UUID
-    shard: int
-    seq: int
-    link: bytes
-
-
-class TailChanged(Exception):
-    """The last record that this writer made is gone, or is not what it was."""
-
-    def __init__(self, tail: Tail) -> None:
-        super().__init__(f"the audit log was changed behind record {tail.seq} of writer {tail.writer}")
-        self.tail = tail
-
-
 class Told(Protocol):
     """What hears of commits."""
 
     def __call__(self, seconds: float, records: int, *, failed: bool) -> None:
         """One commit took so long for so many records."""
-
-
-class _Waiting(Struct, eq=False):
-    prepared: Prepared
-    done: asyncio.Future[None]
-    deadline: float  # by the loop's clock
-    payload: Payload | None
-
-
-class _Ahead(Struct, eq=False):
-    """All that waits, placed after the batch that commits: good where `after` becomes what is durable, else nothing."""
-
-    after: Chain
-    chain: Chain  # with these rows
-    items: list[_Waiting]
-    rows: list[Row]
-
-
-class _Sent(Struct, eq=False):
-    """A batch that the server has. It takes the writer from `after` to `chain`, where `answer` is as many `rows`."""
-
-    batch: list[_Waiting]
-    after: Chain
-    chain: Chain
-    rows: int
-    link: Link
-    answer: "asyncio.Future[int]"
-    began: float
 
 
 class GroupCommitWriter:
@@ -168,8 +112,8 @@ class GroupCommitWriter:
         self.altered: Callable[[Tail], None] | None = None
         self._new_chain = new_chain
         self._rows = Rows(settings.INSTALLATION_ID)
-        self._waiting: deque[_Waiting] = deque()
-        self._batched: list[_Waiting] = []  # those of the commit under way
+        self._waiting: deque[Waiting] = deque()
+        self._batched: list[Waiting] = []  # those of the commit under way
         self._idle: asyncio.Future[None] | None = None  # what the task waits on where there is nothing to do
         self._alarm: asyncio.TimerHandle | None = None
         self._ticking: asyncio.TimerHandle | None = None
@@ -178,8 +122,8 @@ class GroupCommitWriter:
         self._task: asyncio.Task[None] | None = None
         self._link: Link | None = None
         self._chain: Chain | None = None  # what is durable
-        self._ahead: _Ahead | None = None
-        self._behind: _Sent | None = None  # the batch that was sent behind the one whose commit is waited for
+        self._ahead: Ahead | None = None
+        self._behind: Sent | None = None  # the batch that was sent behind the one whose commit is waited for
         self._is_single = False  # whether records of a batch are tried by themselves, and nothing may come between
         self._is_called = False  # whether `_follow` will run
         self._shard = 0  # never an earlier one, whatever the clock says
@@ -223,7 +167,7 @@ class GroupCommitWriter:
         if len(self._waiting) >= self._capacity:
             raise AuditBusy("Too many calls wait to be recorded.")
         loop = self._loop  # asking for the running one costs a system call
-        item = _Waiting(self._rows.prepare(record), loop.create_future(), loop.time() + self._timeout, payload)
+        item = Waiting(self._rows.prepare(record), loop.create_future(), loop.time() + self._timeout, payload)
         self._waiting.append(item)
         if self._ahead is not None:
             self._ahead = self._with(self._ahead, item)
@@ -239,11 +183,11 @@ class GroupCommitWriter:
         """Refuse what waited too long. One alarm for all of them: one for each would cost more than its record."""
         late = self._loop.time() + 0.001  # an alarm may ring a little early
         while self._waiting and self._waiting[0].deadline <= late:
-            _refuse(self._waiting.popleft(), "The call could not be recorded in time.")
+            refuse(self._waiting.popleft(), "The call could not be recorded in time.")
         sent = [*self._batched, *(self._behind.batch if self._behind is not None else ())]
         for item in sent:
             if item.deadline <= late:
-                _refuse(item, "The call could not be recorded in time.", in_doubt=True)
+                refuse(item, "The call could not be recorded in time.", in_doubt=True)
         following = next((item.deadline for item in chain(sent, self._waiting) if not item.done.done()), None)
         self._alarm = None if following is None else self._loop.call_at(following, self._expire)
 
@@ -306,11 +250,11 @@ class GroupCommitWriter:
         except (psycopg.Error, OSError, TimeoutError):
             self._start_over_if_in_doubt()
 
-    def _next_batch(self) -> list[_Waiting]:
+    def _next_batch(self) -> list[Waiting]:
         """The batch that was sent already, or else the oldest records that somebody still waits for."""
         return self._behind.batch if self._behind is not None else self._taken_off()
 
-    def _taken_off(self) -> list[_Waiting]:
+    def _taken_off(self) -> list[Waiting]:
         waiting = self._waiting
         if len(waiting) <= self._batch:
             batch = [item for item in waiting if not item.done.done()]
@@ -323,14 +267,14 @@ class GroupCommitWriter:
                 batch.append(item)
         return batch
 
-    async def _commit(self, batch: list[_Waiting]) -> None:
+    async def _commit(self, batch: list[Waiting]) -> None:
         """Write them and tell their callers. Raises nothing: what went wrong is the callers'."""
         began = self._behind.began if self._behind is not None else time.monotonic()
         written = await self._tried(batch)
         if self._told is not None:
             self._told(time.monotonic() - began, len(batch), failed=not written)
 
-    async def _tried(self, batch: list[_Waiting]) -> bool:
+    async def _tried(self, batch: list[Waiting]) -> bool:
         try:
             with self._deadlines:
                 await self._write_batch(batch)
@@ -341,19 +285,19 @@ class GroupCommitWriter:
             self._report(len(batch), error)
             in_doubt = self._link is not None and self._link.lost
             self._start_over_if_in_doubt()
-            _fail(batch, error, in_doubt=in_doubt)
+            fail(batch, error, in_doubt=in_doubt)
             await self._take_back()
         except TailChanged as error:
             logger.critical("%s", error)
             self._chain = None
             if self.altered is not None:
                 self.altered(error.tail)
-            _fail(batch, error, AuditAltered)
+            fail(batch, error, AuditAltered)
             await self._take_back()
         except Exception as error:  # the process's edge: a defect fails its callers and never ends the writer
             logger.exception("audit batch of %d not written", len(batch))
             self._start_over()
-            _fail(batch, error)
+            fail(batch, error)
             await self._take_back()
         else:
             for item in batch:
@@ -370,13 +314,13 @@ class GroupCommitWriter:
             logger.error("%d audit records not written: %s", self._unwritten, type(error).__name__)
             self._silent_until, self._unwritten = now + _QUIET, 0
 
-    async def _commit_singly(self, batch: list[_Waiting], error: psycopg.Error) -> None:
+    async def _commit_singly(self, batch: list[Waiting], error: psycopg.Error) -> None:
         """One record that cannot be written must not take its neighbours along."""
         self._start_over_if_in_doubt()
         if len(batch) == 1:
             logger.error("audit record not written: %s", in_short(error))
             # Without a chain it was not this record that was refused, but the shard, the writer or the connection.
-            _fail(batch, error, AuditUnavailable if self._chain is None else AuditRefused)
+            fail(batch, error, AuditUnavailable if self._chain is None else AuditRefused)
             return
         self._is_single = True
         for item in batch:
@@ -384,7 +328,7 @@ class GroupCommitWriter:
                 await self._commit([item])
         self._is_single = False
 
-    async def _write_batch(self, batch: list[_Waiting]) -> None:
+    async def _write_batch(self, batch: list[Waiting]) -> None:
         sent, self._behind = self._behind, None
         if sent is None:
             link, chain = self._link or await self._connect(), self._chain
@@ -403,14 +347,14 @@ class GroupCommitWriter:
     def _shard_now(self) -> int:
         return max(self._shard, shard_of(datetime.now(UTC)))
 
-    def _send(self, link: Link, batch: list[_Waiting], after: Chain) -> _Sent | None:
+    def _send(self, link: Link, batch: list[Waiting], after: Chain) -> Sent | None:
         """Have the server write a batch that continues `after`; None where no record of it has a row."""
         placed, payloads, longer = self._taken(batch, after)
         if not placed:
             return None
         statement, values = _statement(after, placed, payloads)
-        self._ahead = _Ahead(longer, longer.ahead(), [], [])
-        return _Sent(batch, after, longer, len(placed), link, link.send(statement, values), time.monotonic())
+        self._ahead = Ahead(longer, longer.ahead(), [], [])
+        return Sent(batch, after, longer, len(placed), link, link.send(statement, values), time.monotonic())
 
     def _call(self) -> None:
         """Let `_follow` run once all is there that arrives in this turn of the loop."""
@@ -454,14 +398,14 @@ class GroupCommitWriter:
         self._behind = None
         if rows or sent.link.lost:
             self._start_over()
-            _fail(sent.batch, cause, in_doubt=True)
+            fail(sent.batch, cause, in_doubt=True)
         else:
             self._wait_again(sent.batch)
 
-    def _wait_again(self, batch: list[_Waiting]) -> None:
+    def _wait_again(self, batch: list[Waiting]) -> None:
         self._waiting.extendleft(item for item in reversed(batch) if not item.done.done())
 
-    def _with(self, ahead: _Ahead, item: _Waiting) -> _Ahead | None:
+    def _with(self, ahead: Ahead, item: Waiting) -> Ahead | None:
         """The newest of those that wait is placed ahead as well; None where that would not be all, each a usual one."""
         items = ahead.items
         if len(items) < self._batch and len(items) + 1 == len(self._waiting):
@@ -472,7 +416,7 @@ class GroupCommitWriter:
                 return ahead
         return None
 
-    def _taken(self, batch: list[_Waiting], chain: Chain) -> tuple[list[Row], list[Payload], Chain]:
+    def _taken(self, batch: list[Waiting], chain: Chain) -> tuple[list[Row], list[Payload], Chain]:
         """The rows of a batch, its payloads, and the chain with them.
 
         What was placed ahead counts only where it stands on this very chain and is this very batch: after a commit
@@ -485,7 +429,7 @@ class GroupCommitWriter:
         placed, payloads = self._placed(batch, longer)
         return placed, payloads, longer
 
-    def _placed(self, batch: list[_Waiting], chain: Chain) -> tuple[list[Row], list[Payload]]:
+    def _placed(self, batch: list[Waiting], chain: Chain) -> tuple[list[Row], list[Payload]]:
         """Each record with its number, in their order, and their payloads: the one place that sees every row.
 
         A record that no column holds is refused here and takes no number.
@@ -497,7 +441,7 @@ class GroupCommitWriter:
                 placed.append(self._rows.place(item.prepared, chain))
             except Exception as error:  # the process's edge: whatever is wrong with it, it is this record's alone
                 logger.exception("an audit record has no row")
-                _refuse(item, "The call could not be recorded.", error, AuditRefused)
+                refuse(item, "The call could not be recorded.", error, AuditRefused)
                 continue
             if item.payload is not None:
                 payloads.append(item.payload)
@@ -543,28 +487,3 @@ class GroupCommitWriter:
 def _statement(after: Chain, rows: list[Row], payloads: list[Payload]) -> tuple[str, list[bytes | None]]:
     name, values = "audit_one" if len(rows) == 1 else "audit_many", wire.parameters(after, rows)
     return (f"{name}_kept", values + kept.parameters(payloads)) if payloads else (name, values)
-
-
-def _fail(
-    batch: Iterable[_Waiting],
-    error: BaseException,
-    kind: type[AuditUnavailable] = AuditUnavailable,
-    *,
-    in_doubt: bool = False,
-) -> None:
-    for item in batch:
-        _refuse(item, "The call could not be recorded.", error, kind, in_doubt=in_doubt)
-
-
-def _refuse(
-    item: _Waiting,
-    message: str,
-    cause: BaseException | None = None,
-    kind: type[AuditUnavailable] = AuditUnavailable,
-    *,
-    in_doubt: bool = False,
-) -> None:
-    if not item.done.done():
-        refusal = kind(message)
-        refusal.__cause__, refusal.in_doubt = cause, in_doubt
-        item.done.set_exception(refusal)

@@ -47,6 +47,7 @@ ELSEWHERE = {
     "audit/months.py": "tests/audit/test_pruning_views.py",
     "audit/sink_querysets.py": "tests/audit/test_sinks.py",
     "audit/proof_views.py": "tests/console/test_proof_pages.py",
+    "audit/batch.py": "tests/audit/test_writer_behind.py",
     "audit/standing.py": "tests/console/test_verified.py",
     "audit/views.py": "tests/console/test_pages.py",
     "controlplane/context.py": "tests/console/test_pages.py",
