@@ -459,7 +459,7 @@ class GroupCommitWriter:
 
     async def _register(self, link: Link, shard: int) -> Chain:
         """Become the writer of a shard. It counts only when both statements went through."""
-        self._chain = None
+        self._chain = self._ahead = None
         writer, key = new_id(), settings.AUDIT_KEYS[0]
         await link.run("audit_shard", wire.shard_parameters(shard))
         names = socket.gethostname(), self._process
@@ -475,7 +475,7 @@ class GroupCommitWriter:
             self._start_over()
 
     def _start_over(self) -> None:
-        self._chain = None
+        self._chain = self._ahead = None  # nothing continues what another link wrote
         self._disconnect()
 
     def _disconnect(self) -> None:

@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from audit.link import Link
 from audit.models import Record
 from audit.writer import AuditAltered, AuditRefused, AuditUnavailable, GroupCommitWriter, Tail
-from tests.audit.test_writer import a_draft
+from tests.audit.test_writer import PATIENCE, a_draft
 from tests.audit.test_writer_chain import held, started, verified, writer
 
 __all__ = ["writer"]  # a fixture
@@ -146,3 +146,27 @@ async def test_a_batch_that_cannot_be_sent_behind_waits_for_its_turn(
         monkeypatch.setattr(Link, "send", send)
     await asyncio.gather(*tasks)
     assert await verified() == [4]
+
+
+async def test_until_a_new_link_holds_the_lock_of_its_boot_nothing_is_sent_over_it(
+    writer: GroupCommitWriter, batches: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await writer.write(a_draft())
+    del batches[:]
+    begin, may_begin = writer.boot.begin, asyncio.Event()
+
+    async def begins_late(link: Link) -> None:
+        await may_begin.wait()
+        await begin(link)
+
+    monkeypatch.setattr(writer.boot, "begin", begins_late)
+    writer._start_over()
+    tasks = await started(writer, a_draft())
+    async with asyncio.timeout(PATIENCE):
+        while writer._link is None:  # noqa: ASYNC110 -- nobody is told
+            await asyncio.sleep(0.01)
+    tasks += await started(writer, a_draft(), a_draft())
+    assert batches == []
+    may_begin.set()
+    await asyncio.gather(*tasks)
+    assert await verified() == [1, 3]
