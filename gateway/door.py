@@ -17,7 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from core.wire_known import Cut, cut
 
 SEEN: Final = "holdfast.seen"  # where the ASGI scope of a request has its head's `Seen`
-_HEADS: Final = 4
+_HEADS: Final = 4  # of a connection
+_HEAD_MAX: Final = 8192  # bytes
 _LENGTH: Final = b"content-length"
 # A request with one of these is more than a head and a body.
 _UNUSUAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
@@ -32,7 +33,7 @@ class Seen:
         """`scope` as the parser's callbacks made it. Raises `ValueError` where there is not one length in it."""
         (at,) = (index for index, (name, _) in enumerate(scope["headers"]) if name == _LENGTH)
         self.cut = cut_
-        self.scope = {**scope, SEEN: self}
+        self.scope = scope.copy()
         self.kept: Any = None
         self._before, self._after = tuple(scope["headers"][:at]), tuple(scope["headers"][at + 1 :])
 
@@ -70,7 +71,7 @@ class Door(HttpToolsProtocol):
     def _take(self, seen: Seen, body: bytes) -> None:
         """What the parser's callbacks do, for a request that is whole."""
         self._is_resting = False
-        scope: Any = {**seen.scope, "headers": seen.headers(len(body)), "state": self.app_state.copy()}
+        scope: Any = {**seen.scope, SEEN: seen, "headers": seen.headers(len(body)), "state": self.app_state.copy()}
         self.cycle = cycle = RequestResponseCycle(
             scope=scope,
             transport=self.transport,
@@ -93,6 +94,8 @@ class Door(HttpToolsProtocol):
         """The head of the one request that `data` is, which nobody has begun to answer."""
         cycle, names = self.cycle, [name for name, _ in self.headers]
         if self.limit_concurrency is not None or self.scope["method"] != "POST":
+            return
+        if len(data) - len(cycle.body) > _HEAD_MAX:  # it is kept before anybody knows whose it is
             return
         found = cut(data, len(cycle.body)) if names.count(_LENGTH) == 1 and _UNUSUAL.isdisjoint(names) else None
         if found is not None:

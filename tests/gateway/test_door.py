@@ -1,6 +1,7 @@
 """Requests whose heads are known are handed on as uvicorn's own protocol hands them on, and nothing else is."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from gateway.door import SEEN, Door
+from gateway.door import SEEN, Door, Seen
 from tests.ports import free_ports
 
 
@@ -115,6 +116,25 @@ async def test_some_heads_are_known_beside_each_other() -> None:
     assert await alike([*heads, *heads, request(), heads[0], heads[-1]]) == [False] * 4 + [True] * 4 + [False] * 2 + [
         True
     ]
+
+
+async def test_a_long_head_is_not_kept() -> None:
+    assert await alike([request(more=b"n: %b\r\n" % (b"x" * 8000))] * 2) == [False, True]
+    assert await alike([request(more=b"n: %b\r\n" % (b"x" * 8192))] * 2) == [False, False]
+
+
+async def test_what_is_kept_of_heads_goes_with_the_connection_and_waits_for_no_collector() -> None:
+    def kept() -> int:
+        return sum(isinstance(each, Seen) for each in gc.get_objects())
+
+    gc.collect()
+    before = kept()
+    gc.disable()
+    try:
+        await told(Door, [request(more=b"n: %d\r\n" % number) for number in range(9)] * 2)
+        assert kept() == before
+    finally:
+        gc.enable()
 
 
 OTHERS = {
