@@ -21,8 +21,10 @@ TICK: Final = 1.0  # seconds between two looks at the connection
 _BEAT: Final = 5.0  # seconds between two beats
 # A host that is gone keeps its session, and so its lock, until the server notices: within 25 seconds.
 SETTINGS: Final = (
-    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
-    "SET tcp_user_timeout = 25000; "
+    "SET tcp_keepalives_idle = 10",
+    "SET tcp_keepalives_interval = 5",
+    "SET tcp_keepalives_count = 3",
+    "SET tcp_user_timeout = 25000",
 )
 STATEMENTS: Final = {
     "audit_begin_boot": b"SELECT audit_begin_boot($1::uuid, $2::text, $3::text)",

@@ -8,7 +8,7 @@ a way to us and back between the two (libpq's pipeline mode, a synchronisation a
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Self
 
 import psycopg
@@ -37,16 +37,19 @@ class Link:
         self._loop.add_reader(self._socket, self._readable)
 
     @classmethod
-    async def open(cls, parameters: Mapping[str, Any], settings: str, statements: Mapping[str, bytes]) -> Self:
+    async def open(
+        cls, parameters: Mapping[str, Any], settings: Iterable[str], statements: Mapping[str, bytes]
+    ) -> Self:
         """Connect, execute `settings` and prepare. Raises what psycopg raises, `OSError` included."""
-        connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
-        prepare = (b"; PREPARE %b AS %b" % (name.encode(), statement) for name, statement in statements.items())
+        link = cls(await psycopg.AsyncConnection.connect(**parameters, autocommit=True))
+        prepare = [b"PREPARE %b AS %b" % (name.encode(), statement) for name, statement in statements.items()]
         try:
-            await connection.execute(settings.encode() + b"".join(prepare))
+            begin = link._libpq.send_query_params
+            await asyncio.gather(*[link._sent(begin, each, None) for each in (*map(str.encode, settings), *prepare)])
         except BaseException:
-            connection.pgconn.finish()
+            link.close()
             raise
-        return cls(connection)
+        return link
 
     @property
     def backend(self) -> int:
@@ -66,10 +69,13 @@ class Link:
 
         Raises `OperationalError` where the link is lost.
         """
+        return self._sent(self._libpq.send_query_prepared, statement.encode(), values, [1] * len(values))
+
+    def _sent(self, send: Callable[..., None], *given: Any) -> "asyncio.Future[int]":
         if self.lost:
             raise psycopg.OperationalError("The connection is lost.")
         try:
-            self._libpq.send_query_prepared(statement.encode(), values, [1] * len(values))
+            send(*given)
             self._libpq.pipeline_sync()  # what fails takes nothing along that comes behind it
         except BaseException:
             self.close()
@@ -98,6 +104,8 @@ class Link:
         except psycopg.OperationalError as error:
             self._fail(error)
             return
+        if unsent:
+            self._loop.call_soon(self._readable)  # libpq may have read as well, which the socket tells nobody
         if unsent and not self._writing:
             self._loop.add_writer(self._socket, self._flush)
         elif self._writing and not unsent:

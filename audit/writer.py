@@ -70,8 +70,10 @@ _STATEMENTS: Final = {
 # And a plan that was made for a month with no records yet would go through all of them at each commit, to find the
 # writer's last, until the server looks at the table again (a minute): so it is told that there is an index.
 _SETTINGS: Final = (
-    "SET statement_timeout = {milliseconds}; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; "
-    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    *boots.SETTINGS,
+    "SET plan_cache_mode = force_generic_plan",
+    "SET enable_seqscan = off",
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
 )
 _QUIET: Final = 1.0  # seconds between two lines about a database that is away
 
@@ -448,8 +450,8 @@ class GroupCommitWriter:
         return placed, payloads
 
     async def _connect(self) -> Link:
-        limits = boots.SETTINGS + _SETTINGS.format(milliseconds=int(self._timeout * 750))
-        self._link = link = await Link.open(self._database, limits, _STATEMENTS)
+        limit = f"SET statement_timeout = {int(self._timeout * 750)}"
+        self._link = link = await Link.open(self._database, (limit, *_SETTINGS), _STATEMENTS)
         try:
             await self.boot.begin(link)
         except BaseException:

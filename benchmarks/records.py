@@ -245,7 +245,7 @@ class Ours:
         from audit.link import Link, parameters_from_settings
 
         statements = {"one": wire.INSERT_ONE, "many": wire.INSERT_MANY}
-        settings = "SET plan_cache_mode = force_generic_plan"
+        settings = ["SET plan_cache_mode = force_generic_plan"]
         self.link = await Link.open(parameters_from_settings(), settings, statements)
         return self
 
@@ -350,7 +350,7 @@ async def _limit(commits: int) -> float:
 
     statements = {"one": b"INSERT INTO bench_limit VALUES ($1::int4)"}
     parameters = conninfo_to_dict(os.environ["DATABASE_ADMIN_URL"])
-    link = await Link.open(parameters, "CREATE TABLE IF NOT EXISTS bench_limit (n int)", statements)
+    link = await Link.open(parameters, ["CREATE TABLE IF NOT EXISTS bench_limit (n int)"], statements)
     times = []
     for _ in range(min(commits, 300)):
         began = time.perf_counter()

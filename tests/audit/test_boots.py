@@ -26,7 +26,7 @@ async def link() -> AsyncIterator[Link]:
 
 
 async def _opened() -> Link:
-    return await Link.open(conninfo_to_dict(os.environ["DATABASE_URL"]), SETTINGS.rstrip("; "), STATEMENTS)
+    return await Link.open(conninfo_to_dict(os.environ["DATABASE_URL"]), SETTINGS, STATEMENTS)
 
 
 async def test_a_boot_is_held_through_a_second_connection_while_the_first_is_not_gone_yet(link: Link) -> None:

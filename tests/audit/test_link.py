@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 async def link() -> AsyncIterator[Link]:
-    opened = await Link.open(conninfo_to_dict(os.environ["DATABASE_URL"]), "SET statement_timeout = 5000", STATEMENTS)
+    opened = await Link.open(conninfo_to_dict(os.environ["DATABASE_URL"]), ["SET statement_timeout = 5000"], STATEMENTS)
     yield opened
     opened.close()
 
@@ -89,4 +89,4 @@ async def test_a_connection_that_is_cut_is_noticed(
 async def test_a_statement_that_cannot_be_prepared_leaves_no_connection() -> None:
     parameters = conninfo_to_dict(os.environ["DATABASE_URL"])
     with pytest.raises(psycopg.errors.UndefinedTable):
-        await Link.open(parameters, "SELECT 1", {"bad": b"SELECT * FROM no_such_table"})
+        await Link.open(parameters, ["SELECT 1"], {"bad": b"SELECT * FROM no_such_table"})

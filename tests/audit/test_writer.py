@@ -96,7 +96,8 @@ def test_the_last_record_is_found_by_its_index_in_a_month_that_was_empty_when_th
     shard, statement = shard_of(timezone.now()), _STATEMENTS[name]
     services.create_shards()
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as session:
-        session.execute(_SETTINGS.format(milliseconds=60_000).encode())
+        for setting in _SETTINGS:
+            session.execute(setting.encode())
         session.execute(b"PREPARE planned AS " + statement)
         nothing = ", NULL" * (len(set(re.findall(rb"\$\d+", statement))) - 1)
         plan = [line for (line,) in session.execute(f"EXPLAIN EXECUTE planned({shard}{nothing})".encode()).fetchall()]
