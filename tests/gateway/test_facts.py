@@ -158,11 +158,11 @@ def test_the_texts_of_a_server_pass_by_one_after_the_other(reviewer: Any, monkey
     """Those of a thousand tools, held beside what is made of them, are megabytes that no process gives back."""
     serve("files", reviewer, *(tool(f"tool-{number}") for number in range(20)))
     gc.collect()
-    others = {id(each) for each in gc.get_objects() if isinstance(each, ServedRow)}
+    others = {id(each) for each in gc.get_objects() if type(each) is ServedRow}
     held: list[int] = []
 
     def noted(row: ServedRow) -> ServedDefinition:
-        held.append(sum(isinstance(each, ServedRow) and id(each) not in others for each in gc.get_objects()))
+        held.append(sum(type(each) is ServedRow and id(each) not in others for each in gc.get_objects()))
         return definition_of(row)
 
     monkeypatch.setattr(facts, "definition_of", noted)
