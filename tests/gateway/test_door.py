@@ -3,8 +3,7 @@
 import asyncio
 import gc
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from gateway.door import SEEN, Door, Seen
-from tests.ports import free_ports
+from tests.gateway.test_shortcut import listening
 
 
 def request(body: bytes = b"{}", *, line: bytes = b"POST /mcp/files?q=%20 HTTP/1.1", more: bytes = b"") -> bytes:
@@ -216,22 +215,6 @@ def test_in_whatever_pieces_requests_come_they_are_handed_on_the_same(pieces: li
 # --- over sockets ---------------------------------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def listening(application: Any, protocol: type[HttpToolsProtocol], **more: Any) -> AsyncIterator[int]:
-    """uvicorn with one protocol or the other; the port."""
-    port = free_ports()
-    config = uvicorn.Config(application, port=port, http=protocol, lifespan="off", log_level="critical", **more)
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 -- uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    try:
-        yield port
-    finally:
-        server.should_exit = True
-        await task
-
-
 async def answered(reader: asyncio.StreamReader) -> None:
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -243,7 +226,7 @@ async def answered(reader: asyncio.StreamReader) -> None:
 async def test_a_connection_that_rests_too_long_ends_and_one_that_is_used_does_not(
     protocol: type[HttpToolsProtocol],
 ) -> None:
-    async with listening(Echo(), protocol, timeout_keep_alive=1) as port:
+    async with listening(Echo(), http=protocol, timeout_keep_alive=1) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         with closing(writer):
             for _ in range(6):
@@ -256,7 +239,7 @@ async def test_a_connection_that_rests_too_long_ends_and_one_that_is_used_does_n
 @pytest.mark.network
 @pytest.mark.parametrize("protocol", [Door, HttpToolsProtocol])
 async def test_who_has_begun_a_request_does_not_rest(protocol: type[HttpToolsProtocol]) -> None:
-    async with listening(Echo(), protocol, timeout_keep_alive=1) as port:
+    async with listening(Echo(), http=protocol, timeout_keep_alive=1) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         with closing(writer):
             for _ in range(2):
@@ -269,7 +252,7 @@ async def test_who_has_begun_a_request_does_not_rest(protocol: type[HttpToolsPro
 @pytest.mark.network
 @pytest.mark.parametrize("protocol", [Door, HttpToolsProtocol])
 async def test_who_waits_long_for_an_answer_does_not_rest(protocol: type[HttpToolsProtocol]) -> None:
-    async with listening(Echo(seconds=1.5), protocol, timeout_keep_alive=1) as port:
+    async with listening(Echo(seconds=1.5), http=protocol, timeout_keep_alive=1) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         with closing(writer):
             for _ in range(2):

@@ -62,8 +62,10 @@ def _anything(send: Send) -> Send:
 async def listening(application: Any, **more: Any) -> AsyncIterator[int]:
     """uvicorn as the product starts it; the port."""
     port = free_ports()
-    given = {"log_level": "critical", "access_log": False, "server_header": False, "lifespan": "off", **more}
-    server = uvicorn.Server(uvicorn.Config(application, port=port, http="httptools", loop="none", **given))
+    usual = {"log_level": "critical", "access_log": False, "server_header": False, "lifespan": "off"}
+    server = uvicorn.Server(
+        uvicorn.Config(application, port=port, **{**usual, "http": "httptools", "loop": "none", **more})
+    )
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 -- uvicorn has no event for it
         await asyncio.sleep(0.01)
