@@ -88,6 +88,10 @@ async def test_behind_a_batch_that_was_given_up_the_next_is_written_and_leaves_n
         given_up = await started(writer, a_draft())
         behind = await started(writer, a_draft(), a_draft())
         # Both wait for the table, one after the other: the first alone is meant.
+        waits = "SELECT FROM pg_locks WHERE pid = %s AND NOT granted"
+        async with asyncio.timeout(PATIENCE):
+            while not owner_connection.execute(waits, [writer._link.backend]).rowcount:  # noqa: ASYNC110 -- nobody is told
+                await asyncio.sleep(0.01)
         owner_connection.execute("SELECT pg_cancel_backend(%s)", [writer._link.backend])
         ((found),) = await asyncio.gather(*given_up, return_exceptions=True)
     assert isinstance(found, AuditUnavailable)
@@ -120,7 +124,7 @@ async def test_behind_a_batch_that_found_the_log_changed_the_next_is_written_by_
 async def test_what_was_sent_behind_is_refused_for_time_as_in_doubt(
     owner_connection: psycopg.Connection[Any],
 ) -> None:
-    async with GroupCommitWriter(process="test", timeout=1.0) as writer:
+    async with GroupCommitWriter(process="test", timeout=4.0) as writer:
         await writer.write(a_draft())
         with held(owner_connection):
             tasks = await started(writer, a_draft())

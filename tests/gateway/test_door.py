@@ -226,13 +226,13 @@ async def answered(reader: asyncio.StreamReader) -> None:
 async def test_a_connection_that_rests_too_long_ends_and_one_that_is_used_does_not(
     protocol: type[HttpToolsProtocol],
 ) -> None:
-    async with listening(Echo(), http=protocol, timeout_keep_alive=1) as port:
+    async with listening(Echo(), http=protocol, timeout_keep_alive=3) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         with closing(writer):
-            for _ in range(6):
+            for _ in range(5):
                 writer.write(request())
                 await answered(reader)
-                await asyncio.sleep(0.4)
+                await asyncio.sleep(0.8)
             assert await asyncio.wait_for(reader.read(), 20) == b""
 
 
