@@ -1,8 +1,9 @@
-"""Heads that a server sends over and over: one that was parsed is not parsed again. No sockets here, and no time.
+"""Heads that are sent over and over: one that was parsed is not parsed again. No sockets here, and no time.
 
-A connection remembers the head of its last answer that the parser read, cut where the digits of its length stand.
-An answer that begins with the very same bytes, but for these digits, means the same but for its length. That is all
-that is decided here: another head, and an answer that is not whole or has bytes too many, is the parser's.
+A connection remembers a head that the parser read, cut where the digits of its length stand: a client's that of the
+last answer, the gateway's (`gateway.door`) those of some requests. A message that begins with the very same bytes, but
+for these digits, means the same but for its length. That is all that is decided here: another head, and a message that
+is not whole or has bytes too many, is the parser's.
 """
 
 import re
@@ -30,7 +31,7 @@ class Cut:
 def cut(data: bytes, length: int) -> Cut | None:
     """The head of `data`, one message whose body the parser found to be `length` bytes; None where it does not say so.
 
-    What does not have its length once, in digits, and right, is no message to know others by.
+    That a length is not said twice is for whoever reads the head: parsers refuse it.
     """
     end = data.find(b"\r\n\r\n") + 4
     found = _LENGTH_LINE.search(data, 0, end)
